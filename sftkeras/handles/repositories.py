@@ -1,0 +1,91 @@
+"""`hf://` handles: a repository of the Hugging Face hub, kept in the cache that all its libraries share.
+
+Only safetensors or KerasHub weights, configuration and tokenizer files are fetched, never a pickle.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from sftkeras.cache import write_errors
+from sftkeras.errors import SFTError
+from sftkeras.handles.folders import kind_of, kind_of_names
+from sftkeras.handles.parsing import HubHandle
+from sftkeras.handles.reasons import in_one_line
+
+_log = logging.getLogger(__name__)
+
+_WANTED = ["*.json", "*.txt", "*.model", "model.safetensors", "model-*.safetensors", "model*.weights.h5"]
+
+
+def fetch_repository(handle: HubHandle, *, flag: str, offline: bool) -> Path:
+    """Returns the repository's folder; one that was fetched before is used as it is, without a look at the network.
+
+    Raises:
+        SFTError: SFT301 malformed name; SFT304 to SFT306 no weights that can be read; SFT317 offline and not cached;
+            SFT321 not found; SFT322 no such revision; SFT323 gated; SFT324 no network; SFT325 any other answer.
+    """
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        cached = _cached(handle)
+    except HFValidationError as error:  # the hub's own rules for names, stricter than the parser's
+        raise SFTError("SFT301", flag=flag, handle=handle, problem=f"{in_one_line(error)}.") from error
+    if cached:
+        return cached
+    if offline:
+        raise SFTError("SFT317", flag=flag, handle=handle)
+    return _fetch(handle, flag)
+
+
+def _cached(handle: HubHandle) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        # Raises for a download that was cut short: the hub's list of files is kept beside them.
+        folder = snapshot_download(
+            handle.repository, revision=handle.revision, allow_patterns=_WANTED, local_files_only=True
+        )
+        kind_of(Path(folder))
+    except (LocalEntryNotFoundError, SFTError):
+        return None
+    return Path(folder)
+
+
+def _fetch(handle: HubHandle, flag: str) -> Path:
+    from huggingface_hub import HfApi, constants, snapshot_download
+
+    # HTTPError is the class of all failures of the HTTP library that the hub's client is built on.
+    from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    _log.info("Fetching %s from the Hugging Face hub.", handle)
+    # Outermost, since the hub's own errors are OSErrors too.
+    with write_errors(Path(constants.HF_HUB_CACHE), flag="HF_HOME"):
+        try:
+            about = HfApi().model_info(handle.repository, revision=handle.revision)
+            kind_of_names([file.rfilename for file in about.siblings or []], handle)
+            folder = Path(snapshot_download(handle.repository, revision=handle.revision, allow_patterns=_WANTED))
+        except (HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+            raise _failure(error, handle, flag) from error
+    if handle.revision != folder.name:
+        _log.warning("%s may change on the hub. Pin it: hf://%s@%s", handle, handle.repository, folder.name)
+    return folder
+
+
+def _failure(error: Exception, handle: HubHandle, flag: str) -> SFTError:
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+    # The answer to the request for one file comes wrapped in "not found in the local cache either".
+    answer = error if isinstance(error, HfHubHTTPError) else error.__cause__
+    match answer:
+        case GatedRepoError():  # before its parent class, RepositoryNotFoundError
+            return SFTError("SFT323", flag=flag, handle=handle)
+        case RepositoryNotFoundError():
+            return SFTError("SFT321", flag=flag, handle=handle)
+        case RevisionNotFoundError():
+            return SFTError("SFT322", flag=flag, handle=handle, revision=handle.revision)
+        case HfHubHTTPError():
+            return SFTError("SFT325", flag=flag, handle=handle, reason=in_one_line(answer))
+    return SFTError("SFT324", flag=flag, handle=handle, reason=in_one_line(error))
