@@ -1,0 +1,115 @@
+"""Turns a report into its pages, Markdown and HTML. The words and tables stand in the templates.
+
+Texts, labels and settings come from anywhere, so whatever a template prints is escaped by the engine: a template
+cannot forget it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sftkeras.evaluation import wording
+from sftkeras.evaluation.metrics import METRICS, most_confused
+from sftkeras.evaluation.pictures import DESCRIPTIONS, drawable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MOST_LABELS = 60  # of the table of labels
+MOST_CONFUSION_LABELS = 20
+MOST_PAIRS = 10  # of the table of confused pairs
+
+
+def html_page(report: dict[str, Any], pictures: dict[str, str]) -> str:
+    """Returns `report.html`: one file that needs no other.
+
+    Args:
+        report: what `report.json` holds.
+        pictures: SVG elements by name; their letters are escaped already.
+    """
+    from markupsafe import Markup
+
+    trusted = {name: Markup(picture) for name, picture in pictures.items()}
+    return _environment("html").get_template("report.html").render(**_view(report), drawings=trusted)
+
+
+def markdown_page(report: dict[str, Any]) -> str:
+    """Returns `report.md`, which shows `pictures/*.png` beside it."""
+    page = _environment("md").get_template("report.md").render(**_view(report))
+    return re.sub(r"\n{3,}", "\n\n", page).strip() + "\n"
+
+
+def escape_markdown(value: Any) -> str:
+    """Returns one line that Markdown prints as it is, also within a table."""
+    line = html.escape(" ".join(str(value).split()), quote=False)
+    return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)
+
+
+def _environment(kind: str) -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("sftkeras.evaluation"),
+        autoescape=kind == "html",
+        finalize=escape_markdown if kind == "md" else None,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = (
+        wording.figure, wording.percent, wording.number, wording.running, wording.between, wording.duration,
+        wording.chance, wording.sampled, wording.gain, wording.signed,
+    )  # fmt: skip
+    environment.filters.update({function.__name__: function for function in filters})
+    return environment
+
+
+def _view(report: dict[str, Any]) -> dict[str, Any]:
+    """What the templates see: the report, and what they need of it in other order or shorter."""
+    labels = report["per_class"].items()
+    return {
+        "report": report,
+        "headline": report["headline"],
+        "metrics": METRICS,
+        "verdicts": wording.verdicts(report),
+        "labels": list(labels) if len(labels) <= MOST_LABELS else wording.weakest(report, MOST_LABELS),
+        "confusion": _shown_confusion(report),
+        "confused_pairs": ((report["confusion"] or {}).get("most_confused") or [])[:MOST_PAIRS],
+        "settings": list(wording.flat(report["config"])),
+        "export": list(wording.flat(report["export"])),
+        "model": list(wording.flat(report["model"])),
+        "descriptions": DESCRIPTIONS,
+        "numbered": drawable(list(report["per_class"])) != list(report["per_class"]),
+        "largest": _largest_bar(report),
+    }
+
+
+def _shown_confusion(report: dict[str, Any]) -> dict[str, Any] | None:
+    """The matrix, cut to the most confused labels if it is large; None where there is none."""
+    confusion = report["confusion"]
+    if report["label_kind"] != "class" or confusion["counts"] is None:
+        return None
+    shown = most_confused(np.array(confusion["counts"]), MOST_CONFUSION_LABELS)
+    rows = [
+        (
+            confusion["labels"][row],
+            [(confusion["counts"][row][c], confusion["normalised"][row][c], row == c) for c in shown],
+        )
+        for row in shown
+    ]
+    return {"labels": [confusion["labels"][number] for number in shown], "rows": rows, "of": len(confusion["labels"])}
+
+
+def _largest_bar(report: dict[str, Any]) -> float:
+    """What a full bar of the comparison stands for: 1 for shares, else the largest value."""
+    metric = report["headline"]["metric"]
+    if METRICS[metric].share:
+        return 1.0
+    headline, baselines = report["headline"], report["baselines"].values()
+    values = [headline["value"], *(one["metrics"][metric] for one in baselines)]
+    values += [one["interval"][1] for one in (headline, *baselines) if one["interval"]]
+    return max((value for value in values if value), default=1.0)

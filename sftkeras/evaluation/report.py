@@ -1,0 +1,249 @@
+"""Writes the report of a judged model: `report.json`, `report.md`, `report.html` and `pictures/`.
+
+What the report says is decided here; what it looks like, in pages.py and the templates.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sftkeras.config import ReportConfig
+from sftkeras.errors import SFTError
+from sftkeras.evaluation import pictures
+from sftkeras.evaluation.baselines import Baseline, Baselines
+from sftkeras.evaluation.bootstrap import interval, mcnemar, resample, share_interval
+from sftkeras.evaluation.judged import Judged
+from sftkeras.evaluation.metrics import HEADLINE, METRICS, Scores, confusion_counts, score, tally
+from sftkeras.evaluation.mistakes import worst_mistakes
+from sftkeras.evaluation.pages import html_page, markdown_page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Raised when a key of report.json changes its meaning.
+FORMAT = 1
+TASKS = {"class": "classification", "classes": "classification", "number": "regression"}
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What is known of a model besides its answers. Parts that are not known stay empty and are left out of the pages.
+
+    Args:
+        name: of the run and the model.
+        examples: rows of each part, such as `{"train": 6824, "validation": 853, "test": 853}`.
+        model: such as `{"backbone": "pypi:…", "parameters": 22713602}`.
+        config: every setting, nested.
+        history: one dict an epoch: `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`, `learning_rate`, `seconds`.
+        step_losses: the training loss of each step.
+        findings: of the data check: `code`, `severity` ("error" or "warning"), `message`, `count`.
+        export: `path`, `version`, `parity`, `size_ratio` and more.
+        seconds: how long each stage took; `train` is shown at the top.
+        examples_per_second: steady training speed.
+        versions: of the packages that matter.
+        seed: decides the resampling of the intervals.
+    """
+
+    name: str = "model"
+    examples: dict[str, int] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    history: Sequence[dict[str, Any]] = ()
+    step_losses: Sequence[float] = ()
+    findings: Sequence[dict[str, Any]] = ()
+    export: dict[str, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    examples_per_second: float | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    seed: int = 17
+
+
+def write_report(
+    folder: Path, judged: Judged, run: RunFacts, baselines: Baselines, options: ReportConfig
+) -> dict[str, Any]:
+    """Computes every figure and writes the report into `folder`, which is made if need be.
+
+    Args:
+        folder: gets `report.json` (last, so that it stands for a complete report), `report.md`, `report.html` and
+            `pictures/`; files of those names are replaced, each at once.
+        judged: answers with the truth.
+        run: what else is known of the model.
+        baselines: of `fit_baselines`; `Baselines()` for none.
+        options: how many resamplings and mistakes.
+
+    Returns:
+        What `report.json` holds.
+
+    Raises:
+        SFTError: SFT606 if a file cannot be written.
+    """
+    report = make_report(judged, run, baselines, options)
+    drawings = _draw(judged, run, report)
+    report["pictures"] = {name: f"pictures/{name}.png" for name in drawings}
+    report = clean(report)
+    for name, figure in drawings.items():
+        _write(folder / "pictures" / f"{name}.png", pictures.png(figure))
+    _write(folder / "report.md", markdown_page(report).encode())
+    _write(folder / "report.html", html_page(report, _vector_pictures(judged, drawings)).encode())
+    _write(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False).encode())
+    return report
+
+
+def make_report(judged: Judged, run: RunFacts, baselines: Baselines, options: ReportConfig) -> dict[str, Any]:
+    """Returns the report as a dict, pictures left out; see `clean` for what makes it JSON."""
+    scores = score(judged)
+    tallies = [tally(judged), *(tally(baseline.judged) for baseline in baselines.fitted)]
+    drawn = resample(tallies, options.bootstrap, run.seed) if options.bootstrap else [{} for _ in tallies]
+    headline = HEADLINE[judged.kind]
+    intervals = _intervals(scores, drawn[0], len(judged))
+    return {
+        "format": FORMAT,
+        "name": run.name,
+        "task": TASKS[judged.kind],
+        "label_kind": judged.kind,
+        "examples": {**run.examples, "test": len(judged)},
+        "headline": {
+            "metric": headline,
+            "value": scores.metrics[headline],
+            "interval": intervals.get(headline),
+            "higher_is_better": METRICS[headline].higher_is_better,
+        },
+        "metrics": scores.metrics,
+        "intervals": intervals,
+        "bootstrap": options.bootstrap,
+        "per_class": scores.per_class,
+        "confusion": scores.confusion,
+        "calibration": scores.calibration,
+        "baselines": {
+            baseline.key: _comparison(baseline, judged, scores, headline, drawn[0], resampled)
+            for baseline, resampled in zip(baselines.fitted, drawn[1:], strict=True)
+        },
+        "baselines_left_out": baselines.left_out,
+        "mistakes": worst_mistakes(judged, options.mistakes),
+        "history": list(run.history),
+        "findings": list(run.findings),
+        "model": run.model,
+        "config": run.config,
+        "seconds": run.seconds,
+        "examples_per_second": run.examples_per_second,
+        "export": {"path": None, "version": None, "parity": None, "size_ratio": None, **run.export},
+        "versions": run.versions,
+    }
+
+
+def clean(value: Any) -> Any:
+    """Returns what JSON and UTF-8 can hold: plain types, six digits, None for what is not finite."""
+    if isinstance(value, dict):
+        return {str(key): clean(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [clean(one) for one in value]
+    if isinstance(value, np.generic):
+        return clean(value.item())
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if np.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    return str(value).encode(errors="replace").decode()  # half of a surrogate pair has no UTF-8
+
+
+def _intervals(scores: Scores, drawn: dict[str, np.ndarray], rows: int) -> dict[str, Any]:
+    intervals: dict[str, Any] = {}
+    for name, values in drawn.items():
+        value = scores.metrics[name]
+        if name in ("accuracy", "subset_accuracy") and value is not None:
+            intervals[name] = share_interval(values, value, rows)
+        else:
+            intervals[name] = interval(values)
+    return intervals
+
+
+def _comparison(
+    baseline: Baseline,
+    judged: Judged,
+    scores: Scores,
+    headline: str,
+    drawn: dict[str, np.ndarray],
+    baseline_drawn: dict[str, np.ndarray],
+) -> dict[str, Any]:
+    """A baseline's figures and what the model gains over it: positive means that the model is better.
+
+    `gain` is in the figure's own unit (0.064 of accuracy is 6.4 points). `more_than_noise` says whether its paired
+    interval lies on one side of zero; None without resampling.
+    """
+    metrics = score(baseline.judged).metrics
+    sign = 1 if METRICS[headline].higher_is_better else -1
+    gain_interval = interval(sign * (drawn[headline] - baseline_drawn[headline])) if drawn else None
+    ours, theirs = scores.metrics[headline], metrics[headline]
+    facts = {
+        "name": baseline.name,
+        "metrics": metrics,
+        "interval": interval(baseline_drawn[headline]) if drawn else None,
+        "gain": None if ours is None or theirs is None else sign * (ours - theirs),
+        "gain_interval": gain_interval,
+        "more_than_noise": None if gain_interval is None else gain_interval[0] > 0 or gain_interval[1] < 0,
+        "training_rows": baseline.training_rows,
+        "seconds": baseline.seconds,
+    }
+    if judged.kind == "class":
+        facts["mcnemar_p"] = mcnemar(judged.given == judged.truth, baseline.judged.given == judged.truth)
+    return facts
+
+
+def _draw(judged: Judged, run: RunFacts, report: dict[str, Any]) -> dict[str, Figure]:
+    """Figures by name, in the order of the pages."""
+    drawings: dict[str, Figure] = {}
+    if report["baselines"]:
+        drawings["comparison"] = _comparison_figure(report)
+    if judged.kind == "number":
+        drawings["residuals"] = pictures.residual_figure(judged.truth, judged.answers)
+    else:
+        if judged.kind == "class":
+            counts = confusion_counts(judged.truth, judged.given, len(judged.label_names))
+            drawings["confusion"] = pictures.confusion_figure(counts, judged.label_names)
+        right = "share that is right" if judged.kind == "class" else "share that has the label"
+        drawings["reliability"] = pictures.reliability_figure(report["calibration"], right=right)
+        drawings["precision-recall"] = pictures.precision_recall_figure(
+            judged.truth, judged.answers, judged.label_names
+        )
+    if learning := pictures.learning_figure(run.history, run.step_losses):
+        drawings["learning"] = learning
+    return drawings
+
+
+def _comparison_figure(report: dict[str, Any]) -> Figure:
+    headline = report["headline"]
+    metric = headline["metric"]
+    rows = [("this model", headline["value"], headline["interval"])]
+    rows += [(one["name"], one["metrics"][metric], one["interval"]) for one in report["baselines"].values()]
+    return pictures.comparison_figure(rows, METRICS[metric].title)
+
+
+def _vector_pictures(judged: Judged, drawings: dict[str, Figure]) -> dict[str, str]:
+    """SVG elements for the HTML page, which shows bars and the confusion matrix as tables of its own."""
+    figures = {name: figure for name, figure in drawings.items() if name not in ("comparison", "confusion")}
+    if "precision-recall" in figures:
+        figures["precision-recall"] = pictures.precision_recall_figure(
+            judged.truth, judged.answers, judged.label_names, for_browser=True
+        )
+    return {name: pictures.svg(figure, name, pictures.DESCRIPTIONS[name][1]) for name, figure in figures.items()}
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes aside and renames, so that no reader sees half a file."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(content)
+        aside.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise SFTError("SFT606", path=path, problem=error.strerror or error) from error

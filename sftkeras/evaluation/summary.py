@@ -1,0 +1,48 @@
+"""A report in a few lines of the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sftkeras.evaluation import wording
+from sftkeras.evaluation.metrics import METRICS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WEAKEST_LABELS = 3
+
+
+def print_summary(report: dict[str, Any], folder: Path | None = None, console: Console | None = None) -> None:
+    """Prints the headline figure with its interval, the gain over the baselines, the weakest labels and the place.
+
+    Args:
+        report: of `write_report`.
+        folder: where it was written.
+        console: a rich console; standard output by default.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or Console()
+    headline = report["headline"]
+    metric, title = headline["metric"], METRICS[headline["metric"]].title
+    line = Text.assemble((f"{title} {wording.figure(headline['value'], metric)}", "bold green"))
+    if headline["interval"]:
+        line.append(f"  95% interval {wording.between(headline['interval'], metric)}", "dim")
+    line.append(f"  on {report['examples']['test']:,} texts", "dim")
+    console.print(line)
+    table = Table.grid(padding=(0, 2))
+    for verdict in wording.verdicts(report):
+        table.add_row("", Text(verdict.sentence, style="" if verdict.better else "yellow"))
+    if len(report["per_class"]) > 2:
+        weak = wording.weakest(report, WEAKEST_LABELS)
+        names = ", ".join(f"{wording.shorten(name)} {wording.percent(row['f1'])}" for name, row in weak)
+        table.add_row("", Text(f"Lowest F1: {names}"))
+    if report["findings"]:
+        table.add_row("", Text(f"The data check found {len(report['findings'])} things worth a look."))
+    console.print(table)
+    if folder is not None:
+        console.print(Text(f"Report: {folder / 'report.html'}"))
