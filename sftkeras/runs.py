@@ -1,0 +1,141 @@
+"""The folder of a run: where each thing a run needs or makes is kept, and the model built again from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from sftkeras.config import TrainConfig, plain
+from sftkeras.errors import SFTError
+
+if TYPE_CHECKING:
+    from sftkeras.backbones import Backbone
+    from sftkeras.tasks import TextModel
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder. It moves to another machine as it is.
+
+    Attributes:
+        folder: RUNS/NAME.
+    """
+
+    folder: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The complete settings of the run, as YAML."""
+        return self.folder / "config.yaml"
+
+    @property
+    def model_file(self) -> Path:
+        """What besides weights is needed to build the model again: task, lengths, pooling."""
+        return self.folder / "model.json"
+
+    @property
+    def origin_file(self) -> Path:
+        """Where the model comes from, for the contract of its exports."""
+        return self.folder / "origin.json"
+
+    @property
+    def backbone(self) -> Path:
+        """The backbone's config and tokenizer files, without its pretrained weights."""
+        return self.folder / "backbone"
+
+    @property
+    def best_weights(self) -> Path:
+        """Weights of the best epoch so far."""
+        return self.folder / "state" / "best.weights.h5"
+
+    @property
+    def log_file(self) -> Path:
+        """What the run said."""
+        return self.folder / "log.txt"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files."""
+        return self.folder / "tensorboard"
+
+    @classmethod
+    def create(cls, config: TrainConfig) -> Run:
+        """Makes a fresh folder for `config`.
+
+        Raises:
+            SFTError: SFT105 if a run is there and `overwrite` is false, SFT106 if the folder cannot be written.
+        """
+        run = cls(Path(config.runs).expanduser() / config.name)
+        if run.config_file.exists() and not config.overwrite:
+            raise SFTError("SFT105", folder=run.folder)
+        try:
+            if run.folder.exists():
+                shutil.rmtree(run.folder)
+            run.best_weights.parent.mkdir(parents=True)
+            write_text(run.config_file, yaml.safe_dump(plain(config), allow_unicode=True, sort_keys=False))
+        except OSError as error:
+            raise SFTError("SFT106", path=run.folder, problem=error.strerror, flag="--runs") from error
+        return run
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Opens the folder of a run that was trained.
+
+        Raises:
+            SFTError: SFT109 if there is none.
+        """
+        run = cls(Path(folder).expanduser())
+        for needed in (run.config_file, run.model_file, run.best_weights):
+            if not needed.exists():
+                raise SFTError("SFT109", path=run.folder, problem=f"{needed.relative_to(run.folder)} is missing")
+        return run
+
+    def keep_model(self, text_model: TextModel, backbone: Backbone, pooling: str) -> None:
+        """Writes all that `restore_model` needs, but for the weights."""
+        self.backbone.mkdir(exist_ok=True)
+        for path in backbone.files:
+            shutil.copy2(path, self.backbone / path.name)
+        settings = {
+            "task": text_model.task.settings(),
+            "max_length": text_model.features.max_length,
+            "pairs": text_model.features.pairs,
+            "pooling": pooling,
+            "backbone": backbone.kind,
+        }
+        write_text(self.model_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+
+    def restore_model(self) -> TextModel:
+        """Builds the run's model with its best weights, in float32."""
+        from sftkeras.backbones import load_backbone
+        from sftkeras.tasks import TextModel, attach_head, restore_task
+        from sftkeras.text import TextFeatures
+
+        settings = json.loads(self.model_file.read_text(encoding="utf-8"))
+        backbone = load_backbone(self.backbone, max_length=settings["max_length"], without_weights=settings["backbone"])
+        task = restore_task(settings["task"])
+        network = attach_head(backbone, task, settings["pooling"])
+        network.load_weights(self.best_weights)
+        features = TextFeatures(backbone.tokenizer, max_length=settings["max_length"], pairs=settings["pairs"])
+        return TextModel(features, network, task)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    write_aside(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+
+
+def write_aside(path: Path, write: Callable[[Path], Any]) -> None:
+    """Calls `write(aside)` with a path beside `path`, then renames: no reader sees half a file."""
+    aside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write(aside)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)

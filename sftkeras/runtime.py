@@ -1,0 +1,138 @@
+"""The process before and around TensorFlow: environment, devices, strategy, precision, randomness.
+
+`start_tensorflow` must run before TensorFlow is imported anywhere in the process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sftkeras.config import TrainingConfig
+from sftkeras.errors import SFTError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+# What TensorFlow 2.21 prints at every start, whatever its log level, though nothing is wrong.
+_NOISE = re.compile(
+    rb"All log messages before absl|oneDNN custom operations are on|Could not find cuda drivers|failed call to cuInit"
+)
+
+
+def start_tensorflow() -> None:
+    """Sets what TensorFlow reads when it is imported, and imports it; what the user has set stays."""
+    if "tensorflow" in sys.modules:
+        return
+    defaults = {
+        "KERAS_BACKEND": "tensorflow",
+        # Off by default on CPUs without AVX512-VNNI, where it makes training about 1.8 times faster.
+        "TF_ENABLE_ONEDNN_OPTS": "1",
+        # What matters comes as an exception; the rest is talk.
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        # Quiet about the tf_keras that tensorflow_hub brings along.
+        "TF_USE_LEGACY_KERAS": "0",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    with _without_noise():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextmanager
+def _without_noise() -> Iterator[None]:
+    """Holds back what is written to standard error inside the block, then writes it without the noise."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            for line in held:
+                if not _NOISE.search(line):
+                    os.write(2, line)
+
+
+def make_strategy(config: TrainingConfig, seed: int) -> tf.distribute.Strategy:
+    """Sets devices, precision and randomness, and gives the strategy that training runs under.
+
+    Args:
+        config: how the model is fitted.
+        seed: the run's seed.
+
+    Raises:
+        SFTError: SFT403 if the machine has fewer GPUs than asked for.
+    """
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(config.precision)
+    return tf.distribute.MirroredStrategy(_devices(config.devices))
+
+
+def _devices(count: int | None) -> list[str]:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        if count and count > len(gpus):
+            raise SFTError("SFT403", devices=count, found=len(gpus), kind="GPUs")
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        return [f"GPU:{number}" for number in range(count or len(gpus))]
+    if count and count > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+    return [f"CPU:{number}" for number in range(count or 1)]
+
+
+def length_multiple() -> int:
+    """What padded lengths should be a multiple of: 8 for the tensor cores of a GPU; on a CPU padding only costs."""
+    import tensorflow as tf
+
+    return 8 if tf.config.list_physical_devices("GPU") else 1
+
+
+def full_precision() -> None:
+    """Makes layers built from here on compute in float32: exports are float32 whatever the training's precision."""
+    import keras
+
+    keras.config.set_dtype_policy("float32")
+
+
+def peak_memory() -> int:
+    """Most memory this process ever held, in bytes."""
+    import resource
+
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes if sys.platform == "darwin" else kilobytes * 1024
+
+
+def versions() -> dict[str, str]:
+    """The packages that decide results, by version."""
+    from importlib.metadata import version
+
+    import sftkeras
+
+    names = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "numpy", "scikit-learn")
+    return {
+        "sftkeras": sftkeras.__version__,
+        "python": ".".join(map(str, sys.version_info[:3])),
+        **{name: version(name) for name in names},
+    }

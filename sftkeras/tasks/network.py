@@ -1,0 +1,88 @@
+"""Encoder, pooling and head as one plain functional model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import keras
+import tensorflow as tf
+
+from sftkeras.backbones import Backbone
+from sftkeras.backbones.dropout import use_stream_dropout
+from sftkeras.tasks.task import Task
+from sftkeras.text import TextFeatures
+
+Pooling = Literal["cls", "mean", "max"]
+
+
+@keras.saving.register_keras_serializable("sftkeras")
+class TokenPooling(keras.layers.Layer):
+    """Token vectors to one text vector, in float32, padding left out.
+
+    Args:
+        pooling: "cls" takes the first token, "mean" the average and "max" the largest of each feature.
+    """
+
+    def __init__(self, pooling: Pooling, **kwargs: object) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.pooling = pooling
+
+    def call(self, tokens: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
+        """Pools `tokens` [batch, length, hidden] under `padding_mask` [batch, length] to [batch, hidden]."""
+        if self.pooling == "cls":
+            return tokens[:, 0]
+        mask = tf.cast(padding_mask, tokens.dtype)[:, :, tf.newaxis]
+        if self.pooling == "max":
+            return tf.reduce_max(tokens + (1 - mask) * tokens.dtype.min / 2, axis=1)
+        return tf.reduce_sum(tokens * mask, axis=1) / tf.maximum(tf.reduce_sum(mask, axis=1), 1)
+
+    def compute_output_shape(self, tokens_shape: tuple, padding_mask_shape: tuple) -> tuple:
+        """[batch, hidden]."""
+        return (tokens_shape[0], tokens_shape[2])
+
+    def get_config(self) -> dict:
+        """The pooling."""
+        return {**super().get_config(), "pooling": self.pooling}
+
+
+def attach_head(backbone: Backbone, task: Task, pooling: Pooling) -> keras.Model:
+    """Joins the encoder and the task's head.
+
+    With "cls", the text vector goes through the encoder's own pooler where its checkpoint has one, as BERT does.
+
+    Returns:
+        A functional model from `{"token_ids", "segment_ids", "padding_mask"}` to float32 logits.
+    """
+    encoder = backbone.encoder
+    if pooling == "cls" and backbone.has_pooler:
+        pooled = encoder.output["pooled_output"]
+    else:
+        tokens = encoder.output["sequence_output"]
+        pooled = TokenPooling(pooling, name="pooling")(tokens, encoder.input["padding_mask"])
+    network = keras.Model(encoder.input, task.head(pooled), name=task.kind)
+    use_stream_dropout(network)
+    return network
+
+
+@dataclass(frozen=True)
+class TextModel:
+    """Raw texts in, named answers out: what is trained, judged and exported.
+
+    Attributes:
+        features: texts to model inputs.
+        network: model inputs to logits.
+        task: logits to named answers.
+    """
+
+    features: TextFeatures
+    network: keras.Model
+    task: Task
+
+    def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Answers `texts` [batch] string, and `second_texts` where the task is about pairs."""
+        return self.answer_features(self.features(texts, second_texts))
+
+    def answer_features(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Answers model inputs, each [batch, length] int32."""
+        return self.task.outputs(self.network(inputs, training=False))

@@ -1,0 +1,73 @@
+"""Regression: one number a text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sftkeras.tasks.task import LabelKind
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Gives each text a number.
+
+    The head learns standardised targets, so that one learning rate suits any unit; answers are in the data's own unit.
+
+    Attributes:
+        mean: of the training targets.
+        deviation: standard deviation of the training targets, above zero.
+        dropout: share of the features dropped before the head.
+    """
+
+    mean: float
+    deviation: float
+    dropout: float = 0.1
+
+    kind: ClassVar[str] = "regression"
+    label_kind: ClassVar[LabelKind] = "number"
+
+    def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
+        """Gives the standardised number, [batch, 1]."""
+        features = keras.layers.Dropout(self.dropout, dtype="float32", name="head_dropout")(features)
+        return keras.layers.Dense(1, dtype="float32", name="logits")(features)
+
+    def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Squared error of the standardised number, [batch]."""
+        return tf.square(tf.squeeze(logits, -1) - (labels - self.mean) / self.deviation)
+
+    def example_weights(self, labels: np.ndarray) -> np.ndarray:
+        """One for every example."""
+        return np.ones(len(labels), np.float32)
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Mean absolute error and root mean squared error, in the data's unit."""
+        return [
+            keras.metrics.MeanAbsoluteError(name="mae", dtype="float32"),
+            keras.metrics.RootMeanSquaredError(name="rmse", dtype="float32"),
+        ]
+
+    def truths(self, labels: tf.Tensor) -> tf.Tensor:
+        """The numbers, [batch]."""
+        return labels
+
+    def answers(self, logits: tf.Tensor) -> tf.Tensor:
+        """The numbers in the data's unit, [batch]."""
+        return tf.squeeze(logits, -1) * self.deviation + self.mean
+
+    def outputs(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`value` [batch]."""
+        return {"value": self.answers(logits)}
+
+    def settings(self) -> dict[str, Any]:
+        """The unit."""
+        return {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
+
+
+def make_regression(dropout: float, targets: np.ndarray) -> Regression:
+    """Builds the task for these training targets [examples] float32."""
+    return Regression(float(np.mean(targets)), float(np.std(targets)) or 1.0, dropout)
