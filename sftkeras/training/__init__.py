@@ -1,0 +1,1 @@
+"""Fitting a text model: the exact training step, the optimizer, the batches and the callbacks."""

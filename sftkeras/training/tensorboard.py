@@ -1,0 +1,146 @@
+"""TensorBoard: the curves of training, then what the exported model answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import yaml
+from tensorboard.plugins.hparams import api as hparams
+from tensorboard.plugins.pr_curve import summary as pr_curve
+
+from sftkeras.config import TrainConfig, plain
+from sftkeras.training.callbacks import Logs, StepRecord
+
+
+class TensorBoardLogs(keras.callbacks.Callback):
+    """Writes scalars for each step and epoch, the config, and weight histograms or a profile on request.
+
+    Args:
+        folder: of the event files.
+        config: the run's settings.
+        network: whose weights are drawn.
+        record: filled by a `Recorder` that comes before this callback.
+    """
+
+    def __init__(self, folder: Path, config: TrainConfig, network: keras.Model, record: StepRecord) -> None:
+        super().__init__()
+        self._folder = folder
+        self._config = config
+        self._network = network
+        self._record = record
+        self._writer = tf.summary.create_file_writer(str(folder))
+        self._step = 0
+        self._profiling = False
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Writes the settings."""
+        text = yaml.safe_dump(plain(self._config), allow_unicode=True, sort_keys=False)
+        with self._writer.as_default(0):
+            tf.summary.text("config", f"```yaml\n{text}```")
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Starts the profiler where it is asked to."""
+        if self._config.training.profile and self._step + 1 == self._config.training.profile[0]:
+            tf.profiler.experimental.start(str(self._folder))
+            self._profiling = True
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Writes the step's figures."""
+        assert logs is not None
+        record, optimizer = self._record, self.model.optimizer
+        rate = optimizer.learning_rate  # of the step to come
+        seconds = record.seconds[-1]
+        self._step += 1
+        figures = {
+            "step/loss": record.losses[-1],
+            "step/gradient_norm": float(logs["gradient_norm"]),
+            "step/learning_rate": float(rate.numpy() if hasattr(rate, "numpy") else rate),
+            "speed/examples_per_second": record.examples[-1] / seconds,
+            "speed/tokens_per_second": record.tokens[-1] / seconds,
+        }
+        if hasattr(optimizer, "dynamic_scale"):
+            figures["step/loss_scale"] = float(optimizer.dynamic_scale.numpy())
+        self._scalars(figures, self._step)
+        self._stop_profiler(self._step)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Writes the epoch's figures."""
+        figures = self._record.epochs[-1]
+        self._scalars({f"epoch/{name}": value for name, value in figures.items() if name != "epoch"}, epoch + 1)
+        if self._config.training.histograms:
+            with self._writer.as_default(epoch + 1):
+                for variable in self._network.trainable_variables:
+                    tf.summary.histogram(f"weights/{variable.path}", variable.value)
+        self._writer.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Closes the files."""
+        self.close()
+
+    def close(self) -> None:
+        """Ends the profile and the event file, also when `fit` is interrupted."""
+        self._stop_profiler(None)
+        self._writer.close()
+
+    def _scalars(self, figures: dict[str, float], step: int) -> None:
+        with self._writer.as_default(step):
+            for name, value in figures.items():
+                tf.summary.scalar(name, value)
+
+    def _stop_profiler(self, step: int | None) -> None:
+        window = self._config.training.profile
+        if self._profiling and window and (step is None or step >= window[-1]):
+            tf.profiler.experimental.stop()
+            self._profiling = False
+
+
+def write_answers(
+    folder: Path,
+    config: TrainConfig,
+    *,
+    metrics: dict[str, float | None],
+    pictures: dict[str, Path],
+    curves: dict[str, tuple[np.ndarray, np.ndarray]],
+    samples: list[tuple[str, str, str]],
+) -> None:
+    """Writes what the exported model answered on the test rows.
+
+    Args:
+        folder: of the event files.
+        config: the run's settings; the numbers and words among them become hyper-parameters.
+        metrics: the test metrics.
+        pictures: PNG files, such as the confusion matrix, by name.
+        curves: for each label, its truth [examples] bool and its probability [examples] float32.
+        samples: text, truth and answer of a few examples.
+    """
+    with tf.summary.create_file_writer(str(folder)).as_default(0):
+        for name, value in metrics.items():
+            if value is not None:
+                tf.summary.scalar(f"test/{name}", value)
+        for name, path in pictures.items():
+            tf.summary.image(f"test/{name}", tf.io.decode_png(path.read_bytes(), channels=3)[tf.newaxis])
+        for label, (truth, probability) in curves.items():
+            curve = pr_curve.pb(f"test/precision_recall/{label}", truth, probability, num_thresholds=101)
+            tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=0)
+        rows = "\n".join(f"| {_cell(text)} | {_cell(truth)} | {_cell(answer)} |" for text, truth, answer in samples)
+        tf.summary.text("test/samples", f"| text | truth | answer |\n|---|---|---|\n{rows}")
+        hparams.hparams(_flat(plain(config)))
+
+
+def _cell(text: str) -> str:
+    """`text` inside a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")[:300]
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            flat.update(_flat(value, f"{prefix}{name}."))
+        elif isinstance(value, bool | int | float | str):
+            flat[f"{prefix}{name}"] = value
+    return flat
