@@ -1,0 +1,65 @@
+"""Examples on disk: read, checked, divided, tokenised and planned into batches. Free of TensorFlow.
+
+`load_data` does the first three; `tokens` and `batches` follow. Names load on first use, so that `quick_check`
+answers without NumPy or Arrow.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sftkeras.data.batches import BatchPlan, length_histogram
+    from sftkeras.data.examples import Examples
+    from sftkeras.data.findings import DataError, Finding
+    from sftkeras.data.first_look import quick_check
+    from sftkeras.data.labels import LabelKind
+    from sftkeras.data.load import LabelledData, load_data, load_file
+    from sftkeras.data.progress import progress_bar
+    from sftkeras.data.show import describe, describe_lengths, print_findings
+    from sftkeras.data.tokens import TokenCache, tokenise
+
+_HOMES = {
+    "BatchPlan": "batches",
+    "DataError": "findings",
+    "Examples": "examples",
+    "Finding": "findings",
+    "LabelKind": "labels",
+    "LabelledData": "load",
+    "TokenCache": "tokens",
+    "describe": "show",
+    "describe_lengths": "show",
+    "length_histogram": "batches",
+    "load_data": "load",
+    "load_file": "load",
+    "print_findings": "show",
+    "progress_bar": "progress",
+    "quick_check": "first_look",
+    "tokenise": "tokens",
+}
+
+__all__ = [
+    "BatchPlan",
+    "DataError",
+    "Examples",
+    "Finding",
+    "LabelKind",
+    "LabelledData",
+    "TokenCache",
+    "describe",
+    "describe_lengths",
+    "length_histogram",
+    "load_data",
+    "load_file",
+    "print_findings",
+    "progress_bar",
+    "quick_check",
+    "tokenise",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,40 @@
+"""Entries of the cache that are made once and then found: the one way in for `store` and `tokens`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sftkeras.cache import VARIABLE, building, locked, read_manifest, write_errors, write_manifest
+from sftkeras.errors import SFTError
+
+
+def find_or_make(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the manifest of a cache entry, which `write` makes if it is not there whole.
+
+    Two processes that want the same entry wait for each other; one that fails leaves nothing behind.
+
+    Args:
+        folder: where the entry is; its name says all that decides its content.
+        write: fills a new folder and returns what the manifest is to say.
+
+    Raises:
+        SFTError: SFT106 or SFT108 if the cache cannot be written, and what `write` raises.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        with locked(folder):
+            manifest = read_manifest(folder) or _make(folder, write)
+    return manifest
+
+
+def _make(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> dict[str, Any]:
+    with building(folder) as unfinished:
+        about = write(unfinished)
+        with write_errors(folder):
+            write_manifest(unfinished, **about)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise SFTError("SFT106", path=folder, problem="what was written cannot be read back", flag=VARIABLE)
+    return manifest

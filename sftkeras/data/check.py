@@ -1,0 +1,242 @@
+"""The data check: small functions that each look for one kind of problem and yield findings.
+
+Faults of single rows are found while the rows are read (`rows`); here are those that show only over all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from sftkeras.data.examples import Examples
+from sftkeras.data.findings import SHOWN, Finding, finding, line_of, place
+from sftkeras.data.repeats import Repeats
+from sftkeras.errors import did_you_mean
+
+RARE = 5  # training rows below which a label can hardly be learned
+
+_CHUNK = 1 << 16
+_LABELS_NAMED = 20  # rare or absent labels beyond these are many of one kind: naming more helps nobody
+
+Splits = Mapping[str, np.ndarray]
+
+
+def check(examples: Examples, splits: Splits, repeats: Repeats) -> list[Finding]:
+    """Runs all checks that need all rows; see each for what it finds."""
+    return [
+        *unknown_labels(examples),
+        *one_label_only(examples, splits),
+        *rare_labels(examples, splits),
+        *absent_labels(examples, splits),
+        *duplicates(examples, repeats),
+        *conflicting_labels(examples, repeats),
+        *leaks(examples, repeats),
+    ]
+
+
+def label_counts(examples: Examples, rows: np.ndarray | range) -> np.ndarray:
+    """Returns how many of the rows have each label, [classes] int64."""
+    counts = np.zeros(len(examples.label_names), np.int64)
+    for begin in range(0, len(rows), _CHUNK):
+        chunk = rows[begin : begin + _CHUNK]
+        labels = examples.labels[chunk.start : chunk.stop] if isinstance(chunk, range) else examples.labels[chunk]
+        if examples.label_kind == "classes":
+            counts += labels.sum(axis=0, dtype=np.int64)
+        else:
+            counts += np.bincount(labels, minlength=len(counts))
+    return counts
+
+
+def _rows_of_label(examples: Examples, label: int, begin: int, end: int) -> Iterator[int]:
+    for chunk in range(begin, end, _CHUNK):
+        labels = examples.labels[chunk : min(chunk + _CHUNK, end)]
+        has = labels[:, label] > 0 if examples.label_kind == "classes" else labels == label
+        yield from (np.flatnonzero(has) + chunk).tolist()
+
+
+def unknown_labels(examples: Examples) -> Iterator[Finding]:
+    """A label in the validation or test file that no row of the training file has: it cannot be learned."""
+    if examples.label_kind == "number":
+        return
+    in_train = label_counts(examples, range(*examples.file_rows(0)))
+    known = [name for name, rows in zip(examples.label_names, in_train, strict=True) if rows]
+    listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
+    for file in range(1, len(examples.file_ends)):
+        begin, end = examples.file_rows(file)
+        here = label_counts(examples, range(begin, end))
+        for label in np.flatnonzero((here > 0) & (in_train == 0)).tolist()[:_LABELS_NAMED]:
+            name, rows = examples.label_names[label], int(here[label])
+            shown = _first(_rows_of_label(examples, label, begin, end))
+            places = examples.places(shown)
+            yield finding(
+                "SFT214",
+                "error",
+                rows,
+                places,
+                place=place(*places[0]),
+                label=f'"{name}"',
+                known=listed,
+                suggestion=did_you_mean(name, known),
+                more=f" {rows - 1:,} more such." if rows > 1 else "",
+            )
+
+
+def one_label_only(examples: Examples, splits: Splits) -> Iterator[Finding]:
+    """All training rows have the same label, label set or number."""
+    rows = splits["train"]
+    first = examples.label_ids[rows[0]]
+    for begin in range(0, len(rows), _CHUNK):
+        if np.any(examples.label_ids[rows[begin : begin + _CHUNK]] != first):
+            return
+    what = "number" if examples.label_kind == "number" else "label"
+    yield finding(
+        "SFT220",
+        "error",
+        len(rows),
+        file=examples.file_names[0],
+        rows=f"{len(rows):,}",
+        what=what,
+        value=examples.label_text(int(rows[0])),
+    )
+
+
+def rare_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
+    """A label with hardly any row to train on; often a misspelling of another."""
+    if examples.label_kind == "number":
+        return
+    counts = label_counts(examples, splits["train"])
+    in_file = label_counts(examples, range(*examples.file_rows(0)))
+    common = [name for name, rows in zip(examples.label_names, counts, strict=True) if rows >= RARE]
+    for label in np.flatnonzero((counts < RARE) & (in_file > 0)).tolist()[:_LABELS_NAMED]:
+        name = examples.label_names[label]
+        shown = _first(_rows_of_label(examples, label, *examples.file_rows(0)))
+        places = examples.places(shown)
+        yield finding(
+            "SFT224",
+            "warning",
+            int(counts[label]),
+            places,
+            label=f'"{name}"',
+            rows=int(counts[label]),
+            total=f"{len(splits['train']):,}",
+            place=place(*places[0]),
+            suggestion=did_you_mean(name, common),
+        )
+
+
+def absent_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
+    """A label that the validation or the test part has no row of."""
+    if examples.label_kind == "number":
+        return
+    for part in ("validation", "test"):
+        counts = label_counts(examples, splits[part])
+        for label in np.flatnonzero(counts == 0).tolist()[:_LABELS_NAMED]:
+            yield finding("SFT225", "warning", 1, label=f'"{examples.label_names[label]}"', part=part)
+
+
+def _first(rows: Iterator[int]) -> list[int]:
+    return [row for row, _ in zip(rows, range(SHOWN), strict=False)]
+
+
+# --- equal texts ---
+
+
+def duplicates(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
+    """Rows of one file that have text and label of an earlier one."""
+    order, same_group = _neighbours(examples, repeats)
+    files = np.searchsorted(examples.file_ends, repeats.rows[order], side="right")
+    labels = examples.label_ids[repeats.rows[order]]
+    repeated = same_group & (files[1:] == files[:-1]) & (labels[1:] == labels[:-1])
+    for file, name in enumerate(examples.file_names):
+        at = np.flatnonzero(repeated & (files[1:] == file))
+        pairs = _surely_equal(examples, repeats.rows[order[at]], repeats.rows[order[at + 1]])
+        if pairs:
+            places = examples.places([later for _, later in pairs])
+            earlier = line_of(*examples.places([pairs[0][0]])[0])
+            later = line_of(*places[0])
+            begin, end = examples.file_rows(file)
+            yield finding(
+                "SFT221",
+                "warning",
+                len(at),
+                places,
+                file=name,
+                rows=f"{len(at):,}",
+                total=f"{end - begin:,}",
+                later=later,
+                earlier=earlier,
+            )
+
+
+def _neighbours(examples: Examples, repeats: Repeats) -> tuple[np.ndarray, np.ndarray]:
+    """Orders repeated rows by group, file, label and row; also whether each has the group of the one before."""
+    files = np.searchsorted(examples.file_ends, repeats.rows, side="right")
+    order = np.lexsort((repeats.rows, examples.label_ids[repeats.rows], files, repeats.groups))
+    groups = repeats.groups[order]
+    return order, groups[1:] == groups[:-1]
+
+
+def conflicting_labels(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
+    """One text under two labels: the model cannot satisfy both."""
+    labels = examples.label_ids[repeats.rows]
+    order = np.lexsort((repeats.rows, labels, repeats.groups))
+    groups = repeats.groups[order]
+    differ = (groups[1:] == groups[:-1]) & (labels[order[1:]] != labels[order[:-1]])
+    at = np.flatnonzero(differ)
+    texts = len(np.unique(groups[at]))
+    pairs = _surely_equal(examples, repeats.rows[order[at]], repeats.rows[order[at + 1]])
+    if pairs:
+        first, second = sorted(pairs[0])
+        places = examples.places([row for pair in pairs for row in sorted(pair)])
+        yield finding(
+            "SFT222",
+            "warning",
+            texts,
+            places,
+            texts=f"{texts:,}",
+            place=place(*places[0]),
+            first=examples.label_text(first),
+            other=place(*places[1]),
+            second=examples.label_text(second),
+        )
+
+
+def leaks(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
+    """Rows of the validation or test file whose text is in an earlier file too."""
+    files = np.searchsorted(examples.file_ends, repeats.rows, side="right")
+    for later in range(1, len(examples.file_ends)):
+        for earlier in range(later):
+            first_row = np.full(len(repeats), -1, np.int64)
+            inside = np.flatnonzero(files == earlier)[::-1]
+            first_row[repeats.groups[inside]] = repeats.rows[inside]
+            rows = np.flatnonzero((files == later) & (first_row[repeats.groups] >= 0))
+            pairs = _surely_equal(examples, first_row[repeats.groups[rows]], repeats.rows[rows])
+            if pairs:
+                here = examples.places([row for _, row in pairs])
+                there = examples.places([row for row, _ in pairs])
+                yield finding(
+                    "SFT223",
+                    "warning",
+                    len(rows),
+                    here,
+                    rows=f"{len(rows):,}",
+                    total=f"{examples.file_rows(later)[1] - examples.file_rows(later)[0]:,}",
+                    file=examples.file_names[later],
+                    earlier=examples.file_names[earlier],
+                    place=line_of(*here[0]),
+                    other=place(*there[0]),
+                )
+
+
+def _surely_equal(examples: Examples, first: np.ndarray, second: np.ndarray) -> list[tuple[int, int]]:
+    """Returns the first few pairs of rows, in file order, whose texts are equal indeed and not their hashes alone."""
+    shown = np.argsort(second, kind="stable")[:SHOWN]
+    pairs = list(zip(first[shown].tolist(), second[shown].tolist(), strict=True))
+    return [pair for pair in pairs if len({_comparable(examples, row) for row in pair}) == 1]
+
+
+def _comparable(examples: Examples, row: int) -> tuple[str, ...]:
+    pairs = examples.pairs([row]) or []
+    # As Arrow's utf8_lower does, each letter by itself: Python's own lower() knows a final sigma.
+    return tuple("".join(map(str.lower, text.strip())) for text in (*examples.texts([row]), *pairs))

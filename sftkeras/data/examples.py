@@ -1,0 +1,100 @@
+"""The examples on disk: texts, labels and the place each came from, read through memory mappings. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sftkeras.data.labels import LabelKind
+
+
+class Examples:
+    """Read-only view of one entry of the data cache. Rows are numbered from 0, file after file.
+
+    Attributes:
+        fingerprint: hash of the files' contents and of the settings that decide rows and labels.
+        file_names: what messages call the files.
+        file_ends: for each file, the row after its last.
+        label_kind: what a label is.
+        label_names: names of the classes, in the order of their ids; () for numbers.
+        labels: [n] int32 class ids | [n, classes] uint8 | [n] float32, mapped from disk.
+        label_ids: [n] int32, equal for rows with equal labels: class ids, numbers of label sets, or a float's bits.
+        label_sets: the class ids of each label set, by its number; empty unless rows have several labels.
+        hashes: [n] uint64, equal for equal texts (and pairs), whatever their case and outer spaces.
+    """
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], file_names: Sequence[str]) -> None:
+        self.fingerprint = folder.name
+        self.file_names = tuple(file_names)
+        self.file_ends: list[int] = manifest["file_ends"]
+        self.label_kind: LabelKind = manifest["kind"]
+        self.label_names: tuple[str, ...] = tuple(manifest["label_names"])
+        self.label_sets = [tuple(labels) for labels in manifest["label_sets"]]
+        # Plain arrays over the mappings: np.memmap itself pays a Python call for each slice.
+        self.labels: np.ndarray = np.asarray(np.load(folder / "labels.npy", mmap_mode="r"))
+        self.hashes: np.ndarray = np.asarray(np.memmap(folder / "hashes.raw", np.uint64, "r"))
+        if self.label_kind == "classes":
+            self.label_ids: np.ndarray = np.asarray(np.load(folder / "sets.npy", mmap_mode="r"))
+        else:
+            self.label_ids = self.labels.view(np.int32)
+        self._starts = np.array(manifest["batch_starts"], np.int64)
+        self._table = pa.ipc.open_file(pa.memory_map(str(folder / "examples.arrow")))
+
+    def __len__(self) -> int:
+        return self.file_ends[-1]
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether each example has a second text."""
+        return "pair" in self._table.schema.names
+
+    def texts(self, rows: Sequence[int] | np.ndarray) -> list[str]:
+        """Returns the texts of some rows, in their order."""
+        return self._cells("text", rows)
+
+    def pairs(self, rows: Sequence[int] | np.ndarray) -> list[str] | None:
+        """Returns the second texts of some rows, None if there are none."""
+        return self._cells("pair", rows) if self.has_pairs else None
+
+    def places(self, rows: Sequence[int] | np.ndarray) -> list[tuple[str, int]]:
+        """Returns file name and 1-based line of each row (row number, where a format has no lines)."""
+        files = np.searchsorted(self.file_ends, np.asarray(rows), side="right")
+        return [(self.file_names[file], line) for file, line in zip(files, self._cells("line", rows), strict=True)]
+
+    def text_batches(self, size: int) -> Iterator[tuple[list[str], list[str] | None]]:
+        """Yields texts and second texts of all rows in order, at most `size` at once."""
+        for number in range(self._table.num_record_batches):
+            batch = self._table.get_batch(number)
+            for begin in range(0, batch.num_rows, size):
+                part = batch.slice(begin, size)
+                yield part.column("text").to_pylist(), part.column("pair").to_pylist() if self.has_pairs else None
+
+    def file_rows(self, file: int) -> tuple[int, int]:
+        """Returns the first row of a file and the row after its last."""
+        return (self.file_ends[file - 1] if file else 0), self.file_ends[file]
+
+    def label_text(self, row: int) -> str:
+        """Words the label of one row."""
+        if self.label_kind == "number":
+            return f"{self.labels[row]:g}"
+        if self.label_kind == "class":
+            return f'"{self.label_names[self.labels[row]]}"'
+        return ", ".join(f'"{self.label_names[label]}"' for label in self.label_sets[self.label_ids[row]]) or "no label"
+
+    def _cells(self, column: str, rows: Sequence[int] | np.ndarray) -> list[Any]:
+        wanted = np.asarray(rows, np.int64)
+        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
+            raise IndexError(f"rows go from 0 to {len(self) - 1}")
+        batches = np.searchsorted(self._starts, wanted, side="right") - 1
+        cells: list[Any] = [None] * len(wanted)
+        for batch in np.unique(batches):
+            positions = np.flatnonzero(batches == batch)
+            values = self._table.get_batch(int(batch)).column(column)
+            taken = values.take(pa.array(wanted[positions] - self._starts[batch])).to_pylist()
+            for position, cell in zip(positions.tolist(), taken, strict=True):
+                cells[position] = cell
+        return cells

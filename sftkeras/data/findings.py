@@ -1,0 +1,167 @@
+"""What the data check finds: one `Finding` for each kind of problem, and the tally of bad rows while a file is read.
+
+The checks themselves are in `check`, the printing is in `show`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from sftkeras.errors import CATALOGUE, SFTError
+
+Severity = Literal["error", "warning"]
+
+SHOWN = 5  # rows of one kind whose places are kept and named
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of problem in the data, however often it occurs.
+
+    Attributes:
+        code: its key in the error catalogue.
+        severity: an error stops the run, a warning is shown and reported.
+        message: the catalogue's text, filled in, without the code.
+        count: how many rows (or texts, or labels) are concerned.
+        places: file and line of the first few.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    count: int
+    places: tuple[tuple[str, int], ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.code}  {self.message}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the finding as plain values, for the report."""
+        return asdict(self)
+
+
+def finding(
+    code: str, severity: Severity, count: int, places: Iterable[tuple[str, int]] = (), **details: object
+) -> Finding:
+    """Makes a finding whose message is the catalogue's text, filled with `details`."""
+    return Finding(code, severity, CATALOGUE[code].format(**details), count, tuple(places))
+
+
+class DataError(SFTError):
+    """Stops the run: the first error among the findings, which also names the codes of the others.
+
+    Attributes:
+        findings: all findings, warnings too.
+    """
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        first, *others = [found for found in findings if found.severity == "error"]
+        self.code = first.code
+        self.details = {}
+        self.findings = tuple(findings)
+        also = f" (Also found: {', '.join(sorted({other.code for other in others}))}.)" if others else ""
+        Exception.__init__(self, f"{first}{also}")
+
+
+def stop_on_errors(findings: Sequence[Finding]) -> None:
+    """Raises `DataError` if any finding is an error."""
+    if any(found.severity == "error" for found in findings):
+        raise DataError(findings)
+
+
+def place(file: str, line: int) -> str:
+    """Words a place in a file."""
+    return f"{file} {line_of(file, line)}"
+
+
+def line_of(file: str, line: int) -> str:
+    """Words a place in a file already named."""
+    return f"{_unit(file)} {line}"
+
+
+def _unit(file: str) -> str:
+    """What places in a file count: rows, where its format has no lines."""
+    return "row" if file.endswith(".parquet") or file.startswith("hf://") else "line"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why one row cannot be used, or should be looked at.
+
+    Attributes:
+        code: a key of the error catalogue.
+        details: what the catalogue's text names, apart from the place.
+    """
+
+    code: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Kind:
+    """The rows of one file that have the same fault."""
+
+    fault: Fault
+    count: int = 0
+    lines: list[int] = field(default_factory=list)  # the first few
+
+
+# A row with one of these faults is left out when data.bad_rows is "skip".
+BAD_ROW = frozenset({"SFT206", "SFT207", "SFT208", "SFT210", "SFT211", "SFT216", "SFT217", "SFT218"})
+# A row with one of these is kept; people should know.
+ODD_ROW = frozenset({"SFT226", "SFT227"})
+
+
+class Tally:
+    """Counts the faults of one file's rows, by code, and keeps the first few lines of each."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, Kind] = {}
+
+    def add(self, fault: Fault, line: int, count: int = 1) -> None:
+        """Counts `count` rows with a fault, of which the first is at `line`."""
+        kind = self.kinds.setdefault(fault.code, Kind(fault))
+        kind.count += count
+        if len(kind.lines) < SHOWN:
+            kind.lines.append(line)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Returns plain values that `from_json` reads back."""
+        return [
+            {"code": kind.fault.code, "details": dict(kind.fault.details), "count": kind.count, "lines": kind.lines}
+            for kind in self.kinds.values()
+        ]
+
+    @classmethod
+    def from_json(cls, values: Iterable[Mapping[str, Any]]) -> Tally:
+        """Reads what `to_json` wrote."""
+        tally = cls()
+        for value in values:
+            fault = Fault(value["code"], value["details"])
+            tally.kinds[fault.code] = Kind(fault, value["count"], list(value["lines"]))
+        return tally
+
+    def findings(self, file: str, bad_rows: Literal["error", "skip"]) -> list[Finding]:
+        """Words the tally: bad rows are errors or, left out, warnings; odd rows are warnings; all else is an error."""
+        return [self._finding(kind, file, bad_rows) for kind in self.kinds.values()]
+
+    def _finding(self, kind: Kind, file: str, bad_rows: Literal["error", "skip"]) -> Finding:
+        code = kind.fault.code
+        skipped = code in BAD_ROW and bad_rows == "skip"
+        more = ""
+        if kind.count > 1:
+            unit = _unit(file) + ("s" if kind.count > 2 else "")
+            lines = ", ".join(str(line) for line in kind.lines[1:])
+            more = f" {kind.count - 1:,} more such: {unit} {lines}{', …' if kind.count > len(kind.lines) else ''}."
+        return finding(
+            code,
+            "warning" if skipped or code in ODD_ROW else "error",
+            kind.count,
+            [(file, line) for line in kind.lines],
+            place=place(file, kind.lines[0]) + kind.fault.details.get("within", ""),
+            more=more,
+            remedy="Left out." if skipped else "Mend it, or leave such rows out with --data.bad_rows skip.",
+            **{name: value for name, value in kind.fault.details.items() if name != "within"},
+        )

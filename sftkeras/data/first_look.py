@@ -1,0 +1,69 @@
+"""What can be said about the data at once: whether files, columns and settings fit. Reads headers only.
+
+Must answer before anything heavy is imported: no NumPy, no Arrow (but for Parquet), no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import math
+
+from sftkeras.config import DataConfig
+from sftkeras.data.blocks import check_columns
+from sftkeras.data.read import read_blocks, wanted_columns
+from sftkeras.data.sources import PARTS, Source, find_source
+from sftkeras.errors import SFTError
+
+
+def quick_check(config: DataConfig) -> None:
+    """Checks that the files are there and have the columns that the settings name.
+
+    A data set of the hub, or a `pypi:` file that is not in the cache, is left to `load_data`.
+
+    Raises:
+        SFTError: SFT104 without data.train; SFT201 to SFT205 and others of `read_blocks`; SFT231 for a wrong split.
+    """
+    if not config.train:
+        raise SFTError("SFT104", flag="--data.train", remedy="Give a file of labelled examples.")
+    check_split(config)
+    wanted = wanted_columns(config)
+    for part in PARTS:
+        handle = getattr(config, part)
+        source = _source_at_hand(handle, part) if handle else None
+        if source is None:
+            continue
+        if source.format == "parquet":
+            from sftkeras.data.read_arrow import parquet_columns
+
+            check_columns(source, parquet_columns(source), wanted)
+        else:
+            next(read_blocks(source, wanted, config), None)
+
+
+def _source_at_hand(handle: str, part: str) -> Source | None:
+    if handle.startswith("hf://"):
+        find_source(handle, part)  # type: ignore[arg-type]
+        return None
+    try:
+        return find_source(handle, part, offline=True)  # type: ignore[arg-type]
+    except SFTError as error:
+        if error.code == "SFT317":  # not in the cache yet
+            return None
+        raise
+
+
+def check_split(config: DataConfig) -> None:
+    """Raises SFT231 if the shares of data.split cannot be used."""
+    shares = list(config.split)
+    problem = None
+    if len(shares) != 3:
+        problem = f"{len(shares)} shares, expected three: train, validation and test"
+    elif math.fsum(shares) > 1 + 1e-9:
+        problem = f"the shares add up to {math.fsum(shares):g}, which is more than 1"
+    else:
+        needed = [part for part in PARTS if part == "train" or not getattr(config, part)]
+        if needed != ["train"]:
+            for part, share in zip(PARTS, shares, strict=True):
+                if part in needed and share <= 0:
+                    problem = f"the {part} part has no share. Give it one, or a file with --data.{part}"
+    if problem:
+        raise SFTError("SFT231", split=shares, problem=problem)

@@ -1,0 +1,147 @@
+"""The one way from the settings to checked, divided, labelled data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.progress import Progress
+
+from sftkeras.config import DataConfig
+from sftkeras.data.check import check, conflicting_labels, duplicates
+from sftkeras.data.examples import Examples
+from sftkeras.data.findings import Finding, finding, stop_on_errors
+from sftkeras.data.first_look import check_split
+from sftkeras.data.labels import LabelKind
+from sftkeras.data.repeats import Repeats, find_repeats
+from sftkeras.data.sources import PARTS, Source, find_source, find_sources
+from sftkeras.data.split import UNUSED, rows_of, split_rows, strata_of_numbers, strata_of_sets
+from sftkeras.data.store import open_examples
+from sftkeras.errors import SFTError
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """Examples on disk, divided into parts and checked.
+
+    Attributes:
+        examples: the rows of all files.
+        splits: for "train", "validation" and "test", the rows of the part, ascending, int32.
+        label_kind: what a label is.
+        label_names: names of the classes, in the order of their ids; () for numbers.
+        findings: what the data check found; only warnings, since an error stops.
+        fingerprint: hash of the files' contents and of all settings that decide rows, labels and parts.
+    """
+
+    examples: Examples
+    splits: dict[str, np.ndarray]
+    label_kind: LabelKind
+    label_names: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    fingerprint: str
+
+
+def load_data(config: DataConfig, label_kind: LabelKind, seed: int, progress: Progress | None = None) -> LabelledData:
+    """Reads, checks and divides the data; what was read before is taken from the cache.
+
+    Args:
+        label_kind: "class" (one label a row), "classes" (none, one or several) or "number".
+        seed: decides, with text and label, which part a row is in.
+        progress: gets one task for each file that is read.
+
+    Raises:
+        DataError: the check found errors; it carries all findings.
+        SFTError: SFT201 to SFT239, for files, columns and settings.
+    """
+    check_split(config)
+    sources = find_sources(config)
+    examples, findings = open_examples(sources, config, label_kind, progress=progress)
+    repeats = find_repeats(examples.hashes)
+    splits = _splits(examples, sources, repeats, config, seed)
+    findings += [*check(examples, splits, repeats), *_unused_rows(splits, examples, config)]
+    stop_on_errors(findings)
+    return LabelledData(
+        examples=examples,
+        splits=splits,
+        label_kind=label_kind,
+        label_names=examples.label_names,
+        findings=tuple(findings),
+        fingerprint=_hash(examples.fingerprint, config.split, seed),
+    )
+
+
+def load_file(
+    handle: str,
+    config: DataConfig,
+    label_kind: LabelKind,
+    label_names: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    flag: str = "--data",
+) -> LabelledData:
+    """Reads one labelled file to judge a model on: all its rows are the test part.
+
+    Args:
+        handle: the file; `config` says how to read it, its own files are not looked at.
+        label_names: the labels the model knows, in the order of their ids; the ids in the data are the same.
+        flag: the setting that holds the handle, named in errors.
+
+    Raises:
+        DataError: the file has rows at fault, or labels that the model does not know (SFT214).
+        SFTError: as `load_data`.
+    """
+    source = find_source(handle, "test", flag=flag)
+    known = None if label_kind == "number" else label_names
+    examples, findings = open_examples([source], config, label_kind, known, progress)
+    repeats = find_repeats(examples.hashes)
+    findings += [*duplicates(examples, repeats), *conflicting_labels(examples, repeats)]
+    nothing = np.empty(0, np.int32)
+    splits = {"train": nothing, "validation": nothing, "test": np.arange(len(examples), dtype=np.int32)}
+    return LabelledData(examples, splits, label_kind, examples.label_names, tuple(findings), examples.fingerprint)
+
+
+def _splits(
+    examples: Examples, sources: Sequence[Source], repeats: Repeats, config: DataConfig, seed: int
+) -> dict[str, np.ndarray]:
+    """Takes each part from its own file, the others as shares of the training file."""
+    splits = {}
+    for file, source in enumerate(sources):
+        splits[str(source.part)] = np.arange(*examples.file_rows(file), dtype=np.int32)
+    missing = [part for part in PARTS if part not in splits]
+    if missing:
+        rows = examples.file_rows(0)[1]
+        shares = [config.split[PARTS.index(part)] for part in missing]
+        # What a part with a file of its own does not take stays with the training rows.
+        train = sum(config.split) - sum(shares)
+        parts = split_rows(examples.hashes[:rows], _strata(examples, rows), repeats.among(rows), [train, *shares], seed)
+        for number, part in enumerate(["train", *missing]):
+            splits[part] = rows_of(parts, number)
+            if not len(splits[part]):
+                texts = len(np.unique(examples.hashes[:rows]))
+                raise SFTError("SFT232", part=part, rows=rows, texts=texts, split=list(config.split))
+        splits["unused"] = rows_of(parts, UNUSED)
+    return {part: splits[part] for part in (*PARTS, "unused") if part in splits}
+
+
+def _strata(examples: Examples, rows: int) -> np.ndarray:
+    if examples.label_kind == "number":
+        return strata_of_numbers(examples.labels[:rows])
+    if examples.label_kind == "classes":
+        return strata_of_sets(examples.label_ids[:rows], examples.label_sets)
+    return examples.labels[:rows]
+
+
+def _unused_rows(splits: dict[str, np.ndarray], examples: Examples, config: DataConfig) -> list[Finding]:
+    """Rows that no share covers, which is the user's wish; the parts alone are kept in `splits`."""
+    rows = len(splits.pop("unused", ()))
+    if not rows:
+        return []
+    total = f"{sum(config.split):g}"
+    return [finding("SFT237", "warning", rows, more_rows=f"{rows:,} of {len(examples):,}", total=total)]
+
+
+def _hash(*values: object) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]

@@ -1,0 +1,47 @@
+"""From a file to blocks of rows, whatever its format: cells of the wanted columns and the line each row begins on.
+
+Text formats are read with the standard library, which streams and knows the physical line of every row; Parquet and
+the hub with Arrow. What a cell means is no business of the readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sftkeras.config import DataConfig
+from sftkeras.data.blocks import Block
+from sftkeras.data.read_csv import csv_blocks
+from sftkeras.data.read_json import json_blocks
+from sftkeras.data.sources import Source
+
+
+def wanted_columns(config: DataConfig) -> dict[str, str]:
+    """Returns the columns that the settings name, each with the setting that names it."""
+    wanted = {config.text: "--data.text", config.label: "--data.label"}
+    if config.pair:
+        wanted[config.pair] = "--data.pair"
+    for column in config.where or {}:
+        wanted.setdefault(column, "--data.where")
+    return wanted
+
+
+def read_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:
+    """Yields the rows of a source, block by block.
+
+    Args:
+        wanted: the columns to read, each with the setting that names it.
+        config: gives delimiter, quoting and encoding.
+
+    Raises:
+        SFTError: SFT202 to SFT205, SFT207 to SFT211, SFT213, SFT234, SFT235 and SFT238 for what no row can be blamed
+            for.
+    """
+    match source.format:
+        case "csv" | "tsv":
+            return csv_blocks(source, wanted, config)
+        case "json" | "jsonl":
+            return json_blocks(source, wanted, config)
+        case "parquet" | "hub":
+            from sftkeras.data.read_arrow import arrow_blocks  # Arrow takes a tenth of a second to import
+
+            return arrow_blocks(source, wanted)

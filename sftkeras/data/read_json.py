@@ -1,0 +1,220 @@
+"""Rows of JSON Lines and of JSON arrays of objects, as blocks with the line each object begins on."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from io import TextIOWrapper
+from itertools import islice
+from typing import Any, cast
+
+from sftkeras.config import DataConfig
+from sftkeras.data.blocks import LONGEST_CELL, Block, check_columns, shortened
+from sftkeras.data.findings import Fault, place
+from sftkeras.data.sources import Source
+from sftkeras.data.text_files import Filling, not_decodable, opened
+from sftkeras.errors import SFTError
+
+_CHUNK = 1 << 20  # characters read at once
+
+# Parsed values, their lines, and what could not be parsed.
+_Parsed = tuple[list[Any], list[int], list[tuple[Fault, int]]]
+
+
+def json_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:
+    """Yields the rows of a .json or .jsonl file; raises as `read_blocks`."""
+    with opened(source, config) as text:
+        filling = Filling(text, source)
+        if source.format == "jsonl":
+            parsed = _json_lines(enumerate(text, start=1), filling)
+        elif _begins_with_object(source, config):
+            parsed = _surely_lines(_json_lines(enumerate(text, start=1), filling), source)
+        else:
+            parsed = _json_array(_array_items(_Document(text, source)), filling)
+        yield from _object_blocks(source, wanted, filling, config, parsed)
+
+
+def _begins_with_object(source: Source, config: DataConfig) -> bool:
+    """Whether a .json file holds objects one after another (JSON Lines) rather than an array of them."""
+    with opened(source, config) as text:
+        while chunk := text.read(_CHUNK):
+            if found := re.search(r"\S", chunk):
+                return found[0] == "{"
+    return False
+
+
+def _surely_lines(parsed: Iterator[_Parsed], source: Source) -> Iterator[_Parsed]:
+    """Refuses a .json file whose first object does not end on its line: its rows must be somewhere inside it."""
+    for number, (rows, lines, broken) in enumerate(parsed):
+        if number == 0 and broken and (not lines or broken[0][1] < lines[0]):
+            problem = "a .json file must hold an array of objects, or one whole object a line"
+            raise SFTError("SFT210", place=place(source.name, broken[0][1]), problem=problem, more="", remedy="")
+        yield rows, lines, broken
+
+
+def _json_lines(numbered: Iterator[tuple[int, str]], filling: Filling) -> Iterator[_Parsed]:
+    while True:
+        rows: list[Any] = []
+        lines: list[int] = []
+        broken: list[tuple[Fault, int]] = []
+        filling.begin()
+        for line, text in numbered:
+            try:
+                rows.append(json.loads(text))
+                lines.append(line)
+            except (ValueError, RecursionError) as error:
+                if text.strip():
+                    broken.append((_syntax_fault(error), line))
+            if filling.full(len(rows) + len(broken)):
+                break
+        if not rows and not broken:
+            return
+        yield rows, lines, broken
+
+
+def _syntax_fault(error: Exception) -> Fault:
+    if isinstance(error, json.JSONDecodeError):
+        return Fault("SFT210", {"problem": f"{error.msg}, column {error.colno}"})
+    return Fault("SFT210", {"problem": "nested too deeply" if isinstance(error, RecursionError) else str(error)})
+
+
+def _json_array(items: Iterator[tuple[Any, int]], filling: Filling) -> Iterator[_Parsed]:
+    while True:
+        rows, lines = [], []
+        filling.begin()
+        for row, line in items:
+            rows.append(row)
+            lines.append(line)
+            if filling.full(len(rows)):
+                break
+        if not rows:
+            return
+        yield rows, lines, []
+
+
+def _array_items(document: _Document) -> Iterator[tuple[Any, int]]:
+    """Yields the items of a JSON array, each with the line it begins on."""
+    if document.next() != "[":
+        raise document.error("an array of objects begins with [" if document.next() else "nothing in it")
+    document.pass_by()
+    if document.next() == "]":
+        document.pass_by()
+    else:
+        separator = ","
+        while separator == ",":
+            yield document.value()
+            separator = document.next()
+            if separator not in (",", "]"):
+                raise document.error("expected a comma or ] after the object before")
+            document.pass_by()
+    if document.next():
+        raise document.error("something follows the array")
+
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_DECODE = json.JSONDecoder().raw_decode
+
+
+class _Document:
+    """A JSON text of any size, of which only the part that is being read is held."""
+
+    def __init__(self, text: TextIOWrapper, source: Source) -> None:
+        self._text = text
+        self._source = source
+        self._held = ""
+        self._at = 0
+        self._line = 1
+        self._ended = False
+
+    def next(self) -> str:
+        """Returns the character after any white space, without passing by it; nothing at the end."""
+        while True:
+            begin = cast(re.Match[str], _SPACE.match(self._held, self._at)).end()
+            self._advance(begin)
+            if begin < len(self._held) or self._ended:
+                return self._held[begin : begin + 1]
+            self._read_on()
+
+    def pass_by(self) -> None:
+        """Passes by the character that `next` returned."""
+        self._at += 1
+
+    def value(self) -> tuple[Any, int]:
+        """Reads the value that comes next, and returns it with its line."""
+        self.next()
+        while True:
+            try:
+                value, end = _DECODE(self._held, self._at)
+            except json.JSONDecodeError as error:
+                if self._ended or not _cut_off(error, self._held):
+                    self._advance(error.pos)
+                    raise self.error(error.msg) from None
+            except RecursionError:
+                raise self.error("nested too deeply") from None
+            else:
+                line = self._line
+                self._advance(end)
+                return value, line
+            if len(self._held) - self._at > LONGEST_CELL:
+                raise self.error("an object that does not end within 64 million characters")
+            self._read_on()
+
+    def error(self, problem: str) -> SFTError:
+        """Makes the error for a fault at this place."""
+        where = place(self._source.name, self._line)
+        return SFTError("SFT210", place=where, problem=problem, more="", remedy="")
+
+    def _advance(self, to: int) -> None:
+        self._line += self._held.count("\n", self._at, to)
+        self._at = to
+
+    def _read_on(self) -> None:
+        # As much again as is held of an unfinished value: its parts are then parsed twice on average, not many times.
+        more = self._text.read(max(_CHUNK, len(self._held) - self._at))
+        self._held, self._at, self._ended = self._held[self._at :] + more, 0, not more
+
+
+def _cut_off(error: json.JSONDecodeError, text: str) -> bool:
+    """Whether the text may be valid but for its missing rest; the longest token but a string has under 32 letters."""
+    return error.msg.startswith("Unterminated string") or error.pos > len(text) - 32
+
+
+def _object_blocks(
+    source: Source,
+    wanted: Mapping[str, str],
+    filling: Filling,
+    config: DataConfig,
+    parsed: Iterator[_Parsed],
+) -> Iterator[Block]:
+    """Turns parsed JSON values into columns; what is no object is a broken row."""
+    checked = some = False
+    last = 0
+    try:
+        for rows, lines, broken in parsed:
+            rows, lines = _objects(rows, lines, broken, wanted)
+            if rows and not checked:
+                check_columns(source, dict.fromkeys(key for row in rows for key in row), wanted)
+                checked = True
+            some, last = True, lines[-1] if lines else last
+            yield Block({name: [row.get(name) for row in rows] for name in wanted}, lines, broken, filling.done)
+    except UnicodeDecodeError as error:
+        raise not_decodable(f"{source.name} after line {last}", config.encoding, error.reason) from None
+    if not some:
+        raise SFTError("SFT202", file=source.name)
+
+
+def _objects(
+    rows: list[Any], lines: list[int], broken: list[tuple[Fault, int]], wanted: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], list[int]]:
+    if set(map(type, rows)) == {dict}:
+        return rows, lines
+    example = "{" + ", ".join(f'"{name}": …' for name in islice(wanted, 2)) + "}"
+    good, good_lines = [], []
+    for row, line in zip(rows, lines, strict=True):
+        if isinstance(row, dict):
+            good.append(row)
+            good_lines.append(line)
+        else:
+            broken.append((Fault("SFT211", {"example": example, "found": shortened(json.dumps(row))}), line))
+    return good, good_lines

@@ -1,0 +1,101 @@
+"""What people see of the data: findings, sizes of the parts by label, lengths. Prints with rich."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from sftkeras.data.batches import length_histogram
+from sftkeras.data.check import label_counts
+from sftkeras.data.findings import Finding
+from sftkeras.data.load import LabelledData
+
+_MOST_LABELS = 30  # rows of the table; the rarer labels are summed up
+
+# What was looked at, in the order shown, with the codes that say it was not well.
+_LOOKED_AT: tuple[tuple[str, frozenset[str]], ...] = (
+    ("every row is well formed", frozenset({"SFT206", "SFT210", "SFT211", "SFT219"})),
+    ("every text can be decoded", frozenset({"SFT207", "SFT208"})),
+    ("every row has a text", frozenset({"SFT216"})),
+    ("every row has a label", frozenset({"SFT217", "SFT218", "SFT215"})),
+    ("no label is unknown, rare or alone", frozenset({"SFT214", "SFT220", "SFT224", "SFT225"})),
+    ("no row occurs twice", frozenset({"SFT221"})),
+    ("no text has two different labels", frozenset({"SFT222"})),
+    ("no text is in two files", frozenset({"SFT223"})),
+    ("no text looks wrongly decoded", frozenset({"SFT226"})),
+    ("no text is very long", frozenset({"SFT227"})),
+)
+
+
+def print_findings(findings: Sequence[Finding], console: Console | None = None) -> None:
+    """Prints the data check: what is well, what to know, what stops the run, and a count."""
+    console = console or Console()
+    console.rule("Data check")
+    codes = {found.code for found in findings}
+    for statement, bad in _LOOKED_AT:
+        if not codes & bad:
+            console.print(f"[green]✔[/] {statement}")
+    marks = {"warning": "[yellow]![/]", "error": "[red]✘[/]"}
+    for found in sorted(findings, key=lambda found: found.severity == "error"):
+        console.print(f"{marks[found.severity]} {escape(str(found))}", soft_wrap=True, highlight=False)
+    errors = sum(found.severity == "error" for found in findings)
+    warnings = len(findings) - errors
+    console.print(f"{_counted(warnings, 'warning')}, {_counted(errors, 'error')}")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def describe(data: LabelledData) -> Table:
+    """Returns a table of the parts' sizes by label, or of the parts' numbers."""
+    return _numbers_table(data) if data.label_kind == "number" else _labels_table(data)
+
+
+def _labels_table(data: LabelledData) -> Table:
+    table = Table("label", *data.splits, title="Rows by part and label")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    counts = np.stack([label_counts(data.examples, rows) for rows in data.splits.values()])  # [parts, labels]
+    sizes = [len(rows) for rows in data.splits.values()]
+    by_size = np.argsort(-counts.sum(axis=0), kind="stable")
+    shown = by_size if len(by_size) <= _MOST_LABELS else by_size[: _MOST_LABELS - 1]
+    for label in shown:
+        table.add_row(escape(data.label_names[label]), *_with_shares(counts[:, label].tolist(), sizes))
+    if len(shown) < len(by_size):
+        rest = counts[:, by_size[len(shown) :]].sum(axis=1)
+        table.add_row(f"{len(by_size) - len(shown)} more", *_with_shares(rest.tolist(), sizes))
+    table.add_section()
+    table.add_row("rows", *(f"{size:,}" for size in sizes))
+    return table
+
+
+def _with_shares(counts: list[int], sizes: list[int]) -> list[str]:
+    return [f"{count:,} ({count / size:.1%})" if size else "0" for count, size in zip(counts, sizes, strict=True)]
+
+
+def _numbers_table(data: LabelledData) -> Table:
+    table = Table("part", "rows", "mean", "deviation", "least", "greatest", title="Numbers by part")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for part, rows in data.splits.items():
+        numbers = data.examples.labels[rows]
+        if len(numbers):
+            figures = (numbers.mean(dtype=np.float64), numbers.std(dtype=np.float64), numbers.min(), numbers.max())
+            table.add_row(part, f"{len(rows):,}", *(f"{figure:.4g}" for figure in figures))
+    return table
+
+
+def describe_lengths(lengths: np.ndarray) -> Table:
+    """Returns a table with a bar for each range of token lengths."""
+    table = Table("tokens", "rows", "", title="Lengths", box=None)
+    table.columns[0].justify = table.columns[1].justify = "right"
+    bins = length_histogram(lengths)
+    most = max((rows for _, _, rows in bins), default=0)
+    for first, last, rows in bins:
+        table.add_row(f"{first}-{last}", f"{rows:,}", "█" * round(40 * rows / most))
+    return table

@@ -1,0 +1,256 @@
+"""Writes the rows of all files into the cache, once for each content and each setting that decides rows or labels.
+
+`examples` reads what is written here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from rich.progress import Progress
+
+from sftkeras.cache import cache_folder, write_errors
+from sftkeras.config import DataConfig
+from sftkeras.data.cached import find_or_make
+from sftkeras.data.examples import Examples
+from sftkeras.data.findings import Finding, Tally, stop_on_errors
+from sftkeras.data.labels import (
+    ClassesReader,
+    ClassReader,
+    LabelKind,
+    LabelReader,
+    NumberReader,
+    cell_text,
+    label_reader,
+)
+from sftkeras.data.progress import RowCount
+from sftkeras.data.read import read_blocks, wanted_columns
+from sftkeras.data.rows import Rows, sift
+from sftkeras.data.sources import Source
+from sftkeras.data.text_files import locate_broken_byte, readable
+from sftkeras.errors import SFTError
+
+FORMAT = 1  # of the cache; raise it when what is written, or what decides it, changes
+CHUNK = 1 << 16  # rows handled at once where whole columns are walked, so that memory stays flat
+
+# The settings that decide rows or labels. The rest of DataConfig decides which part a row is in.
+_DECIDING = (
+    "text",
+    "pair",
+    "label",
+    "label_names",
+    "label_separator",
+    "where",
+    "bad_rows",
+    "delimiter",
+    "quoted",
+    "encoding",
+)
+
+
+def open_examples(
+    sources: Sequence[Source],
+    config: DataConfig,
+    kind: LabelKind,
+    known_labels: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> tuple[Examples, list[Finding]]:
+    """Returns the examples of all sources, in order, and what was found while reading them.
+
+    They are read only if the cache lacks them; two processes that want the same wait for each other.
+
+    Args:
+        known_labels: the only labels there may be, in the order of their ids; None learns them.
+
+    Raises:
+        DataError: rows at fault, if data.bad_rows is "error".
+        SFTError: what `read_blocks` raises; SFT236 if a file changes meanwhile; SFT239 or SFT230 if no row is left.
+    """
+    before = [_state(source) for source in sources]
+
+    def write(unfinished: Path) -> dict[str, Any]:
+        about = _write(unfinished, sources, config, kind, known_labels, progress)
+        for source, state in zip(sources, before, strict=True):
+            if _state(source) != state:
+                raise SFTError("SFT236", file=source.name)
+        return about
+
+    folder = cache_folder("data") / _fingerprint(sources, config, kind, known_labels)
+    manifest = find_or_make(folder, write)
+    findings = []
+    for source, tally in zip(sources, manifest["tallies"], strict=True):
+        findings += Tally.from_json(tally).findings(source.name, config.bad_rows)
+    return Examples(folder, manifest, [source.name for source in sources]), findings
+
+
+# --- fingerprint ---
+
+
+def _fingerprint(
+    sources: Sequence[Source], config: DataConfig, kind: LabelKind, known_labels: Sequence[str] | None
+) -> str:
+    decides = {
+        "format": FORMAT,
+        "kind": kind,
+        "known_labels": list(known_labels) if known_labels is not None else None,
+        "settings": {name: getattr(config, name) for name in _DECIDING},
+        "sources": [(source.part, source.format, _content_hash(source)) for source in sources],
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _content_hash(source: Source) -> str:
+    if source.hub:
+        from sftkeras.data.read_arrow import hub_hash
+
+        return hub_hash(source)
+    with readable(source) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --- writing ---
+
+
+def _write(
+    folder: Path,
+    sources: Sequence[Source],
+    config: DataConfig,
+    kind: LabelKind,
+    known_labels: Sequence[str] | None,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    labels = label_reader(kind, config.label, config.label_names, config.label_separator, known_labels)
+    tallies, ends = [], []
+    with _Writer(folder, bool(config.pair)) as writer:
+        for source in sources:
+            tallies.append(_write_source(writer, source, config, labels, progress))
+            ends.append(writer.rows)
+    _stop_on_bad_rows(sources, tallies, ends, config)
+    with write_errors(folder):
+        about = _finish_labels(folder, labels)
+    if kind == "classes" and not about["label_names"]:
+        problem = f"None has a label in column {config.label} (--data.label)."
+        raise SFTError("SFT239", file=sources[0].name, problem=problem)
+    return {
+        "kind": kind,
+        "rows": writer.rows,
+        "file_ends": ends,
+        "batch_starts": writer.starts,
+        "tallies": [tally.to_json() for tally in tallies],
+        **about,
+    }
+
+
+def _state(source: Source) -> tuple[int, int] | None:
+    if source.path is None:
+        return None
+    status = source.path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _write_source(
+    writer: _Writer, source: Source, config: DataConfig, labels: LabelReader, progress: Progress | None
+) -> Tally:
+    tally = Tally()
+    count = RowCount(progress, f"Reading {Path(source.name).name}")
+    before = writer.rows
+    for block in read_blocks(source, wanted_columns(config), config):
+        writer.add(sift(block, config, labels, tally))
+        rows = writer.rows - before
+        count.update(rows, max(rows, round(rows / block.done)) if block.done else None)
+    count.update(writer.rows - before, writer.rows - before)
+    locate_broken_byte(tally, source, config.encoding)
+    return tally
+
+
+def _stop_on_bad_rows(sources: Sequence[Source], tallies: Sequence[Tally], ends: list[int], config: DataConfig) -> None:
+    findings: list[Finding] = []
+    for source, tally in zip(sources, tallies, strict=True):
+        findings += tally.findings(source.name, config.bad_rows)
+    stop_on_errors(findings)
+    for source, begin, end in zip(sources, [0, *ends], ends, strict=False):
+        if begin == end:
+            raise _nothing_left(source, config)
+
+
+def _nothing_left(source: Source, config: DataConfig) -> SFTError:
+    if not config.where:
+        return SFTError("SFT239", file=source.name, problem="All are faulty and were left out (--data.bad_rows skip).")
+    asked = " and ".join(f"{column}={value}" for column, value in config.where.items())
+    block = next(read_blocks(source, wanted_columns(config), config))
+    seen = dict.fromkeys(f"{column}={cell_text(cell)}" for column in config.where for cell in block.columns[column])
+    shown = ", ".join(list(seen)[:10]) + (", …" if len(seen) > 10 else "")
+    return SFTError("SFT230", file=source.name, where=asked, seen=shown)
+
+
+class _Writer:
+    """Appends rows to the files of a cache entry."""
+
+    def __init__(self, folder: Path, pairs: bool) -> None:
+        names = ["text", *(["pair"] if pairs else [])]
+        self._schema = pa.schema([*((name, pa.large_string()) for name in names), ("line", pa.uint32())])
+        self._folder = folder
+        self._files = ExitStack()
+        self.rows = 0
+        self.starts: list[int] = []  # first row of each record batch
+
+    def __enter__(self) -> _Writer:
+        with write_errors(self._folder):
+            self._table = self._files.enter_context(pa.ipc.new_file(str(self._folder / "examples.arrow"), self._schema))
+            self._hashes = self._files.enter_context((self._folder / "hashes.raw").open("wb"))
+            self._labels = self._files.enter_context((self._folder / "labels.raw").open("wb"))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with write_errors(self._folder):
+            self._files.close()
+
+    def add(self, rows: Rows) -> None:
+        if not len(rows.lines):
+            return
+        columns = [rows.texts, *([rows.pairs] if rows.pairs is not None else []), pa.array(rows.lines)]
+        self.starts.append(self.rows)
+        with write_errors(self._folder):
+            self._table.write_batch(pa.record_batch(columns, schema=self._schema))
+            self._hashes.write(rows.hashes.tobytes())
+            self._labels.write(rows.labels.tobytes())
+        self.rows += len(rows.lines)
+
+
+def _finish_labels(folder: Path, labels: ClassReader | ClassesReader | NumberReader) -> dict[str, Any]:
+    """Turns first-seen ids into sorted ones; writes labels.npy, and sets.npy for label sets."""
+    raw_path = folder / "labels.raw"
+    if isinstance(labels, NumberReader):
+        raw = np.memmap(raw_path, np.float32, "r")
+        _write_column(folder / "labels.npy", raw, np.dtype(np.float32), (), lambda chunk: chunk)
+        raw_path.unlink()
+        return {"label_names": [], "label_sets": []}
+    raw = np.memmap(raw_path, np.int32, "r")
+    sets: list[tuple[int, ...]] = []
+    if isinstance(labels, ClassReader):
+        names, final = labels.final()
+        _write_column(folder / "labels.npy", raw, np.dtype(np.int32), (), lambda chunk: final[chunk])
+    else:
+        names, final, sets = labels.final()
+        members = np.zeros((len(sets), max(len(names), 1)), np.uint8)
+        for number, labels_of_set in enumerate(sets):
+            members[number, list(labels_of_set)] = 1
+        _write_column(folder / "sets.npy", raw, np.dtype(np.int32), (), lambda chunk: final[chunk])
+        width = max(len(names), 1)  # a file mapping cannot be empty; without names the caller stops
+        _write_column(folder / "labels.npy", raw, np.dtype(np.uint8), (width,), lambda chunk: members[final[chunk]])
+    raw_path.unlink()
+    return {"label_names": list(names), "label_sets": sets}
+
+
+def _write_column(path: Path, raw: np.ndarray, dtype: np.dtype, width: tuple[int, ...], convert: Any) -> None:
+    column = np.lib.format.open_memmap(path, "w+", dtype, (len(raw), *width))
+    for begin in range(0, len(raw), CHUNK):
+        column[begin : begin + CHUNK] = convert(raw[begin : begin + CHUNK])
+    column.flush()

@@ -1,0 +1,101 @@
+"""Opening text files so that a broken byte stops one row, not the reading, and saying where it is."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader, TextIOWrapper
+from typing import cast
+
+from sftkeras.config import DataConfig
+from sftkeras.data.blocks import BLOCK_BYTES, BLOCK_ROWS
+from sftkeras.data.findings import Fault, Tally
+from sftkeras.data.sources import Source
+from sftkeras.errors import SFTError
+
+_CHECK_EVERY = 64  # rows between two looks at the size of the block
+
+
+@contextmanager
+def opened(source: Source, config: DataConfig) -> Iterator[TextIOWrapper]:
+    """Opens a text file so that every line break stays as it is and a broken byte becomes a lone surrogate.
+
+    The surrogate is found when the cell is looked at, so that one bad row need not stop the reading.
+    """
+    encoding = _encoding(config)
+    with readable(source) as binary:
+        mark = binary.peek(4)[:4]
+        if not mark:
+            raise SFTError("SFT202", file=source.name)
+        if encoding == "utf-8-sig" and mark[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise not_decodable(source.name, "utf-8", "it begins with the mark of UTF-16: set --data.encoding utf-16")
+        with TextIOWrapper(binary, encoding, errors="surrogateescape", newline="") as text:
+            yield text
+
+
+def readable(source: Source) -> BufferedReader:
+    """Opens the file of a source as bytes; raises SFT238 if the system refuses."""
+    try:
+        return source.file.open("rb")
+    except OSError as error:
+        raise SFTError("SFT238", file=source.name, problem=error.strerror or error) from error
+
+
+def locate_broken_byte(tally: Tally, source: Source, encoding: str) -> None:
+    """Completes the fault SFT207 of a tally: which encoding, and where in the row the first broken byte is."""
+    if kind := tally.kinds.get("SFT207"):
+        within = "" if source.format in ("parquet", "hub") else _broken_byte(source, kind.lines[0], encoding)
+        kind.fault = Fault("SFT207", {**kind.fault.details, "encoding": encoding, "within": within})
+
+
+def _broken_byte(source: Source, line: int, encoding: str) -> str:
+    """Words where, in the row that begins on `line`, the first byte is that `encoding` has no letter for."""
+    with readable(source) as file:
+        for number, raw in enumerate(file, start=1):
+            if number < line:
+                continue
+            try:
+                raw.decode(encoding)
+            except UnicodeDecodeError as error:
+                byte = f"byte {error.start + 1}"
+                return f", {byte}" if number == line else f" ({byte} of line {number})"
+    return ""
+
+
+def _encoding(config: DataConfig) -> str:
+    try:
+        name = codecs.lookup(config.encoding).name
+    except LookupError:
+        problem = f"{config.encoding} is no encoding that Python knows. Try utf-8, cp1252, gb18030 or utf-16."
+        raise SFTError("SFT102", flag="--data.encoding", problem=problem) from None
+    return "utf-8-sig" if name == "utf-8" else name
+
+
+def not_decodable(where: str, encoding: str, found: str) -> SFTError:
+    """Makes the error for bytes that make the whole file unreadable."""
+    return SFTError("SFT207", place=where, encoding=encoding, found=found, more="", remedy="")
+
+
+class Filling:
+    """How much of an open file is read, and when a block is full."""
+
+    def __init__(self, text: TextIOWrapper, source: Source) -> None:
+        self._binary = cast(BufferedReader, text.buffer)
+        self._size = max(source.file.stat().st_size, 1)
+        self._limit = 0
+
+    def begin(self) -> None:
+        """Notes that a new block begins."""
+        self._limit = self._binary.tell() + BLOCK_BYTES
+
+    def full(self, rows: int) -> bool:
+        """Whether the block, with so many rows, should end."""
+        if rows % _CHECK_EVERY:
+            return False
+        return rows >= BLOCK_ROWS or self._binary.tell() > self._limit
+
+    @property
+    def done(self) -> float:
+        """Share of the file read so far."""
+        return min(self._binary.tell() / self._size, 1.0)

@@ -1,0 +1,104 @@
+"""Texts without labels, block by block, from a data file, a text file or standard input: what `predict` reads."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sftkeras.config import DataConfig
+from sftkeras.data.blocks import BLOCK_ROWS, Block
+from sftkeras.data.findings import place
+from sftkeras.data.labels import cell_text
+from sftkeras.data.read import read_blocks
+from sftkeras.data.sources import find_source
+from sftkeras.errors import SFTError
+
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Consecutive texts of a file.
+
+    Attributes:
+        texts: the texts.
+        pairs: the second texts, if there are any.
+        done: share of the file read so far; None where its size is not known.
+    """
+
+    texts: list[str]
+    pairs: list[str] | None = None
+    done: float | None = None
+
+
+def has_columns(file: str) -> bool:
+    """Whether `read_texts` reads named columns from the file, not one text a line."""
+    return file != STANDARD_INPUT and not file.lower().endswith(".txt")
+
+
+def read_texts(file: str, config: DataConfig) -> Iterator[Texts]:
+    """Yields the texts of a file, and stops at the first row that has none.
+
+    Args:
+        file: a data file, a .txt file of one text a line, or - for the same from standard input.
+        config: the columns, and how to read them.
+
+    Raises:
+        SFTError: SFT201 to SFT213 and SFT238 for the file, SFT652 for a row without a text, SFT653 for broken bytes.
+    """
+    if not has_columns(file):
+        yield from _lines(file)
+        return
+    source = find_source(file, "test", flag="--file")
+    wanted = {config.text: "--text"} | ({config.pair: "--pair"} if config.pair else {})
+    for block in read_blocks(source, wanted, config):
+        if block.broken:
+            fault, line = block.broken[0]
+            details = {"place": place(source.name, line), "more": "", "remedy": "", **fault.details}
+            raise SFTError(fault.code, **details)
+        texts = _column(block, config.text, source.name)
+        pairs = _column(block, config.pair, source.name) if config.pair else None
+        yield Texts(texts, pairs, block.done)
+
+
+def _column(block: Block, column: str, file: str) -> list[str]:
+    return [_text(cell, file, line, column) for cell, line in zip(block.columns[column], block.lines, strict=True)]
+
+
+def _text(cell: Any, file: str, line: int, column: str) -> str:
+    text = cell if isinstance(cell, str) else cell_text(cell)
+    if text is None:
+        raise SFTError("SFT652", place=place(file, line), column=column)
+    # A broken byte is read as a lone surrogate.
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise SFTError("SFT653", place=place(file, line))
+    return text
+
+
+def _lines(file: str) -> Iterator[Texts]:
+    """Yields one text a line; whoever types at a terminal gets an answer to each line."""
+    name = "standard input" if file == STANDARD_INPUT else file
+    interactive = file == STANDARD_INPUT and sys.stdin.isatty()
+    try:
+        # Standard input is not ours to close.
+        opened = nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else open(file, "rb")
+    except FileNotFoundError:
+        raise SFTError("SFT201", flag="--file", file=file, suggestion="") from None
+    except OSError as error:
+        raise SFTError("SFT238", file=file, problem=error.strerror) from error
+    with opened as lines:
+        numbered = enumerate(lines, start=1)
+        while block := list(islice(numbered, 1 if interactive else BLOCK_ROWS)):
+            yield Texts(list(_decoded(block, name)))
+
+
+def _decoded(block: Iterable[tuple[int, bytes]], name: str) -> Iterator[str]:
+    for number, line in block:
+        try:
+            yield line.rstrip(b"\r\n").decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise SFTError("SFT653", place=place(name, number)) from error
