@@ -5,50 +5,40 @@ Imports no TensorFlow, so that `--help` and mistakes in the configuration answer
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
+from sftkeras.config_file import Place, find_settings, in_words, settings_of
 from sftkeras.errors import SFTError, did_you_mean
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 Config = TypeVar("Config")
 
-# How jsonargparse 4.53 words an unknown flag, and an unknown key of a config file.
-_UNKNOWN = (
-    r"[Uu]nrecognized arguments: (\S+)",
-    r"Group '([\w.]+)' does not accept option '([\w.]+)'",
-    r"Option '([\w.]+)' is not accepted",
-)
+# How jsonargparse 4.53 names a setting in a complaint, and words an unknown flag.
+_KEY = re.compile(r'(?:Parser key "|argument --)([\w.]+)"?: ')
+_UNKNOWN = re.compile(r"[Uu]nrecognized arguments: (\S+)")
+_LONGEST_VALUE = 60  # characters of a wrong value that are repeated
+
+
+class _Mistake(Exception):
+    """What jsonargparse has to complain about."""
 
 
 class _Parser(ArgumentParser):
-    """An `ArgumentParser` whose every complaint is an `SFTError`."""
+    """An `ArgumentParser` that raises its complaints."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise self._coded(message)
-
-    def _coded(self, message: str) -> SFTError:
-        message = " ".join(message.split())
-        for pattern in _UNKNOWN:
-            if found := re.search(pattern, message):
-                setting = ".".join(group for group in found.groups() if group).split("=")[0]
-                return SFTError("SFT101", flag=setting, suggestion=self._suggestion(setting.lstrip("-")))
-        key = re.match(r'Parser key "([\w.]+)": (.*)', message)
-        flag, problem = (f"--{key[1]}", key[2]) if key else ("settings", message)
-        return SFTError("SFT102", flag=flag, problem=problem.rstrip(".") + ".")
-
-    def _suggestion(self, setting: str) -> str:
-        known = [action.dest for action in self._actions if action.dest not in ("help", "config")]
-        return did_you_mean(setting, known)
+        raise _Mistake(" ".join(message.split()))
 
 
 def parse(config_class: type[Config], arguments: Sequence[str] | None = None) -> Config:
@@ -59,18 +49,71 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None) ->
         arguments: the command's words; the process's own by default.
 
     Raises:
-        SFTError: SFT101 for an unknown setting, SFT102 for a wrong value, SFT103 for an unreadable config file.
+        SFTError: SFT101 for an unknown flag, SFT102 for a wrong value, SFT103 for anything wrong in a config file.
     """
     parser = _Parser(prog=f"python -m {_module_name()}", description=config_class.__doc__, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="A YAML file of settings; later flags override it.")
     parser.add_class_arguments(config_class, nested_key=None)
-    words = ["--print_config=comments" if word == "--print_config" else word for word in arguments or sys.argv[1:]]
+    given = sys.argv[1:] if arguments is None else arguments
+    words = ["--print_config=comments" if word == "--print_config" else word for word in given]
     for bare in fields(config_class):  # type: ignore[arg-type]
         if bare.metadata.get("bare_words"):
             words = _gather_bare_words(words, bare.name)
-    settings = parser.instantiate(parser.parse_args(words))
+    kinds = settings_of(config_class)
+    for file in _values_of("--config", words):
+        places = find_settings(file, kinds)
+        try:
+            parser.parse_path(file)
+        except _Mistake as mistake:
+            raise _wrong_in_file(str(mistake), file, places, kinds) from None
+    try:
+        settings = parser.instantiate(parser.parse_args(words))
+    except _Mistake as mistake:
+        raise _wrong_flag(str(mistake), words, kinds) from None
     settings.pop("config", None)
     return config_class(**vars(settings))
+
+
+def _wrong_in_file(complaint: str, file: str, places: dict[str, Place], kinds: dict[str, Any]) -> SFTError:
+    """Words a complaint about a setting in a file."""
+    key = _KEY.match(complaint)
+    if key and key[1] in places:
+        place = places[key[1]]
+        return place.error(f"{key[1]}: {_expected(kinds[key[1]], place.value)}")
+    return SFTError("SFT103", file=file, problem=complaint.rstrip(".") + ".")
+
+
+def _wrong_flag(complaint: str, words: Sequence[str], kinds: dict[str, Any]) -> SFTError:
+    """Words a complaint about a flag."""
+    if unknown := _UNKNOWN.search(complaint):
+        flag = unknown[1].partition("=")[0]
+        if not flag.startswith("-"):
+            return SFTError("SFT102", flag=flag, problem="no flag stands before it. Settings are written --NAME VALUE.")
+        flags = [f"--{name}" for name in (*kinds, "config", "print_config")]
+        return SFTError("SFT101", flag=flag, suggestion=did_you_mean(flag, flags))
+    key = _KEY.match(complaint)
+    if not key or key[1] not in kinds:
+        return SFTError("SFT102", flag="settings", problem=complaint.rstrip(".") + ".")
+    name = key[1]
+    if is_dataclass(kinds[name]):
+        problem = (
+            f"a group of settings: set each by itself, such as --{next(k for k in kinds if k.startswith(f'{name}.'))}."
+        )
+    else:
+        values = _values_of(f"--{name}", words)
+        problem = _expected(kinds[name], values[-1] if values else "nothing")
+    return SFTError("SFT102", flag=f"--{name}", problem=problem)
+
+
+def _expected(kind: Any, value: str) -> str:
+    shown = value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"
+    return f"expected {in_words(kind)}; got {shown}."
+
+
+def _values_of(flag: str, words: Sequence[str]) -> list[str]:
+    """The values that `flag` has among the words of a command."""
+    values = [following for word, following in itertools.pairwise(words) if word == flag]
+    return values + [word.partition("=")[2] for word in words if word.startswith(f"{flag}=")]
 
 
 def _gather_bare_words(words: Sequence[str], setting: str) -> list[str]:

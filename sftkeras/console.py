@@ -4,33 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 _LOG_WIDTH = 120
 
 console = Console(highlight=False)
-_logs: list[Console] = []
+_log = Console(file=StringIO(), width=_LOG_WIDTH, highlight=False)
 
 
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
-    """Also writes, to the file `path`, all that `say` prints inside the block."""
+    """Writes to the file `path` what was said so far, and all that is said inside the block."""
+    said = _log.file
+    assert isinstance(said, StringIO)
     with path.open("a", encoding="utf-8") as file:
-        log = Console(file=file, width=_LOG_WIDTH, highlight=False)
-        _logs.append(log)
+        file.write(said.getvalue())
+        _log.file = file
         try:
             yield
         finally:
-            _logs.remove(log)
+            _log.file = StringIO()
 
 
 def outputs() -> list[Console]:
-    """The terminal and the open logs, for what prints to a console of its own accord."""
-    return [console, *_logs]
+    """The terminal and the log, for what prints to a console of its own accord."""
+    return [console, _log]
 
 
 def say(*lines: Any) -> None:
@@ -41,15 +44,17 @@ def say(*lines: Any) -> None:
             target.file.flush()
 
 
-def progress_bar() -> Progress:
-    """A progress bar with counts and times; silent where the output is no terminal."""
+def progress_bar(output: Console = console) -> Progress:
+    """A progress bar with a note of what is counted and the time left; silent where `output` is no terminal.
+
+    Each task needs the field `note`.
+    """
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=console,
-        disable=not console.is_terminal,
+        console=output,
+        disable=not output.is_terminal,
     )

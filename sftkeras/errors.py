@@ -23,6 +23,7 @@ CATALOGUE: dict[str, str] = {
     "SFT107": "{package} is not installed. Install it with: pip install {install}",
     "SFT108": "{path}: the disk is full. {freed} Free some space, or choose another folder with {flag}.",
     "SFT109": "{path}: no run here ({problem}). Give the folder that `python -m sftkeras.train` made, such as runs/NAME.",
+    "SFT110": "{folder} already holds a report. Choose another --output, or replace it with --overwrite true.",
     # 201-269 data. {more} counts further rows of the same kind; {remedy} depends on --data.bad_rows.
     "SFT201": "{flag} {file}: no such file.{suggestion}",
     "SFT202": "{file} is empty. Give a file with labelled rows.",
@@ -48,12 +49,12 @@ CATALOGUE: dict[str, str] = {
     "SFT219": "{place}: column {column} holds {found}, expected {expected}.{more}{hint}",
     "SFT220": "{file}: all {rows} rows to train on have the same {what}, {value}. There is nothing to learn: check "
     "--data.label and --data.where.",
-    "SFT221": "{file}: {rows} rows repeat the text and the label of an earlier row, such as {later} (first on "
-    "{earlier}).",
-    "SFT222": "{texts} texts stand under different labels, such as {place} ({first}) and {other} ({second}). No model "
-    "can satisfy both.",
-    "SFT223": "{rows} rows of {file} have a text that is in {earlier} too, such as {place} and {other}. The scores on "
-    "{file} will flatter the model.",
+    "SFT221": "{file}: {rows} of {total} rows repeat the text and the label of an earlier row, such as {later} (first "
+    "on {earlier}).",
+    "SFT222": "texts that stand under different labels: {texts}, such as {place} ({first}) and {other} ({second}). No "
+    "model can satisfy both.",
+    "SFT223": "{file}: {rows} of {total} rows have a text that is in {earlier} too, such as {place} and {other}. The "
+    "scores on this file will flatter the model.",
     "SFT224": "label {label} has only {rows} of {total} rows to train on, such as {place}. It may not "
     "be learned.{suggestion}",
     "SFT225": "label {label} is not in the {part} part: the scores there say nothing about it.",

@@ -5,12 +5,14 @@ Imports no TensorFlow: the answers come from a fresh process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from sftkeras.config import ReportConfig
+from sftkeras.console import progress_bar
 from sftkeras.data import LabelledData
 from sftkeras.evaluation import Baselines, Judged, fit_baselines
 from sftkeras.exporting.fresh_process import FreshProcess
@@ -19,14 +21,7 @@ _MOST_CURVES = 20  # labels drawn in TensorBoard
 _SAMPLES = 20
 
 
-def judge(
-    process: FreshProcess,
-    data: LabelledData,
-    task: dict[str, Any],
-    *,
-    batch_size: int,
-    progress: Callable[[int], object] | None = None,
-) -> Judged:
+def judge(process: FreshProcess, data: LabelledData, task: dict[str, Any], *, batch_size: int) -> Judged:
     """Lets the version that `process` has loaded answer the test rows.
 
     Args:
@@ -34,13 +29,15 @@ def judge(
         data: its "test" part is judged.
         task: the task's settings, as the version's contract has them.
         batch_size: texts answered at once.
-        progress: is told after each batch how many texts it had.
     """
     rows = data.splits["test"]
     examples = data.examples
     texts, pairs = examples.texts(rows), examples.pairs(rows)
     output = "value" if data.label_kind == "number" else "probabilities"
-    answers = process.answer(texts, pairs, batch_size=batch_size, outputs=[output], progress=progress)[output]
+    with progress_bar() as display:
+        bar = display.add_task("Judging", total=len(texts), note=f"{len(texts):,} texts")
+        advance = partial(display.advance, bar)
+        answers = process.answer(texts, pairs, batch_size=batch_size, outputs=[output], progress=advance)[output]
     thresholds = None
     if data.label_kind == "classes":
         thresholds = np.full(len(data.label_names), task["threshold"])

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from sftkeras.cache import write_errors
 from sftkeras.config import TrainConfig, plain
 from sftkeras.errors import SFTError
 
@@ -66,8 +68,8 @@ class Run:
         return self.folder / "tensorboard"
 
     @classmethod
-    def create(cls, config: TrainConfig) -> Run:
-        """Makes a fresh folder for `config`.
+    def plan(cls, config: TrainConfig) -> Run:
+        """Says where the run of `config` will be, and makes sure that it can be there.
 
         Raises:
             SFTError: SFT105 if a run is there and `overwrite` is false, SFT106 if the folder cannot be written.
@@ -75,14 +77,22 @@ class Run:
         run = cls(Path(config.runs).expanduser() / config.name)
         if run.config_file.exists() and not config.overwrite:
             raise SFTError("SFT105", folder=run.folder)
-        try:
-            if run.folder.exists():
-                shutil.rmtree(run.folder)
-            run.best_weights.parent.mkdir(parents=True)
-            write_text(run.config_file, yaml.safe_dump(plain(config), allow_unicode=True, sort_keys=False))
-        except OSError as error:
-            raise SFTError("SFT106", path=run.folder, problem=error.strerror, flag="--runs") from error
-        return run
+        with write_errors(run.folder, "--runs"):
+            run.folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=run.folder.parent):
+                return run
+
+    def create(self, config: TrainConfig) -> None:
+        """Makes the folder, in place of an earlier run's.
+
+        Raises:
+            SFTError: SFT106 or SFT108 if it cannot be written.
+        """
+        with write_errors(self.folder, "--runs"):
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
+            self.best_weights.parent.mkdir(parents=True)
+            write_text(self.config_file, yaml.safe_dump(plain(config), allow_unicode=True, sort_keys=False))
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -99,15 +109,17 @@ class Run:
 
     def keep_model(self, text_model: TextModel, backbone: Backbone, pooling: str) -> None:
         """Writes all that `restore_model` needs, but for the weights."""
-        self.backbone.mkdir(exist_ok=True)
-        for path in backbone.files:
-            shutil.copy2(path, self.backbone / path.name)
+        for name, path in backbone.files.items():
+            copy = self.backbone / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
         settings = {
             "task": text_model.task.settings(),
             "max_length": text_model.features.max_length,
             "pairs": text_model.features.pairs,
             "pooling": pooling,
             "backbone": backbone.kind,
+            "has_pooler": backbone.has_pooler,
         }
         write_text(self.model_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
@@ -119,6 +131,7 @@ class Run:
 
         settings = json.loads(self.model_file.read_text(encoding="utf-8"))
         backbone = load_backbone(self.backbone, max_length=settings["max_length"], without_weights=settings["backbone"])
+        backbone = replace(backbone, has_pooler=settings["has_pooler"])  # its weights, which would tell, are not here
         task = restore_task(settings["task"])
         network = attach_head(backbone, task, settings["pooling"])
         network.load_weights(self.best_weights)

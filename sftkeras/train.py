@@ -28,13 +28,14 @@ def main(config: TrainConfig) -> None:
     """Trains, exports and judges a model; with `dry_run`, says what that would take."""
     began = time.perf_counter()
     check_settings(config)
-    run = None if config.dry_run else Run.create(config)
-    if run is None:
+    if config.dry_run:
         rehearse(config)
         return
+    run = Run.plan(config)
+    seconds: Seconds = {}
+    backbone_folder, data = read(config, seconds)
+    run.create(config)  # only now: a mistake in the data must not cost an earlier run
     with log_to(run.log_file):
-        seconds: Seconds = {}
-        backbone_folder, data = read(config, seconds)
         setup, fitted = train(config, data, backbone_folder, run, seconds)
         if fitted.interrupted:
             say(f"Export what there is with: python -m sftkeras.export --run {shlex.quote(str(run.folder))}")
@@ -56,25 +57,21 @@ def check_settings(config: TrainConfig) -> None:
 
 def read(config: TrainConfig, seconds: Seconds) -> tuple[Path, LabelledData]:
     """Fetches the weights, then reads, checks and divides the data, and shows what was found."""
-    from sftkeras.data import describe, load_data, print_findings
+    from sftkeras.data import DataError, describe, load_data, show_findings
     from sftkeras.handles import resolve
 
     began = time.perf_counter()
     backbone_folder = resolve(config.backbone.handle)
-    with progress_bar() as progress:
-        data = load_data(config.data, label_kind(config), config.seed, progress)
-    for output in outputs():
-        print_findings(data.findings, output)
+    try:
+        with progress_bar() as progress:
+            data = load_data(config.data, config.task.label_kind, config.seed, progress)
+    except DataError as error:
+        show_findings(error.findings)
+        raise
+    show_findings(data.findings)
     say(describe(data))
     seconds["data"] = time.perf_counter() - began
     return backbone_folder, data
-
-
-def label_kind(config: TrainConfig) -> Any:
-    """What a label of this task is; said here, since tasks themselves need TensorFlow."""
-    if config.task.kind == "regression":
-        return "number"
-    return "classes" if config.task.multi_label else "class"
 
 
 def train(
@@ -149,11 +146,7 @@ def judge_version(
     from sftkeras.training.tensorboard import write_answers
 
     began = time.perf_counter()
-    batch_size = config.training.batch_size
-    task = setup.text_model.task.settings()
-    with progress_bar() as progress:
-        bar = progress.add_task("Judging", total=len(data.splits["test"]), note="")
-        judged = judge(process, data, task, batch_size=batch_size, progress=lambda done: progress.advance(bar, done))
+    judged = judge(process, data, setup.text_model.task.settings(), batch_size=config.training.batch_size)
     seconds["judge"] = time.perf_counter() - began
     facts = RunFacts(
         name=config.name,

@@ -22,7 +22,8 @@ class Backbone:
         max_positions: most tokens the encoder has positions for.
         has_pooler: whether "pooled_output" comes from pretrained weights.
         kind: where it came from: "hugging_face" or "keras_hub".
-        files: the small files from which `load_backbone` can build the encoder again without its weights.
+        files: the small files from which `load_backbone` can build the encoder again without its weights, by their
+            path inside the folder, with / between the parts.
     """
 
     encoder: keras.Model
@@ -30,7 +31,7 @@ class Backbone:
     max_positions: int
     has_pooler: bool
     kind: Kind
-    files: tuple[Path, ...]
+    files: dict[str, Path]
 
     @property
     def parameters(self) -> int:

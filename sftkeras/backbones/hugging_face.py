@@ -7,6 +7,7 @@ whatever the checkpoint says, and fails on a checkpoint without a pooler.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,20 +39,23 @@ def load(folder: Path, *, dropout: float | None, weights: bool) -> Backbone:
     """Loads a BERT-family encoder; see `sftkeras.backbones.load_backbone`."""
     config = _read_json(folder / "config.json")
     _check_architecture(folder, config)
-    tokenizer = _load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder)
     if len(tokenizer.vocabulary) > config["vocab_size"]:
         raise SFTError("SFT353", folder=folder, pieces=len(tokenizer.vocabulary), rows=config["vocab_size"])
     encoder = _build_encoder(folder, config, dropout)
     has_pooler = _assign_weights(folder, encoder) if weights else True
-    files = tuple(path for name in _TOKENIZER_FILES if (path := folder / name).exists())
+    files = {name: path for name in _TOKENIZER_FILES if (path := folder / name).exists()}
     return Backbone(encoder, tokenizer, config["max_position_embeddings"], has_pooler, "hugging_face", files)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SFTError("SFT354", path=path, problem=error) from error
+    if not isinstance(content, dict):
+        raise SFTError("SFT354", path=path, problem="expected an object, {…}")
+    return content
 
 
 def _check_architecture(folder: Path, config: dict[str, Any]) -> None:
@@ -77,16 +81,21 @@ def _check_architecture(folder: Path, config: dict[str, Any]) -> None:
         raise SFTError("SFT354", path=folder / "config.json", problem=f"no number for {', '.join(missing)}")
 
 
-def _load_tokenizer(folder: Path) -> WordPiece:
+def load_tokenizer(folder: Path) -> WordPiece:
     """Reads the vocabulary and the case and accent rules, from either of the formats Hugging Face writes."""
     settings = _read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").exists() else {}
     whole = _read_json(folder / "tokenizer.json") if (folder / "tokenizer.json").exists() else {}
     normalizer = whole.get("normalizer") or {}
     if (folder / "vocab.txt").exists():
-        vocabulary = read_vocabulary(folder / "vocab.txt")
+        try:
+            vocabulary = read_vocabulary(folder / "vocab.txt")
+        except (OSError, ValueError) as error:
+            raise SFTError("SFT354", path=folder / "vocab.txt", problem=error) from error
     elif whole.get("model", {}).get("type") == "WordPiece":
         pieces: dict[str, int] = whole["model"]["vocab"]
         vocabulary = sorted(pieces, key=pieces.__getitem__)
+        if [pieces[piece] for piece in vocabulary] != list(range(len(pieces))):
+            raise SFTError("SFT354", path=folder / "tokenizer.json", problem="its vocabulary leaves out numbers")
     else:
         raise SFTError("SFT356", folder=folder)
     return WordPiece(
@@ -132,12 +141,27 @@ def _assign_weights(folder: Path, encoder: keras.Model) -> bool:
         if name.startswith("pooler.") and not has_pooler:
             continue
         array = tensors.read(name)
-        if array.ndim == 2 and "embeddings" not in name:
-            array = array.T  # PyTorch keeps a dense kernel as [outputs, inputs]
-        if array.size != variable.value.shape.num_elements():
-            raise SFTError("SFT358", folder=folder, tensor=name, got=array.shape, expected=tuple(variable.shape))
+        if array.shape != (expected := _stored_shape(variable, name)):
+            raise SFTError("SFT358", folder=folder, tensor=name, got=array.shape, expected=expected)
+        if _is_dense_kernel(name):
+            array = array.T
         variable.assign(np.reshape(array, variable.shape))
     return has_pooler
+
+
+def _is_dense_kernel(name: str) -> bool:
+    return name.endswith((".query.weight", ".key.weight", ".value.weight", "dense.weight"))
+
+
+def _stored_shape(variable: keras.Variable, name: str) -> tuple[int, ...]:
+    """The shape that Hugging Face gives the tensor: attention heads side by side, dense kernels [outputs, inputs]."""
+    shape = tuple(variable.shape)
+    if name.endswith("embeddings.weight"):
+        return shape
+    if not _is_dense_kernel(name):
+        return (math.prod(shape),)
+    inputs = math.prod(shape[:-1]) if name.endswith("dense.weight") else shape[0]
+    return (math.prod(shape) // inputs, inputs)
 
 
 def _variable_names(encoder: keras.Model) -> Iterator[tuple[keras.Variable, str]]:
@@ -174,8 +198,9 @@ class _Tensors:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        whole = folder / "model.safetensors"
         index = folder / "model.safetensors.index.json"
-        names = set(_read_json(index)["weight_map"].values()) if index.exists() else {"model.safetensors"}
+        names = {whole.name} if whole.exists() else set(_read_json(index)["weight_map"].values())
         self._files: dict[str, Path] = {}
         for path in sorted(folder / name for name in names):
             check_safetensors(path)

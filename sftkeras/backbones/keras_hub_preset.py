@@ -30,5 +30,9 @@ def load(folder: Path, *, dropout: float | None, weights: bool) -> Backbone:
         strip_accents=tokenizer.strip_accents or tokenizer.lowercase,
         split_cjk=tokenizer.split_on_cjk,
     )
-    files = tuple(path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".weights.h5"))
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith(".weights.h5")
+    }
     return Backbone(encoder, word_piece, encoder.max_sequence_length, True, "keras_hub", files)

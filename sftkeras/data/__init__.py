@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from sftkeras.data.first_look import quick_check
     from sftkeras.data.labels import LabelKind
     from sftkeras.data.load import LabelledData, load_data, load_file
-    from sftkeras.data.progress import progress_bar
-    from sftkeras.data.show import describe, describe_lengths, print_findings
+    from sftkeras.data.show import describe, describe_lengths, print_findings, show_findings
     from sftkeras.data.tokens import TokenCache, tokenise
 
 _HOMES = {
@@ -34,7 +33,7 @@ _HOMES = {
     "load_data": "load",
     "load_file": "load",
     "print_findings": "show",
-    "progress_bar": "progress",
+    "show_findings": "show",
     "quick_check": "first_look",
     "tokenise": "tokens",
 }
@@ -53,8 +52,8 @@ __all__ = [
     "load_data",
     "load_file",
     "print_findings",
-    "progress_bar",
     "quick_check",
+    "show_findings",
     "tokenise",
 ]
 

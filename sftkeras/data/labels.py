@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from sftkeras.config import LabelKind
 from sftkeras.data.findings import Fault
 from sftkeras.errors import SFTError, did_you_mean
-
-LabelKind = Literal["class", "classes", "number"]
 
 MOST_LABELS = 10_000  # more different labels than this are surely not the labels of a classification
 

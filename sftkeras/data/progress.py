@@ -1,22 +1,10 @@
-"""How far reading and tokenising have come, shown with rich."""
+"""How far reading and tokenising have come."""
 
 from __future__ import annotations
 
 import time
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-
-def progress_bar(console: Console | None = None) -> Progress:
-    """Makes a display for `load_data` and `tokenise`: a bar, rows, rows a second, time left."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
-        console=console,
-    )
+from rich.progress import Progress
 
 
 class RowCount:

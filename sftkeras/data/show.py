@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sftkeras.console import outputs
 from sftkeras.data.batches import length_histogram
 from sftkeras.data.check import label_counts
 from sftkeras.data.findings import Finding
@@ -45,6 +46,12 @@ def print_findings(findings: Sequence[Finding], console: Console | None = None) 
     errors = sum(found.severity == "error" for found in findings)
     warnings = len(findings) - errors
     console.print(f"{_counted(warnings, 'warning')}, {_counted(errors, 'error')}")
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """Prints the data check on the terminal and in the run's log."""
+    for output in outputs():
+        print_findings(findings, output)
 
 
 def _counted(number: int, noun: str) -> str:

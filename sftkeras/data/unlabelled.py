@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from sftkeras.config import DataConfig
@@ -83,17 +84,26 @@ def _lines(file: str) -> Iterator[Texts]:
     """Yields one text a line; whoever types at a terminal gets an answer to each line."""
     name = "standard input" if file == STANDARD_INPUT else file
     interactive = file == STANDARD_INPUT and sys.stdin.isatty()
-    try:
-        # Standard input is not ours to close.
-        opened = nullcontext(sys.stdin.buffer) if file == STANDARD_INPUT else open(file, "rb")
-    except FileNotFoundError:
-        raise SFTError("SFT201", flag="--file", file=file, suggestion="") from None
-    except OSError as error:
-        raise SFTError("SFT238", file=file, problem=error.strerror) from error
-    with opened as lines:
+    with _opened(file) as lines:
         numbered = enumerate(lines, start=1)
         while block := list(islice(numbered, 1 if interactive else BLOCK_ROWS)):
             yield Texts(list(_decoded(block, name)))
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[Iterable[bytes]]:
+    if file == STANDARD_INPUT:
+        yield sys.stdin.buffer  # not ours to close
+        return
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise SFTError("SFT201", flag="--file", file=file, suggestion="")
+    try:
+        opened = path.open("rb")
+    except OSError as error:
+        raise SFTError("SFT238", file=file, problem=error.strerror) from error
+    with opened:
+        yield opened
 
 
 def _decoded(block: Iterable[tuple[int, bytes]], name: str) -> Iterator[str]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from sftkeras.config import LabelKind
 from sftkeras.errors import SFTError
-
-LabelKind = Literal["class", "classes", "number"]
 
 # How far the probabilities of a row may be from a sum of one: float32 rounding over thousands of labels stays below.
 SUM_TOLERANCE = 1e-3

@@ -10,9 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.config import TaskConfig
+from sftkeras.config import LabelKind, TaskConfig
 from sftkeras.errors import SFTError, did_you_mean
-from sftkeras.tasks.task import LabelKind
 
 
 @dataclass(frozen=True)

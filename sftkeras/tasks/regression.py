@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.tasks.task import LabelKind
+from sftkeras.config import LabelKind
 
 
 @dataclass(frozen=True)

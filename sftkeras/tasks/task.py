@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-LabelKind = Literal["class", "classes", "number"]
+from sftkeras.config import LabelKind
 
 
 class Task(Protocol):

@@ -1,4 +1,4 @@
-"""What happens around the steps of `fit`: progress, records, the best epoch, and the stop at a value that is no number."""
+"""What happens around the steps of `fit`: progress, records, the best epoch, and the stop at a loss that is not finite."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class ShowProgress(keras.callbacks.Callback):
         """Moves the bar."""
         if self._bar and self._task is not None:
             speed = self._record.examples[-1] / self._record.seconds[-1]
-            note = f"loss {self._record.losses[-1]:.4f}  {speed:,.0f} examples/s"
+            note = f"{batch + 1}/{self._steps} steps  loss {self._record.losses[-1]:.4f}  {speed:,.0f} examples/s"
             self._bar.update(self._task, completed=batch + 1, note=note)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

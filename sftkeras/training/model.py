@@ -1,7 +1,7 @@
 """The model that `fit` trains: a training step that is exact on one device and on many.
 
-Each batch carries its examples' weights, which sum to one over the whole batch. A replica's loss, and a micro-batch's, is
-then simply its part of the sum, and so is its gradient: however a batch is cut, the sum is the gradient of the whole.
+Each batch carries its examples' weights, which sum to one over the whole batch. A replica's loss, and a micro-batch's,
+is then simply its part of the sum, and so is its gradient: however a batch is cut, the sum is the whole's gradient.
 Clipping, the finite check and the update see that sum.
 """
 

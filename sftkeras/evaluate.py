@@ -1,0 +1,106 @@
+"""`python -m sftkeras.evaluate`: an exported model, or a run's, judged on labelled texts. Needs no Keras."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sftkeras import commands
+from sftkeras.config import DataConfig, EvaluateConfig, TaskConfig, TrainConfig, plain
+from sftkeras.console import outputs, progress_bar, say
+from sftkeras.errors import SFTError
+from sftkeras.exporting.contract import check_weights, read_contract
+from sftkeras.exporting.versions import find_version
+from sftkeras.runs import Run
+
+if TYPE_CHECKING:
+    from sftkeras.data import LabelledData
+
+_BATCH_SIZE = 32
+
+
+def main(config: EvaluateConfig) -> None:
+    """Reads the labelled texts, lets the exported model answer them, and writes the report."""
+    output = Path(config.output).expanduser()
+    if (output / "report.json").exists() and not config.overwrite:
+        raise SFTError("SFT110", folder=output)
+    run = _run_of(config.model)
+    version = _exported_version(run) if run else find_version(config.model)
+    contract = read_contract(version)
+    data = _read(config, contract, run)
+    check_weights(version, contract)
+    report = judge_version(config, version, contract, data, output)
+    say("", f"Report  {output / 'report.html'}", f"Judged  {report['examples']['test']:,} texts by {version}")
+
+
+def judge_version(
+    config: EvaluateConfig, version: Path, contract: dict[str, Any], data: LabelledData, output: Path
+) -> dict[str, Any]:
+    """Writes the report of one version on the test part of `data`."""
+    from sftkeras.evaluation import RunFacts, print_summary, write_report
+    from sftkeras.exporting.fresh_process import FreshProcess
+    from sftkeras.judging import baselines_for, judge
+
+    with FreshProcess(version, gpu=True) as process:
+        judged = judge(process, data, contract["task"], batch_size=_BATCH_SIZE)
+        speed = process.examples_per_second
+    facts = RunFacts(
+        name=contract["name"],
+        examples={part: len(rows) for part, rows in data.splits.items() if len(rows)},
+        model={"backbone": contract["origin"]["backbone"]},
+        config=plain(config),
+        findings=[found.to_json() for found in data.findings],
+        export={
+            "path": str(version),
+            "version": version.name,
+            "parity": contract.get("parity"),
+            "examples_per_second": speed,
+        },
+        seconds={"judge": len(judged) / speed},
+        versions=contract["versions"],
+    )
+    seed = contract["origin"]["seed"] or facts.seed
+    baselines = baselines_for(judged, data, config.report, seed)
+    report = write_report(output, judged, facts, baselines, config.report)
+    for console in outputs():
+        print_summary(report, output, console)
+    return report
+
+
+def _run_of(model: str) -> Run | None:
+    return Run.open(model) if model and (Path(model).expanduser() / "config.yaml").exists() else None
+
+
+def _exported_version(run: Run) -> Path:
+    """The version that the run exported last."""
+    try:
+        return find_version(json.loads((run.folder / "report.json").read_text(encoding="utf-8"))["export"]["path"])
+    except (OSError, ValueError, KeyError) as error:
+        raise SFTError("SFT109", path=run.folder, problem="it has not exported a model yet") from error
+
+
+def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> LabelledData:
+    """The labelled rows: of the file that is given, read as the training data was, or of the run's own parts."""
+    from sftkeras.data import load_data, load_file, show_findings
+
+    task = TaskConfig(kind=contract["task"]["kind"], multi_label=contract["task"].get("multi_label", False))
+    with progress_bar() as progress:
+        if config.data is not None:
+            columns = {name: value for name in ("text", "pair", "label") if (value := getattr(config, name))}
+            # Which rows of the training file were used says nothing about another file.
+            settings = replace(DataConfig(**contract["origin"]["data"]), where=None, **columns)
+            names = contract["task"].get("label_names", ())
+            data = load_file(config.data, settings, task.label_kind, names, progress)
+        elif run is not None:
+            trained = commands.parse(TrainConfig, ["--config", str(run.config_file)])
+            data = load_data(trained.data, task.label_kind, trained.seed, progress)
+        else:
+            raise SFTError("SFT104", flag="--data", remedy="Give labelled texts, or a run folder as --model.")
+    show_findings(data.findings)
+    return data
+
+
+if __name__ == "__main__":
+    commands.run(main, EvaluateConfig)
