@@ -1,0 +1,53 @@
+"""`python -m sftkeras.export`: a finished run to a new version of its SavedModel."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sftkeras import commands, runtime
+from sftkeras.config import ExportCommandConfig, TrainConfig
+from sftkeras.console import say
+from sftkeras.errors import SFTError
+from sftkeras.exporting.contract import Origin
+from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.versions import check_writable
+from sftkeras.runs import Run
+
+if TYPE_CHECKING:
+    from sftkeras.exporting.export import ExportedVersion
+
+
+def main(config: ExportCommandConfig) -> None:
+    """Builds the run's best model again, publishes it, and says what to do with it."""
+    if not config.run:
+        raise SFTError("SFT104", flag="--run", remedy="Give the folder of a finished run, such as runs/NAME.")
+    run = Run.open(config.run)
+    settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
+    folder = Path(config.folder or settings.export.folder).expanduser() / settings.name
+    check_writable(folder, "--folder")  # before the seconds that TensorFlow takes to start
+    runtime.start_tensorflow()
+    with FreshProcess() as process:
+        from sftkeras.exporting.export import export
+
+        origin = Origin.read(run.origin_file) if run.origin_file.exists() else Origin.of(settings)
+        version = export(run.restore_model(), folder, origin=origin, process=process, flag="--folder")
+    describe(version)
+
+
+def describe(version: ExportedVersion) -> None:
+    """Prints where the version is, how it was proved, and what to type next."""
+    model = shlex.quote(str(version.path.parent))
+    say(
+        f"{version.path}  version {version.version}",
+        f"It answers as the trained model does (largest difference {version.parity:.1e}), loaded in a fresh process; "
+        f"its weights take {version.size_ratio:.3f} times their bare size.",
+        "",
+        f'Ask it:    python -m sftkeras.predict --model {model} "a text"',
+        f"Judge it:  python -m sftkeras.evaluate --model {model} --data FILE",
+    )
+
+
+if __name__ == "__main__":
+    commands.run(main, ExportCommandConfig)

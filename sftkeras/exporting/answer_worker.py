@@ -1,0 +1,118 @@
+"""The program of a fresh process that answers from a SavedModel the way a stock server would.
+
+It knows nothing of the rest of the package: it imports NumPy, TensorFlow and tensorflow_text (for its operations) alone
+and loads with the V1 loader, the route TensorFlow Serving takes. `sftkeras.exporting.fresh_process` starts it.
+
+Requests come on standard input, one line of JSON each:
+    {"load": FOLDER}
+    {"run": {"signature": NAME, "inputs": {NAME: VALUES}, "outputs": [NAME, …] or null}}, where bytes are {"b64": "…"}
+Replies go to the file descriptor that is the program's argument: a line of JSON, and after {"outputs": [NAME, …],
+"size": N} the N bytes of an .npz archive with one array an output. What fails is answered {"error": "…"}.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  registers the operations of the text signatures
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+# Operations by which a graph reaches files or Python; none of them belongs into a model that answers texts.
+_REFUSED = {"EagerPyFunc", "PrintV2", "PyFunc", "PyFuncStateless", "ReadFile", "WriteFile"}
+
+
+class Model:
+    """A SavedModel in a V1 session.
+
+    Args:
+        folder: holds saved_model.pb and variables/.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        _refuse_dangerous_operations(folder / "saved_model.pb")
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        loaded = tf.compat.v1.saved_model.loader.load(self._session, [tf.saved_model.SERVING], str(folder))
+        self._signatures = {name: it for name, it in loaded.signature_def.items() if not name.startswith("__")}
+        self._callables: dict[Any, Callable[..., list[np.ndarray]]] = {}
+
+    def describe(self) -> dict[str, dict[str, list[str]]]:
+        """The names of each signature's inputs and outputs, sorted."""
+        return {
+            name: {"inputs": sorted(signature.inputs), "outputs": sorted(signature.outputs)}
+            for name, signature in self._signatures.items()
+        }
+
+    def run(
+        self, signature: str, inputs: dict[str, list[Any]], outputs: list[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Answers one batch; strings come back as str."""
+        wanted = self._signatures[signature]
+        names = tuple(outputs or sorted(wanted.outputs))
+        feeds = [_array(inputs[name], wanted.inputs[name].dtype) for name in sorted(wanted.inputs)]
+        answers = self._callable(signature, names)(*feeds)
+        return {name: _storable(answer) for name, answer in zip(names, answers, strict=True)}
+
+    def _callable(self, signature: str, outputs: tuple[str, ...]) -> Callable[..., list[np.ndarray]]:
+        if (signature, outputs) not in self._callables:
+            wanted = self._signatures[signature]
+            self._callables[signature, outputs] = self._session.make_callable(
+                [wanted.outputs[name].name for name in outputs],
+                feed_list=[wanted.inputs[name].name for name in sorted(wanted.inputs)],
+            )
+        return self._callables[signature, outputs]
+
+
+def _refuse_dangerous_operations(path: Path) -> None:
+    for graph in SavedModel.FromString(path.read_bytes()).meta_graphs:
+        functions = graph.graph_def.library.function
+        nodes = [*graph.graph_def.node, *(node for function in functions for node in function.node_def)]
+        if refused := sorted(_REFUSED & {node.op for node in nodes}):
+            raise ValueError(f"its graph reaches outside of the model, by {', '.join(refused)}: do not trust it")
+
+
+def _array(values: list[Any], dtype: int) -> np.ndarray:
+    if dtype != tf.string.as_datatype_enum:
+        return np.array(values, tf.dtypes.as_dtype(dtype).as_numpy_dtype)
+    array = np.empty(len(values), object)
+    array[:] = [base64.b64decode(value["b64"]) if isinstance(value, dict) else value.encode() for value in values]
+    return array
+
+
+def _storable(answer: np.ndarray) -> np.ndarray:
+    return np.char.decode(answer.astype("S"), "utf-8") if answer.dtype == object else answer
+
+
+def _reply(request: dict[str, Any], models: list[Model]) -> tuple[dict[str, Any], bytes]:
+    if "load" in request:
+        models[:] = [Model(Path(request["load"]))]
+        return {"signatures": models[0].describe()}, b""
+    answers = models[0].run(**request["run"])
+    archive = io.BytesIO()
+    np.savez(archive, *answers.values())
+    return {"outputs": list(answers), "size": archive.tell()}, archive.getvalue()
+
+
+def main() -> None:
+    """Answers requests until standard input ends."""
+    models: list[Model] = []
+    with os.fdopen(int(sys.argv[1]), "wb") as replies:
+        for line in sys.stdin.buffer:
+            try:
+                header, content = _reply(json.loads(line), models)
+            except Exception as error:  # whatever it is, the parent words it for the user
+                header, content = {"error": f"{type(error).__name__}: {error}"}, b""
+            replies.write(json.dumps(header).encode() + b"\n" + content)
+            replies.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Named answers, one array each, to one plain record a text: what people and programs read. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sftkeras.exporting.fresh_process import Answers
+
+
+def records(answers: Answers) -> Iterator[dict[str, Any]]:
+    """Yields each text's answer as JSON values.
+
+    `probabilities` become {class: probability}; where several labels may hold, `labels` lists them.
+    """
+    plain = {name: array.tolist() for name, array in answers.items()}
+    for row in (dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)):
+        yield _record(row)
+
+
+def _record(row: dict[str, Any]) -> dict[str, Any]:
+    record: dict[str, Any] = {name: row[name] for name in ("label", "probability", "value") if name in row}
+    if "selected" in row:
+        record["labels"] = [name for name, selected in zip(row["classes"], row["selected"], strict=True) if selected]
+    if "probabilities" in row:
+        record["probabilities"] = dict(zip(row["classes"], row["probabilities"], strict=True))
+    known = {"label", "probability", "value", "selected", "classes", "probabilities"}
+    return record | {name: value for name, value in row.items() if name not in known}

@@ -1,0 +1,133 @@
+"""A trained model to a published version: written aside, proved in a fresh process, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+
+from sftkeras.cache import sha256_of, write_errors
+from sftkeras.exporting import contract as contracts
+from sftkeras.exporting.canonical_graph import op_names
+from sftkeras.exporting.contract import Origin
+from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.parity import Samples, check_parity, odd_samples
+from sftkeras.exporting.saved_model import describe_signatures, write_saved_model
+from sftkeras.exporting.versions import draft, publish
+from sftkeras.exporting.warm_up import write_warm_up
+from sftkeras.runtime import versions
+from sftkeras.tasks import TextModel
+
+
+@dataclass(frozen=True)
+class ExportedVersion:
+    """A version that a server can load.
+
+    Attributes:
+        path: FOLDER/NAME/VERSION.
+        version: its number.
+        parity: largest difference between its answers and those of the model in memory.
+        size_ratio: bytes of its variables over bytes of the parameters it uses.
+    """
+
+    path: Path
+    version: int
+    parity: float
+    size_ratio: float
+
+
+def export(
+    text_model: TextModel,
+    folder: Path,
+    *,
+    origin: Origin,
+    sample_texts: Sequence[str] = (),
+    sample_pairs: Sequence[str] | None = None,
+    process: FreshProcess | None = None,
+    flag: str = "--export.folder",
+) -> ExportedVersion:
+    """Publishes a model as the next version in `folder`, whose name is the served model's.
+
+    Args:
+        text_model: the model, in float32.
+        folder: FOLDER/NAME.
+        origin: where the model comes from, for the contract.
+        sample_texts: texts, besides odd ones of our own, on which the export must agree with the model.
+        sample_pairs: the second texts of `sample_texts`, for a model of pairs.
+        process: proves the export and has it loaded afterwards, ready to answer; None starts one for the proof.
+        flag: the setting that decides `folder`, named in errors.
+
+    Raises:
+        SFTError: SFT106 or SFT108 if it cannot be written, SFT505, SFT510 or SFT511 if the export does not answer as
+            the model does. Nothing is published then, and nothing left behind.
+    """
+    with contextlib.ExitStack() as stack:
+        # Started first: it imports TensorFlow while the graph is traced and written here.
+        process = process or stack.enter_context(FreshProcess())
+        path = stack.enter_context(draft(folder, flag))
+        with _write_errors(folder, flag):
+            graph, parameter_bytes = write_saved_model(text_model, path)
+            write_warm_up(path, folder.name, graph.signature_def, pairs=text_model.features.pairs)
+        process.load(path)
+        given = Samples(tuple(sample_texts), None if sample_pairs is None else tuple(sample_pairs))
+        parity = _prove(text_model, process, given)
+        with _write_errors(folder, flag):
+            contract = _contract(text_model, folder.name, graph, origin, path)
+            contract |= {"parity": parity, "sample": _sample(process, text_model.features.pairs)}
+            contracts.write_contract(path, contract)
+            stored = sum(file.stat().st_size for file in (path / "variables").iterdir())
+            version = process.version = publish(path)
+    return ExportedVersion(version, int(version.name), parity, stored / parameter_bytes)
+
+
+@contextlib.contextmanager
+def _write_errors(folder: Path, flag: str) -> Iterator[None]:
+    """Turns what TensorFlow raises when it cannot write into what Python would, and that into SFT106 or SFT108."""
+    with write_errors(folder, flag):
+        try:
+            yield
+        except tf.errors.ResourceExhaustedError as error:
+            raise OSError(errno.ENOSPC, error.message) from error
+        except (tf.errors.PermissionDeniedError, tf.errors.NotFoundError, tf.errors.UnknownError) as error:
+            raise OSError(errno.EIO, error.message.split(";")[-1].strip()) from error
+
+
+def _contract(text_model: TextModel, name: str, graph: MetaGraphDef, origin: Origin, version: Path) -> dict[str, Any]:
+    return {
+        "schema": contracts.SCHEMA,
+        "name": name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "task": text_model.task.settings(),
+        "pairs": text_model.features.pairs,
+        "max_length": text_model.features.max_length,
+        "signatures": describe_signatures(graph),
+        "operations": op_names(graph),
+        "origin": asdict(origin),
+        "metrics": None,
+        "weights_sha256": sha256_of(version / contracts.WEIGHTS),
+        "graph_sha256": sha256_of(version / "saved_model.pb"),
+        "features_fingerprint": text_model.features.fingerprint,
+        "versions": versions(),
+    }
+
+
+def _prove(text_model: TextModel, process: FreshProcess, given: Samples) -> float:
+    """Compares the export with the model: every signature on odd texts, raw strings also on those given."""
+    odd = odd_samples(pairs=text_model.features.pairs)
+    parity = check_parity(text_model, process, odd, process.signatures)
+    return max(parity, check_parity(text_model, process, given, ["serving_default"])) if given.texts else parity
+
+
+def _sample(process: FreshProcess, pairs: bool) -> dict[str, Any]:
+    """One request and its response, as the REST interface has them. The text is ours, not from anybody's data."""
+    inputs = {name: texts[:1] for name, texts in odd_samples(pairs=pairs).inputs().items()}
+    outputs = {name: array.tolist() for name, array in process.run("serving_default", inputs).items()}
+    request = {"signature_name": "serving_default", "inputs": inputs}
+    return {"request": request, "response": {"outputs": outputs}}

@@ -1,0 +1,232 @@
+"""Answers from a SavedModel by a process of its own, which shares nothing with this one but the folder.
+
+Proof that an export stands alone, and the way `predict` and the report get their answers. Imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from sftkeras.errors import SFTError
+
+Answers = dict[str, np.ndarray]
+
+_WORKER = Path(__file__).with_name("answer_worker.py")
+_TAIL = 2000  # characters of a dead worker's last words that are looked at
+
+
+class FreshProcess:
+    """A process that loads versions and answers. Use it in a `with` statement.
+
+    It starts at once and takes some seconds to import TensorFlow, while this process goes on.
+
+    Args:
+        version: a version folder to load; None loads nothing yet.
+        gpu: let it use GPUs. False in training, which holds their memory.
+
+    Attributes:
+        version: the folder that is loaded, for messages.
+        signatures: the inputs and outputs of each of its signatures.
+        examples_per_second: speed of the last call of `answer`.
+
+    Raises:
+        SFTError: SFT505 if the version cannot be loaded, SFT507 if the process died.
+    """
+
+    def __init__(self, version: Path | None = None, *, gpu: bool = False) -> None:
+        self.version = Path()
+        self.signatures: dict[str, dict[str, list[str]]] = {}
+        self.examples_per_second = 0.0
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115  `close` closes it
+        reading, writing = os.pipe()
+        self._replies = os.fdopen(reading, "rb")
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(_WORKER), str(writing)],
+                stdin=subprocess.PIPE,
+                stdout=self._words,
+                stderr=self._words,
+                pass_fds=[writing],
+                env=_environment(gpu),
+                start_new_session=True,  # ctrl-C is for this process, which then ends that one
+            )
+        finally:
+            os.close(writing)
+        if version is not None:
+            try:
+                self.load(version)
+            except BaseException:
+                self.close()
+                raise
+
+    def __enter__(self) -> FreshProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.wait()
+        self._replies.close()
+        self._words.close()
+
+    def load(self, version: Path) -> None:
+        """Loads a version folder, in place of what was loaded before.
+
+        Raises:
+            SFTError: SFT505 if it is no SavedModel, is damaged, or holds operations a model should not need.
+        """
+        self.version = version
+        if not (version / "saved_model.pb").is_file():
+            raise SFTError("SFT505", path=version, problem="saved_model.pb is missing")
+        header = self._ask({"load": str(version.absolute())})
+        if "error" in header:
+            raise SFTError("SFT505", path=version, problem=_first_line(header["error"]))
+        self.signatures = header["signatures"]
+
+    def run(self, signature: str, inputs: dict[str, Any], outputs: Sequence[str] | None = None) -> Answers:
+        """Answers one batch.
+
+        Args:
+            signature: one of `signatures`.
+            inputs: an array or nested list for each input; texts are str, serialized examples bytes.
+            outputs: names of the wanted outputs; None takes all.
+
+        Raises:
+            SFTError: SFT506 if the model has no such signature, or fails.
+        """
+        if signature not in self.signatures:
+            raise SFTError("SFT506", path=self.version, problem=f"it has no signature {signature}")
+        if missing := set(self.signatures[signature]["inputs"]) - set(inputs):
+            raise SFTError("SFT506", path=self.version, problem=f"{signature} also needs {', '.join(sorted(missing))}")
+        plain = {name: [_plain(value) for value in values] for name, values in inputs.items()}
+        wanted = None if outputs is None else list(outputs)
+        header = self._ask({"run": {"signature": signature, "inputs": plain, "outputs": wanted}})
+        if "error" in header:
+            raise SFTError("SFT506", path=self.version, problem=_first_line(header["error"]))
+        with np.load(io.BytesIO(self._read(header["size"])), allow_pickle=False) as archive:
+            return dict(zip(header["outputs"], archive.values(), strict=True))
+
+    def answer(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        *,
+        batch_size: int = 32,
+        outputs: Sequence[str] | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> Answers:
+        """Answers raw texts, in their order; inside, texts of like length go together to save padding.
+
+        Args:
+            texts: the texts.
+            pairs: the second texts, for a model of pairs.
+            batch_size: texts answered at once.
+            outputs: names of the wanted answers; None takes all.
+            progress: is told after each batch how many texts it had.
+
+        Returns:
+            The named answers of the model's `serving_default`, each with one row a text.
+        """
+        began = time.perf_counter()
+        inputs = {"text": texts} if pairs is None else {"text": texts, "pair": pairs}
+        order = np.argsort([sum(map(len, row)) for row in zip(*inputs.values(), strict=True)], kind="stable")
+        batches = []
+        for start in range(0, max(len(texts), 1), batch_size):  # no texts are a batch too: it has the shapes
+            rows = order[start : start + batch_size]
+            batch = {name: [values[row] for row in rows] for name, values in inputs.items()}
+            batches.append(self.run("serving_default", batch, outputs))
+            if progress:
+                progress(len(rows))
+        self.examples_per_second = len(texts) / (time.perf_counter() - began)
+        return _in_order(batches, order)
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        stream = self._process.stdin
+        assert stream is not None
+        try:
+            stream.write(json.dumps(request).encode() + b"\n")
+            stream.flush()
+        except BrokenPipeError:
+            self._raise_dead()
+        line = self._replies.readline()
+        if not line.endswith(b"\n"):
+            self._raise_dead()
+        return json.loads(line)
+
+    def _read(self, size: int) -> bytes:
+        content = self._replies.read(size)
+        if len(content) < size:
+            self._raise_dead()
+        return content
+
+    def _raise_dead(self) -> NoReturn:
+        code = self._process.wait()
+        how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        if code == -signal.SIGKILL:
+            how += ", as the system does when memory runs out"
+        self._words.seek(0)
+        words = self._words.read().decode("utf-8", "replace")[-_TAIL:]
+        last = next((line.strip() for line in reversed(words.splitlines()) if line.strip()), "it said nothing")
+        raise SFTError("SFT507", how=how, last=last)
+
+
+def answer_in_fresh_process(
+    version: Path,
+    texts: Sequence[str],
+    pairs: Sequence[str] | None = None,
+    *,
+    batch_size: int = 32,
+    outputs: Sequence[str] | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Answers:
+    """Loads a version in a fresh process and answers; see `FreshProcess`."""
+    with FreshProcess(version) as process:
+        return process.answer(texts, pairs, batch_size=batch_size, outputs=outputs, progress=progress)
+
+
+def _environment(gpu: bool) -> dict[str, str]:
+    settings = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if not gpu:
+        settings["CUDA_VISIBLE_DEVICES"] = "-1"
+    return {**os.environ, **settings}
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold. A lone surrogate, which no UTF-8 can hold, becomes a question mark."""
+    if isinstance(value, bytes):
+        return {"b64": base64.b64encode(value).decode()}
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _in_order(batches: list[Answers], order: np.ndarray) -> Answers:
+    """Joins batches whose rows are `order` and puts the rows back to where they were."""
+    back = np.argsort(order, kind="stable")
+    return {name: np.concatenate([batch[name] for batch in batches])[back] for name in batches[0]}
+
+
+def _first_line(message: str) -> str:
+    """What is worth reading of TensorFlow's messages, which go on with the graph's nodes and a stack."""
+    lines = message.replace("Graph execution error:", "").splitlines()
+    words = " ".join(line.strip() for line in lines[:3] if line.strip())
+    return words.split("[[", 1)[0].strip().rstrip(".")[:400]

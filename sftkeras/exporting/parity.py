@@ -1,0 +1,149 @@
+"""The gate before publishing: an export must answer as the model that was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from sftkeras.errors import SFTError
+from sftkeras.exporting.fresh_process import Answers, FreshProcess
+from sftkeras.exporting.signatures import PAIR, TEXT, serving_outputs
+from sftkeras.tasks import TextModel
+
+TOLERANCE = 1e-4  # float32 through other kernels and another padding differs by some 1e-6
+
+# What users send sooner or later.
+ODD_TEXTS = (
+    "A quiet film that stays with you.",
+    "",
+    " \t\r\n",
+    "Café, naïve, ÅNGSTRÖM: déjà-vu!",
+    "这部电影 很好看。日本語と한국어",
+    "👩‍👩‍👧 🎬🔥 ¯\\_(ツ)_/¯",
+    "مرحبا שלום नमस्ते",
+    "bell\x07, nul\x00, escape\x1b[31m, zero\u200bwidth, \ufeffmark, \ufffd",
+    "[CLS] [SEP] [MASK] [PAD] <s>",
+    "x" * 300,
+    "a text that is much too long, " * 200,
+)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Texts to compare two models on.
+
+    Attributes:
+        texts: the texts.
+        pairs: the second texts of a model of pairs, else None.
+    """
+
+    texts: tuple[str, ...]
+    pairs: tuple[str, ...] | None
+
+    def inputs(self) -> dict[str, list[str]]:
+        """The inputs of `serving_default`."""
+        return {TEXT: list(self.texts)} | ({} if self.pairs is None else {PAIR: list(self.pairs)})
+
+    def examples(self) -> list[tf.train.Example]:
+        """The texts as tf.Example."""
+        inputs = {name: [text.encode("utf-8", "replace") for text in texts] for name, texts in self.inputs().items()}
+        return [
+            tf.train.Example(
+                features=tf.train.Features(
+                    feature={
+                        name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[texts[row]]))
+                        for name, texts in inputs.items()
+                    }
+                )
+            )
+            for row in range(len(self.texts))
+        ]
+
+
+def odd_samples(*, pairs: bool) -> Samples:
+    """Gives texts that break careless models."""
+    return Samples(ODD_TEXTS, ODD_TEXTS[::-1] if pairs else None)
+
+
+def check_parity(text_model: TextModel, process: FreshProcess, samples: Samples, signatures: Iterable[str]) -> float:
+    """Compares the model in memory with the export that `process` has loaded, signature by signature.
+
+    Returns:
+        The largest difference found. It is absolute, but relative to an output's largest number where that exceeds one,
+        as in regression in large units.
+
+    Raises:
+        SFTError: SFT510 if an answer differs by more than `TOLERANCE` or in any label, SFT511 if one is not finite.
+    """
+    tokens, expected = _answers_in_memory(text_model, samples)
+    largest = 0.0
+    for signature in signatures:
+        found = _ask(process, signature, samples, tokens)
+        renamed = serving_outputs(expected).get(signature, {name: name for name in expected})
+        for output, name in renamed.items():
+            comparison = _Comparison(signature, output, samples, expected[name], found[output])
+            largest = max(largest, comparison.check())
+    return largest
+
+
+def _ask(process: FreshProcess, signature: str, samples: Samples, tokens: dict[str, np.ndarray]) -> Answers:
+    if signature == "serving_default":
+        return process.answer(samples.texts, samples.pairs)
+    if signature == "serve_tokens":
+        return process.run(signature, tokens)
+    return process.run(signature, {"inputs": [example.SerializeToString() for example in samples.examples()]})
+
+
+def _answers_in_memory(text_model: TextModel, samples: Samples) -> tuple[dict[str, np.ndarray], Answers]:
+    """The model's inputs for the samples, and its answers, computed on the CPU as in the fresh process."""
+    with tf.device("CPU:0"):
+        texts = [
+            tf.constant([text.encode("utf-8", "replace") for text in texts]) for texts in samples.inputs().values()
+        ]
+        tokens = text_model.features(*texts)
+        answers = text_model(*texts)
+    return {name: tensor.numpy() for name, tensor in tokens.items()}, {
+        name: _text(tensor.numpy()) for name, tensor in answers.items()
+    }
+
+
+def _text(array: np.ndarray) -> np.ndarray:
+    return np.char.decode(array.astype("S"), "utf-8") if array.dtype == object else array
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """One output of one signature: `expected` from the model in memory, `found` from the export."""
+
+    signature: str
+    output: str
+    samples: Samples
+    expected: np.ndarray
+    found: np.ndarray
+
+    def check(self) -> float:
+        """Gives the largest difference, or raises what `check_parity` does."""
+        if self.expected.shape != self.found.shape:
+            raise self._error("SFT510", 0, found=f"shape {self.found.shape}", expected=f"shape {self.expected.shape}")
+        if self.expected.dtype.kind != "f":
+            self._stop_at(self.expected != self.found)
+            return 0.0
+        for array in (self.expected, self.found):
+            if len(rows := np.argwhere(~np.isfinite(array))):
+                raise self._error("SFT511", rows[0][0])
+        difference = np.abs(self.expected - self.found) / max(1.0, float(np.abs(self.expected).max()))
+        self._stop_at(difference > TOLERANCE)
+        return float(difference.max())
+
+    def _stop_at(self, wrong: np.ndarray) -> None:
+        if wrong.any():
+            where = tuple(np.argwhere(wrong)[0])
+            raise self._error("SFT510", where[0], found=self.found[where], expected=self.expected[where])
+
+    def _error(self, code: str, row: int, **details: object) -> SFTError:
+        text = self.samples.texts[row]
+        shown = repr(text if len(text) <= 40 else text[:39] + "…")
+        return SFTError(code, signature=self.signature, output=self.output, text=shown, **details)

@@ -1,0 +1,102 @@
+"""Writes a text model as a SavedModel: each weight once, the same bytes each time, readable by every loader."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf.message import Message
+from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tensorflow.python.saved_model.pywrap_saved_model.fingerprinting import CreateFingerprintDef
+
+from sftkeras.exporting.canonical_graph import canonicalise
+from sftkeras.exporting.signatures import METHODS, trace_signatures
+from sftkeras.tasks import TextModel
+
+
+def write_saved_model(text_model: TextModel, folder: Path) -> tuple[MetaGraphDef, int]:
+    """Writes `saved_model.pb`, `fingerprint.pb` and `variables/` into `folder`.
+
+    Returns:
+        The graph as written, and the size in bytes of the parameters the signatures use.
+
+    Raises:
+        ValueError: a layer does not compute in float32, the precision of every export.
+    """
+    _check_precision(text_model)
+    signatures = trace_signatures(text_model)
+    weights = _captured_weights(text_model, signatures)
+    # A module over the raw variables: one that tracked the Keras model would hold its variables a second time, which
+    # the loader of TensorFlow Serving does not find.
+    module = tf.Module()
+    module.weights = weights
+    # Gradients are for training; without them the graph is smaller.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
+    graph = _finish(folder)
+    return graph, sum(weight.dtype.size * weight.shape.num_elements() for weight in weights)
+
+
+def describe_signatures(graph: MetaGraphDef) -> dict[str, Any]:
+    """Gives {signature: {method, inputs, outputs}}, each tensor as {dtype, shape}, null for any size."""
+
+    def describe(tensors: Any) -> dict[str, Any]:
+        return {
+            name: {
+                "dtype": tf.dtypes.as_dtype(tensors[name].dtype).name,
+                "shape": [size.size if size.size >= 0 else None for size in tensors[name].tensor_shape.dim],
+            }
+            for name in sorted(tensors)
+        }
+
+    return {
+        name: {
+            "method": graph.signature_def[name].method_name,
+            "inputs": describe(graph.signature_def[name].inputs),
+            "outputs": describe(graph.signature_def[name].outputs),
+        }
+        for name in sorted(graph.signature_def)
+        if not name.startswith("__")  # of TensorFlow's own bookkeeping
+    }
+
+
+def _check_precision(text_model: TextModel) -> None:
+    for layer in text_model.network._flatten_layers():
+        if layer.compute_dtype != "float32":
+            raise ValueError(f"{layer.name} computes in {layer.compute_dtype}; build the model in float32 to export it")
+
+
+def _captured_weights(text_model: TextModel, signatures: dict[str, Any]) -> list[tf.Variable]:
+    """The variables that the signatures read, in the order of the network: no seeds, no unused pooler."""
+    captured = {id(variable) for function in signatures.values() for variable in function.variables}
+    weights = [variable.value for variable in text_model.network.variables if id(variable.value) in captured]
+    if len(weights) != len(captured):
+        raise ValueError("the signatures read variables that do not belong to the network")
+    return weights
+
+
+def _finish(folder: Path) -> MetaGraphDef:
+    """Rewrites the graph in its canonical form, with the method names Serving looks for, and renews its fingerprint."""
+    path = folder / "saved_model.pb"
+    saved = SavedModel.FromString(path.read_bytes())
+    (graph,) = saved.meta_graphs
+    for name, method in METHODS.items():
+        if name in graph.signature_def:
+            graph.signature_def[name].method_name = method
+    canonicalise(graph)
+    _write(path, saved)
+    fingerprint = FingerprintDef.FromString(CreateFingerprintDef(str(folder)))
+    # A random number by default. The same for the same contents, as the rest of the fingerprint.
+    fingerprint.uuid = ""
+    digest = hashlib.sha256(fingerprint.SerializeToString(deterministic=True)).digest()
+    fingerprint.uuid = str(int.from_bytes(digest[:8], "big"))
+    _write(folder / "fingerprint.pb", fingerprint)
+    return graph
+
+
+def _write(path: Path, message: Message) -> None:
+    path.write_bytes(message.SerializeToString(deterministic=True))

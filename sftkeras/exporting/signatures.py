@@ -1,0 +1,96 @@
+"""What a server can call: the signatures of a text model, all over one graph of features and one of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+
+import tensorflow as tf
+
+from sftkeras.tasks import TextModel
+
+Tensors = dict[str, tf.Tensor]
+
+# Features of tf.Example, and inputs of serving_default.
+TEXT, PAIR = "text", "pair"
+
+# Names that TensorFlow Serving's Classify and Regress calls prescribe.
+METHODS = {
+    "classify": tf.saved_model.CLASSIFY_METHOD_NAME,
+    "regress": tf.saved_model.REGRESS_METHOD_NAME,
+}
+_EXAMPLES = tf.saved_model.CLASSIFY_INPUTS  # "inputs", the same for both
+
+
+def trace_signatures(text_model: TextModel) -> dict[str, tf.types.experimental.ConcreteFunction]:
+    """Traces the functions that a SavedModel offers.
+
+    `serving_default` answers raw strings and `serve_tokens` answers token numbers, both with all the task's named
+    answers. Where these hold probabilities and classes there is `classify`, where they hold a value `regress`, which
+    answer serialized tf.Example as TensorFlow Serving's calls of these names want it.
+    """
+    # Functions of their own, so that the graph holds each once however many signatures call it. No autograph: it would
+    # rewrite the code of the libraries inside.
+    answer_tokens = tf.function(text_model.answer_features, input_signature=[_token_specs(text_model)], autograph=False)
+
+    names = (TEXT, PAIR) if text_model.features.pairs else (TEXT,)
+
+    def answer(texts: Tensors) -> Tensors:
+        return answer_tokens(text_model.features(*(texts[name] for name in names)))
+
+    answer_texts = tf.function(answer, input_signature=[{name: _strings(name) for name in names}], autograph=False)
+
+    def answer_examples(examples: tf.Tensor) -> Tensors:
+        return answer_texts(
+            tf.io.parse_example(examples, {name: tf.io.FixedLenFeature([], tf.string) for name in names})
+        )
+
+    signatures = {
+        "serving_default": answer_texts.get_concrete_function(),
+        "serve_tokens": _serve_tokens(text_model, answer_tokens),
+    }
+    answers = signatures["serving_default"].structured_outputs
+    for method, renamed in serving_outputs(answers).items():
+        signatures[method] = _on_examples(answer_examples, renamed)
+    return signatures
+
+
+def serving_outputs(answers: Container[str]) -> dict[str, dict[str, str]]:
+    """The Serving methods that these answers allow, each with {its name of an output: the answer's name}."""
+    if "probabilities" in answers:
+        scores, classes = tf.saved_model.CLASSIFY_OUTPUT_SCORES, tf.saved_model.CLASSIFY_OUTPUT_CLASSES
+        return {"classify": {scores: "probabilities", classes: "classes"}}
+    return {"regress": {tf.saved_model.REGRESS_OUTPUTS: "value"}} if "value" in answers else {}
+
+
+def _on_examples(
+    answer: Callable[[tf.Tensor], Tensors], renamed: dict[str, str]
+) -> tf.types.experimental.ConcreteFunction:
+    def serve(inputs: tf.Tensor) -> Tensors:
+        answers = answer(inputs)
+        return {output: answers[name] for output, name in renamed.items()}
+
+    return tf.function(serve, input_signature=[_strings(_EXAMPLES)], autograph=False).get_concrete_function()
+
+
+def _serve_tokens(
+    text_model: TextModel, answer: Callable[[Tensors], Tensors]
+) -> tf.types.experimental.ConcreteFunction:
+    longest = text_model.features.max_length
+
+    def serve(**tokens: tf.Tensor) -> Tensors:
+        for name, tensor in tokens.items():
+            tf.debugging.assert_less_equal(
+                tf.shape(tensor)[1], longest, f"{name} is longer than the {longest} tokens this model takes."
+            )
+        return answer(tokens)
+
+    return tf.function(serve, autograph=False).get_concrete_function(**_token_specs(text_model))
+
+
+def _token_specs(text_model: TextModel) -> dict[str, tf.TensorSpec]:
+    """The network's inputs: each [batch, length], any length."""
+    return {name: tf.TensorSpec([None, None], tensor.dtype, name) for name, tensor in text_model.network.input.items()}
+
+
+def _strings(name: str) -> tf.TensorSpec:
+    return tf.TensorSpec([None], tf.string, name)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_models import TASKS, VOCABULARY
+
+from sftkeras import commands
+from sftkeras import export as command
+from sftkeras.backbones import load_backbone
+from sftkeras.config import ExportCommandConfig
+from sftkeras.errors import SFTError
+from sftkeras.exporting.contract import read_contract
+from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.runs import Run
+from sftkeras.tasks import TextModel, attach_head
+from sftkeras.text import TextFeatures
+
+import keras  # isort: skip
+import tensorflow as tf  # isort: skip
+
+BERT = {
+    "model_type": "bert",
+    "vocab_size": len(VOCABULARY),
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "max_position_embeddings": 32,
+}
+
+
+@pytest.fixture
+def finished_run(tmp_path: Path) -> Run:
+    """A run as training leaves it."""
+    run = Run(tmp_path / "runs" / "movies")
+    run.best_weights.parent.mkdir(parents=True)
+    run.config_file.write_text(f"name: movies\nexport: {{folder: {tmp_path / 'saved_models'}}}\n")
+    pretrained = tmp_path / "pretrained"
+    pretrained.mkdir()
+    (pretrained / "config.json").write_text(json.dumps(BERT))
+    (pretrained / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
+    keras.utils.set_random_seed(3)
+    backbone = load_backbone(pretrained, max_length=16, without_weights="hugging_face")
+    task = TASKS["classification"]
+    network = attach_head(backbone, task, "mean")
+    network.save_weights(run.best_weights)
+    features = TextFeatures(backbone.tokenizer, max_length=16, pairs=False)
+    run.keep_model(TextModel(features, network, task), backbone, "mean")
+    return run
+
+
+def test_run_is_exported_again_as_a_new_version(
+    finished_run: Run,
+    tmp_path: Path,
+    process: FreshProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    @contextmanager
+    def shared() -> Iterator[FreshProcess]:
+        yield process
+
+    monkeypatch.setattr(command, "FreshProcess", shared)
+    (tmp_path / "saved_models" / "movies" / "4").mkdir(parents=True)
+    command.main(commands.parse(ExportCommandConfig, ["--run", str(finished_run.folder)]))
+    path = tmp_path / "saved_models" / "movies" / "5"
+    assert str(path) in capsys.readouterr().out.replace("\n", "")
+    assert read_contract(path)["name"] == "movies"
+    expected = finished_run.restore_model()(tf.constant(["good film"]))
+    np.testing.assert_allclose(process.answer(["good film"])["probabilities"], expected["probabilities"], atol=1e-6)
+
+
+def test_wrong_run_or_folder_is_told_before_tensorflow_starts(finished_run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for words, code in [
+        ([], "SFT104"),
+        (["--run", str(tmp_path)], "SFT109"),
+        (["--run", str(finished_run.folder), "--folder", str(tmp_path / "file")], "SFT106 .*--folder"),
+    ]:
+        with pytest.raises(SFTError, match=code):
+            command.main(commands.parse(ExportCommandConfig, words))

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tiny_models import Exported
+
+from sftkeras import commands, predict
+from sftkeras.config import PredictConfig
+from sftkeras.errors import SFTError
+from sftkeras.exporting.fresh_process import FreshProcess
+
+Run = Callable[..., None]
+
+TEXTS = ["good film", "bad, bad film", "été\tnot\u001b[31m red"]
+
+
+def command(*words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sftkeras.predict", *words], input=stdin, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def run(process: FreshProcess, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command without the seconds that a process of its own takes to start."""
+
+    @contextmanager
+    def shared(gpu: bool) -> Iterator[FreshProcess]:
+        yield process
+
+    monkeypatch.setattr(predict, "FreshProcess", shared)
+    return lambda *words: predict.main(commands.parse(PredictConfig, words))
+
+
+def lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_command_answers_bare_words_in_json_lines_when_piped(classifier: Exported) -> None:
+    done = command("--model", str(classifier.path.parent), *TEXTS[:2])
+    assert (done.returncode, done.stderr) == (0, "")
+    answers = lines(done.stdout)
+    assert [answer["text"] for answer in answers] == TEXTS[:2]
+    for answer in answers:
+        assert answer["probability"] == max(answer["probabilities"].values())
+        assert list(answer["probabilities"]) == classifier.text_model.task.settings()["label_names"]
+
+
+def test_mistakes_are_told_at_once_in_one_line(classifier: Exported, tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(b"fine\nbad \xff byte\n")
+    (tmp_path / "other.csv").write_text("review\nfine\n")
+    for words, code in [
+        ([], "SFT650"),
+        (["text", "--file", "x.csv"], "SFT650"),
+        (["text", "--pair", "b"], "SFT651"),
+        (["--file", "no.csv"], "SFT201"),
+        (["--file", "no.txt"], "SFT201"),
+        (["--file", str(tmp_path / "bad.txt")], r"SFT653  .*bad.txt line 2"),
+        (["--file", str(tmp_path / "other.csv"), "--text", "nothing"], r'SFT204 .*"nothing" \(--text\)'),
+    ]:
+        with pytest.raises(SFTError, match=code):
+            predict.main(commands.parse(PredictConfig, ["--model", str(classifier.path), *words]))
+    done = command("--model", "nowhere", "text")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("SFT501")
+    assert done.stderr.count("\n") == 1
+
+
+def test_parent_needs_neither_tensorflow_nor_keras() -> None:
+    code = "import sftkeras.predict, sys; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.tsv", "in.jsonl", "in.txt", "-"])
+def test_every_row_of_a_file_is_answered_in_order(
+    classifier: Exported,
+    run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    texts = [text.replace("\t", " ") for text in TEXTS]
+    rows = {
+        "in.csv": "review\n" + "".join(f'"{text}"\n' for text in texts),
+        "in.tsv": "review\n" + "".join(f"{text}\n" for text in texts),
+        "in.jsonl": "".join(json.dumps({"review": text}) + "\n" for text in texts),
+    }.get(name, "\n".join(texts))
+    if name == "-":
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(rows.encode())))
+    else:
+        (tmp_path / name).write_text(rows, encoding="utf-8")
+        name = str(tmp_path / name)
+    run("--model", str(classifier.path), "--file", name)  # the column is known from training
+    answers = lines(capsys.readouterr().out)
+    assert [answer["text"] for answer in answers] == texts
+
+
+def test_row_without_a_text_is_named(classifier: Exported, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"review": "fine"}\n{"review": null}\n')
+    with pytest.raises(SFTError, match=r"SFT652  .*in.jsonl line 2: no text in column review"):
+        run("--model", str(classifier.path), "--file", str(tmp_path / "in.jsonl"))
+
+
+def test_output_file_appears_whole_or_not_at_all(classifier: Exported, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("one\ntwo\n")
+    output = tmp_path / "answers.jsonl"
+    run("--model", str(classifier.path), "--file", str(tmp_path / "in.txt"), "--output", str(output))
+    before = output.read_text()
+    assert [answer["text"] for answer in lines(before)] == ["one", "two"]
+    (tmp_path / "in.txt").write_bytes(b"one\n" * 5000 + b"\xff\n")  # found only after a first block was answered
+    with pytest.raises(SFTError, match=r"SFT653 .*line 5001"):
+        run("--model", str(classifier.path), "--file", str(tmp_path / "in.txt"), "--output", str(output))
+    assert output.read_text() == before
+    with pytest.raises(SFTError, match=r"SFT106 .*--output"):
+        run("--model", str(classifier.path), "text", "--output", str(tmp_path / "in.txt" / "answers.jsonl"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.jsonl", "in.txt"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (
+            {"label": "good", "probability": 0.75, "probabilities": {"bad": 0.25, "good": 0.75}},
+            "good ━━━━━━━━━━━━━━━━━━━━ 0.75  a b  c",
+        ),
+        (
+            {"labels": ["sad"], "probabilities": {"funny": 0.1, "sad": 0.5}},
+            "funny 0.10  sad   ━━━━━━━━━━━━━━━━━━━━ 0.50  a b  c",
+        ),
+        ({"value": 250_000.0}, "     250,000  a b  c"),
+    ],
+)
+def test_terminal_shows_an_answer_on_a_line_without_control_characters(answer: dict, shown: str) -> None:
+    output = io.StringIO()
+    console = Console(file=output, width=80)
+    predict._show(iter([{"text": "a\nb\x1b\tc"} | answer]), console)
+    assert output.getvalue().rstrip() == shown.rstrip()
+
+
+def test_model_of_pairs_takes_them_from_two_columns(
+    exports: Callable[..., Exported], run: Run, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    model = str(exports("regression", pairs=True).path)
+    (tmp_path / "in.csv").write_text("review,reply\ngood,film\nbad,\n")
+    run("--model", model, "--file", str(tmp_path / "in.csv"), "--pair", "reply")
+    answers = lines(capsys.readouterr().out)
+    assert [(answer["text"], answer["pair"]) for answer in answers] == [("good", "film"), ("bad", "")]
+    for words in (["text"], ["--file", "-"], ["--file", str(tmp_path / "in.csv")]):
+        with pytest.raises(SFTError, match=r"SFT651 .*answers pairs of texts"):
+            run("--model", model, *words)
+
+
+def test_swapped_weights_are_noticed(classifier: Exported, run: Run, tmp_path: Path) -> None:
+    version = Path(shutil.copytree(classifier.path, tmp_path / "1"))
+    contract = json.loads((version / "contract.json").read_text())
+    (version / "contract.json").write_text(json.dumps({**contract, "weights_sha256": "0" * 64}))
+    with pytest.raises(SFTError, match="SFT504"):
+        run("--model", str(version), "text")
