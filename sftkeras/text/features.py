@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.text.packing import pack, pad
+from sftkeras.text.packing import pack
 from sftkeras.text.word_piece import WordPiece
 
 
@@ -24,7 +24,7 @@ class TextFeatures:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.pairs = pairs
-        self._encode = tf.function(self.encode, reduce_retracing=True, autograph=False)
+        self._pack = tf.function(self.pack, reduce_retracing=True, autograph=False)
 
     @property
     def fingerprint(self) -> str:
@@ -32,10 +32,10 @@ class TextFeatures:
         rules = f"{self.tokenizer.fingerprint} {self.max_length} {self.pairs}"
         return hashlib.sha256(rules.encode()).hexdigest()
 
-    def encode(
+    def pack(
         self, texts: tf.Tensor, second_texts: tf.Tensor | None = None
-    ) -> tuple[dict[str, tf.RaggedTensor], tf.Tensor]:
-        """Gives the features without padding, and each row's length before truncation; see `pack`."""
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Gives the model inputs, and each row's length before truncation; see `sftkeras.text.packing.pack`."""
         second = None if second_texts is None else self.tokenizer(second_texts)
         return pack(
             self.tokenizer(texts),
@@ -47,14 +47,19 @@ class TextFeatures:
 
     def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Gives the model inputs of `texts` [batch] string: token_ids, segment_ids, padding_mask, [batch, length]."""
-        packed, _ = self.encode(texts, second_texts)
-        return pad(packed)
+        return self.pack(texts, second_texts)[0]
 
     def encode_arrays(
         self, texts: list[str], second_texts: list[str] | None = None
     ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
-        """`encode` for a cache on disk: each feature as all rows' values, int32, and the rows' lengths, int64."""
+        """The inputs for a cache on disk, without padding.
+
+        Returns:
+            Each feature as all rows' values and the rows' lengths, int32; and each row's length before truncation.
+        """
         second = None if second_texts is None else tf.constant(second_texts, tf.string)
-        packed, untruncated = self._encode(tf.constant(texts, tf.string), second)
-        arrays = {name: (rows.values.numpy(), rows.row_lengths().numpy()) for name, rows in packed.items()}
-        return arrays, untruncated.numpy()
+        inputs, untruncated = self._pack(tf.constant(texts, tf.string), second)
+        arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
+        mask = arrays.pop("padding_mask").astype(bool)
+        lengths = mask.sum(1, dtype=np.int32)
+        return {name: (array[mask], lengths) for name, array in arrays.items()}, untruncated.numpy()

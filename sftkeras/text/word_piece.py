@@ -1,8 +1,8 @@
 """BERT's WordPiece tokenizer as TensorFlow ops, equal to Hugging Face's token for token.
 
-Own code rather than `keras_hub.tokenizers.WordPieceTokenizer`, which folds case where BERT lowers it ("ß" becomes "ss"),
-splits words at zero-width characters where BERT drops them, and has another code path when called eagerly. Every op
-below is linked into a stock TensorFlow Serving.
+Own code rather than `keras_hub.tokenizers.WordPieceTokenizer`, which folds case where BERT lowers it ("ß" becomes
+"ss"), splits words at zero-width characters where BERT drops them, and has another code path when called eagerly. Every
+op below is linked into a stock TensorFlow Serving.
 """
 
 from __future__ import annotations
