@@ -5,6 +5,7 @@ Imports no TensorFlow, so that `--help` and mistakes in the configuration answer
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -30,7 +31,7 @@ _UNKNOWN = re.compile(r"[Uu]nrecognized arguments: (\S+)")
 _LONGEST_VALUE = 60  # characters of a wrong value that are repeated
 
 
-class _Mistake(Exception):
+class _ComplaintError(Exception):
     """What jsonargparse has to complain about."""
 
 
@@ -38,7 +39,7 @@ class _Parser(ArgumentParser):
     """An `ArgumentParser` that raises its complaints."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise _Mistake(" ".join(message.split()))
+        raise _ComplaintError(" ".join(message.split()))
 
 
 def parse(config_class: type[Config], arguments: Sequence[str] | None = None) -> Config:
@@ -55,6 +56,9 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None) ->
     parser.add_argument("--config", action="config", help="A YAML file of settings; later flags override it.")
     parser.add_class_arguments(config_class, nested_key=None)
     given = sys.argv[1:] if arguments is None else arguments
+    for word in given:
+        if not _is_utf8(word):
+            raise SFTError("SFT102", flag=ascii(word), problem="not valid UTF-8. Rename the file, or correct the word.")
     words = ["--print_config=comments" if word == "--print_config" else word for word in given]
     for bare in fields(config_class):  # type: ignore[arg-type]
         if bare.metadata.get("bare_words"):
@@ -64,12 +68,12 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None) ->
         places = find_settings(file, kinds)
         try:
             parser.parse_path(file)
-        except _Mistake as mistake:
-            raise _wrong_in_file(str(mistake), file, places, kinds) from None
+        except _ComplaintError as complaint:
+            raise _wrong_in_file(str(complaint), file, places, kinds) from None
     try:
         settings = parser.instantiate(parser.parse_args(words))
-    except _Mistake as mistake:
-        raise _wrong_flag(str(mistake), words, kinds) from None
+    except _ComplaintError as complaint:
+        raise _wrong_flag(str(complaint), words, kinds) from None
     settings.pop("config", None)
     return config_class(**vars(settings))
 
@@ -93,21 +97,21 @@ def _wrong_flag(complaint: str, words: Sequence[str], kinds: dict[str, Any]) -> 
         return SFTError("SFT101", flag=flag, suggestion=did_you_mean(flag, flags))
     key = _KEY.match(complaint)
     if not key or key[1] not in kinds:
-        return SFTError("SFT102", flag="settings", problem=complaint.rstrip(".") + ".")
+        flag, problem = (f"--{key[1]}", complaint[key.end() :]) if key else ("settings", complaint)
+        return SFTError("SFT102", flag=flag, problem=problem.rstrip(".") + ".")
     name = key[1]
     if is_dataclass(kinds[name]):
-        problem = (
-            f"a group of settings: set each by itself, such as --{next(k for k in kinds if k.startswith(f'{name}.'))}."
-        )
+        first = next(setting for setting in kinds if setting.startswith(f"{name}."))
+        problem = f"a group of settings: set each by itself, such as --{first}."
     else:
         values = _values_of(f"--{name}", words)
-        problem = _expected(kinds[name], values[-1] if values else "nothing")
+        problem = _expected(kinds[name], values[-1] if values else "")
     return SFTError("SFT102", flag=f"--{name}", problem=problem)
 
 
 def _expected(kind: Any, value: str) -> str:
     shown = value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"
-    return f"expected {in_words(kind)}; got {shown}."
+    return f"expected {in_words(kind)}; got {shown or 'nothing'}."
 
 
 def _values_of(flag: str, words: Sequence[str]) -> list[str]:
@@ -128,6 +132,9 @@ def _gather_bare_words(words: Sequence[str], setting: str) -> list[str]:
 
 def run(main: Callable[[Any], object], config_class: type) -> NoReturn:
     """Runs a command: parses, calls `main(config)`, and turns an `SFTError` into one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")  # a terminal without ✔ is no reason to fail
     try:
         main(parse(config_class))
     except SFTError as error:
@@ -138,6 +145,14 @@ def run(main: Callable[[Any], object], config_class: type) -> NoReturn:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python flushes into the pipe once more
     sys.exit(0)
+
+
+def _is_utf8(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _module_name() -> str:

@@ -29,7 +29,7 @@ Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)])  # what Nu
 TextLength = restricted_number_type("TextLength", int, [(">=", 5)])
 # A folder's name and part of a server's address.
 Name = restricted_string_type(
-    "Name", r"^\w[\w.-]*$", docstring="a name of letters, digits, dots, dashes and underscores"
+    "Name", r"^\w[\w.-]*\Z", docstring="a name of letters, digits, dots, dashes and underscores"
 )
 
 

@@ -12,7 +12,6 @@ import yaml
 
 from sftkeras.errors import SFTError, did_you_mean
 
-
 _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"}
 _BOUNDS = {operator.gt: "above", operator.ge: "at least", operator.lt: "below", operator.le: "at most"}
 
@@ -47,13 +46,14 @@ def in_words(kind: Any) -> str:
     """What a value of this type looks like, in plain words."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        return " or ".join(map(in_words, parts))
+        return ", or ".join(map(in_words, parts))
     if origin is Literal:
-        return " or ".join(map(str, parts))
+        *others, last = map(str, parts)
+        return f"{', '.join(others)} or {last}" if others else last
     if origin is list:
         return f"a list, such as [A, B], each item {in_words(parts[0])}"
     if origin is dict:
-        return f"names and values, such as {{A: B}}, each value {in_words(parts[1])}"
+        return f"names with values, such as {{A: B}}, each value {in_words(parts[1])}"
     if limits := getattr(kind, "_restrictions", None):
         bounds = " and ".join(f"{_BOUNDS[comparison]} {limit}" for comparison, limit in limits)
         return f"{_WORDS[kind._type]} {bounds}"
@@ -108,5 +108,5 @@ def _walk(group: yaml.MappingNode, prefix: str, file: str, settings: dict[str, A
 
 def _written(node: yaml.Node) -> str:
     if isinstance(node, yaml.ScalarNode):
-        return node.value or "nothing"
+        return node.value
     return yaml.serialize(node).strip().replace("\n", " ")

@@ -19,11 +19,16 @@ CATALOGUE: dict[str, str] = {
     "SFT103": "{file}: {problem}",
     "SFT104": "{flag} is missing. {remedy}",
     "SFT105": "{folder} already holds a run. Choose another --name, or replace it with --overwrite true.",
-    "SFT106": "{path}: cannot write here ({problem}). Choose another folder with {flag}, or give this one write access.",
+    "SFT106": "{path}: cannot write here ({problem}). Choose another folder with {flag}, or give this one write "
+    "access.",
     "SFT107": "{package} is not installed. Install it with: pip install {install}",
     "SFT108": "{path}: the disk is full. {freed} Free some space, or choose another folder with {flag}.",
-    "SFT109": "{path}: no run here ({problem}). Give the folder that `python -m sftkeras.train` made, such as runs/NAME.",
+    "SFT109": "{path}: no run here ({problem}). Give the folder that `python -m sftkeras.train` made, such as "
+    "runs/NAME.",
     "SFT110": "{folder} already holds a report. Choose another --output, or replace it with --overwrite true.",
+    "SFT111": "{folder} holds files that are no run, and is left as it is. Choose another --name, or another folder "
+    "with --runs.",
+    "SFT112": "{path}: cannot be read ({problem}). Copy the whole run folder again, or train again.",
     # 201-269 data. {more} counts further rows of the same kind; {remedy} depends on --data.bad_rows.
     "SFT201": "{flag} {file}: no such file.{suggestion}",
     "SFT202": "{file} is empty. Give a file with labelled rows.",
@@ -116,7 +121,7 @@ CATALOGUE: dict[str, str] = {
     "SFT502": "{flag} {path}: no exported version here. Give FOLDER/NAME, which holds versions such as 1 with a "
     "saved_model.pb, or one of its versions.",
     "SFT503": "{path}: not a usable contract ({problem}). Export the run again, or copy the whole version folder.",
-    "SFT504": "{path}: these weights cannot be trusted: {problem}. Export the run again, or copy the whole version folder.",
+    "SFT504": "{path}: do not trust these weights: {problem}. Export the run again, or copy the whole version folder.",
     "SFT505": "{path}: the model cannot be loaded ({problem}). Export the run again, or copy the whole version folder.",
     "SFT506": "{path}: the model does not answer ({problem}).",
     "SFT507": "the process that answers ended {how}: {last}",
@@ -149,12 +154,13 @@ CATALOGUE: dict[str, str] = {
     "SFT357": "{folder}: the weights have no tensor {tensor}. config.json and the weights are of different models.",
     "SFT358": "{folder}: tensor {tensor} has shape {got}, where config.json asks for {expected}. config.json and the "
     "weights are of different models.",
+    "SFT359": "{folder}: tensor {tensor} holds values that are not finite numbers. Copy the whole model again.",
     # 4xx training
     "SFT401": "--training.early_stopping.monitor {monitor}: no such metric.{suggestion} This task has: {known}.",
     "SFT402": "step {step} of epoch {epoch}: {what} is not a finite number. {kept} Lower --optimizer.learning_rate, or "
     "use --training.precision float32.",
     "SFT403": "--training.devices {devices}: this machine has {found} {kind}. Choose {found} or fewer.",
-    "SFT411": "--task.class_weights: {problem}. Give one weight to each label, or balanced.",
+    "SFT411": "--task.class_weights: {problem}.{suggestion} Give one weight to each label, or balanced.",
 }
 
 

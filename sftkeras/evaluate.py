@@ -12,7 +12,7 @@ from sftkeras.config import DataConfig, EvaluateConfig, TaskConfig, TrainConfig,
 from sftkeras.console import outputs, progress_bar, say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
-from sftkeras.exporting.versions import find_version
+from sftkeras.exporting.versions import check_writable, find_version
 from sftkeras.runs import Run
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def main(config: EvaluateConfig) -> None:
     output = Path(config.output).expanduser()
     if (output / "report.json").exists() and not config.overwrite:
         raise SFTError("SFT110", folder=output)
+    check_writable(output, "--output")
     run = _run_of(config.model)
     version = _exported_version(run) if run else find_version(config.model)
     contract = read_contract(version)
@@ -54,7 +55,7 @@ def judge_version(
         findings=[found.to_json() for found in data.findings],
         export={
             "path": str(version),
-            "version": version.name,
+            "version": int(version.name) if version.name.isdecimal() else None,
             "parity": contract.get("parity"),
             "examples_per_second": speed,
         },
@@ -65,7 +66,7 @@ def judge_version(
     baselines = baselines_for(judged, data, config.report, seed)
     report = write_report(output, judged, facts, baselines, config.report)
     for console in outputs():
-        print_summary(report, output, console)
+        print_summary(report, console=console)
     return report
 
 

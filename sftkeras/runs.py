@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,12 +74,15 @@ class Run:
         """Says where the run of `config` will be, and makes sure that it can be there.
 
         Raises:
-            SFTError: SFT105 if a run is there and `overwrite` is false, SFT106 if the folder cannot be written.
+            SFTError: SFT105 if a run is there and `overwrite` is false, SFT111 if something else is, SFT106 or SFT108
+                if the folder cannot be written.
         """
         run = cls(Path(config.runs).expanduser() / config.name)
         if run.config_file.exists() and not config.overwrite:
             raise SFTError("SFT105", folder=run.folder)
         with write_errors(run.folder, "--runs"):
+            if run.folder.exists() and not run.config_file.exists() and any(run.folder.iterdir()):
+                raise SFTError("SFT111", folder=run.folder)
             run.folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=run.folder.parent):
                 return run
@@ -91,8 +96,24 @@ class Run:
         with write_errors(self.folder, "--runs"):
             if self.folder.exists():
                 shutil.rmtree(self.folder)
-            self.best_weights.parent.mkdir(parents=True)
-            write_text(self.config_file, yaml.safe_dump(plain(config), allow_unicode=True, sort_keys=False))
+            try:
+                self.best_weights.parent.mkdir(parents=True)
+                write_text(self.config_file, yaml.safe_dump(plain(config), allow_unicode=True, sort_keys=False))
+            except OSError:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                raise
+
+    @contextmanager
+    def naming_full_disk(self) -> Iterator[None]:
+        """Turns what Python, TensorFlow or TensorBoard raise on a full disk into SFT108."""
+        try:
+            yield
+        except SFTError:
+            raise
+        except Exception as error:  # each has a type of its own
+            if os.strerror(errno.ENOSPC) not in str(error):
+                raise
+            raise SFTError("SFT108", path=self.folder, freed=kept(self.best_weights), flag="--runs") from error
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -124,19 +145,40 @@ class Run:
         write_text(self.model_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
     def restore_model(self) -> TextModel:
-        """Builds the run's model with its best weights, in float32."""
+        """Builds the run's model with its best weights, in float32.
+
+        Raises:
+            SFTError: SFT112 if a file of the run is damaged, and what `load_backbone` raises.
+        """
         from sftkeras.backbones import load_backbone
         from sftkeras.tasks import TextModel, attach_head, restore_task
         from sftkeras.text import TextFeatures
 
-        settings = json.loads(self.model_file.read_text(encoding="utf-8"))
+        with _reading(self.model_file):
+            settings = json.loads(self.model_file.read_text(encoding="utf-8"))
         backbone = load_backbone(self.backbone, max_length=settings["max_length"], without_weights=settings["backbone"])
         backbone = replace(backbone, has_pooler=settings["has_pooler"])  # its weights, which would tell, are not here
         task = restore_task(settings["task"])
         network = attach_head(backbone, task, settings["pooling"])
-        network.load_weights(self.best_weights)
+        with _reading(self.best_weights):
+            network.load_weights(self.best_weights)
         features = TextFeatures(backbone.tokenizer, max_length=settings["max_length"], pairs=settings["pairs"])
         return TextModel(features, network, task)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Names a damaged file of a run."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        problem = " ".join(str(error).split()) or type(error).__name__
+        raise SFTError("SFT112", path=path, problem=problem) from error
+
+
+def kept(best_weights: Path) -> str:
+    """Says, in a sentence for an error, whether there are weights to go on with."""
+    return f"The best epoch so far is kept in {best_weights}." if best_weights.exists() else "Nothing is kept."
 
 
 def write_text(path: Path, text: str) -> None:

@@ -26,7 +26,6 @@ Seconds = dict[str, float]
 
 def main(config: TrainConfig) -> None:
     """Trains, exports and judges a model; with `dry_run`, says what that would take."""
-    began = time.perf_counter()
     check_settings(config)
     if config.dry_run:
         rehearse(config)
@@ -34,14 +33,14 @@ def main(config: TrainConfig) -> None:
     run = Run.plan(config)
     seconds: Seconds = {}
     backbone_folder, data = read(config, seconds)
-    run.create(config)  # only now: a mistake in the data must not cost an earlier run
-    with log_to(run.log_file):
-        setup, fitted = train(config, data, backbone_folder, run, seconds)
+    setup = prepare(config, data, backbone_folder, seconds)
+    run.create(config)  # only now: a mistake in the data or the weights must not cost an earlier run
+    with run.naming_full_disk(), log_to(run.log_file):
+        fitted = train(config, setup, run, seconds)
         if fitted.interrupted:
-            say(f"Export what there is with: python -m sftkeras.export --run {shlex.quote(str(run.folder))}")
+            say(f"Export what there is with: {export_command(run)}")
             raise KeyboardInterrupt
         report = export_and_judge(config, data, setup, fitted, run, seconds)
-        seconds["whole"] = time.perf_counter() - began
         say_what_next(run, report)
 
 
@@ -58,10 +57,11 @@ def check_settings(config: TrainConfig) -> None:
 def read(config: TrainConfig, seconds: Seconds) -> tuple[Path, LabelledData]:
     """Fetches the weights, then reads, checks and divides the data, and shows what was found."""
     from sftkeras.data import DataError, describe, load_data, show_findings
-    from sftkeras.handles import resolve
+    from sftkeras.handles import check_weights, resolve
 
     began = time.perf_counter()
     backbone_folder = resolve(config.backbone.handle)
+    check_weights(backbone_folder)
     try:
         with progress_bar() as progress:
             data = load_data(config.data, config.task.label_kind, config.seed, progress)
@@ -74,25 +74,30 @@ def read(config: TrainConfig, seconds: Seconds) -> tuple[Path, LabelledData]:
     return backbone_folder, data
 
 
-def train(
-    config: TrainConfig, data: LabelledData, backbone_folder: Path, run: Run, seconds: Seconds
-) -> tuple[Setup, Fitted]:
-    """Fits the model and leaves all that is needed to build it again in the run."""
+def prepare(config: TrainConfig, data: LabelledData, backbone_folder: Path, seconds: Seconds) -> Setup:
+    """Loads the weights, tokenises the texts and plans the batches."""
     from sftkeras import runtime
 
     began = time.perf_counter()
     runtime.start_tensorflow()
-    from sftkeras.training.fit import fit
     from sftkeras.training.setup import set_up
 
     setup = set_up(config, data, backbone_folder)
-    run.keep_model(setup.text_model, setup.backbone, config.backbone.pooling)
-    seconds["setup"] = time.perf_counter() - began
     say(setup.describe())
+    seconds["setup"] = time.perf_counter() - began
+    return setup
+
+
+def train(config: TrainConfig, setup: Setup, run: Run, seconds: Seconds) -> Fitted:
+    """Fits the model and leaves all that is needed to build it again in the run."""
+    from sftkeras.training.fit import fit
+
+    run.keep_model(setup.text_model, setup.backbone, config.backbone.pooling)
     fitted = fit(setup.model, setup.train, setup.validation, config, run)
     seconds["train"] = fitted.seconds
-    say(f"Best epoch: {fitted.best_epoch}. {fitted.examples_per_second:,.0f} examples/s.")
-    return setup, fitted
+    if not fitted.interrupted:
+        say(f"Best epoch: {fitted.best_epoch}. {fitted.examples_per_second:,.0f} examples/s.")
+    return fitted
 
 
 def export_and_judge(
@@ -103,9 +108,18 @@ def export_and_judge(
 
     with FreshProcess() as process:  # starts while the export is written
         began = time.perf_counter()
-        version = export(config, data, run, process)
+        try:
+            version = export(config, data, run, process)
+        except (SFTError, KeyboardInterrupt):
+            say(f"Not exported, but the trained model is safe. Export it later with: {export_command(run)}")
+            raise
         seconds["export"] = time.perf_counter() - began
         return judge_version(config, data, setup, fitted, version, process, run, seconds)
+
+
+def export_command(run: Run) -> str:
+    """What to type to export the run's best epoch."""
+    return f"python -m sftkeras.export --run {shlex.quote(str(run.folder))}"
 
 
 def export(config: TrainConfig, data: LabelledData, run: Run, process: FreshProcess) -> ExportedVersion:
@@ -184,7 +198,7 @@ def judge_version(
         samples=samples(judged),
     )
     for output in outputs():
-        print_summary(report, run.folder, output)
+        print_summary(report, console=output)
     return report
 
 

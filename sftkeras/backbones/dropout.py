@@ -1,8 +1,8 @@
 """Dropout whose mask is a function of (seed, step, replica, layer) and costs little on a CPU.
 
-Stock Keras dropout keeps a counter in a variable: replicas then drop the same units, and a resumed run drops others than
-an uninterrupted one. Here the training step opens a stream with `dropout_stream`, and each layer draws from its own part
-of it, so that order stays a function and nothing has to be saved.
+Stock Keras dropout keeps a counter in a variable: replicas then drop the same units, and a resumed run drops others
+than an uninterrupted one. Here the training step opens a stream with `dropout_stream`, and each layer draws from its
+own part of it, so that order stays a function and nothing has to be saved.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class StreamDropout(keras.layers.Dropout):
         stream = _stream.get()
         if not training or self.rate == 0 or stream is None:
             return super().call(inputs, training=training)
-        dropped = max(1, round(self.rate * _LEVELS))
+        dropped = min(max(1, round(self.rate * _LEVELS)), _LEVELS - 1)
         keep = self._random_bytes(tf.shape(inputs), *stream) >= tf.constant(dropped, tf.uint8)
         return inputs * (tf.cast(keep, inputs.dtype) * (_LEVELS / (_LEVELS - dropped)))
 

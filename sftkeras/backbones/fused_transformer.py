@@ -134,6 +134,12 @@ def exact_gelu(x: tf.Tensor) -> tf.Tensor:
     return keras.activations.gelu(x, approximate=False)
 
 
+@keras.saving.register_keras_serializable("sftkeras")
+def tanh_gelu(x: tf.Tensor) -> tf.Tensor:
+    """GELU by its tanh approximation, which Hugging Face calls "gelu_new"; Keras' own "gelu" is the exact one."""
+    return keras.activations.gelu(x, approximate=True)
+
+
 @tf.custom_gradient
 def _exact_gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     below = 0.5 * (1 + tf.math.erf(x * math.sqrt(0.5)))  # the normal distribution's share below x

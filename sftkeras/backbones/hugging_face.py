@@ -1,7 +1,7 @@
 """A Hugging Face folder (config.json, safetensors, vocabulary) to a KerasHub encoder with equal outputs.
 
-Own code rather than `BertBackbone.from_preset(folder)`, which keeps KerasHub's tanh GELU, layer norm epsilon and dropout
-whatever the checkpoint says, and fails on a checkpoint without a pooler.
+Own code rather than `BertBackbone.from_preset(folder)`, which keeps KerasHub's tanh GELU, layer norm epsilon and
+dropout whatever the checkpoint says, and fails on a checkpoint without a pooler.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from safetensors import safe_open
 
 from sftkeras.backbones.backbone import Backbone
-from sftkeras.backbones.fused_transformer import exact_gelu
+from sftkeras.backbones.fused_transformer import exact_gelu, tanh_gelu
 from sftkeras.errors import SFTError
 from sftkeras.handles import check_safetensors
 from sftkeras.text import WordPiece
@@ -26,8 +26,8 @@ from sftkeras.text.word_piece import read_vocabulary
 
 _ACTIVATIONS: dict[str, Callable] = {
     "gelu": exact_gelu,
-    "gelu_new": keras.activations.get("gelu"),
-    "gelu_pytorch_tanh": keras.activations.get("gelu"),
+    "gelu_new": tanh_gelu,
+    "gelu_pytorch_tanh": tanh_gelu,
     "relu": keras.activations.get("relu"),
     "silu": keras.activations.get("silu"),
 }
@@ -133,7 +133,8 @@ def _assign_weights(folder: Path, encoder: keras.Model) -> bool:
     """Fills `encoder` from the folder's safetensors; returns whether they had a pooler.
 
     Raises:
-        SFTError: SFT357 if a tensor is missing, SFT358 if one has another shape, SFT307 if a file is damaged.
+        SFTError: SFT357 if a tensor is missing, SFT358 if one has another shape, SFT359 if one is not finite, SFT307 if
+            a file is damaged.
     """
     tensors = _Tensors(folder)
     has_pooler = "pooler.dense.weight" in tensors
@@ -143,6 +144,8 @@ def _assign_weights(folder: Path, encoder: keras.Model) -> bool:
         array = tensors.read(name)
         if array.shape != (expected := _stored_shape(variable, name)):
             raise SFTError("SFT358", folder=folder, tensor=name, got=array.shape, expected=expected)
+        if not np.isfinite(array).all():
+            raise SFTError("SFT359", folder=folder, tensor=name)
         if _is_dense_kernel(name):
             array = array.T
         variable.assign(np.reshape(array, variable.shape))

@@ -18,7 +18,7 @@ def load(folder: Path, *, dropout: float | None, weights: bool) -> Backbone:
         encoder = keras_hub.models.Backbone.from_preset(str(folder), load_weights=weights, **settings)
         tokenizer = keras_hub.models.Tokenizer.from_preset(str(folder))
     except (OSError, ValueError, KeyError) as error:
-        raise SFTError("SFT354", path=folder, problem=error) from error
+        raise SFTError("SFT354", path=folder, problem=" ".join(str(error).split())) from error
     if not isinstance(encoder, keras_hub.models.BertBackbone):
         raise SFTError("SFT355", folder=folder, key="backbone", value=type(encoder).__name__, known="BertBackbone")
     if len(tokenizer.vocabulary) > encoder.vocabulary_size:

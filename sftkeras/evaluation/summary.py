@@ -42,7 +42,8 @@ def print_summary(report: dict[str, Any], folder: Path | None = None, console: C
         names = ", ".join(f"{wording.shorten(name)} {wording.percent(row['f1'])}" for name, row in weak)
         table.add_row("", Text(f"Lowest F1: {names}"))
     if report["findings"]:
-        table.add_row("", Text(f"The data check found {len(report['findings'])} things worth a look."))
+        found = len(report["findings"])
+        table.add_row("", Text(f"The data check found {found} {'thing' if found == 1 else 'things'} worth a look."))
     console.print(table)
     if folder is not None:
         console.print(Text(f"Report: {folder / 'report.html'}"))

@@ -12,13 +12,13 @@ import os
 from pathlib import Path
 
 from sftkeras.errors import SFTError, did_you_mean
-from sftkeras.handles.folders import Kind, check_safetensors, kind_of
+from sftkeras.handles.folders import Kind, check_safetensors, check_weights, kind_of
 from sftkeras.handles.packages import fetch_package
 from sftkeras.handles.parsing import HubHandle, KaggleHandle, PackageHandle, parse_handle
 from sftkeras.handles.presets import fetch_model, preset_handles
 from sftkeras.handles.repositories import fetch_repository
 
-__all__ = ["Kind", "check_safetensors", "kind_of", "resolve"]
+__all__ = ["Kind", "check_safetensors", "check_weights", "kind_of", "resolve"]
 
 
 def resolve(handle: str, *, flag: str = "--backbone.handle", offline: bool = False) -> Path:

@@ -74,11 +74,27 @@ def check_safetensors(path: Path) -> None:
         raise SFTError("SFT307", path=path, problem=str(error).removeprefix("Error while deserializing ")) from error
 
 
+def check_weights(folder: Path) -> None:
+    """Checks what can be said of a folder of weights at once: that its files are there, known and whole.
+
+    Raises:
+        SFTError: SFT304 to SFT307.
+    """
+    if kind_of(folder) == "hugging_face":
+        whole = folder / SAFETENSORS
+        for path in [whole] if whole.exists() else sorted(folder / name for name in _shards(folder)):
+            check_safetensors(path)
+
+
 def _require_shards(folder: Path, names: set[str]) -> None:
+    if missing := sorted(_shards(folder) - names):
+        raise SFTError("SFT306", place=folder, file=missing[0])
+
+
+def _shards(folder: Path) -> set[str]:
+    """The names of the files that an index divides the weights among."""
     index = folder / SAFETENSORS_INDEX
     try:
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SFTError("SFT307", path=index, problem="its weight_map cannot be read") from error
-    if missing := sorted(shards - names):
-        raise SFTError("SFT306", place=folder, file=missing[0])

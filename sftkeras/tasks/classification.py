@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -76,7 +77,7 @@ class Classification:
         }
 
     def settings(self) -> dict[str, Any]:
-        """The label names and the head's settings."""
+        """The label names."""
         return {"kind": self.kind, "multi_label": False, "label_names": list(self.label_names)}
 
 
@@ -135,7 +136,7 @@ class MultiLabelClassification:
         }
 
     def settings(self) -> dict[str, Any]:
-        """The label names, the threshold and the head's settings."""
+        """The label names and the threshold."""
         return {
             "kind": self.kind,
             "multi_label": True,
@@ -155,7 +156,7 @@ def make_classification(
         label_counts: how many training examples each label has.
 
     Raises:
-        SFTError: SFT411 if `class_weights` leaves a label out or names one that is not there.
+        SFTError: SFT411 if `class_weights` leaves a label out, names one that is not there, or is not above zero.
     """
     weights = _class_weights(config.class_weights, label_names, label_counts)
     shared = {"dropout": config.dropout, "label_smoothing": config.label_smoothing, "class_weights": weights}
@@ -173,10 +174,14 @@ def _class_weights(
         return tuple((counts.sum() / (len(names) * np.maximum(counts, 1))).tolist())
     for name in wanted:
         if name not in names:
-            raise SFTError("SFT411", problem=f"there is no label {name}.{did_you_mean(name, names)}")
+            raise SFTError("SFT411", problem=f"there is no label {name}", suggestion=did_you_mean(name, names))
     missing = [name for name in names if name not in wanted]
     if missing:
-        raise SFTError("SFT411", problem=f"no weight for {', '.join(missing)}")
+        raise SFTError("SFT411", problem=f"no weight for {', '.join(missing)}", suggestion="")
+    # A batch of weight zero would have no gradient to speak of: its weights are divided by their sum.
+    if wrong := [name for name in names if not (0 < wanted[name] < math.inf)]:
+        problem = f"the weight of {wrong[0]}, {wanted[wrong[0]]}, is not above zero"
+        raise SFTError("SFT411", problem=problem, suggestion="")
     return tuple(float(wanted[name]) for name in names)
 
 

@@ -25,7 +25,7 @@ class TokenPooling(keras.layers.Layer):
     """
 
     def __init__(self, pooling: Pooling, **kwargs: object) -> None:
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{**kwargs, "dtype": "float32"})
         self.pooling = pooling
 
     def call(self, tokens: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:

@@ -32,9 +32,7 @@ class TextFeatures:
         rules = f"{self.tokenizer.fingerprint} {self.max_length} {self.pairs}"
         return hashlib.sha256(rules.encode()).hexdigest()
 
-    def pack(
-        self, texts: tf.Tensor, second_texts: tf.Tensor | None = None
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def pack(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Gives the model inputs, and each row's length before truncation; see `sftkeras.text.packing.pack`."""
         second = None if second_texts is None else self.tokenizer(second_texts)
         return pack(

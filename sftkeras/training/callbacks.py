@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +11,15 @@ from pathlib import Path
 import keras
 from rich.progress import Progress, TaskID
 
+from sftkeras.cache import write_errors
 from sftkeras.console import progress_bar, say
 from sftkeras.errors import SFTError
-from sftkeras.runs import write_aside
+from sftkeras.runs import kept, write_aside
 from sftkeras.training.batches import Batches
 
 Logs = dict[str, float]
+
+_HDF5_ENTRY = 4096  # bytes that a variable takes besides its numbers, at most
 
 
 @dataclass
@@ -25,7 +29,8 @@ class StepRecord:
     Attributes:
         losses: each step's loss over its whole batch.
         seconds: each step's wall time.
-        lengths: each step's tokens, padding left out.
+        examples: each step's rows.
+        tokens: each step's tokens, padding left out.
         epochs: one dictionary an epoch: epoch, seconds, metrics and validation metrics.
     """
 
@@ -132,8 +137,7 @@ class StopAtNonFinite(keras.callbacks.Callback):
         """Raises SFT402."""
         for name, what in self._watched.items():
             if logs and not math.isfinite(float(logs[name])):
-                kept = f"The best epoch so far is kept in {self._kept}." if self._kept.exists() else "Nothing is kept."
-                raise SFTError("SFT402", step=batch + 1, epoch=self._epoch + 1, what=what, kept=kept)
+                raise SFTError("SFT402", step=batch + 1, epoch=self._epoch + 1, what=what, kept=kept(self._kept))
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -156,13 +160,29 @@ class KeepBest(keras.callbacks.Callback):
         self.best_epoch = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Saves if the epoch is the best so far."""
+        """Saves if the epoch is the best so far; raises SFT402 if what is monitored is not a finite number."""
         assert logs is not None
         value = self._sign * float(logs[self._monitor])
+        if not math.isfinite(value):
+            step, what = self.params["steps"], self._monitor
+            raise SFTError("SFT402", step=step, epoch=epoch + 1, what=what, kept=kept(self._path))
         if value > self._best:
             self._best, self.best_epoch = value, epoch + 1
             self.save()
 
     def save(self) -> None:
-        """Saves the weights as they are."""
-        write_aside(self._path, self._network.save_weights)
+        """Saves the weights as they are.
+
+        Raises:
+            SFTError: SFT108 if the disk is too full for them, SFT106 if they cannot be written for another reason.
+        """
+        if shutil.disk_usage(self._path.parent).free < _bytes_to_save(self._network):
+            # A disk that fills up while h5py 3.16 writes ends the whole process with a segmentation fault.
+            raise SFTError("SFT108", path=self._path.parent, freed=kept(self._path), flag="--runs")
+        with write_errors(self._path.parent, "--runs"):
+            write_aside(self._path, self._network.save_weights)
+
+
+def _bytes_to_save(network: keras.Model) -> int:
+    parameters = sum(math.prod(variable.shape) for variable in network.variables)
+    return parameters * 4 + len(network.variables) * _HDF5_ENTRY

@@ -77,7 +77,8 @@ def fit(
         SFTError: SFT401 if the monitored metric does not exist, SFT402 at a loss that is not a finite number.
     """
     training = config.training
-    monitor, higher_is_better = _monitored(training.early_stopping.monitor, model)
+    monitor = training.early_stopping.monitor
+    higher_is_better = is_higher_better(monitor, model.task)
     record = StepRecord()
     progress = ShowProgress(record, training.epochs, train.steps)
     board = TensorBoardLogs(run.tensorboard, config, model.network, record)
@@ -122,15 +123,19 @@ def _kept(best_epoch: int) -> str:
     return f"the weights of epoch {best_epoch}, the best so far" if best_epoch else "the weights as they were"
 
 
-def _monitored(monitor: str, model: SupervisedModel) -> tuple[str, bool]:
-    """The monitored name, and whether higher is better."""
+def is_higher_better(monitor: str, task: Task) -> bool:
+    """Whether the best epoch is the one in which `monitor` is highest.
+
+    Raises:
+        SFTError: SFT401 if the task has no such metric.
+    """
     directions = {"val_loss": False}
-    directions.update({f"val_{metric.name}": metric._direction == "up" for metric in model.task.metrics()})
+    directions.update({f"val_{metric.name}": metric._direction == "up" for metric in task.metrics()})
     if monitor not in directions:
         raise SFTError(
             "SFT401", monitor=monitor, suggestion=did_you_mean(monitor, directions), known=", ".join(directions)
         )
-    return monitor, directions[monitor]
+    return directions[monitor]
 
 
 def _early_stopping(config: TrainConfig, monitor: str, higher_is_better: bool) -> keras.callbacks.EarlyStopping:

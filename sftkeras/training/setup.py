@@ -15,7 +15,7 @@ from sftkeras.data import BatchPlan, LabelledData, TokenCache, tokenise
 from sftkeras.tasks import TextModel, attach_head, make_task
 from sftkeras.text import TextFeatures
 from sftkeras.training.batches import Batches
-from sftkeras.training.fit import prepare_model
+from sftkeras.training.fit import is_higher_better, prepare_model
 from sftkeras.training.model import SupervisedModel
 
 # Validation keeps no activations for a gradient, so larger batches fit; larger than this is no faster.
@@ -65,6 +65,7 @@ def set_up(config: TrainConfig, data: LabelledData, backbone_folder: Path) -> Se
         backbone = load_backbone(backbone_folder, max_length=max_length, dropout=config.backbone.dropout)
         task = make_task(config.task, data.label_names, labels[data.splits["train"]])
         network = attach_head(backbone, task, config.backbone.pooling)
+        is_higher_better(config.training.early_stopping.monitor, task)  # a misspelt metric is told before the long work
     features = TextFeatures(backbone.tokenizer, max_length=max_length, pairs=config.data.pair is not None)
     with progress_bar() as progress:
         tokens = tokenise(data.examples, features.encode_arrays, features.fingerprint, progress)

@@ -34,6 +34,7 @@ class TensorBoardLogs(keras.callbacks.Callback):
         self._record = record
         self._writer = tf.summary.create_file_writer(str(folder))
         self._step = 0
+        self._learning_rate = 0.0
         self._profiling = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -43,7 +44,8 @@ class TensorBoardLogs(keras.callbacks.Callback):
             tf.summary.text("config", f"```yaml\n{text}```")
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Starts the profiler where it is asked to."""
+        """Notes the step's learning rate, and starts the profiler where it is asked to."""
+        self._learning_rate = float(self.model.optimizer.learning_rate)  # after the step it is the next one's
         if self._config.training.profile and self._step + 1 == self._config.training.profile[0]:
             tf.profiler.experimental.start(str(self._folder))
             self._profiling = True
@@ -52,13 +54,12 @@ class TensorBoardLogs(keras.callbacks.Callback):
         """Writes the step's figures."""
         assert logs is not None
         record, optimizer = self._record, self.model.optimizer
-        rate = optimizer.learning_rate  # of the step to come
         seconds = record.seconds[-1]
         self._step += 1
         figures = {
             "step/loss": record.losses[-1],
             "step/gradient_norm": float(logs["gradient_norm"]),
-            "step/learning_rate": float(rate.numpy() if hasattr(rate, "numpy") else rate),
+            "step/learning_rate": self._learning_rate,
             "speed/examples_per_second": record.examples[-1] / seconds,
             "speed/tokens_per_second": record.tokens[-1] / seconds,
         }

@@ -16,7 +16,8 @@ import pytest
 from rich.console import Console
 
 from sftkeras.config import DataConfig
-from sftkeras.data import LabelledData, TokenCache, load_data, progress_bar, store, tokenise, tokens
+from sftkeras.console import progress_bar
+from sftkeras.data import LabelledData, TokenCache, load_data, store, tokenise, tokens
 from sftkeras.errors import SFTError
 
 PutRows = Callable[..., str]

@@ -1,6 +1,7 @@
-"""A tiny training run in a process of its own: one distribution strategy per process.
+"""Tiny training runs in a process of their own, which has one distribution strategy.
 
-`python tests/training/tiny_run.py OUTPUT.npz KEY=VALUE …` trains a random two-layer encoder and saves its weights.
+`python tests/training/tiny_run.py FOLDER DEVICES '{"name": {settings}, …}'` trains a random two-layer encoder for each
+entry and leaves its weights and history in FOLDER/NAME.npz.
 """
 
 from __future__ import annotations
@@ -9,17 +10,19 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from sftkeras import runtime
 
 runtime.start_tensorflow()
 
+import keras  # noqa: E402
 import keras_hub  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from sftkeras.backbones import Backbone  # noqa: E402
-from sftkeras.backbones.dropout import use_stream_dropout  # noqa: E402
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noqa: E402
 from sftkeras.config import OptimizerConfig, TrainingConfig  # noqa: E402
 from sftkeras.tasks import attach_head  # noqa: E402
@@ -29,13 +32,13 @@ from sftkeras.training.optimizers import make_optimizer  # noqa: E402
 
 ROWS, BATCH, EPOCHS = 13, 5, 2  # the last batch of an epoch has three rows: some devices get none of them
 STEPS = -(-ROWS // BATCH)
+SEED = 5
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """What a test varies."""
 
-    devices: int = 1
     optimizer: str = "adamw"
     accumulation: int = 1
     dropout: float = 0.0
@@ -43,6 +46,7 @@ class Settings:
     fused: bool = True
     clip_norm: float = 0.5
     class_weights: bool = False
+    loss_scale: float = 0.0  # to begin with, where the loss is scaled; 0 takes Keras' own
 
 
 def batches(settings: Settings) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]]:
@@ -60,49 +64,88 @@ def batches(settings: Settings) -> Iterator[tuple[dict[str, np.ndarray], np.ndar
             yield inputs, labels[rows], weights[rows] / weights[rows].sum()
 
 
-def train(settings: Settings) -> dict[str, np.ndarray]:
-    config = TrainingConfig(devices=settings.devices, precision=settings.precision)
-    strategy = runtime.make_strategy(config, seed=5)
+def build(settings: Settings) -> SupervisedModel:
+    """The model, the same weights each time; call it in the strategy's scope."""
+    keras.utils.set_random_seed(SEED)
+    keras.config.set_dtype_policy(settings.precision)
+    encoder = keras_hub.models.BertBackbone(
+        vocabulary_size=50,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=32,
+        max_sequence_length=16,
+        dropout=settings.dropout,
+    )
+    if settings.fused:
+        use_fused_encoder_layers(encoder)
+    task = Classification(("a", "b", "c"), dropout=settings.dropout)
+    network = attach_head(Backbone(encoder, None, 16, False, "hugging_face", {}), task, "mean")  # type: ignore[arg-type]
+    model = SupervisedModel(network, task, seed=SEED, clip_norm=settings.clip_norm, accumulation=settings.accumulation)
+    loss_scaling = settings.precision == "mixed_float16"
+    name = "adamw" if settings.optimizer == "stock adamw" else settings.optimizer
+    config = OptimizerConfig(name=name, learning_rate=1e-2, weight_decay=0.1)  # type: ignore[arg-type]
+    optimizer = make_optimizer(config, total_steps=STEPS * EPOCHS, loss_scaling=loss_scaling)
+    if settings.optimizer == "stock adamw":
+        stock = keras.optimizers.AdamW(optimizer._learning_rate, weight_decay=0.1, epsilon=config.epsilon)
+        stock.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer = stock
+    model.compile(optimizer)
+    if settings.loss_scale:
+        optimizer.dynamic_scale.assign(settings.loss_scale)
+    return model
+
+
+def train(settings: Settings, strategy: tf.distribute.Strategy) -> dict[str, Any]:
     with strategy.scope():
-        encoder = keras_hub.models.BertBackbone(
-            vocabulary_size=50,
-            num_layers=2,
-            num_heads=2,
-            hidden_dim=16,
-            intermediate_dim=32,
-            max_sequence_length=16,
-            dropout=settings.dropout,
-        )
-        if settings.fused:
-            use_fused_encoder_layers(encoder)
-        task = Classification(("a", "b", "c"), dropout=settings.dropout)
-        network = attach_head(Backbone(encoder, None, 16, False, "hugging_face", ()), task, "mean")
-        use_stream_dropout(network)
-        model = SupervisedModel(
-            network, task, seed=5, clip_norm=settings.clip_norm, accumulation=settings.accumulation
-        )
-        optimizer = OptimizerConfig(name=settings.optimizer, learning_rate=1e-2)
-        model.compile(
-            make_optimizer(optimizer, total_steps=STEPS * EPOCHS, loss_scaling=settings.precision == "mixed_float16")
-        )
+        model = build(settings)
     examples = list(batches(settings))
-    dataset = tf.data.Dataset.from_generator(
-        lambda: iter(examples),
-        output_signature=tf.nest.map_structure(
-            lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), examples[0]
-        ),
-    ).apply(tf.data.experimental.assert_cardinality(len(examples)))
+    signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), examples[0])
+    dataset = tf.data.Dataset.from_generator(lambda: iter(examples), output_signature=signature)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(examples)))
+    steps = StepLog()
     history = model.fit(
-        dataset, epochs=EPOCHS, steps_per_epoch=STEPS, validation_data=dataset, validation_steps=STEPS, verbose=0
+        dataset,
+        epochs=EPOCHS,
+        steps_per_epoch=STEPS,
+        validation_data=dataset,
+        validation_steps=STEPS,
+        callbacks=[steps],
+        verbose=0,
     ).history
-    result = {variable.path: variable.numpy() for variable in network.trainable_variables}
-    result.update({f"history/{name}": np.asarray(values) for name, values in history.items()})
+    result = {f"weights/{variable.path}": variable.numpy() for variable in model.network.trainable_variables}
+    result |= {f"history/{name}": np.asarray(values) for name, values in history.items()}
+    result["losses"] = np.asarray(steps.losses)
     result["iterations"] = model.optimizer.iterations.numpy()
+    if settings.loss_scale:
+        result["loss_scale"] = model.optimizer.dynamic_scale.numpy()
+    result["replica_losses"] = losses_of_replicas(model, examples[0], strategy)
     return result
 
 
+def losses_of_replicas(model: SupervisedModel, batch: Any, strategy: tf.distribute.Strategy) -> np.ndarray:
+    """The training loss of one and the same batch on each replica: they differ only by their dropout."""
+    data = tf.nest.map_structure(tf.constant, batch)
+    losses = strategy.run(tf.function(lambda: model._gradients(data, 0)[0]))
+    return np.array([float(loss) for loss in strategy.experimental_local_results(losses)])
+
+
+class StepLog(keras.callbacks.Callback):
+    """The loss of each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses: list[float] = []
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self.losses.append(float((logs or {})["loss"]))
+
+
+def main(folder: str, devices: str, runs: str) -> None:
+    strategy = runtime.make_strategy(TrainingConfig(devices=int(devices), deterministic=True), SEED)
+    for name, values in json.loads(runs).items():
+        np.savez(Path(folder) / f"{name}.npz", **train(Settings(**values), strategy))
+
+
 if __name__ == "__main__":
-    values = dict(word.split("=") for word in sys.argv[2:])
-    types = {field.name: type(field.default) for field in dataclasses.fields(Settings)}
-    chosen = {name: value if types[name] is str else types[name](json.loads(value)) for name, value in values.items()}
-    np.savez(sys.argv[1], **train(Settings(**chosen)))
+    main(*sys.argv[1:])

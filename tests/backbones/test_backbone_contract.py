@@ -1,0 +1,261 @@
+"""What every kind of folder must give: an encoder equal to its checkpoint, its tokenizer, and clear refusals."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import keras_hub
+import ml_dtypes
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_folders import (
+    PLAIN,
+    POSITIONS,
+    VOCABULARY,
+    Checkpoint,
+    Tensors,
+    forward,
+    keras_hub_tensors,
+    ragged_inputs,
+    write_keras_hub,
+)
+
+from sftkeras.backbones import Backbone, load_backbone
+from sftkeras.errors import SFTError
+
+TEXTS = ["A good films.", "bad É film", ""]
+NUMBERS = [[8, 5, 7, 9, 12], [6, 11, 7], []]
+
+HUGGING_FACE = {
+    "plain": PLAIN,
+    "tanh gelu": Checkpoint(hidden_act="gelu_new"),
+    "tanh gelu by its other name": Checkpoint(hidden_act="gelu_pytorch_tanh"),
+    "relu": Checkpoint(hidden_act="relu"),
+    "silu": Checkpoint(hidden_act="silu"),
+    "large epsilon": Checkpoint(layer_norm_eps=1e-2),
+    "bert. prefix": Checkpoint(prefix="bert."),
+    "gamma and beta": Checkpoint(prefix="bert.", older_norm_names=True),
+    "shards": Checkpoint(shards=3),
+    "float16": Checkpoint(dtype=np.float16),
+    "bfloat16": Checkpoint(dtype=ml_dtypes.bfloat16),
+    "no pooler": Checkpoint(pooler=False),
+    "tokenizer.json alone": Checkpoint(tokenizer_json=True),
+}
+
+
+@dataclass
+class Loaded:
+    """A loaded folder, and what its encoder must compute."""
+
+    folder: Path
+    backbone: Backbone
+    tensors: Tensors
+    hidden_act: str
+    epsilon: float
+
+
+@pytest.fixture(scope="module", params=[*HUGGING_FACE, "keras_hub"])
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    folder = tmp_path_factory.mktemp("folder")
+    if request.param == "keras_hub":
+        backbone = load_backbone(write_keras_hub(folder), max_length=POSITIONS)
+        return Loaded(folder, backbone, keras_hub_tensors(backbone.encoder), "gelu_new", 1e-12)
+    checkpoint = HUGGING_FACE[request.param]
+    backbone = load_backbone(checkpoint.write(folder), max_length=POSITIONS)
+    return Loaded(folder, backbone, checkpoint.tensors(), checkpoint.hidden_act, checkpoint.layer_norm_eps)
+
+
+def test_the_encoder_computes_what_the_checkpoint_says(loaded: Loaded) -> None:
+    inputs = ragged_inputs()
+    tokens, pooled = forward(loaded.tensors, inputs, hidden_act=loaded.hidden_act, epsilon=loaded.epsilon)
+    outputs = loaded.backbone.encoder(inputs, training=False)
+    np.testing.assert_allclose(outputs["sequence_output"], tokens, atol=1e-5)
+    assert loaded.backbone.has_pooler == (pooled is not None)
+    if pooled is not None:
+        np.testing.assert_allclose(outputs["pooled_output"], pooled, atol=1e-5)
+
+
+def test_the_tokenizer_is_that_of_the_folder(loaded: Loaded) -> None:
+    tokenizer = loaded.backbone.tokenizer
+    assert tokenizer.vocabulary == VOCABULARY
+    assert tokenizer(tf.constant(TEXTS)).to_list() == NUMBERS
+
+
+def test_it_is_known_what_was_loaded(loaded: Loaded) -> None:
+    assert loaded.backbone.max_positions == POSITIONS
+    assert loaded.backbone.kind == ("keras_hub" if (loaded.folder / "model.weights.h5").exists() else "hugging_face")
+    assert loaded.backbone.parameters == sum(int(np.prod(weight.shape)) for weight in loaded.backbone.encoder.weights)
+
+
+def test_a_text_longer_than_the_positions_is_refused(loaded: Loaded) -> None:
+    with pytest.raises(SFTError, match=f"SFT351.*{POSITIONS + 1}.*{POSITIONS}"):
+        load_backbone(loaded.folder, max_length=POSITIONS + 1)
+
+
+def test_the_small_files_build_the_encoder_again_for_a_run_with_weights_of_its_own(
+    loaded: Loaded, tmp_path: Path
+) -> None:
+    for name, path in loaded.backbone.files.items():
+        assert not name.endswith((".safetensors", ".weights.h5"))
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(path.read_bytes())
+    again = load_backbone(tmp_path, max_length=POSITIONS, without_weights=loaded.backbone.kind)
+    again.encoder.set_weights(loaded.backbone.encoder.get_weights())
+    inputs = ragged_inputs()
+    expected = loaded.backbone.encoder(inputs, training=False)["sequence_output"]
+    np.testing.assert_array_equal(again.encoder(inputs, training=False)["sequence_output"], expected)
+    assert again.tokenizer.fingerprint == loaded.backbone.tokenizer.fingerprint
+
+
+def dropout_rates(folder: Path, **settings: float) -> set[tuple[str, float]]:
+    encoder = load_backbone(folder, max_length=8, **settings).encoder
+    rates = {("embeddings", encoder.embeddings_dropout.rate)}
+    for layer in encoder.transformer_layers:
+        rates |= {
+            ("attention", layer._self_attention_layer._dropout_layer.rate),
+            ("hidden", layer._self_attention_dropout.rate),
+            ("hidden", layer._feedforward_dropout.rate),
+        }
+    return rates
+
+
+def test_dropout_is_the_checkpoints_unless_set(tmp_path: Path) -> None:
+    own = Checkpoint(config={"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.2}).write(tmp_path / "own")
+    assert dropout_rates(own) == {("embeddings", 0.3), ("attention", 0.2), ("hidden", 0.3)}
+    assert dropout_rates(own, dropout=0.05) == {("embeddings", 0.05), ("attention", 0.05), ("hidden", 0.05)}
+    assert dropout_rates(own, dropout=0.0) == {("embeddings", 0.0), ("attention", 0.0), ("hidden", 0.0)}
+    assert dropout_rates(PLAIN.write(tmp_path / "silent")) == {("embeddings", 0.1), ("attention", 0.1), ("hidden", 0.1)}
+    hub = write_keras_hub(tmp_path / "hub")
+    assert dropout_rates(hub) == {("embeddings", 0.2), ("attention", 0.2), ("hidden", 0.2)}
+    assert dropout_rates(hub, dropout=0.0) == {("embeddings", 0.0), ("attention", 0.0), ("hidden", 0.0)}
+
+
+def without(name: str) -> Callable[[Path], None]:
+    return lambda folder: rewrite(folder, lambda tensors: tensors.pop(name))
+
+
+def shaped(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
+    return lambda folder: rewrite(folder, lambda tensors: tensors.update({name: change(tensors[name])}))
+
+
+def rewrite(folder: Path, change: Callable[[Tensors], object]) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+def configured(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "config.json"
+        config = json.loads(path.read_text()) | changes
+        path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
+
+    return change
+
+
+def put(name: str, content: bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(content)
+
+
+def cut_short(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:-100])
+
+
+def with_gap(folder: Path) -> None:
+    pieces = {piece: number * 2 for number, piece in enumerate(VOCABULARY)}
+    (folder / "vocab.txt").unlink()
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"type": "WordPiece", "vocab": pieces}}))
+
+
+INTERMEDIATE = "encoder.layer.1.intermediate.dense.weight"
+BROKEN_HUGGING_FACE = {
+    "missing tensor": (without(INTERMEDIATE), "SFT357", INTERMEDIATE),
+    "missing layer norm": (without("encoder.layer.0.output.LayerNorm.bias"), "SFT357", "LayerNorm.bias"),
+    "wrong shape": (shaped(INTERMEDIATE, lambda array: array[:-1]), "SFT358", "(23, 16)"),
+    "turned over": (shaped(INTERMEDIATE, lambda array: np.ascontiguousarray(array.T)), "SFT358", "(16, 24)"),
+    "flattened": (shaped("embeddings.word_embeddings.weight", np.ravel), "SFT358", "word_embeddings"),
+    "vocabulary too big": (
+        put("vocab.txt", "\n".join([*VOCABULARY, *"bcdfg"]).encode()),
+        "SFT353",
+        "18 word pieces, the embedding 16 rows",
+    ),
+    "vocabulary without [SEP]": (put("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n"), "SFT352", "[SEP]"),
+    "vocabulary without [UNK]": (put("vocab.txt", b"[PAD]\n[SEP]\n[CLS]\n"), "SFT352", "[UNK]"),
+    "vocabulary not UTF-8": (put("vocab.txt", b"[PAD]\n\xff\n"), "SFT354", "vocab.txt"),
+    "vocabulary with gaps": (with_gap, "SFT354", "tokenizer.json"),
+    "no vocabulary": (lambda folder: (folder / "vocab.txt").unlink(), "SFT356", "WordPiece"),
+    "another architecture": (configured(model_type="roberta"), "SFT355", 'model_type "roberta" is not supported'),
+    "part of a name": (configured(model_type="ber"), "SFT355", "Supported: bert."),
+    "no architecture": (configured(model_type=None), "SFT355", "model_type"),
+    "another activation": (configured(hidden_act="mish"), "SFT355", "mish"),
+    "relative positions": (configured(position_embedding_type="relative_key"), "SFT355", "relative_key"),
+    "no size": (configured(hidden_size=None), "SFT354", "no number for hidden_size"),
+    "config.json is cut off": (put("config.json", b'{"model_type": "bert",'), "SFT354", "config.json"),
+    "config.json is a list": (put("config.json", b"[]"), "SFT354", "config.json"),
+    "config.json is no text": (put("config.json", b"\xff\xfe"), "SFT354", "config.json"),
+    "weights cut off": (cut_short("model.safetensors"), "SFT307", "model.safetensors"),
+    "weights are something else": (put("model.safetensors", b"<html>not found</html>"), "SFT307", "model.safetensors"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "SFT306", "model.safetensors"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_HUGGING_FACE)
+def test_a_broken_hugging_face_folder_is_refused(case: str, tmp_path: Path) -> None:
+    spoil, code, told = BROKEN_HUGGING_FACE[case]
+    folder = PLAIN.write(tmp_path / "folder")
+    spoil(folder)
+    with pytest.raises(SFTError, match=code) as raised:
+        load_backbone(folder, max_length=8)
+    assert told in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_shard_is_named(tmp_path: Path) -> None:
+    folder = replace(PLAIN, shards=3).write(tmp_path / "folder")
+    (folder / "model-00002-of-00003.safetensors").unlink()
+    with pytest.raises(SFTError, match=r"SFT306.*model-00002-of-00003"):
+        load_backbone(folder, max_length=8)
+
+
+BROKEN_KERAS_HUB = {
+    "config.json is cut off": (put("config.json", b'{"module": '), "SFT354"),
+    "config.json is a list": (put("config.json", b"[]"), "SFT354"),
+    "weights cut off": (cut_short("model.weights.h5"), "SFT354"),
+    "weights are something else": (put("model.weights.h5", b"<html>"), "SFT354"),
+    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "SFT354"),
+    "no vocabulary": (lambda folder: (folder / "assets/tokenizer/vocabulary.txt").unlink(), "SFT354"),
+    "vocabulary too big": (
+        put("assets/tokenizer/vocabulary.txt", "\n".join([*VOCABULARY, "b", "c"]).encode()),
+        "SFT353",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def whole_keras_hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_keras_hub(tmp_path_factory.mktemp("hub"))
+
+
+@pytest.mark.parametrize("case", BROKEN_KERAS_HUB)
+def test_a_broken_keras_hub_folder_is_refused(case: str, whole_keras_hub: Path, tmp_path: Path) -> None:
+    spoil, code = BROKEN_KERAS_HUB[case]
+    folder = shutil.copytree(whole_keras_hub, tmp_path / "folder")
+    spoil(folder)
+    with pytest.raises(SFTError, match=code) as raised:
+        load_backbone(folder, max_length=8)
+    assert "\n" not in str(raised.value)
+
+
+def test_another_keras_hub_architecture_is_refused(tmp_path: Path) -> None:
+    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "max_sequence_length": 8}
+    keras_hub.models.DistilBertBackbone(vocabulary_size=13, **sizes).save_to_preset(str(tmp_path))
+    keras_hub.models.DistilBertTokenizer(vocabulary=VOCABULARY).save_to_preset(str(tmp_path))
+    with pytest.raises(SFTError, match=r"SFT355.*DistilBertBackbone"):
+        load_backbone(tmp_path, max_length=8)

@@ -1,0 +1,100 @@
+"""Fused encoder layers give what stock KerasHub layers give, forward and backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import keras_hub
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_folders import HEADS, HIDDEN, INNER, LAYERS, POSITIONS, VOCABULARY, ragged_inputs
+
+from sftkeras.backbones.fused_transformer import FusedTransformerEncoder, exact_gelu, use_fused_encoder_layers
+
+
+def build(activation: Callable | None) -> keras.Model:
+    encoder = keras_hub.models.BertBackbone(
+        vocabulary_size=len(VOCABULARY),
+        num_layers=LAYERS,
+        num_heads=HEADS,
+        hidden_dim=HIDDEN,
+        intermediate_dim=INNER,
+        max_sequence_length=POSITIONS,
+        dropout=0.0,
+    )
+    for layer in encoder.transformer_layers:
+        if activation:
+            layer._feedforward_intermediate_dense.activation = activation
+    random = np.random.default_rng(5)
+    encoder.set_weights([random.normal(0.1, 0.3, weight.shape) for weight in encoder.weights])
+    return encoder
+
+
+def outcome(encoder: keras.Model, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Token vectors, and the gradient of a loss that looks at each of them."""
+    weights = [variable.value for variable in encoder.trainable_variables]
+    with tf.GradientTape() as tape:
+        tokens = encoder(inputs, training=True)["sequence_output"]
+        pull = tf.random.stateless_normal(tokens.shape, [1, 2]) * inputs["padding_mask"][:, :, None]
+        loss = tf.reduce_sum(tokens * pull)
+    gradients = tape.gradient(loss, weights, unconnected_gradients="zero")
+    return tokens.numpy(), [tf.convert_to_tensor(gradient).numpy() for gradient in gradients]
+
+
+@pytest.mark.parametrize("activation", [None, exact_gelu, keras.activations.get("relu")], ids=["tanh", "erf", "relu"])
+def test_values_and_gradients_are_those_of_stock_layers(activation: Callable | None) -> None:
+    stock, fused = build(activation), build(activation)
+    assert use_fused_encoder_layers(fused) == LAYERS
+    inputs = ragged_inputs()
+    (tokens, gradients), (fused_tokens, fused_gradients) = outcome(stock, inputs), outcome(fused, inputs)
+    np.testing.assert_allclose(fused_tokens, tokens, atol=1e-5)
+    for variable, gradient, fused_gradient in zip(stock.trainable_variables, gradients, fused_gradients, strict=True):
+        scale = max(1.0, float(np.abs(gradient).max()))
+        np.testing.assert_allclose(fused_gradient / scale, gradient / scale, atol=1e-5, err_msg=variable.path)
+    assert any(np.abs(gradient).max() > 0.1 for gradient in gradients)
+
+
+def test_turned_layers_keep_weights_names_and_config() -> None:
+    stock, fused = build(None), build(None)
+    use_fused_encoder_layers(fused)
+    assert [weight.path for weight in fused.weights] == [weight.path for weight in stock.weights]
+    for layer, other in zip(stock.transformer_layers, fused.transformer_layers, strict=True):
+        assert type(other) is FusedTransformerEncoder
+        assert other.get_config() == layer.get_config() | {"name": other.name}
+
+
+def test_padding_changes_nothing_and_a_row_of_padding_is_finite() -> None:
+    fused = build(exact_gelu)
+    use_fused_encoder_layers(fused)
+    inputs = ragged_inputs()
+    short = {name: array[:2, :4] for name, array in inputs.items()}
+    whole = fused(inputs, training=False)["sequence_output"].numpy()
+    alone = fused(short, training=False)["sequence_output"].numpy()
+    mask = short["padding_mask"][:2].astype(bool)
+    np.testing.assert_allclose(alone[mask], whole[:2, :4][mask], atol=1e-5)
+    empty = {name: np.zeros_like(array) for name, array in inputs.items()}
+    assert np.isfinite(fused(empty, training=False)["sequence_output"]).all()
+
+
+def test_pre_norm_layers_are_left_alone() -> None:
+    inputs = keras.Input((4, 8))
+    network = keras.Model(inputs, keras_hub.layers.TransformerEncoder(8, 2, normalize_first=True)(inputs))
+    assert use_fused_encoder_layers(network) == 0
+
+
+def test_mixed_precision_stays_near_float32() -> None:
+    inputs = ragged_inputs()
+    exact = build(exact_gelu)
+    use_fused_encoder_layers(exact)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = build(exact_gelu)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    use_fused_encoder_layers(mixed)
+    tokens = mixed(inputs, training=False)["sequence_output"]
+    assert tokens.dtype == tf.bfloat16
+    expected = exact(inputs, training=False)["sequence_output"].numpy()
+    np.testing.assert_allclose(tf.cast(tokens, tf.float32), expected, atol=0.1 * np.abs(expected).max())

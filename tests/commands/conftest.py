@@ -1,0 +1,100 @@
+"""Settings for a tiny training run, and a command called in this process as the shell would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import ONE_LINE, flags, run_command
+
+from sftkeras import commands
+
+Refuse = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a finished run left: do not change it, copy it."""
+
+    said: str
+    run: Path
+    model: Path
+
+
+def tiny_flags(folder: Path, tiny_bert: Path, **settings: object) -> list[str]:
+    """Flags of a run in `folder` that trains within a second; the data is still to be named."""
+    return flags(
+        name="tiny",
+        backbone__handle=tiny_bert,
+        backbone__max_length=32,
+        runs=folder / "runs",
+        export__folder=folder / "saved_models",
+        optimizer__learning_rate=0.01,
+        training__batch_size=8,
+        training__epochs=2,
+        report__bootstrap=20,
+        **settings,
+    )
+
+
+@pytest.fixture
+def tiny_run(tmp_path: Path, tiny_bert_folder: Path) -> list[str]:
+    """Flags of a tiny run in `tmp_path`; the data is still to be named."""
+    return tiny_flags(tmp_path, tiny_bert_folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, reviews_csv: Path) -> Finished:
+    """A run on `reviews_csv` that was trained, exported and judged by the command."""
+    folder = tmp_path_factory.mktemp("finished")
+    done = run_command("train", *tiny_flags(folder, tiny_bert_folder, data__train=reviews_csv), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return Finished(done.stdout, folder / "runs" / "tiny", folder / "saved_models" / "tiny")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of four megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a disk can be mounted by root alone")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def read_only_folder(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder that nobody may write to; root, who may write anywhere, gets a disk mounted so."""
+    if os.geteuid() == 0:
+        folder = request.getfixturevalue("small_disk")
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        yield folder
+    else:
+        folder = tmp_path / "locked"
+        folder.mkdir(mode=0o500)
+        yield folder
+        folder.chmod(0o700)
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refuse:
+    """Calls a command with words and returns the one line on standard error with which it must refuse them."""
+
+    def call(main: Callable[[Any], object], config_class: type, *words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["sftkeras", *words])
+        with pytest.raises(SystemExit) as ended:
+            commands.run(main, config_class)
+        captured = capsys.readouterr()
+        assert ended.value.code == 2, captured.out + captured.err
+        assert ONE_LINE.fullmatch(captured.err), captured.err
+        return captured.err.rstrip("\n")
+
+    return call

@@ -1,0 +1,43 @@
+"""Runs commands one after the other in one process, which imports TensorFlow once.
+
+Standard input is a JSON list of [command, words]; the file that the argument names gets a JSON list of
+[exit code, standard output, standard error].
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import sys
+
+from sftkeras import commands
+from sftkeras.config import EvaluateConfig, ExportCommandConfig, PredictConfig, TrainConfig
+
+CONFIGS = {
+    "train": TrainConfig,
+    "evaluate": EvaluateConfig,
+    "export": ExportCommandConfig,
+    "predict": PredictConfig,
+}
+
+
+def call(command: str, words: list[str]) -> tuple[object, str, str]:
+    """Runs one command as `python -m sftkeras.COMMAND` would."""
+    out, err = io.StringIO(), io.StringIO()
+    sys.argv = [f"sftkeras.{command}", *words]
+    main = importlib.import_module(f"sftkeras.{command}").main
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            commands.run(main, CONFIGS[command])
+        except SystemExit as ended:
+            code = ended.code
+    return code, out.getvalue(), err.getvalue()
+
+
+if __name__ == "__main__":
+    results_file = sys.argv[1]
+    results = [call(command, words) for command, words in json.load(sys.stdin)]
+    with open(results_file, "w", encoding="utf-8") as file:
+        json.dump(results, file)

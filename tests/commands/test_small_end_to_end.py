@@ -1,0 +1,328 @@
+"""Every task through the real commands: train, evaluate, export, predict agree, and leave the files they promise.
+
+Each case also sets what the others do not: odd text files, precisions, devices, accumulation, pooling, class weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from command_line import Done, run_several
+from conftest import tiny_flags
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny_bert import NOUNS, reviews, write_csv
+
+from sftkeras import commands
+from sftkeras.config import TrainConfig, plain
+from sftkeras.exporting.contract import check_weights, read_contract
+
+Rows = list[dict[str, Any]]
+
+EPOCHS, BATCH = 2, 8
+
+
+# --- data ---
+
+
+def odd_file(path: Path) -> Rows:
+    """A file with a byte order mark, CRLF, line breaks in quotes, emoji, many scripts and a text of a megabyte."""
+    rows = reviews()
+    odd = [
+        "two\r\nlines and a\nthird",
+        'she said "good", twice',
+        "🎬👩‍👩‍👧 good 🏳️‍🌈 film",
+        "这部电影很好看 good مرحبا नमस्ते ﬁlm e\u0301",
+        "  outer spaces\t",
+        "good " * 200_000,
+    ]
+    rows += [(text, "positive") for text in odd] + [(f"bad {text}", "negative") for text in odd]
+    write_csv(path, rows)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert b"\r\n" in path.read_bytes()
+    return [{"text": text, "label": label} for text, label in rows]
+
+
+def pairs_file(path: Path) -> Rows:
+    """Are both texts of one opinion?"""
+    texts = reviews()
+    rows = [
+        {"text": text, "pair": other, "label": "same" if label == other_label else "other"}
+        for (text, label), (other, other_label) in zip(texts, [*texts[7:], *texts[:7]], strict=True)
+    ]
+    rows += [{"text": row["pair"], "pair": row["text"] + " a", "label": row["label"]} for row in rows[::2]]
+    for row, (text, _) in zip(rows[::3], texts, strict=False):
+        row |= {"pair": text + " the", "label": "same"} if row["text"] == text else {}
+    return write_jsonl(path, rows)
+
+
+def tags_file(path: Path) -> Rows:
+    """Which things is the review about? None, one or several."""
+    rows = []
+    for number, (text, label) in enumerate(reviews()):
+        tags = [
+            tag for tag, there in (("film", "film" in text), ("cast", "cast" in text), (label, number % 5)) if there
+        ]
+        rows.append({"text": text, "label": tags})
+    return write_jsonl(path, rows)
+
+
+def scores_file(path: Path) -> Rows:
+    """How many points? In thousands, as prices are."""
+    rows = [
+        {"text": text, "label": 1000.0 * (1 + 3 * (label == "positive")) + 10 * number}
+        for number, (text, label) in enumerate(reviews())
+    ]
+    return write_jsonl(path, rows)
+
+
+def with_pairs(rows: Rows, path: Path) -> Rows:
+    """The same, with a second text that says nothing."""
+    return write_jsonl(path, [{**row, "pair": f"the {NOUNS[at % 8]}"} for at, row in enumerate(rows)])
+
+
+def write_jsonl(path: Path, rows: Rows) -> Rows:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return rows
+
+
+def write_data(case: str, folder: Path) -> tuple[Path, Rows]:
+    """Writes the data of a case."""
+    if case == "one label":
+        path = folder / "data.csv"
+        return path, odd_file(path)
+    path = folder / "data.jsonl"
+    if case == "one label, pairs":
+        return path, pairs_file(path)
+    rows = tags_file(path) if case.startswith("labels") else scores_file(path)
+    return path, with_pairs(rows, path) if case.endswith("pairs") else rows
+
+
+# --- cases ---
+
+CASES: dict[str, dict[str, object]] = {
+    "one label": {"training__precision": "mixed_bfloat16", "training__histograms": "true"},
+    "one label, pairs": {"task__class_weights": "balanced", "task__label_smoothing": 0.1, "optimizer__name": "adam"},
+    "labels": {"training__accumulation": 2, "backbone__pooling": "cls", "task__threshold": 0.4},
+    "labels, pairs": {"backbone__pooling": "max", "optimizer__schedule": "cosine"},
+    "number": {"training__devices": 2},
+    "number, pairs": {"optimizer__name": "sgd", "training__group_by_length": "false"},
+}
+
+# Each further command costs seconds: some cases do what the others do not.
+JUDGED_WHOLE = ("one label", "one label, pairs", "labels", "number")
+REPEATED = ("one label", "number")
+
+
+@dataclasses.dataclass(frozen=True)
+class Chain:
+    """What the commands made of one case."""
+
+    case: str
+    folder: Path
+    rows: Rows
+    words: Sequence[str]
+    done: dict[str, Done]
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "runs" / "tiny"
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "saved_models" / "tiny"
+
+    @property
+    def labels(self) -> list[Any]:
+        return [row["label"] for row in self.rows]
+
+    @property
+    def answers(self) -> Rows:
+        return [json.loads(line) for line in (self.folder / "answers.jsonl").read_text("utf-8").splitlines()]
+
+    def report(self, place: str = "runs/tiny") -> dict[str, Any]:
+        return json.loads((self.folder / place / "report.json").read_text("utf-8"))
+
+
+def work_through(case: str, folder: Path, tiny_bert: Path) -> Chain:
+    """Trains, judges on the whole file and on the run's own test part, exports again, and predicts the whole file."""
+    path, rows = write_data(case, folder)
+    settings = dict(CASES[case])
+    if case.startswith("labels"):
+        settings["task__multi_label"] = "true"
+    if case.startswith("number"):
+        settings["task__kind"] = "regression"
+    if case.endswith("pairs"):
+        settings["data__pair"] = "pair"
+    words = tiny_flags(folder, tiny_bert, data__train=path, **settings)
+    run, model = f"{folder}/runs/tiny", f"{folder}/saved_models/tiny"
+    no_intervals = "--report.bootstrap=0"
+    calls = {
+        "train": ("train", words),
+        "predict": ("predict", [f"--model={model}", f"--file={path}", f"--output={folder}/answers.jsonl"]),
+    }
+    if case in JUDGED_WHOLE:
+        calls["evaluate"] = (
+            "evaluate",
+            [f"--model={model}", f"--data={path}", f"--output={folder}/whole", no_intervals],
+        )
+    if case in REPEATED:
+        calls["evaluate the run"] = ("evaluate", [f"--model={run}", f"--output={folder}/own", no_intervals])
+        calls["export"] = ("export", [f"--run={run}"])
+    results = run_several(list(calls.values()), cwd=folder)
+    return Chain(case, folder, rows, words, dict(zip(calls, results, strict=True)))
+
+
+@pytest.fixture(scope="module")
+def chains(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path) -> Iterator[dict[str, Future[Chain]]]:
+    """All cases at work, two at once, each in a process of its own since that is what a strategy needs."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            case: pool.submit(work_through, case, tmp_path_factory.mktemp("chain"), tiny_bert_folder) for case in CASES
+        }
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(params=CASES)
+def chain(request: pytest.FixtureRequest, chains: dict[str, Future[Chain]]) -> Chain:
+    return chains[request.param].result()
+
+
+# --- promises ---
+
+
+def test_every_command_ends_well_and_silently_on_standard_error(chain: Chain) -> None:
+    for command, done in chain.done.items():
+        assert (done.returncode, done.stderr) == (0, ""), f"{command}: {done.stdout}{done.stderr}"
+    assert f"python -m sftkeras.predict --model {chain.model}" in chain.done["train"].stdout
+
+
+def test_the_run_folder_has_what_is_promised(chain: Chain) -> None:
+    for name in ("config.yaml", "state/best.weights.h5", "log.txt", "report.json", "report.md", "report.html"):
+        assert (chain.run / name).stat().st_size, name
+    assert commands.parse(TrainConfig, ["--config", str(chain.run / "config.yaml")]) == commands.parse(
+        TrainConfig, chain.words
+    )
+    assert not list(chain.run.rglob(".*"))
+    log = (chain.run / "log.txt").read_text("utf-8")
+    for line in ("Data check", f"epoch {EPOCHS}/{EPOCHS}", "Best epoch: ", "What to type next:"):
+        assert line in log
+
+
+def test_the_report_has_the_promised_keys(chain: Chain) -> None:
+    report = chain.report()
+    promised = {"task", "examples", "metrics", "per_class", "baselines", "confusion", "seconds", "examples_per_second"}
+    assert promised | {"export", "versions"} <= set(report)
+    assert report["task"] == ("regression" if chain.case.startswith("number") else "classification")
+    assert sum(report["examples"].values()) == len(chain.rows)
+    assert report["export"]["path"] == str(chain.model / "1")
+    assert report["export"]["version"] == 1
+    assert report["export"]["parity"] <= 1e-4
+    assert report["export"]["size_ratio"] > 0
+    assert report["baselines"]
+    assert {"data", "setup", "train", "export", "judge"} <= set(report["seconds"])
+    assert len(report["history"]) == EPOCHS
+    assert report["config"] == plain(commands.parse(TrainConfig, chain.words))
+
+
+def test_the_version_folder_has_what_is_promised(chain: Chain) -> None:
+    version = chain.model / "1"
+    assert {path.name for path in version.iterdir()} >= {
+        *("saved_model.pb", "fingerprint.pb", "variables", "assets.extra", "contract.json", "README.md")
+    }
+    assert not list(chain.model.rglob(".*"))
+    contract = read_contract(version)
+    check_weights(version, contract)
+    assert contract["metrics"] == chain.report()["metrics"]
+    assert contract["pairs"] == chain.case.endswith("pairs")
+    signatures = {"serving_default", "serve_tokens", "regress" if chain.case.startswith("number") else "classify"}
+    assert set(contract["signatures"]) == signatures
+    for signature in contract["signatures"].values():
+        assert {output["dtype"] for output in signature["outputs"].values()} <= {"float32", "string", "bool"}
+
+
+def test_tensorboard_has_the_promised_tags(chain: Chain) -> None:
+    events = EventAccumulator(str(chain.run / "tensorboard"), size_guidance={"tensors": 0}).Reload()
+    tags = set(events.Tags()["tensors"])
+    metrics = [name for name, value in chain.report()["metrics"].items() if value is not None]
+    assert {"config", "test/samples", "_hparams_/session_start_info", *(f"test/{name}" for name in metrics)} <= tags
+    steps = EPOCHS * -(-chain.report()["examples"]["train"] // BATCH)
+    for tag in (
+        "step/loss",
+        "step/learning_rate",
+        "step/gradient_norm",
+        "speed/examples_per_second",
+        "speed/tokens_per_second",
+    ):
+        assert len(events.Tensors(tag)) == steps, tag
+    for tag in ("epoch/loss", "epoch/val_loss"):
+        assert len(events.Tensors(tag)) == EPOCHS, tag
+    kind, _, _ = chain.case.partition(",")
+    assert ("test/confusion" in tags) == (kind == "one label")
+    assert any(tag.startswith("test/precision_recall/") for tag in tags) == (kind != "number")
+    assert any(tag.startswith("weights/") for tag in tags) == ("training__histograms" in CASES[chain.case])
+
+
+@pytest.mark.parametrize("chain", JUDGED_WHOLE, indirect=True)
+def test_predict_gives_the_answers_that_evaluate_judged(chain: Chain) -> None:
+    answers, labels, metrics = chain.answers, chain.labels, chain.report("whole")["metrics"]
+    assert [answer["text"] for answer in answers] == [row["text"] for row in chain.rows]
+    assert [answer.get("pair") for answer in answers] == [row.get("pair") for row in chain.rows]
+    kind, _, _ = chain.case.partition(",")
+    if kind == "one label":
+        right = [answer["label"] == label for answer, label in zip(answers, labels, strict=True)]
+        assert np.mean(right) == pytest.approx(metrics["accuracy"], abs=1e-5)
+        for answer in answers:
+            assert answer["label"] == max(answer["probabilities"], key=answer["probabilities"].get)
+            assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    elif kind == "labels":
+        threshold = CASES[chain.case].get("task__threshold", 0.5)
+        for answer in answers:
+            chosen = [name for name, probability in answer["probabilities"].items() if probability >= threshold]
+            assert answer["labels"] == chosen
+        right = [set(answer["labels"]) == set(label) for answer, label in zip(answers, labels, strict=True)]
+        assert np.mean(right) == pytest.approx(metrics["subset_accuracy"], abs=1e-5)
+    else:
+        errors = np.abs(np.subtract([answer["value"] for answer in answers], labels))
+        assert np.mean(errors) == pytest.approx(metrics["mae"], rel=1e-4)
+
+
+def test_the_mistakes_in_the_report_are_those_that_predict_makes(chain: Chain) -> None:
+    answers = {(answer["text"], answer.get("pair")): answer for answer in chain.answers}
+    judged = [chain.report(), *([chain.report("whole")] if chain.case in JUDGED_WHOLE else [])]
+    mistakes = [mistake for report in judged for mistake in report["mistakes"]]
+    assert mistakes or "one label" in chain.case
+    for mistake in mistakes:
+        answer = answers[mistake["text"], mistake["pair"]]
+        if "value" in answer:
+            assert mistake["answer"] == pytest.approx(answer["value"], rel=1e-4)
+        elif "label" in answer:
+            assert mistake["answer"] == answer["label"]
+            assert mistake["truth"] != answer["label"]
+
+
+@pytest.mark.parametrize("chain", REPEATED, indirect=True)
+def test_evaluating_the_run_again_gives_the_figures_of_training(chain: Chain) -> None:
+    first, again = chain.report(), chain.report("own")
+    assert again["metrics"] == pytest.approx(first["metrics"], abs=1e-5)
+    assert again["examples"] == first["examples"]
+    assert again["mistakes"] == first["mistakes"]
+
+
+@pytest.mark.parametrize("chain", REPEATED, indirect=True)
+def test_exporting_the_run_again_gives_the_same_weights_as_the_next_version(chain: Chain) -> None:
+    contracts = [read_contract(chain.model / version) for version in ("1", "2")]
+    assert contracts[0]["weights_sha256"] == contracts[1]["weights_sha256"]
+    assert contracts[0]["origin"] == contracts[1]["origin"]
+
+
+def test_the_settings_that_are_written_down_are_complete(chain: Chain) -> None:
+    written = yaml.safe_load((chain.run / "config.yaml").read_text("utf-8"))
+    assert written == plain(commands.parse(TrainConfig, chain.words))

@@ -1,0 +1,245 @@
+"""What every task must keep: its loss is the formula, its outputs are its answers, and it survives JSON.
+
+A new task is one more entry of `CASES`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sftkeras.tasks import restore_task
+from sftkeras.tasks.classification import Classification, MultiLabelClassification
+from sftkeras.tasks.regression import Regression
+from sftkeras.tasks.task import Task
+
+BATCH = 6
+RANDOM = np.random.default_rng(2)
+LOGITS = RANDOM.normal(0, 2, (BATCH, 3)).astype(np.float32)
+CLASSES = np.array([0, 1, 2, 2, 0, 1], np.int32)
+SEVERAL = RANDOM.integers(0, 2, (BATCH, 3)).astype(np.uint8)
+NUMBERS = RANDOM.normal(250, 30, BATCH).astype(np.float32)
+NAMES = ("bad", "good", "très bon")
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))
+
+
+def cross_entropy(smoothing: float) -> np.ndarray:
+    targets = np.eye(3)[CLASSES] * (1 - smoothing) + smoothing / 3
+    return -(targets * log_softmax(LOGITS.astype(np.float64))).sum(-1)
+
+
+def binary_cross_entropy(smoothing: float, weights: tuple[float, ...] = (1, 1, 1)) -> np.ndarray:
+    targets = SEVERAL * (1 - smoothing) + smoothing / 2
+    right = sigmoid(LOGITS.astype(np.float64))
+    losses = -(targets * np.log(right) + (1 - targets) * np.log(1 - right))
+    return (losses * np.array(weights) / np.mean(weights)).mean(-1)
+
+
+def squared_error(mean: float, deviation: float) -> np.ndarray:
+    return (LOGITS[:, 0] - (NUMBERS.astype(np.float64) - mean) / deviation) ** 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task on given labels and logits, and what must come out."""
+
+    task: Task
+    labels: np.ndarray
+    logits: np.ndarray
+    loss: np.ndarray
+    example_weights: np.ndarray
+    answers: np.ndarray
+    outputs: dict[str, tuple[tf.DType, tuple[int, ...]]]
+    metrics: dict[str, float]
+
+
+CLASS_OUTPUTS = {
+    "label": (tf.string, (BATCH,)),
+    "probability": (tf.float32, (BATCH,)),
+    "probabilities": (tf.float32, (BATCH, 3)),
+    "classes": (tf.string, (BATCH, 3)),
+}
+SEVERAL_OUTPUTS = {
+    "selected": (tf.bool, (BATCH, 3)),
+    "probabilities": (tf.float32, (BATCH, 3)),
+    "classes": (tf.string, (BATCH, 3)),
+}
+
+
+def f1(truth: np.ndarray, given: np.ndarray) -> np.ndarray:
+    hits = (truth & given).sum(0)
+    return 2 * hits / np.maximum(truth.sum(0) + given.sum(0), 1)
+
+
+CHOSEN = np.eye(3, dtype=bool)[LOGITS.argmax(-1)]
+TRUE = np.eye(3, dtype=bool)[CLASSES]
+GIVEN = sigmoid(LOGITS) >= 0.4
+classification = Case(
+    Classification(NAMES),
+    CLASSES,
+    LOGITS,
+    cross_entropy(0),
+    np.ones(BATCH),
+    np.exp(log_softmax(LOGITS)),
+    CLASS_OUTPUTS,
+    {"accuracy": float((LOGITS.argmax(-1) == CLASSES).mean()), "macro_f1": float(f1(TRUE, CHOSEN).mean())},
+)
+several = SEVERAL.astype(bool)
+multi_label = Case(
+    MultiLabelClassification(NAMES, threshold=0.4),
+    SEVERAL,
+    LOGITS,
+    binary_cross_entropy(0),
+    np.ones(BATCH),
+    sigmoid(LOGITS),
+    SEVERAL_OUTPUTS,
+    {
+        "macro_f1": float(f1(several, GIVEN).mean()),
+        "micro_f1": float(f1(several.reshape(-1, 1), GIVEN.reshape(-1, 1)).mean()),
+    },
+)
+values = LOGITS[:, 0] * 30 + 250
+CASES = {
+    "classification": classification,
+    "smoothed classification": replace(
+        classification, task=Classification(NAMES, label_smoothing=0.2), loss=cross_entropy(0.2)
+    ),
+    "weighted classification": replace(
+        classification,
+        task=Classification(NAMES, class_weights=(0.5, 2.0, 1.0)),
+        example_weights=np.array([0.5, 2, 1, 1, 0.5, 2]),
+    ),
+    "multi-label": multi_label,
+    "smoothed multi-label": replace(
+        multi_label,
+        task=MultiLabelClassification(NAMES, threshold=0.4, label_smoothing=0.2),
+        loss=binary_cross_entropy(0.2),
+    ),
+    "weighted multi-label": replace(
+        multi_label,
+        task=MultiLabelClassification(NAMES, threshold=0.4, class_weights=(0.5, 2.0, 1.0)),
+        loss=binary_cross_entropy(0, (0.5, 2.0, 1.0)),
+    ),
+    "regression": Case(
+        Regression(mean=250.0, deviation=30.0),
+        NUMBERS,
+        LOGITS[:, :1],
+        squared_error(250, 30),
+        np.ones(BATCH),
+        values,
+        {"value": (tf.float32, (BATCH,))},
+        {"mae": float(np.abs(values - NUMBERS).mean()), "rmse": float(np.sqrt(((values - NUMBERS) ** 2).mean()))},
+    ),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
+
+
+def test_the_loss_is_the_formula(case: Case) -> None:
+    loss = case.task.loss(tf.constant(case.labels), tf.constant(case.logits))
+    assert loss.dtype == tf.float32
+    np.testing.assert_allclose(loss, case.loss, rtol=1e-4, atol=1e-5)
+
+
+def test_the_loss_of_hopeless_logits_is_finite(case: Case) -> None:
+    loss = case.task.loss(tf.constant(case.labels), tf.constant(case.logits * 1000))
+    assert np.isfinite(loss).all()
+
+
+def test_example_weights_are_the_class_weights(case: Case) -> None:
+    weights = case.task.example_weights(case.labels)
+    assert weights.dtype == np.float32
+    np.testing.assert_array_equal(weights, case.example_weights.astype(np.float32))
+
+
+def test_answers_are_probabilities_or_values(case: Case) -> None:
+    np.testing.assert_allclose(case.task.answers(tf.constant(case.logits)), case.answers, rtol=1e-5)
+
+
+def test_outputs_have_their_names_types_and_shapes(case: Case) -> None:
+    outputs = case.task.outputs(tf.constant(case.logits))
+    assert {name: (output.dtype, tuple(output.shape)) for name, output in outputs.items()} == case.outputs
+
+
+def test_outputs_are_the_same_in_a_graph_and_for_no_rows(case: Case) -> None:
+    spec = tf.TensorSpec([None, case.logits.shape[1]], tf.float32)
+    in_graph = tf.function(case.task.outputs, input_signature=[spec], autograph=False)
+    eager = case.task.outputs(tf.constant(case.logits))
+    for name, output in in_graph(tf.constant(case.logits)).items():
+        if output.dtype == tf.float32:
+            np.testing.assert_allclose(output, eager[name], rtol=1e-6)
+        else:
+            np.testing.assert_array_equal(output, eager[name])
+    for name, output in in_graph(tf.zeros([0, case.logits.shape[1]])).items():
+        assert tuple(output.shape) == (0, *case.outputs[name][1][1:])
+
+
+def test_outputs_agree_with_the_answers(case: Case) -> None:
+    outputs = {name: output.numpy() for name, output in case.task.outputs(tf.constant(case.logits)).items()}
+    if "value" in outputs:
+        np.testing.assert_array_equal(outputs["value"], case.task.answers(tf.constant(case.logits)))
+        return
+    probabilities = outputs["probabilities"]
+    np.testing.assert_array_equal(probabilities, case.task.answers(tf.constant(case.logits)))
+    assert [[name.decode() for name in row] for row in outputs["classes"]] == [list(NAMES)] * BATCH
+    if "label" in outputs:
+        assert [label.decode() for label in outputs["label"]] == [NAMES[best] for best in probabilities.argmax(-1)]
+        np.testing.assert_array_equal(outputs["probability"], probabilities.max(-1))
+    else:
+        np.testing.assert_array_equal(outputs["selected"], probabilities >= np.float32(0.4))
+
+
+def test_metrics_are_those_of_the_answers(case: Case) -> None:
+    task = case.task
+    found = {}
+    for metric in task.metrics():
+        for rows in (slice(0, 4), slice(4, None)):  # in two batches, as training feeds them
+            logits = tf.constant(case.logits[rows])
+            metric.update_state(task.truths(tf.constant(case.labels[rows])), task.answers(logits))
+        found[metric.name] = float(metric.result())
+    assert found == pytest.approx(case.metrics, rel=1e-5)
+
+
+def test_each_call_gives_fresh_metrics(case: Case) -> None:
+    first, second = case.task.metrics(), case.task.metrics()
+    assert not {id(metric) for metric in first} & {id(metric) for metric in second}
+
+
+def test_a_restored_task_answers_alike(case: Case) -> None:
+    settings: dict[str, Any] = json.loads(json.dumps(case.task.settings()))
+    restored = restore_task(settings)
+    assert type(restored) is type(case.task)
+    assert restored.settings() == case.task.settings()
+    expected = case.task.outputs(tf.constant(case.logits))
+    for name, output in restored.outputs(tf.constant(case.logits)).items():
+        np.testing.assert_array_equal(output, expected[name])
+
+
+def test_the_head_gives_float32_logits_whatever_the_precision(case: Case) -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        features = keras.Input((4,), dtype="bfloat16")
+        logits = case.task.head(features)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert logits.dtype == "float32"
+    assert logits.shape == (None, case.logits.shape[1])
+    network = keras.Model(features, logits)
+    assert {weight.dtype for weight in network.weights} == {"float32"}

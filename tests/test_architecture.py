@@ -1,0 +1,159 @@
+"""The shape of the code: imports point one way, what must be quick stays light, and no error is left out.
+
+The order is that of the layout: commands, then what they use, down to settings and errors.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sftkeras.errors import CATALOGUE
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "sftkeras"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+COMMANDS = {"train", "evaluate", "export", "predict"}
+# What each part may import of the others. A part is a folder, or a module beside the folders.
+BASIS = {"errors", "config"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "config": set(),
+    "config_file": {"errors"},
+    "cache": {"errors"},
+    "console": {"errors"},
+    "commands": {*BASIS, "config_file"},
+    "runtime": BASIS,
+    "handles": {"errors", "cache"},
+    "data": {*BASIS, "cache", "console", "handles"},
+    "text": {"errors"},
+    "backbones": {"errors", "handles", "text"},
+    "tasks": {*BASIS, "backbones", "text"},
+    "runs": {*BASIS, "cache", "backbones", "tasks", "text"},
+    "training": {*BASIS, "cache", "console", "runtime", "handles", "data", "text", "backbones", "tasks", "runs"},
+    "exporting": {*BASIS, "cache", "console", "runtime", "text", "tasks", "runs"},
+    "evaluation": {*BASIS, "cache", "console"},
+    "judging": {*BASIS, "console", "data", "evaluation", "exporting"},
+}
+# Commands tell the story, so they may know every part, but not one another.
+ALL = set(MAY_IMPORT)
+
+LIGHT = {"errors", "config", "config_file", "commands", "cache", "console", "handles", "data", "evaluation", "runs"}
+LIGHT |= {"judging", *COMMANDS}
+HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
+
+LONGEST_MODULE = 400
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def is_typing_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def statements(tree: ast.AST, *, inside_functions: bool) -> Iterator[ast.AST]:
+    """All nodes, but for what only a type checker runs, and what is inside functions if that is left out."""
+    for node in ast.iter_child_nodes(tree):
+        if is_typing_only(node):
+            continue
+        if not inside_functions and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        yield node
+        yield from statements(node, inside_functions=inside_functions)
+
+
+def imports(path: Path, *, inside_functions: bool) -> set[str]:
+    """The dotted names that a module imports."""
+    found = set()
+    for node in statements(ast.parse(path.read_text(encoding="utf-8")), inside_functions=inside_functions):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write imports in full"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def own_parts(path: Path) -> set[str]:
+    names = [name.split(".") for name in imports(path, inside_functions=True)]
+    return {name[1] for name in names if name[0] == "sftkeras" and len(name) > 1 and not name[1].startswith("_")}
+
+
+def test_the_parts_have_an_order() -> None:
+    graphlib.TopologicalSorter(MAY_IMPORT).prepare()  # raises at a circle
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    part = part_of(path)
+    if part == "__init__":
+        assert own_parts(path) == set()
+        return
+    allowed = ALL if part in COMMANDS else MAY_IMPORT[part]
+    assert own_parts(path) - {part} <= allowed
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if part_of(path) in LIGHT], ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_what_must_be_quick_imports_no_tensorflow(path: Path) -> None:
+    heavy = {name for name in imports(path, inside_functions=False) if name.split(".")[0] in HEAVY}
+    assert heavy == set()
+    # Nor by way of a part of ours that does.
+    own = {name.split(".")[1] for name in imports(path, inside_functions=False) if name.startswith("sftkeras.")}
+    assert not own & {"text", "backbones", "tasks", "training"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_says_what_lives_in_it_and_stays_short(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST_MODULE
+    assert ast.get_docstring(ast.parse(text))
+
+
+def codes_in_source() -> set[str]:
+    others = [path for path in MODULES if path.name != "errors.py"]
+    return {code for path in others for code in re.findall(r'"(SFT\d+)"', path.read_text(encoding="utf-8"))}
+
+
+def test_every_code_that_is_raised_is_in_the_catalogue() -> None:
+    assert codes_in_source() - set(CATALOGUE) == set()
+
+
+def test_every_code_of_the_catalogue_is_raised() -> None:
+    assert set(CATALOGUE) - codes_in_source() == set()
+
+
+def raised() -> Iterator[tuple[str, str, set[str]]]:
+    """Where each error with a literal code and literal details is made: place, code, names of the details."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "SFTError"):
+                continue
+            code = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
+            details = [keyword.arg for keyword in node.keywords]
+            if isinstance(code, str) and None not in details:
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", code, set(details)  # type: ignore[arg-type]
+
+
+def test_every_error_gives_what_its_text_names() -> None:
+    wrong = {
+        place: (code, names ^ details)
+        for place, code, details in raised()
+        if (names := {name for _, name, _, _ in string.Formatter().parse(CATALOGUE[code]) if name}) != details
+    }
+    assert wrong == {}
+
+
+def test_error_texts_are_one_line_in_order() -> None:
+    assert all("\n" not in text for text in CATALOGUE.values())
+    assert all(re.fullmatch(r"SFT[1-6]\d\d", code) for code in CATALOGUE)

@@ -1,0 +1,187 @@
+"""A run is a folder: made once, moved as it is, and never in place of something that is not a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sftkeras.commands import parse
+from sftkeras.config import OptimizerConfig, TaskConfig, TrainConfig
+from sftkeras.errors import SFTError
+from sftkeras.runs import Run, write_aside
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film"]
+
+
+def config(folder: Path, **settings: Any) -> TrainConfig:
+    return TrainConfig(**{"name": "films", "runs": str(folder / "runs"), **settings})
+
+
+def create(settings: TrainConfig) -> Run:
+    run = Run.plan(settings)
+    run.create(settings)
+    return run
+
+
+def test_the_kept_config_is_complete_and_reads_back(tmp_path: Path) -> None:
+    settings = config(
+        tmp_path,
+        optimizer=OptimizerConfig(learning_rate=3e-5, clip_norm=None),
+        task=TaskConfig(class_weights={"gut": 2.0, "schlecht": 1.0}),
+        seed=3,
+    )
+    run = create(settings)
+    assert run.folder == tmp_path / "runs" / "films"
+    assert parse(TrainConfig, ["--config", str(run.config_file)]) == settings
+
+
+def test_a_run_is_not_written_over_unless_asked(tmp_path: Path) -> None:
+    run = create(config(tmp_path))
+    run.log_file.write_text("precious")
+    with pytest.raises(SFTError, match="SFT105"):
+        Run.plan(config(tmp_path))
+    assert run.log_file.read_text() == "precious"
+    create(config(tmp_path, overwrite=True, seed=5))
+    assert not run.log_file.exists()
+    assert parse(TrainConfig, ["--config", str(run.config_file)]).seed == 5
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path, overwrite: bool) -> None:
+    diary = tmp_path / "runs" / "films" / "diary.txt"
+    diary.parent.mkdir(parents=True)
+    diary.write_text("dear diary")
+    with pytest.raises(SFTError, match="SFT111"):
+        Run.plan(config(tmp_path, overwrite=overwrite))
+    assert diary.read_text() == "dear diary"
+
+
+def test_planning_alone_leaves_nothing_behind(tmp_path: Path) -> None:
+    Run.plan(config(tmp_path))
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["..", "../films", "/etc", "a/b", "", ".hidden", "two words", "a\n"])
+def test_a_name_stays_inside_its_folder(name: str) -> None:
+    with pytest.raises(SFTError, match="SFT102  --name"):
+        parse(TrainConfig, [f"--name={name}"])
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(SFTError, match=r"SFT106.*--runs"):
+        Run.plan(config(tmp_path))
+
+
+def test_a_folder_that_was_not_trained_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SFTError, match=r"SFT109.*config.yaml is missing"):
+        Run.open(tmp_path)
+    run = create(config(tmp_path))
+    with pytest.raises(SFTError, match=r"SFT109.*model.json is missing"):
+        Run.open(run.folder)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def half(aside: Path) -> None:
+        aside.write_text("ne")
+        raise OSError("the cable was pulled")
+
+    with pytest.raises(OSError, match="cable"):
+        write_aside(path, half)
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+    write_aside(path, lambda aside: aside.write_text("new"))
+    assert path.read_text() == "new"
+
+
+def backbone_folder(folder: Path, kind: str, pooler: bool) -> Path:
+    """A tiny encoder, as KerasHub saves it, or as a Hugging Face folder with or without a pooler."""
+    import keras_hub
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    if kind == "keras_hub":
+        keras_hub.models.BertBackbone(8, 1, 2, 8, 8, max_sequence_length=9).save_to_preset(str(folder))
+        keras_hub.models.BertTokenizer(vocabulary=VOCABULARY, lowercase=True).save_to_preset(str(folder))
+        return folder
+    folder.mkdir()
+    sizes = {"vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 0, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 8, "max_position_embeddings": 9}
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", **sizes}))
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY))
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (8, 8),
+        "embeddings.position_embeddings.weight": (9, 8),
+        "embeddings.token_type_embeddings.weight": (2, 8),
+        "embeddings.LayerNorm.weight": (8,),
+        "embeddings.LayerNorm.bias": (8,),
+    }
+    if pooler:
+        shapes |= {"pooler.dense.weight": (8, 8), "pooler.dense.bias": (8,)}
+    random = np.random.default_rng(1)
+    tensors = {name: random.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()}
+    save_file(tensors, folder / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "pooler", "pooling"),
+    [
+        ("hugging_face", True, "mean"),
+        ("hugging_face", True, "cls"),
+        ("hugging_face", False, "cls"),
+        ("keras_hub", True, "cls"),
+    ],
+)
+def test_a_moved_run_gives_its_model_again(tmp_path: Path, kind: str, pooler: bool, pooling: Any) -> None:
+    from sftkeras import runtime
+
+    runtime.start_tensorflow()
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from sftkeras.backbones import load_backbone
+    from sftkeras.tasks import TextModel, attach_head
+    from sftkeras.tasks.classification import MultiLabelClassification
+    from sftkeras.text import TextFeatures
+
+    keras.utils.set_random_seed(6)
+    folder = backbone_folder(tmp_path / "backbone", kind, pooler)
+    backbone = load_backbone(folder, max_length=8)
+    task = MultiLabelClassification(("très bon", "lang"), threshold=0.3, dropout=0.2)
+    network = attach_head(backbone, task, pooling)
+    model = TextModel(TextFeatures(backbone.tokenizer, max_length=8, pairs=True), network, task)
+    run = create(config(tmp_path))
+    run.keep_model(model, backbone, pooling)
+    network.save_weights(run.best_weights)
+    shutil.rmtree(folder)
+    moved = shutil.move(run.folder, tmp_path / "elsewhere")
+
+    restored = Run.open(moved).restore_model()
+    texts, pairs = tf.constant(["good film", "bad", ""]), tf.constant(["film", "", "good good good good good"])
+    expected = model(texts, pairs)
+    for name, answer in restored(texts, pairs).items():
+        np.testing.assert_array_equal(answer, expected[name], err_msg=name)
+    assert restored.features.fingerprint == model.features.fingerprint
+
+
+def test_a_damaged_run_names_the_file(tmp_path: Path) -> None:
+    run = create(config(tmp_path))
+    run.model_file.write_text('{"task": ')
+    run.best_weights.touch()
+    with pytest.raises(SFTError, match=r"SFT112.*model.json"):
+        Run.open(run.folder).restore_model()
+
+
+def test_overwriting_needs_no_earlier_run(tmp_path: Path) -> None:
+    assert create(replace(config(tmp_path), overwrite=True)).config_file.exists()

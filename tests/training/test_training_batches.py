@@ -1,0 +1,47 @@
+"""The arrays that `fit` gets are the plan's, batch by batch, and their weights share out one."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from small_fit import CONFIG, LABELS, TOKENS, batches
+
+from sftkeras.tasks.classification import Classification
+
+
+def test_a_batch_holds_the_rows_of_the_plan() -> None:
+    train = batches(CONFIG, "train")
+    for epoch in range(2):
+        for step in range(train.steps):
+            rows, length = train.plan.batch(epoch, step)
+            inputs, labels, _ = train.arrays(epoch, step)
+            np.testing.assert_array_equal(labels, LABELS[rows])
+            np.testing.assert_array_equal(inputs["padding_mask"].sum(1), TOKENS.lengths[rows])
+            assert inputs["token_ids"].shape == (len(rows), length)
+            assert train.size(epoch, step) == (len(rows), int(TOKENS.lengths[rows].sum()))
+
+
+def test_weights_sum_to_one_over_the_whole_batch() -> None:
+    train = batches(CONFIG, "train")
+    train._task = Classification(("even", "odd"), class_weights=(1.0, 3.0))
+    for step in range(train.steps):
+        _, labels, weights = train.arrays(0, step)
+        assert weights.dtype == np.float32
+        np.testing.assert_allclose(weights.sum(), 1, rtol=1e-6)
+        np.testing.assert_allclose(weights / weights.min(), np.where(labels == 1, 3, 1) / (3 if labels.all() else 1))
+
+
+def test_no_batch_is_longer_than_the_encoder_takes() -> None:
+    train = batches(CONFIG, "train", max_length=5)
+    assert max(train.arrays(0, step)[0]["token_ids"].shape[1] for step in range(train.steps)) == 5
+
+
+def test_the_dataset_is_every_epoch_in_order() -> None:
+    train = batches(CONFIG, "train")
+    dataset = train.dataset(range(1, 3))
+    assert dataset.cardinality() == train.steps * 2
+    found = list(dataset.as_numpy_iterator())
+    expected = [train.arrays(epoch, step) for epoch in (1, 2) for step in range(train.steps)]
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, one, other)
