@@ -150,7 +150,7 @@ CATALOGUE: dict[str, str] = {
     "embedding {rows} rows. Copy both from the same model.",
     "SFT354": "{path}: cannot be read ({problem}). Copy the whole model again.",
     "SFT355": '{folder}: {key} "{value}" is not supported. Supported: {known}.',
-    "SFT356": "{folder}: no WordPiece vocabulary (vocab.txt, or tokenizer.json of type WordPiece). Copy the whole model.",
+    "SFT356": "{folder}: no WordPiece vocabulary (vocab.txt, or a WordPiece tokenizer.json). Copy the whole model.",
     "SFT357": "{folder}: the weights have no tensor {tensor}. config.json and the weights are of different models.",
     "SFT358": "{folder}: tensor {tensor} has shape {got}, where config.json asks for {expected}. config.json and the "
     "weights are of different models.",

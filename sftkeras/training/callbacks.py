@@ -1,4 +1,4 @@
-"""What happens around the steps of `fit`: progress, records, the best epoch, and the stop at a loss that is not finite."""
+"""What happens around the steps of `fit`: progress, records, the best epoch, the stop at a loss that is not finite."""
 
 from __future__ import annotations
 

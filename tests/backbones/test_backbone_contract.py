@@ -112,8 +112,8 @@ def test_the_small_files_build_the_encoder_again_for_a_run_with_weights_of_its_o
     assert again.tokenizer.fingerprint == loaded.backbone.tokenizer.fingerprint
 
 
-def dropout_rates(folder: Path, **settings: float) -> set[tuple[str, float]]:
-    encoder = load_backbone(folder, max_length=8, **settings).encoder
+def dropout_rates(folder: Path, dropout: float | None = None) -> set[tuple[str, float]]:
+    encoder = load_backbone(folder, max_length=8, dropout=dropout).encoder
     rates = {("embeddings", encoder.embeddings_dropout.rate)}
     for layer in encoder.transformer_layers:
         rates |= {

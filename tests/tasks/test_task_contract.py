@@ -53,6 +53,9 @@ def squared_error(mean: float, deviation: float) -> np.ndarray:
     return (LOGITS[:, 0] - (NUMBERS.astype(np.float64) - mean) / deviation) ** 2
 
 
+Outputs = dict[str, tuple[tf.DType, tuple[int, ...]]]
+
+
 @dataclass(frozen=True)
 class Case:
     """A task on given labels and logits, and what must come out."""
@@ -63,17 +66,17 @@ class Case:
     loss: np.ndarray
     example_weights: np.ndarray
     answers: np.ndarray
-    outputs: dict[str, tuple[tf.DType, tuple[int, ...]]]
+    outputs: Outputs
     metrics: dict[str, float]
 
 
-CLASS_OUTPUTS = {
+CLASS_OUTPUTS: Outputs = {
     "label": (tf.string, (BATCH,)),
     "probability": (tf.float32, (BATCH,)),
     "probabilities": (tf.float32, (BATCH, 3)),
     "classes": (tf.string, (BATCH, 3)),
 }
-SEVERAL_OUTPUTS = {
+SEVERAL_OUTPUTS: Outputs = {
     "selected": (tf.bool, (BATCH, 3)),
     "probabilities": (tf.float32, (BATCH, 3)),
     "classes": (tf.string, (BATCH, 3)),

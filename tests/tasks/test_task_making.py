@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -30,19 +32,24 @@ def test_balanced_weights_give_every_class_the_same_total() -> None:
     assert weights.mean() == pytest.approx(1)
 
 
+def classification(config: TaskConfig, names: tuple[str, ...], labels: np.ndarray) -> Any:
+    """The task, whose class weights are looked at."""
+    return make_task(config, names, labels)
+
+
 def test_balanced_weights_of_several_labels_follow_their_counts() -> None:
     several = np.array([[1, 1, 0], [1, 0, 0], [1, 0, 1], [1, 1, 0]], np.uint8)
-    task = make_task(TaskConfig(multi_label=True, class_weights="balanced"), NAMES, several)
+    task = classification(TaskConfig(multi_label=True, class_weights="balanced"), NAMES, several)
     assert task.class_weights == pytest.approx((7 / 12, 7 / 6, 7 / 3))
 
 
 def test_a_label_without_training_rows_has_a_finite_weight() -> None:
-    task = make_task(TaskConfig(class_weights="balanced"), (*NAMES, "never"), LABELS)
+    task = classification(TaskConfig(class_weights="balanced"), (*NAMES, "never"), LABELS)
     assert np.isfinite(task.class_weights).all()
 
 
 def test_named_weights_go_by_name() -> None:
-    task = make_task(TaskConfig(class_weights={"meh": 3, "bad": 0.5, "good": 1}), NAMES, LABELS)
+    task = classification(TaskConfig(class_weights={"meh": 3, "bad": 0.5, "good": 1}), NAMES, LABELS)
     assert task.class_weights == (0.5, 1.0, 3.0)
 
 
@@ -64,14 +71,17 @@ def test_wrong_weights_are_refused(weights: dict[str, float], told: str) -> None
 
 def test_regression_learns_its_unit() -> None:
     task = make_task(TaskConfig(kind="regression", dropout=0.2), (), np.array([1, 2, 3, 6], np.float32))
-    assert task == Regression(3.0, pytest.approx(np.std([1, 2, 3, 6])), 0.2)
+    assert isinstance(task, Regression)
+    assert (task.mean, task.deviation, task.dropout) == pytest.approx((3.0, np.std([1, 2, 3, 6]), 0.2))
 
 
 def test_regression_keeps_the_deviation_of_large_numbers() -> None:
     targets = (1.7e9 + np.arange(0, 100_000, 128)).astype(np.float32)
     task = make_task(TaskConfig(kind="regression"), (), targets)
+    assert isinstance(task, Regression)
     assert task.deviation == pytest.approx(np.std(targets.astype(np.float64)), rel=1e-6)
 
 
 def test_one_and_the_same_number_has_a_unit_too() -> None:
-    assert make_task(TaskConfig(kind="regression"), (), np.full(4, 2.5, np.float32)).deviation == 1.0
+    task = make_task(TaskConfig(kind="regression"), (), np.full(4, 2.5, np.float32))
+    assert task == Regression(2.5, 1.0)

@@ -5,6 +5,7 @@ workaround that `sftkeras/training/keras_faults.py` names with it, and the test.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ import pytest
 def probe() -> dict[str, Any]:
     """What stock and mended Keras do with two replicas, in a process of their own."""
     command = [sys.executable, str(Path(__file__).with_name("keras_fault_probe.py"))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}  # the code that is tested, not one installed
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=here)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 

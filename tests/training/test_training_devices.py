@@ -6,6 +6,7 @@ Each number of devices needs a process of its own; see tiny_run.py for what is t
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,8 +17,8 @@ import pytest
 
 Run = dict[str, np.ndarray]
 
-WEIGHTED = {"class_weights": True}
-FLOAT16 = {"precision": "mixed_float16", "optimizer": "sgd", "loss_scale": 65536.0}
+WEIGHTED: dict[str, object] = {"class_weights": True}
+FLOAT16: dict[str, object] = {"precision": "mixed_float16", "optimizer": "sgd", "loss_scale": 65536.0}
 RUNS: dict[int, dict[str, dict[str, object]]] = {
     1: {
         "adamw": WEIGHTED,
@@ -44,7 +45,8 @@ PINNED = [2.187990, 3.764439, 2.828798, 0.473107, 0.611552, 0.618099]
 
 def train(folder: Path, devices: int) -> dict[str, Run]:
     command = [sys.executable, str(Path(__file__).with_name("tiny_run.py")), str(folder), str(devices)]
-    done = subprocess.run([*command, json.dumps(RUNS[devices])], capture_output=True, text=True, check=False)
+    here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}  # the code that is tested, not one installed
+    done = subprocess.run([*command, json.dumps(RUNS[devices])], capture_output=True, text=True, check=False, env=here)
     assert done.returncode == 0, done.stderr[-3000:]
     return {name: dict(np.load(folder / f"{name}.npz")) for name in RUNS[devices]}
 

@@ -136,7 +136,7 @@ def spoiled(prepared: Prepared, epoch: int, step: int) -> Prepared:
         inputs, labels, example_weights = whole(at_epoch, at_step)
         return inputs, labels, example_weights * (np.nan if (at_epoch, at_step) == (epoch, step) else 1)
 
-    prepared.train.arrays = arrays  # type: ignore[method-assign]
+    prepared.train.arrays = arrays  # type: ignore
     return prepared
 
 
