@@ -5,7 +5,8 @@
 
 All variants share one set of weights and one process and take turns step by step, so that what else the machine does
 meets them alike. "without X" is sftkeras with that one part as Keras has it. The ratio is the median over the rounds of
-the variant's time by sftkeras' time in the same round: what is above 1 is what the part brings.
+the variant's time by sftkeras' time in the same round: what is above 1 is what the part brings. The same ratio of
+processor time, over all threads, is steadier on a busy machine.
 """
 
 from __future__ import annotations
@@ -52,8 +53,12 @@ def main() -> None:
     parser.add_argument("--model", help="folder or handle of the pretrained weights; the quickstart's by default")
     parser.add_argument("--lengths", type=int, nargs="+", default=[16, 32, 64, 128])
     parser.add_argument("--rounds", type=int, default=30, help="steps of each variant at each length")
+    parser.add_argument("--threads", type=int, help="of TensorFlow; all cores by default")
     parser.add_argument("--without", nargs="*", choices=PARTS, default=PARTS, help="parts to leave out, one at a time")
     settings = parser.parse_args()
+    if settings.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(settings.threads)
     model = settings.model or commands.parse(TrainConfig, ["--config", str(CONFIG)]).backbone.handle
     folder = resolve(model)
     steps = make_steps(folder, settings.without)
@@ -144,18 +149,18 @@ def batch(length: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 
 
 def take_turns(steps: dict[str, Step], length: int, rounds: int) -> dict[str, np.ndarray]:
-    """Seconds of each step, [rounds]; one step of each variant in each round."""
+    """Seconds of each step and of processor time in it, [rounds, 2]; one step of each variant in each round."""
     arrays = batch(length)
     for step in steps.values():
         step(*arrays)
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}
     order = list(steps)
     for turn in range(rounds):
         begins = turn % len(order)
         for name in order[begins:] + order[:begins]:
-            began = time.perf_counter()
+            began, used = time.perf_counter(), time.process_time()
             steps[name](*arrays).numpy()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append((time.perf_counter() - began, time.process_time() - used))
     return {name: np.array(times) for name, times in seconds.items()}
 
 
@@ -169,14 +174,17 @@ def flops(shape: dict[str, int], tokens: int) -> float:
 def show(length: int, seconds: dict[str, np.ndarray], work: float, limit: float) -> None:
     """Prints the table of one length; `work` in FLOP a step, `limit` in GFLOP/s."""
     title = f"{BATCH_SIZE} rows of {length} tokens; the model's matrix products alone reach {limit:.0f} GFLOP/s"
-    table = Table("", "ms, median", "fastest", "ratio", "examples/s", "GFLOP/s", "of the ceiling", title=title)
+    columns = ["", "ms, median", "fastest", "ratio", "of processor time", "examples/s", "GFLOP/s", "of the ceiling"]
+    table = Table(*columns, title=title)
     for name, times in seconds.items():
-        median = float(np.median(times))
+        ratio, processor_ratio = np.median(times / seconds["sftkeras"], axis=0)
+        median = float(np.median(times[:, 0]))
         table.add_row(
             name,
             f"{median * 1e3:.1f}",
-            f"{times.min() * 1e3:.1f}",
-            f"{np.median(times / seconds['sftkeras']):.3f}",
+            f"{times[:, 0].min() * 1e3:.1f}",
+            f"{ratio:.3f}",
+            f"{processor_ratio:.3f}",
             f"{BATCH_SIZE / median:.1f}",
             f"{work / median / 1e9:.0f}",
             f"{work / median / 1e9 / limit:.0%}",

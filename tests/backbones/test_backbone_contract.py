@@ -180,6 +180,7 @@ BROKEN_HUGGING_FACE = {
     "missing layer norm": (without("encoder.layer.0.output.LayerNorm.bias"), "SFT357", "LayerNorm.bias"),
     "wrong shape": (shaped(INTERMEDIATE, lambda array: array[:-1]), "SFT358", "(23, 16)"),
     "turned over": (shaped(INTERMEDIATE, lambda array: np.ascontiguousarray(array.T)), "SFT358", "(16, 24)"),
+    "not finite": (shaped(INTERMEDIATE, lambda array: array * np.nan), "SFT359", INTERMEDIATE),
     "flattened": (shaped("embeddings.word_embeddings.weight", np.ravel), "SFT358", "word_embeddings"),
     "vocabulary too big": (
         put("vocab.txt", "\n".join([*VOCABULARY, *"bcdfg"]).encode()),

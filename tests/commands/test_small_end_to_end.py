@@ -116,9 +116,10 @@ CASES: dict[str, dict[str, object]] = {
     "number, pairs": {"optimizer__name": "sgd", "training__group_by_length": "false"},
 }
 
-# Each further command costs seconds: some cases do what the others do not.
+# Each further process costs seconds: some cases do what the others do not.
 JUDGED_WHOLE = ("one label", "labels, pairs", "number")
 REPEATED = ("one label",)
+REHEARSED = ("one label, pairs", "labels", "number, pairs")  # on one device: a second strategy of two would clash
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,6 +177,8 @@ def work_through(case: str, folder: Path, tiny_bert: Path) -> Chain:
     if case in REPEATED:
         calls["evaluate the run"] = ("evaluate", [f"--model={run}", f"--output={folder}/own", no_intervals])
         calls["export"] = ("export", [f"--run={run}"])
+    if case in REHEARSED:
+        calls["dry run"] = ("train", [*words, "--name=dry", "--dry_run=true"])
     results = run_several(list(calls.values()), cwd=folder)
     return Chain(case, folder, rows, words, dict(zip(calls, results, strict=True)))
 
@@ -326,3 +329,12 @@ def test_exporting_the_run_again_gives_the_same_weights_as_the_next_version(chai
 def test_the_settings_that_are_written_down_are_complete(chain: Chain) -> None:
     written = yaml.safe_load((chain.run / "config.yaml").read_text("utf-8"))
     assert written == plain(commands.parse(TrainConfig, chain.words))
+
+
+@pytest.mark.parametrize("chain", REHEARSED, indirect=True)
+def test_a_dry_run_says_what_a_run_would_take_and_leaves_nothing(chain: Chain) -> None:
+    said = chain.done["dry run"].stdout
+    for words in ("Data check", "Lengths", "Batch 1: ", "[CLS] ", "Steps  ", "Expected time  ", "Peak memory  "):
+        assert words in said
+    assert not (chain.folder / "runs" / "dry").exists()
+    assert not (chain.folder / "saved_models" / "dry").exists()

@@ -30,9 +30,9 @@ RUNS: dict[int, dict[str, dict[str, object]]] = {
     2: {
         "adamw": WEIGHTED,
         "stock adamw": {**WEIGHTED, "optimizer": "stock adamw"},
-        "sgd": {"optimizer": "sgd"},
+        "sgd": {"optimizer": "sgd", "compare_replicas": True},
         "float16": FLOAT16,
-        "dropout": {"dropout": 0.2},
+        "dropout": {"dropout": 0.2, "compare_replicas": True},
         "dropout again": {"dropout": 0.2},
     },
     4: {"2 micro-batches": {**WEIGHTED, "accumulation": 2}, "sgd": {"optimizer": "sgd"}},

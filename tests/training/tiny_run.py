@@ -47,6 +47,7 @@ class Settings:
     clip_norm: float = 0.5
     class_weights: bool = False
     loss_scale: float = 0.0  # to begin with, where the loss is scaled; 0 takes Keras' own
+    compare_replicas: bool = False  # also give each replica's loss of one batch
 
 
 def batches(settings: Settings) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]]:
@@ -119,7 +120,8 @@ def train(settings: Settings, strategy: tf.distribute.Strategy) -> dict[str, Any
     result["iterations"] = model.optimizer.iterations.numpy()
     if settings.loss_scale:
         result["loss_scale"] = model.optimizer.dynamic_scale.numpy()
-    result["replica_losses"] = losses_of_replicas(model, examples[0], strategy)
+    if settings.compare_replicas:
+        result["replica_losses"] = losses_of_replicas(model, examples[0], strategy)
     return result
 
 
