@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -29,6 +32,15 @@ def log_to(path: Path) -> Iterator[None]:
             yield
         finally:
             _log.file = StringIO()
+
+
+def program(name: str) -> str:
+    """How the user's shell finds a program of this environment: by its name, or else by its path."""
+    path = Path(sys.executable).parent / name
+    if shutil.which(name) == str(path) or not path.exists():
+        return name
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def outputs() -> list[Console]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sftkeras import commands, runtime
 from sftkeras.config import ExportCommandConfig, TrainConfig
-from sftkeras.console import say
+from sftkeras.console import program, say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import Origin
 from sftkeras.exporting.fresh_process import FreshProcess
@@ -38,14 +38,14 @@ def main(config: ExportCommandConfig) -> None:
 
 def describe(version: ExportedVersion) -> None:
     """Prints where the version is, how it was proved, and what to type next."""
-    model = shlex.quote(str(version.path.parent))
+    model, python = shlex.quote(str(version.path.parent)), program("python")
     say(
         f"{version.path}  version {version.version}",
         f"It answers as the trained model does (largest difference {version.parity:.1e}), loaded in a fresh process; "
         f"its weights take {version.size_ratio:.3f} times their bare size.",
         "",
-        f'Ask it:    python -m sftkeras.predict --model {model} "a text"',
-        f"Judge it:  python -m sftkeras.evaluate --model {model} --data FILE",
+        f'Ask it:    {python} -m sftkeras.predict --model {model} "a text"',
+        f"Judge it:  {python} -m sftkeras.evaluate --model {model} --data FILE",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sftkeras import commands
 from sftkeras.config import TrainConfig, plain
-from sftkeras.console import log_to, outputs, progress_bar, say
+from sftkeras.console import log_to, outputs, program, progress_bar, say
 from sftkeras.data import quick_check
 from sftkeras.errors import SFTError
 from sftkeras.runs import Run
@@ -119,7 +119,7 @@ def export_and_judge(
 
 def export_command(run: Run) -> str:
     """What to type to export the run's best epoch."""
-    return f"python -m sftkeras.export --run {shlex.quote(str(run.folder))}"
+    return f"{program('python')} -m sftkeras.export --run {shlex.quote(str(run.folder))}"
 
 
 def export(config: TrainConfig, data: LabelledData, run: Run, process: FreshProcess) -> ExportedVersion:
@@ -216,16 +216,16 @@ def rehearse(config: TrainConfig) -> None:
 def say_what_next(run: Run, report: dict[str, Any]) -> None:
     """Ends with the paths and the commands that follow."""
     version = Path(report["export"]["path"])
-    model = shlex.quote(str(version.parent))
+    model, python = shlex.quote(str(version.parent)), program("python")
     say(
         "",
         f"Exported model  {version}",
         f"Report          {run.folder / 'report.html'}",
         "",
         "What to type next:",
-        f'  python -m sftkeras.predict --model {model} "a text of yours"',
-        f"  python -m sftkeras.evaluate --model {model} --data FILE",
-        f"  tensorboard --logdir {shlex.quote(str(run.tensorboard))}",
+        f'  {python} -m sftkeras.predict --model {model} "a text of yours"',
+        f"  {python} -m sftkeras.evaluate --model {model} --data FILE",
+        f"  {program('tensorboard')} --logdir {shlex.quote(str(run.tensorboard))}",
     )
 
 

@@ -100,11 +100,12 @@ def test_a_full_disk_at_export_leaves_no_half_version_and_the_run_to_export_late
         "another folder with --export.folder."
     )
     assert list(small_disk.iterdir()) == [filling]
-    later = f"python -m sftkeras.export --run {tmp_path}/runs/tiny"
-    assert done.stdout.rstrip().endswith(f"Not exported, but the trained model is safe. Export it later with: {later}")
+    advice, later = done.stdout.splitlines()[-1].split(": ")
+    assert advice == "Not exported, but the trained model is safe. Export it later with"
+    assert later.endswith(f"python -m sftkeras.export --run {tmp_path}/runs/tiny")
 
     filling.unlink()
-    done = run_command(*later.removeprefix("python -m sftkeras.").split(), cwd=tmp_path)
+    done = run_command(*later.partition(" -m sftkeras.")[2].split(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (small_disk / "tiny" / "1" / "saved_model.pb").is_file()
 
