@@ -63,6 +63,8 @@ class Running:
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
+                # A job that a script puts in the background ignores SIGINT, and so would its children.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def wait_until(self, reached: Callable[[], object], seconds: float = 120) -> None:
