@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,21 @@ def land(temporary: Path, final: Path) -> None:
     os.replace(final, aside)
     os.replace(temporary, final)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    write_aside(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+
+
+def write_aside(path: Path, write: Callable[[Path], Any]) -> None:
+    """Calls `write(aside)` with a path beside `path`, then renames: no reader sees half a file."""
+    aside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write(aside)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:

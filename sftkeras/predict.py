@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sftkeras import commands
-from sftkeras.cache import write_errors
+from sftkeras.cache import write_aside, write_errors
 from sftkeras.config import DataConfig, PredictConfig
 from sftkeras.console import progress_bar
 from sftkeras.data.unlabelled import Texts, has_columns, read_texts
@@ -24,7 +24,6 @@ from sftkeras.exporting.answers import records
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.exporting.versions import find_version
-from sftkeras.runs import write_aside
 
 Record = dict[str, Any]
 

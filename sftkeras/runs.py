@@ -7,15 +7,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
-from sftkeras.cache import write_errors
+from sftkeras.cache import write_errors, write_text
 from sftkeras.config import TrainConfig, plain
 from sftkeras.errors import SFTError
 
@@ -179,18 +179,3 @@ def _reading(path: Path) -> Iterator[None]:
 def kept(best_weights: Path) -> str:
     """Says, in a sentence for an error, whether there are weights to go on with."""
     return f"The best epoch so far is kept in {best_weights}." if best_weights.exists() else "Nothing is kept."
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    write_aside(path, lambda aside: aside.write_text(text, encoding="utf-8"))
-
-
-def write_aside(path: Path, write: Callable[[Path], Any]) -> None:
-    """Calls `write(aside)` with a path beside `path`, then renames: no reader sees half a file."""
-    aside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)

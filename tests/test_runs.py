@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from sftkeras.cache import write_aside
 from sftkeras.commands import parse
 from sftkeras.config import OptimizerConfig, TaskConfig, TrainConfig
 from sftkeras.errors import SFTError
-from sftkeras.runs import Run, write_aside
+from sftkeras.runs import Run
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film"]
 

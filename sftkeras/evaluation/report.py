@@ -5,9 +5,7 @@ What the report says is decided here; what it looks like, in pages.py and the te
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sftkeras.cache import write_aside
 from sftkeras.config import ReportConfig
 from sftkeras.errors import SFTError
 from sftkeras.evaluation import pictures
@@ -237,13 +236,9 @@ def _vector_pictures(judged: Judged, drawings: dict[str, Figure]) -> dict[str, s
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Writes aside and renames, so that no reader sees half a file."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Writes a file whole or not at all, its folder too."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(content)
-        aside.replace(path)
+        write_aside(path, lambda aside: aside.write_bytes(content))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            aside.unlink()
         raise SFTError("SFT606", path=path, problem=error.strerror or error) from error

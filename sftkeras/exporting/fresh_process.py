@@ -189,20 +189,6 @@ class FreshProcess:
         raise SFTError("SFT507", how=how, last=last)
 
 
-def answer_in_fresh_process(
-    version: Path,
-    texts: Sequence[str],
-    pairs: Sequence[str] | None = None,
-    *,
-    batch_size: int = 32,
-    outputs: Sequence[str] | None = None,
-    progress: Callable[[int], object] | None = None,
-) -> Answers:
-    """Loads a version in a fresh process and answers; see `FreshProcess`."""
-    with FreshProcess(version) as process:
-        return process.answer(texts, pairs, batch_size=batch_size, outputs=outputs, progress=progress)
-
-
 def _environment(gpu: bool) -> dict[str, str]:
     settings = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     if not gpu:

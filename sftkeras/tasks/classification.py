@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from sftkeras.config import LabelKind, TaskConfig
 from sftkeras.errors import SFTError, did_you_mean
+from sftkeras.tasks.head import dense_head
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,7 @@ class Classification:
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Gives logits [batch, classes]."""
-        features = keras.layers.Dropout(self.dropout, dtype="float32", name="head_dropout")(features)
-        return keras.layers.Dense(len(self.label_names), dtype="float32", name="logits")(features)
+        return dense_head(features, len(self.label_names), self.dropout)
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Cross-entropy with label smoothing (Szegedy et al., 2016, arXiv:1512.00567), [batch]."""
@@ -99,8 +99,7 @@ class MultiLabelClassification:
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Gives logits [batch, classes]."""
-        features = keras.layers.Dropout(self.dropout, dtype="float32", name="head_dropout")(features)
-        return keras.layers.Dense(len(self.label_names), dtype="float32", name="logits")(features)
+        return dense_head(features, len(self.label_names), self.dropout)
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Binary cross-entropy, weighted by class and averaged over the labels, [batch]."""

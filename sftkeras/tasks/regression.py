@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.config import LabelKind
+from sftkeras.tasks.head import dense_head
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,7 @@ class Regression:
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Gives the standardised number, [batch, 1]."""
-        features = keras.layers.Dropout(self.dropout, dtype="float32", name="head_dropout")(features)
-        return keras.layers.Dense(1, dtype="float32", name="logits")(features)
+        return dense_head(features, 1, self.dropout)
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Squared error of the standardised number, [batch]."""

@@ -11,10 +11,10 @@ from pathlib import Path
 import keras
 from rich.progress import Progress, TaskID
 
-from sftkeras.cache import write_errors
+from sftkeras.cache import write_aside, write_errors
 from sftkeras.console import progress_bar, say
 from sftkeras.errors import SFTError
-from sftkeras.runs import kept, write_aside
+from sftkeras.runs import kept
 from sftkeras.training.batches import Batches
 
 Logs = dict[str, float]

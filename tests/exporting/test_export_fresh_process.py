@@ -11,7 +11,7 @@ from tiny_models import MAX_LENGTH, Exported
 
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import WEIGHTS
-from sftkeras.exporting.fresh_process import FreshProcess, answer_in_fresh_process
+from sftkeras.exporting.fresh_process import FreshProcess
 
 import tensorflow as tf  # isort: skip
 
@@ -25,7 +25,8 @@ def copy(classifier: Exported, tmp_path: Path) -> Path:
 def test_moved_export_answers_in_a_process_of_its_own(copy: Path, classifier: Exported) -> None:
     counted: list[int] = []
     texts = ["good film"] * 3 + ["a much longer text about a film", ""]
-    answers = answer_in_fresh_process(copy, texts, batch_size=2, progress=counted.append)
+    with FreshProcess(copy) as process:
+        answers = process.answer(texts, batch_size=2, progress=counted.append)
     expected = classifier.text_model(tf.constant(texts))
     np.testing.assert_allclose(answers["probabilities"], expected["probabilities"], atol=1e-6)
     assert sum(counted) == len(texts)
