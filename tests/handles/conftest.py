@@ -1,12 +1,16 @@
-"""Wheels made on the spot and served to pip from a folder, and a cache of each test's own: no test needs a network."""
+"""What stands in for the network, and a cache of each test's own.
+
+Wheels are made on the spot and served to pip from a folder, TF-Hub modules by a server on the loopback device.
+"""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from module_server import ModuleServer, module_server
 
 MakeWheel = Callable[..., Path]
 
@@ -23,7 +27,14 @@ MODEL = {
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("SFTKERAS_CACHE", str(folder))
+    monkeypatch.delenv("TFHUB_CACHE_DIR", raising=False)
     return folder
+
+
+@pytest.fixture
+def server() -> Iterator[ModuleServer]:
+    with module_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from sftkeras.errors import SFTError
-from sftkeras.handles import check_safetensors, kind_of
+from sftkeras.handles import check_safetensors, check_weights, kind_of
 
 WEIGHTS = save({"weight": np.arange(64, dtype=np.float32), "bias": np.zeros(3, np.float32)})
 
@@ -35,6 +35,10 @@ def refused(code: str, act, *arguments) -> str:
         (["config.json", "model.safetensors", "pytorch_model.bin", "tf_model.h5"], "hugging_face"),
         (["config.json", "metadata.json", "model.weights.h5"], "keras_hub"),
         (["config.json", "model.weights.json", "model_00000.weights.h5"], "keras_hub"),
+        (["saved_model.pb", "fingerprint.pb"], "tfhub"),
+        (["saved_model.pb", "keras_metadata.pb", "tf_model.h5"], "tfhub"),
+        (["saved_model.pb", "config.json", "model.safetensors"], "hugging_face"),
+        (["saved_model.pb", "config.json", "model.weights.h5"], "keras_hub"),
     ],
 )
 def test_a_folder_is_known_by_its_files(tmp_path, names, kind):
@@ -95,3 +99,38 @@ def test_a_file_that_is_no_safetensors_is_refused(tmp_path, content):
 
 def test_a_missing_safetensors_file_is_named(tmp_path):
     assert "model.safetensors is missing" in refused("SFT306", check_safetensors, tmp_path / "model.safetensors")
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    """The files of a TF-Hub module whose variables are in two shards."""
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "saved_model.pb").write_bytes(b"a graph with VarHandleOp")
+    for name in ("index", "data-00000-of-00002", "data-00001-of-00002"):
+        (tmp_path / f"variables/variables.{name}").touch()
+    return tmp_path
+
+
+def test_a_whole_module_passes(module):
+    check_weights(module)
+
+
+@pytest.mark.parametrize("name", ["index", "data-00000-of-00002", "data-00001-of-00002"])
+def test_a_module_names_the_file_it_misses(module, name):
+    (module / f"variables/variables.{name}").unlink()
+    assert f"variables/variables.{name} is missing" in refused("SFT306", check_weights, module)
+
+
+def test_a_module_without_variables_needs_none_of_their_files(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"a graph that tokenises")
+    check_weights(tmp_path)
+
+
+def test_a_module_in_tf1_format_is_refused_with_what_to_take_instead(module):
+    (module / "tfhub_module.pb").touch()
+    assert "TF2" in refused("SFT363", check_weights, module)
+
+
+def test_an_empty_graph_is_refused(module):
+    (module / "saved_model.pb").write_bytes(b"")
+    assert "saved_model.pb is empty" in refused("SFT364", check_weights, module)

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+from refusing import refused
 
-from sftkeras.errors import SFTError
 from sftkeras.handles import check_safetensors, kind_of, packages, resolve
 
 MINILM = (
@@ -25,14 +25,6 @@ FOLDER = "pypi:tiny-model==1.0/tiny_model/model"
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def refused(code: str, handle: str, **options) -> str:
-    with pytest.raises(SFTError) as error:
-        resolve(handle, **options)
-    assert error.value.code == code
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def visible(cache: Path) -> list[Path]:
@@ -114,16 +106,6 @@ def test_a_missing_version_gives_the_reason_of_pip_in_one_line(make_wheel, cache
     assert "--data.train pypi:tiny-model==9.9/tiny_model/model" in message
     assert "from versions: 1.0" in message
     assert not visible(cache)
-
-
-def test_a_source_archive_is_never_built(index, tmp_path):
-    source = tmp_path / "tiny_model-1.0"
-    source.mkdir()
-    (source / "setup.py").write_text(f"import pathlib; pathlib.Path({str(tmp_path / 'BUILT')!r}).touch()")
-    (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n")
-    shutil.make_archive(str(index / "tiny_model-1.0"), "gztar", tmp_path, "tiny_model-1.0")
-    assert "source archives are not read" in refused("SFT311", FOLDER)
-    assert not (tmp_path / "BUILT").exists()
 
 
 def test_a_truncated_wheel_is_named(make_wheel, cache):
@@ -243,7 +225,7 @@ def test_a_full_disk_is_coded_and_nothing_stays(make_wheel, cache, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("sftkeras.handles.archives.shutil.copyfileobj", full)
+    monkeypatch.setattr("sftkeras.handles.wheels.shutil.copyfileobj", full)
     assert "SFTKERAS_CACHE" in refused("SFT108", FOLDER)
     assert not visible(cache)
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import kagglehub
 import pytest
 import requests
+from refusing import refused
 
-from sftkeras.errors import SFTError
 from sftkeras.handles import resolve
 from sftkeras.handles.presets import preset_handles
 
@@ -15,14 +15,6 @@ TINY = "keras/bert/keras/bert_tiny_en_uncased/3"
 def kaggle_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kaggle"))
     return tmp_path / "kaggle"
-
-
-def refused(code: str, handle: str, **options) -> str:
-    with pytest.raises(SFTError) as error:
-        resolve(handle, **options)
-    assert error.value.code == code
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def answering(error: Exception):

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import huggingface_hub.constants
 import pytest
+from refusing import refused
 
-from sftkeras.errors import SFTError
 from sftkeras.handles import resolve
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -95,14 +95,6 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     yield hub
     server.shutdown()
     server.server_close()
-
-
-def refused(code: str, handle: str, **options) -> str:
-    with pytest.raises(SFTError) as error:
-        resolve(handle, **options)
-    assert error.value.code == code
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def test_a_repository_is_fetched_without_its_pickles_and_reused_without_a_network(hub, caplog):
@@ -197,3 +189,9 @@ def test_offline_and_not_cached_asks_nobody(hub):
 def test_a_repository_without_a_kind_of_weights_is_refused(hub):
     hub.files = {"README.md": b"hello"}
     assert "README.md" in refused("SFT304", "hf://org/tiny")
+
+
+def test_a_repository_with_only_a_saved_model_is_refused_before_any_download(hub):
+    hub.files = {"saved_model.pb": b"graph", "README.md": b"hello"}
+    refused("SFT304", "hf://org/tiny")
+    assert not [path for path in hub.served if "resolve" in path]

@@ -5,17 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from refusing import refused
 
-from sftkeras.errors import SFTError
 from sftkeras.handles import resolve
 from sftkeras.handles.reasons import in_one_line
-
-
-def refused(handle: str, **options) -> str:
-    with pytest.raises(SFTError) as error:
-        resolve(handle, **options)
-    assert error.value.code == "SFT303"
-    return str(error.value)
 
 
 def test_a_path_is_taken_as_it_is_written(tmp_path, monkeypatch):
@@ -33,19 +26,24 @@ def test_a_missing_path_suggests_the_nearest_that_exists(tmp_path, monkeypatch, 
     (tmp_path / "models/minilm").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     near = "models/minilm" if handle.startswith("models") else "models"
-    message = refused(handle, flag="--backbone.handle")
+    message = refused("SFT303", handle, flag="--backbone.handle")
     assert f'Did you mean "{near}"?' in message
     assert f"--backbone.handle {handle}" in message
 
 
 def test_a_missing_path_names_the_first_part_that_is_not_there(tmp_path):
-    assert f"{tmp_path}/zzz is the first part that does not exist" in refused(f"{tmp_path}/zzz/model/x")
+    assert f"{tmp_path}/zzz is the first part that does not exist" in refused("SFT303", f"{tmp_path}/zzz/model/x")
+
+
+@pytest.mark.parametrize("address", ["tfhub.dev/google/bert/1", "www.kaggle.com/models/google/bert"])
+def test_an_address_without_its_beginning_is_recognised(address):
+    assert f'Did you mean "https://{address}"?' in refused("SFT303", address)
 
 
 def test_a_path_below_a_file_or_beyond_any_length_is_just_missing(tmp_path):
     (tmp_path / "file").touch()
-    refused(f"{tmp_path}/file/model")
-    refused("x" * 100_000)
+    refused("SFT303", f"{tmp_path}/file/model")
+    refused("SFT303", "x" * 100_000)
 
 
 def test_a_mistyped_preset_suggests_the_nearest_and_says_so_without_tensorflow():
@@ -58,7 +56,7 @@ try:
     resolve("bert_tiny_en_uncasd")
 except SFTError as error:
     print(error)
-heavy = {"tensorflow", "keras", "keras_hub", "huggingface_hub", "kagglehub"} & set(sys.modules)
+heavy = {"tensorflow", "keras", "keras_hub", "huggingface_hub", "kagglehub", "requests"} & set(sys.modules)
 sys.exit(f"imported {heavy}" if heavy else 0)
 """
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
