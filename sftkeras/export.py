@@ -12,6 +12,7 @@ from sftkeras.console import program, say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import Origin
 from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.op_gate import known_release
 from sftkeras.exporting.versions import check_writable
 from sftkeras.runs import Run
 
@@ -26,25 +27,33 @@ def main(config: ExportCommandConfig) -> None:
     run = Run.open(config.run)
     settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
     folder = Path(config.folder or settings.export.folder).expanduser() / settings.name
+    server = config.server or settings.export.server
+    if server:
+        known_release(server, "--server")
     check_writable(folder, "--folder")  # before the seconds that TensorFlow takes to start
     runtime.start_tensorflow()
     with FreshProcess() as process:
         from sftkeras.exporting.export import export
 
         origin = Origin.read(run.origin_file) if run.origin_file.exists() else Origin.of(settings)
-        version = export(run.restore_model(), folder, origin=origin, process=process, flag="--folder")
+        version = export(run.restore_model(), folder, origin=origin, process=process, server=server, flag="--folder")
+        run.note_export(version.path)
     describe(version)
 
 
 def describe(version: ExportedVersion) -> None:
     """Prints where the version is, how it was proved, and what to type next."""
     model, python = shlex.quote(str(version.path.parent)), program("python")
+    oldest = version.minimum_server
     say(
         f"{version.path}  version {version.version}",
         f"It answers as the trained model does (largest difference {version.parity:.1e}), loaded in a fresh process; "
         f"its weights take {version.size_ratio:.3f} times their bare size.",
+        *([f"TensorFlow Serving {oldest} and newer have all its operations."] if oldest else []),
+        *(f"Warning: {warning}" for warning in version.warnings),
         "",
         f'Ask it:    {python} -m sftkeras.predict --model {model} "a text"',
+        f"Serve it:  {python} -m sftkeras.serve --models {model}",
         f"Judge it:  {python} -m sftkeras.evaluate --model {model} --data FILE",
     )
 

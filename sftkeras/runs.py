@@ -22,6 +22,7 @@ from sftkeras.errors import SFTError
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
     from sftkeras.tasks import TextModel
+    from sftkeras.tasks.network import Pooling
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Run:
     def origin_file(self) -> Path:
         """Where the model comes from, for the contract of its exports."""
         return self.folder / "origin.json"
+
+    @property
+    def export_file(self) -> Path:
+        """Which version was exported last."""
+        return self.folder / "export.json"
 
     @property
     def backbone(self) -> Path:
@@ -144,15 +150,41 @@ class Run:
         }
         write_text(self.model_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
+    def note_export(self, version: Path) -> None:
+        """Keeps in mind which version was exported from the run."""
+        write_text(self.export_file, json.dumps({"path": str(version.absolute())}) + "\n")
+
+    def last_export(self) -> Path:
+        """The version that was exported last.
+
+        Raises:
+            SFTError: SFT109 if there was none.
+        """
+        try:
+            return Path(json.loads(self.export_file.read_text(encoding="utf-8"))["path"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SFTError("SFT109", path=self.folder, problem="it has not exported a model yet") from error
+
     def restore_model(self) -> TextModel:
         """Builds the run's model with its best weights, in float32.
 
         Raises:
             SFTError: SFT112 if a file of the run is damaged, and what `load_backbone` raises.
         """
+        return self._restore()[0]
+
+    def restore_backbone(self) -> tuple[Backbone, Pooling]:
+        """Builds the run's encoder with its best weights, in float32; also gives the pooling of its token vectors.
+
+        A pooler that the run did not train is not in the run, so `has_pooler` is false then. Raises as `restore_model`.
+        """
+        _, backbone, pooling = self._restore()
+        return replace(backbone, has_pooler=backbone.has_pooler and pooling == "cls"), pooling
+
+    def _restore(self) -> tuple[TextModel, Backbone, Pooling]:
         from sftkeras.backbones import load_backbone
         from sftkeras.tasks import TextModel, attach_head, restore_task
-        from sftkeras.text import TextFeatures
+        from sftkeras.text import make_features
 
         with _reading(self.model_file):
             settings = json.loads(self.model_file.read_text(encoding="utf-8"))
@@ -162,8 +194,8 @@ class Run:
         network = attach_head(backbone, task, settings["pooling"])
         with _reading(self.best_weights):
             network.load_weights(self.best_weights)
-        features = TextFeatures(backbone.tokenizer, max_length=settings["max_length"], pairs=settings["pairs"])
-        return TextModel(features, network, task)
+        features = make_features(backbone.tokenizer, max_length=settings["max_length"], pairs=settings["pairs"])
+        return TextModel(features, network, task), backbone, settings["pooling"]
 
 
 @contextmanager

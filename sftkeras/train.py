@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import shlex
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftkeras import commands
-from sftkeras.config import TrainConfig, plain
+from sftkeras.config import TaskConfig, TrainConfig, plain
 from sftkeras.console import log_to, outputs, program, progress_bar, say
 from sftkeras.data import quick_check
 from sftkeras.errors import SFTError
 from sftkeras.runs import Run
 
 if TYPE_CHECKING:
+    from sftkeras.backbones.fetching import BackboneFolders
     from sftkeras.data import LabelledData
+    from sftkeras.evaluation import RunFacts
     from sftkeras.exporting.export import ExportedVersion
     from sftkeras.exporting.fresh_process import FreshProcess
     from sftkeras.training.fit import Fitted
     from sftkeras.training.setup import Setup
 
 Seconds = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is known once the model is fitted: all that its export and its report are made of."""
+
+    config: TrainConfig
+    data: LabelledData
+    setup: Setup
+    fitted: Fitted
+    run: Run
+    seconds: Seconds
 
 
 def main(config: TrainConfig) -> None:
@@ -32,36 +47,56 @@ def main(config: TrainConfig) -> None:
         return
     run = Run.plan(config)
     seconds: Seconds = {}
-    backbone_folder, data = read(config, seconds)
-    setup = prepare(config, data, backbone_folder, seconds)
+    folders, data = read(config, seconds)
+    setup = prepare(config, data, folders, seconds)
     run.create(config)  # only now: a mistake in the data or the weights must not cost an earlier run
     with run.naming_full_disk(), log_to(run.log_file):
-        fitted = train(config, setup, run, seconds)
+        fitted = train(config, data, setup, run, seconds)
         if fitted.interrupted:
             say(f"Export what there is with: {export_command(run)}")
             raise KeyboardInterrupt
-        report = export_and_judge(config, data, setup, fitted, run, seconds)
+        report = export_and_judge(Trained(config, data, setup, fitted, run, seconds))
         say_what_next(run, report)
 
 
 def check_settings(config: TrainConfig) -> None:
     """Finds what is wrong before anything heavy is imported or made."""
+    from sftkeras.exporting.op_gate import known_release
     from sftkeras.exporting.versions import check_writable
 
     if not config.backbone.handle:
         raise SFTError("SFT104", flag="--backbone.handle", remedy="Say where the pretrained weights are.")
+    check_task(config.task)
+    if config.export.server:
+        known_release(config.export.server)
     quick_check(config.data)
     check_writable(Path(config.export.folder).expanduser() / config.name, "--export.folder")
 
 
-def read(config: TrainConfig, seconds: Seconds) -> tuple[Path, LabelledData]:
+def check_task(task: TaskConfig) -> None:
+    """Refuses a setting that the task would not look at: whoever sets it means something by it.
+
+    Raises:
+        SFTError: SFT412.
+    """
+    unused: dict[str, tuple[str, ...]] = {
+        "number": ("multi_label", "threshold", "label_smoothing", "class_weights"),
+        "class": ("threshold",),
+    }
+    for name in unused.get(task.label_kind, ()):
+        if getattr(task, name) != getattr(TaskConfig(), name):
+            answers = "numbers" if task.label_kind == "number" else "one label a text"
+            raise SFTError("SFT412", setting=f"--task.{name}", answers=answers)
+
+
+def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, LabelledData]:
     """Fetches the weights, then reads, checks and divides the data, and shows what was found."""
+    from sftkeras.backbones.fetching import fetch_backbone
     from sftkeras.data import DataError, describe, load_data, show_findings
-    from sftkeras.handles import check_weights, resolve
 
     began = time.perf_counter()
-    backbone_folder = resolve(config.backbone.handle)
-    check_weights(backbone_folder)
+    backbone = config.backbone
+    folders = fetch_backbone(backbone.handle, backbone.preprocessor, max_length=backbone.max_length)
     try:
         with progress_bar() as progress:
             data = load_data(config.data, config.task.label_kind, config.seed, progress)
@@ -71,10 +106,10 @@ def read(config: TrainConfig, seconds: Seconds) -> tuple[Path, LabelledData]:
     show_findings(data.findings)
     say(describe(data))
     seconds["data"] = time.perf_counter() - began
-    return backbone_folder, data
+    return folders, data
 
 
-def prepare(config: TrainConfig, data: LabelledData, backbone_folder: Path, seconds: Seconds) -> Setup:
+def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders, seconds: Seconds) -> Setup:
     """Loads the weights, tokenises the texts and plans the batches."""
     from sftkeras import runtime
 
@@ -82,17 +117,19 @@ def prepare(config: TrainConfig, data: LabelledData, backbone_folder: Path, seco
     runtime.start_tensorflow()
     from sftkeras.training.setup import set_up
 
-    setup = set_up(config, data, backbone_folder)
+    setup = set_up(config, data, folders)
     say(setup.describe())
     seconds["setup"] = time.perf_counter() - began
     return setup
 
 
-def train(config: TrainConfig, setup: Setup, run: Run, seconds: Seconds) -> Fitted:
+def train(config: TrainConfig, data: LabelledData, setup: Setup, run: Run, seconds: Seconds) -> Fitted:
     """Fits the model and leaves all that is needed to build it again in the run."""
+    from sftkeras.exporting.contract import Origin
     from sftkeras.training.fit import fit
 
     run.keep_model(setup.text_model, setup.backbone, config.backbone.pooling)
+    Origin.of(config, data.fingerprint, row_counts(data)).write(run.origin_file)
     fitted = fit(setup.model, setup.train, setup.validation, config, run)
     seconds["train"] = fitted.seconds
     if not fitted.interrupted:
@@ -100,21 +137,24 @@ def train(config: TrainConfig, setup: Setup, run: Run, seconds: Seconds) -> Fitt
     return fitted
 
 
-def export_and_judge(
-    config: TrainConfig, data: LabelledData, setup: Setup, fitted: Fitted, run: Run, seconds: Seconds
-) -> dict[str, Any]:
+def row_counts(data: LabelledData) -> dict[str, int]:
+    """How many rows each part has."""
+    return {part: len(rows) for part, rows in data.splits.items()}
+
+
+def export_and_judge(trained: Trained) -> dict[str, Any]:
     """Publishes the SavedModel, lets it answer the test rows in a fresh process, and writes the report."""
     from sftkeras.exporting.fresh_process import FreshProcess
 
     with FreshProcess() as process:  # starts while the export is written
         began = time.perf_counter()
         try:
-            version = export(config, data, run, process)
+            version = export(trained, process)
         except (SFTError, KeyboardInterrupt):
-            say(f"Not exported, but the trained model is safe. Export it later with: {export_command(run)}")
+            say(f"Not exported, but the trained model is safe. Export it later with: {export_command(trained.run)}")
             raise
-        seconds["export"] = time.perf_counter() - began
-        return judge_version(config, data, setup, fitted, version, process, run, seconds)
+        trained.seconds["export"] = time.perf_counter() - began
+        return judge_version(trained, version, process)
 
 
 def export_command(run: Run) -> str:
@@ -122,71 +162,42 @@ def export_command(run: Run) -> str:
     return f"{program('python')} -m sftkeras.export --run {shlex.quote(str(run.folder))}"
 
 
-def export(config: TrainConfig, data: LabelledData, run: Run, process: FreshProcess) -> ExportedVersion:
+def export(trained: Trained, process: FreshProcess) -> ExportedVersion:
     """Builds the best model again from the run's folder, in float32, and publishes it if it proves equal."""
     from sftkeras import runtime
     from sftkeras.exporting.contract import Origin
     from sftkeras.exporting.export import export as publish
 
+    config, data, run = trained.config, trained.data, trained.run
     runtime.full_precision()
-    origin = Origin.of(config, data.fingerprint, {part: len(rows) for part, rows in data.splits.items()})
-    origin.write(run.origin_file)
     samples = data.splits["test"][:8]
-    return publish(
+    version = publish(
         run.restore_model(),
         Path(config.export.folder).expanduser() / config.name,
-        origin=origin,
+        origin=Origin.read(run.origin_file),
         sample_texts=data.examples.texts(samples),
         sample_pairs=data.examples.pairs(samples),
         process=process,
+        server=config.export.server,
     )
+    run.note_export(version.path)
+    return version
 
 
-def judge_version(
-    config: TrainConfig,
-    data: LabelledData,
-    setup: Setup,
-    fitted: Fitted,
-    version: ExportedVersion,
-    process: FreshProcess,
-    run: Run,
-    seconds: Seconds,
-) -> dict[str, Any]:
+def judge_version(trained: Trained, version: ExportedVersion, process: FreshProcess) -> dict[str, Any]:
     """Writes the report of the exported version, and its figures into TensorBoard and the version's contract."""
-    from sftkeras import runtime
-    from sftkeras.evaluation import RunFacts, print_summary, write_report
+    from sftkeras.evaluation import print_summary, write_report
     from sftkeras.exporting.contract import update_contract
     from sftkeras.judging import baselines_for, curves, judge, samples
     from sftkeras.training.tensorboard import write_answers
 
+    config, data, run = trained.config, trained.data, trained.run
     began = time.perf_counter()
-    judged = judge(process, data, setup.text_model.task.settings(), batch_size=config.training.batch_size)
-    seconds["judge"] = time.perf_counter() - began
-    facts = RunFacts(
-        name=config.name,
-        examples={part: len(rows) for part, rows in data.splits.items()},
-        model={
-            "backbone": config.backbone.handle,
-            "parameters": setup.model.network.count_params(),
-            "best_epoch": fitted.best_epoch,
-        },
-        config=plain(config),
-        history=fitted.record.epochs,
-        step_losses=fitted.record.losses,
-        findings=[found.to_json() for found in (*data.findings, *setup.tokens.findings())],
-        export={
-            "path": str(version.path),
-            "version": version.version,
-            "parity": version.parity,
-            "size_ratio": version.size_ratio,
-            "examples_per_second": process.examples_per_second,
-        },
-        seconds=seconds,
-        examples_per_second=fitted.examples_per_second,
-        versions=runtime.versions(),
-        seed=config.seed,
-    )
+    task = trained.setup.text_model.task.settings()
+    judged = judge(process, data, task, batch_size=config.training.batch_size)
+    trained.seconds["judge"] = time.perf_counter() - began
     baselines = baselines_for(judged, data, config.report, config.seed)
+    facts = facts_of(trained, version, process.examples_per_second)
     report = write_report(run.folder, judged, facts, baselines, config.report)
     update_contract(version.path, metrics=report["metrics"])
     write_answers(
@@ -202,15 +213,48 @@ def judge_version(
     return report
 
 
+def facts_of(trained: Trained, version: ExportedVersion, served_per_second: float) -> RunFacts:
+    """What the report says besides the figures: how the model came about, and what was exported."""
+    from sftkeras import runtime
+    from sftkeras.evaluation import RunFacts
+
+    config, setup, fitted = trained.config, trained.setup, trained.fitted
+    return RunFacts(
+        name=config.name,
+        examples=row_counts(trained.data),
+        model={
+            "backbone": config.backbone.handle,
+            **({"notes": "; ".join(setup.backbone.notes)} if setup.backbone.notes else {}),
+            "parameters": setup.model.network.count_params(),
+            "best_epoch": fitted.best_epoch,
+        },
+        config=plain(config),
+        history=fitted.record.epochs,
+        step_losses=fitted.record.losses,
+        findings=[found.to_json() for found in (*trained.data.findings, *setup.inputs.findings())],
+        export={
+            "path": str(version.path),
+            "version": version.version,
+            "parity": version.parity,
+            "size_ratio": version.size_ratio,
+            "examples_per_second": served_per_second,
+        },
+        seconds=trained.seconds,
+        examples_per_second=fitted.examples_per_second,
+        versions=runtime.versions(),
+        seed=config.seed,
+    )
+
+
 def rehearse(config: TrainConfig) -> None:
     """Runs a few real steps on the real data and says what the whole would take."""
-    backbone_folder, data = read(config, {})
+    folders, data = read(config, {})
     from sftkeras import runtime
 
     runtime.start_tensorflow()
     from sftkeras.training.dry_run import dry_run
 
-    dry_run(config, data, backbone_folder)
+    dry_run(config, data, folders)
 
 
 def say_what_next(run: Run, report: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_bert import write_tiny_bert
 
 from sftkeras.cache import write_aside
 from sftkeras.commands import parse
@@ -107,31 +107,12 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def backbone_folder(folder: Path, kind: str, pooler: bool) -> Path:
     """A tiny encoder, as KerasHub saves it, or as a Hugging Face folder with or without a pooler."""
     import keras_hub
-    import numpy as np
-    from safetensors.numpy import save_file
 
     if kind == "keras_hub":
         keras_hub.models.BertBackbone(8, 1, 2, 8, 8, max_sequence_length=9).save_to_preset(str(folder))
         keras_hub.models.BertTokenizer(vocabulary=VOCABULARY, lowercase=True).save_to_preset(str(folder))
         return folder
-    folder.mkdir()
-    sizes = {"vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 0, "num_attention_heads": 2}
-    sizes |= {"intermediate_size": 8, "max_position_embeddings": 9}
-    (folder / "config.json").write_text(json.dumps({"model_type": "bert", **sizes}))
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY))
-    shapes: dict[str, tuple[int, ...]] = {
-        "embeddings.word_embeddings.weight": (8, 8),
-        "embeddings.position_embeddings.weight": (9, 8),
-        "embeddings.token_type_embeddings.weight": (2, 8),
-        "embeddings.LayerNorm.weight": (8,),
-        "embeddings.LayerNorm.bias": (8,),
-    }
-    if pooler:
-        shapes |= {"pooler.dense.weight": (8, 8), "pooler.dense.bias": (8,)}
-    random = np.random.default_rng(1)
-    tensors = {name: random.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()}
-    save_file(tensors, folder / "model.safetensors")
-    return folder
+    return write_tiny_bert(folder, pooler=pooler)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +155,15 @@ def test_a_moved_run_gives_its_model_again(tmp_path: Path, kind: str, pooler: bo
     for name, answer in restored(texts, pairs).items():
         np.testing.assert_array_equal(answer, expected[name], err_msg=name)
     assert restored.features.fingerprint == model.features.fingerprint
+
+
+def test_a_run_knows_its_last_export(tmp_path: Path) -> None:
+    run = create(config(tmp_path))
+    with pytest.raises(SFTError, match=r"SFT109.*not exported"):
+        run.last_export()
+    run.note_export(tmp_path / "films" / "1")
+    run.note_export(tmp_path / "films" / "2")
+    assert run.last_export() == tmp_path / "films" / "2"
 
 
 def test_a_damaged_run_names_the_file(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 VOCABULARY = (*SPECIALS, "a", "the", *GOOD, *BAD, *NOUNS, *LETTERS[1:], *(f"##{letter}" for letter in LETTERS))
 
 
-def write_tiny_bert(folder: Path, *, seed: int = 5) -> Path:
+def write_tiny_bert(folder: Path, *, seed: int = 5, pooler: bool = True) -> Path:
     """Writes config.json, vocab.txt and model.safetensors into `folder`, which is made, and returns it."""
     folder.mkdir(parents=True)
     config = {
@@ -34,7 +34,10 @@ def write_tiny_bert(folder: Path, *, seed: int = 5) -> Path:
     }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
-    save_file(_tensors(np.random.default_rng(seed)), folder / "model.safetensors")
+    tensors = _tensors(np.random.default_rng(seed))
+    if not pooler:
+        tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("pooler.")}
+    save_file(tensors, folder / "model.safetensors")
     return folder
 
 

@@ -2,30 +2,89 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from sftkeras.backbones.backbone import Backbone
+from sftkeras.backbones.mode import Choice, Mode, choose_mode
 from sftkeras.errors import SFTError
 from sftkeras.handles import Kind, kind_of
 
-__all__ = ["Backbone", "load_backbone"]
+__all__ = ["Backbone", "Choice", "Mode", "check_folder", "choose_mode", "load_backbone", "load_chosen"]
+
+
+def check_folder(folder: Path, *, max_length: int) -> None:
+    """Finds what `load_backbone` would refuse, as far as the small files of a Hugging Face folder tell it at once.
+
+    Imports no TensorFlow.
+
+    Raises:
+        SFTError: SFT351 or SFT353 to SFT356.
+    """
+    if kind_of(folder) == "hugging_face":
+        from sftkeras.backbones.hugging_face import check_folder as check
+
+        check(folder, max_length=max_length)
 
 
 def load_backbone(
-    folder: Path, *, max_length: int, dropout: float | None = None, without_weights: Kind | None = None
+    folder: Path,
+    *,
+    max_length: int,
+    dropout: float | None = None,
+    mode: Mode = "auto",
+    preprocessor: Path | None = None,
+    without_weights: Kind | None = None,
 ) -> Backbone:
     """Loads the encoder and the tokenizer of `folder`.
 
     Args:
-        folder: a Hugging Face or KerasHub folder, as `sftkeras.handles.resolve` gives it.
+        folder: a Hugging Face or KerasHub folder or a TF-Hub module, as `sftkeras.handles.resolve` gives it. Under a
+            strategy's scope, use `choose_mode` before it and `load_chosen` in it.
         max_length: tokens a text will have at most.
         dropout: dropout inside the encoder; None takes the checkpoint's own.
+        mode: how a TF-Hub module is loaded; see `choose_mode`.
+        preprocessor: folder of the TF-Hub preprocessor that tokenises; None takes the encoder's own tokenizer, or the
+            preprocessor that a run keeps beside its encoder.
         without_weights: the folder's kind, if it holds no weights: the encoder is built with random ones, for a run
-            that has its own.
+            that has its own. A module is always whole.
 
     Raises:
-        SFTError: SFT35x if the folder's files are broken, do not belong together, or are of no supported kind.
+        SFTError: SFT35x to SFT37x if the folder's files are broken, do not belong together, are of no supported kind
+            or cannot do what is asked.
     """
+    if without_weights is None:
+        choice = choose_mode(folder, mode)
+    else:
+        choice = Choice(folder, "opaque" if without_weights == "tfhub" else "native")
+        kept = folder / "preprocessor"
+        preprocessor = preprocessor or (kept if kept.is_dir() else None)
+    return load_chosen(
+        choice, max_length=max_length, dropout=dropout, preprocessor=preprocessor, without_weights=without_weights
+    )
+
+
+def load_chosen(
+    choice: Choice,
+    *,
+    max_length: int,
+    dropout: float | None = None,
+    preprocessor: Path | None = None,
+    without_weights: Kind | None = None,
+) -> Backbone:
+    """Loads what `choose_mode` chose, also under a strategy's scope; otherwise as `load_backbone`."""
+    if choice.mode == "opaque":
+        from sftkeras.backbones.opaque import load as load_opaque
+
+        backbone = load_opaque(choice.folder, max_length=max_length, dropout=dropout, preprocessor=preprocessor)
+    else:
+        backbone = _load_native(choice.folder, max_length, dropout, without_weights)
+        if preprocessor is not None:
+            backbone = _with_preprocessor(backbone, preprocessor)
+    return replace(backbone, notes=(*choice.notes, *backbone.notes))
+
+
+def _load_native(folder: Path, max_length: int, dropout: float | None, without_weights: Kind | None) -> Backbone:
     from sftkeras.backbones.fused_transformer import use_fused_encoder_layers
 
     if (without_weights or kind_of(folder)) == "hugging_face":
@@ -37,3 +96,15 @@ def load_backbone(
     if max_length > backbone.max_positions:
         raise SFTError("SFT351", length=max_length, most=backbone.max_positions)
     return backbone
+
+
+def _with_preprocessor(backbone: Backbone, folder: Path) -> Backbone:
+    """The same encoder, with texts tokenised by the preprocessor in `folder`."""
+    from sftkeras.backbones.preprocessor import files_of, load_preprocessor
+
+    preprocessor = load_preprocessor(folder)
+    rows = backbone.encoder.token_embedding.input_dim
+    if preprocessor.size is not None and preprocessor.size > rows:
+        raise SFTError("SFT353", folder=folder, pieces=preprocessor.size, rows=rows)
+    files = {**backbone.files, **files_of(folder, inside="preprocessor")}
+    return replace(backbone, tokenizer=preprocessor, files=files)

@@ -8,7 +8,8 @@ layer norm and GELU have their gradients written out. benchmarks/step_time.py co
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import keras
 import tensorflow as tf
@@ -74,6 +75,19 @@ def use_fused_encoder_layers(model: keras.Model) -> int:
     for layer in layers:
         layer.__class__ = FusedTransformerEncoder
     return len(layers)
+
+
+@contextmanager
+def stock_encoder_layers(model: keras.Model) -> Iterator[None]:
+    """Makes the fused layers of `model` stock ones inside the block, for a graph that any TensorFlow differentiates."""
+    layers = [layer for layer in model._flatten_layers() if type(layer) is FusedTransformerEncoder]
+    for layer in layers:
+        layer.__class__ = TransformerEncoder
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.__class__ = FusedTransformerEncoder
 
 
 def _dense(layer: keras.layers.Dense | keras.layers.EinsumDense, x: tf.Tensor) -> tf.Tensor:

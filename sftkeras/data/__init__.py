@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sftkeras.data.first_look import quick_check
     from sftkeras.data.labels import LabelKind
     from sftkeras.data.load import LabelledData, load_data, load_file
+    from sftkeras.data.row_inputs import RawTexts, RowInputs
     from sftkeras.data.show import describe, describe_lengths, print_findings, show_findings
     from sftkeras.data.tokens import TokenCache, tokenise
 
@@ -26,6 +27,8 @@ _HOMES = {
     "Finding": "findings",
     "LabelKind": "labels",
     "LabelledData": "load",
+    "RawTexts": "row_inputs",
+    "RowInputs": "row_inputs",
     "TokenCache": "tokens",
     "describe": "show",
     "describe_lengths": "show",
@@ -45,6 +48,8 @@ __all__ = [
     "Finding",
     "LabelKind",
     "LabelledData",
+    "RawTexts",
+    "RowInputs",
     "TokenCache",
     "describe",
     "describe_lengths",

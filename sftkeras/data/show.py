@@ -97,9 +97,9 @@ def _numbers_table(data: LabelledData) -> Table:
     return table
 
 
-def describe_lengths(lengths: np.ndarray) -> Table:
-    """Returns a table with a bar for each range of token lengths."""
-    table = Table("tokens", "rows", "", title="Lengths", box=None)
+def describe_lengths(lengths: np.ndarray, unit: str = "tokens") -> Table:
+    """Returns a table with a bar for each range of lengths, which count `unit`."""
+    table = Table(unit, "rows", "", title="Lengths", box=None)
     table.columns[0].justify = table.columns[1].justify = "right"
     bins = length_histogram(lengths)
     most = max((rows for _, _, rows in bins), default=0)

@@ -12,6 +12,7 @@ import numpy as np
 from rich.progress import Progress
 
 from sftkeras.cache import cache_folder, write_errors
+from sftkeras.data.batches import BatchPlan
 from sftkeras.data.cached import find_or_make
 from sftkeras.data.examples import Examples
 from sftkeras.data.findings import Finding, finding
@@ -35,12 +36,15 @@ class TokenCache:
     """Features of every row of some examples, read-only.
 
     Attributes:
+        unit: what `lengths` counts.
         lengths: [n] int32, tokens of each row.
         names: names of the features.
         truncated: how many rows were cut to the maximum length.
         longest: tokens of the longest row before the cut.
         limit: tokens of the longest row after it.
     """
+
+    unit = "tokens"
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
         self.names: tuple[str, ...] = tuple(manifest["names"])
@@ -84,6 +88,11 @@ class TokenCache:
             features[name][mask] = values[flat]
         features["padding_mask"] = mask.astype(np.int32)
         return features
+
+    def describe(self, plan: BatchPlan) -> str:
+        """Says how much of the plan's batches is padding, and how many texts were cut."""
+        cut = f", {self.truncated:,} texts cut to {self.limit} tokens" if self.truncated else ""
+        return f"{plan.padding():.1%} padding{cut}"
 
     def findings(self) -> list[Finding]:
         """Returns a warning if texts were cut."""

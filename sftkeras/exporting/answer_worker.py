@@ -38,7 +38,7 @@ class Model:
     """
 
     def __init__(self, folder: Path) -> None:
-        _refuse_dangerous_operations(folder / "saved_model.pb")
+        refuse_dangerous_operations(folder / "saved_model.pb")
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         loaded = tf.compat.v1.saved_model.loader.load(self._session, [tf.saved_model.SERVING], str(folder))
         self._signatures = {name: it for name, it in loaded.signature_def.items() if not name.startswith("__")}
@@ -71,7 +71,12 @@ class Model:
         return self._callables[signature, outputs]
 
 
-def _refuse_dangerous_operations(path: Path) -> None:
+def refuse_dangerous_operations(path: Path) -> None:
+    """Looks into saved_model.pb before anything of it runs.
+
+    Raises:
+        ValueError: its graph reaches files or Python.
+    """
     for graph in SavedModel.FromString(path.read_bytes()).meta_graphs:
         functions = graph.graph_def.library.function
         nodes = [*graph.graph_def.node, *(node for function in functions for node in function.node_def)]

@@ -20,11 +20,11 @@ FILE = "contract.json"
 CARD = "README.md"
 WEIGHTS = "variables/variables.data-00000-of-00001"
 
-_REQUIRED: dict[str, type] = {
+_REQUIRED: dict[str, type | tuple[type, ...]] = {
     "schema": int,
     "name": str,
     "task": dict,
-    "max_length": int,
+    "max_length": (int, type(None)),  # null: the encoder reads texts of any length
     "pairs": bool,
     "signatures": dict,
     "origin": dict,
@@ -64,8 +64,8 @@ class Origin:
         """Takes what it needs from a run's settings."""
         data = plain(config.data)
         for part in ("train", "validation", "test"):
-            data[part] = _without_folders(data[part])
-        return cls(str(_without_folders(config.backbone.handle)), data, data_fingerprint, rows or {}, int(config.seed))
+            data[part] = without_folders(data[part])
+        return cls(str(without_folders(config.backbone.handle)), data, data_fingerprint, rows or {}, int(config.seed))
 
 
 def write_contract(version: Path, contract: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ def read_contract(version: Path) -> dict[str, Any]:
     if not isinstance(contract, dict):
         raise SFTError("SFT503", path=path, problem="it is not a JSON object")
     for key, kind in _REQUIRED.items():
-        if type(contract.get(key)) is not kind:
+        if key not in contract or type(contract[key]) not in (kind if isinstance(kind, tuple) else (kind,)):
             raise SFTError("SFT503", path=path, problem=f'"{key}" is missing or of the wrong type')
     if contract["schema"] != SCHEMA:
         raise SFTError("SFT503", path=path, problem=f"its schema is {contract['schema']}, known is {SCHEMA}")
@@ -117,6 +117,6 @@ def check_weights(version: Path, contract: dict[str, Any]) -> None:
         raise SFTError("SFT504", path=path, problem="they are not those that contract.json describes")
 
 
-def _without_folders(handle: str | None) -> str | None:
+def without_folders(handle: str | None) -> str | None:
     """A local path says much about its owner's machine and nothing to others: only its last part is kept."""
     return handle if handle is None or "://" in handle or handle.startswith("pypi:") else Path(handle).name

@@ -14,12 +14,15 @@ import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 from sftkeras.cache import sha256_of, write_errors
+from sftkeras.errors import SFTError
 from sftkeras.exporting import contract as contracts
 from sftkeras.exporting.canonical_graph import op_names
 from sftkeras.exporting.contract import Origin
 from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.op_gate import check_server, known_release, server_needs
 from sftkeras.exporting.parity import Samples, check_parity, odd_samples
 from sftkeras.exporting.saved_model import describe_signatures, write_saved_model
+from sftkeras.exporting.server_config import write_server_config
 from sftkeras.exporting.versions import draft, publish
 from sftkeras.exporting.warm_up import write_warm_up
 from sftkeras.runtime import versions
@@ -35,12 +38,16 @@ class ExportedVersion:
         version: its number.
         parity: largest difference between its answers and those of the model in memory.
         size_ratio: bytes of its variables over bytes of the parameters it uses.
+        minimum_server: the oldest release of TensorFlow Serving that can load it; None if no public one can.
+        warnings: what whoever serves it should know.
     """
 
     path: Path
     version: int
     parity: float
     size_ratio: float
+    minimum_server: str | None
+    warnings: tuple[SFTError, ...] = ()
 
 
 def export(
@@ -51,6 +58,7 @@ def export(
     sample_texts: Sequence[str] = (),
     sample_pairs: Sequence[str] | None = None,
     process: FreshProcess | None = None,
+    server: str | None = None,
     flag: str = "--export.folder",
 ) -> ExportedVersion:
     """Publishes a model as the next version in `folder`, whose name is the served model's.
@@ -62,33 +70,49 @@ def export(
         sample_texts: texts, besides odd ones of our own, on which the export must agree with the model.
         sample_pairs: the second texts of `sample_texts`, for a model of pairs.
         process: proves the export and has it loaded afterwards, ready to answer; None starts one for the proof.
+        server: a release of TensorFlow Serving that must be able to load it, see `op_gate.known_release`.
         flag: the setting that decides `folder`, named in errors.
 
     Raises:
-        SFTError: SFT106 or SFT108 if it cannot be written, SFT505, SFT510 or SFT511 if the export does not answer as
-            the model does. Nothing is published then, and nothing left behind.
+        SFTError: SFT106 or SFT108 if it cannot be written, SFT512 if `server` cannot load it, SFT505, SFT510 or SFT511
+            if the export does not answer as the model does. Nothing is published then, and nothing left behind.
     """
     with contextlib.ExitStack() as stack:
         # Started first: it imports TensorFlow while the graph is traced and written here.
         process = process or stack.enter_context(FreshProcess())
         path = stack.enter_context(draft(folder, flag))
-        with _write_errors(folder, flag):
+        with saving_errors(folder, flag):
             graph, parameter_bytes = write_saved_model(text_model, path)
+            needs = server_needs(graph)
+            if server:
+                check_server(graph, known_release(server))
             write_warm_up(path, folder.name, graph.signature_def, pairs=text_model.features.pairs)
         process.load(path)
         given = Samples(tuple(sample_texts), None if sample_pairs is None else tuple(sample_pairs))
         parity = _prove(text_model, process, given)
-        with _write_errors(folder, flag):
+        with saving_errors(folder, flag):
             contract = _contract(text_model, folder.name, graph, origin, path)
-            contract |= {"parity": parity, "sample": _sample(process, text_model.features.pairs)}
+            contract |= {"minimum_server": needs.minimum, "parity": parity}
+            contract |= {"sample": _sample(process, text_model.features.pairs)}
             contracts.write_contract(path, contract)
             stored = sum(file.stat().st_size for file in (path / "variables").iterdir())
             version = process.version = publish(path)
-    return ExportedVersion(version, int(version.name), parity, stored / parameter_bytes)
+    warnings = tuple(found for found in (needs.warning(), _server_config(folder.parent, flag)) if found)
+    return ExportedVersion(version, int(version.name), parity, stored / parameter_bytes, needs.minimum, warnings)
+
+
+def _server_config(folder: Path, flag: str) -> SFTError | None:
+    """Renews the server's configuration beside the models. The version is published already, so a fault is told, but
+    stops nothing."""
+    try:
+        write_server_config(folder, flag)
+    except SFTError as error:
+        return error
+    return None
 
 
 @contextlib.contextmanager
-def _write_errors(folder: Path, flag: str) -> Iterator[None]:
+def saving_errors(folder: Path, flag: str) -> Iterator[None]:
     """Turns what TensorFlow raises when it cannot write into what Python would, and that into SFT106 or SFT108."""
     with write_errors(folder, flag):
         try:

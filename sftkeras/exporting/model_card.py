@@ -67,8 +67,10 @@ def _metrics(metrics: dict[str, Any] | None) -> str:
 
 
 def _limits(contract: dict[str, Any]) -> str:
+    length = contract["max_length"]
+    cut = f"Texts are cut to {length} tokens, special tokens included" if length else "The encoder reads whole texts"
     return (
-        f"- Texts are cut to {contract['max_length']} tokens, special tokens included.\n"
+        f"- {cut}.\n"
         "- It knows texts like those it learned from; on other topics or languages its probabilities mean little.\n"
         "- It repeats what its data says, prejudice included. Judge it on your own texts before it decides anything."
     )
@@ -97,8 +99,8 @@ model = tf.saved_model.load("saved_models/{name}/1")  # or another version
 model.signatures["serving_default"]({arguments})
 ```
 
-From a server (`tensorflow_model_server --model_name={name} --model_base_path=$PWD/saved_models/{name}
---rest_api_port=8501 --port=8500`), over HTTP:
+From a server{_servers(contract)} (`tensorflow_model_server --model_name={name}
+--model_base_path=$PWD/saved_models/{name} --rest_api_port=8501 --port=8500`), over HTTP:
 
 ```sh
 curl http://localhost:8501/v1/models/{name}:predict -d '{body}'
@@ -119,3 +121,8 @@ request.model_spec.name = "{name}"
 {protos}
 print(server.Predict(request, timeout=10))
 ```"""
+
+
+def _servers(contract: dict[str, Any]) -> str:
+    oldest = contract.get("minimum_server")
+    return f", TensorFlow Serving {oldest} or newer" if oldest else ""

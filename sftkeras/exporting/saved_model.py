@@ -19,7 +19,7 @@ from sftkeras.tasks import TextModel
 
 
 def write_saved_model(text_model: TextModel, folder: Path) -> tuple[MetaGraphDef, int]:
-    """Writes `saved_model.pb`, `fingerprint.pb` and `variables/` into `folder`.
+    """Writes `saved_model.pb`, `fingerprint.pb`, `variables/` and `assets/` into `folder`.
 
     Returns:
         The graph as written, and the size in bytes of the parameters the signatures use.
@@ -34,6 +34,7 @@ def write_saved_model(text_model: TextModel, folder: Path) -> tuple[MetaGraphDef
     # the loader of TensorFlow Serving does not find.
     module = tf.Module()
     module.weights = weights
+    module.resources = _resources(text_model)
     # Gradients are for training; without them the graph is smaller.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
@@ -77,6 +78,15 @@ def _captured_weights(text_model: TextModel, signatures: dict[str, Any]) -> list
     if len(weights) != len(captured):
         raise ValueError("the signatures read variables that do not belong to the network")
     return weights
+
+
+def _resources(text_model: TextModel) -> list[Any]:
+    """What the signatures need besides weights, such as lookup tables and the files these are filled from.
+
+    The features and each layer of the network name theirs in an attribute `resources`, a sequence of trackable objects.
+    """
+    owners = [text_model.features, *text_model.network._flatten_layers()]
+    return [resource for owner in owners for resource in getattr(owner, "resources", ())]
 
 
 def _finish(folder: Path) -> MetaGraphDef:

@@ -25,17 +25,18 @@ def trace_signatures(text_model: TextModel) -> dict[str, tf.types.experimental.C
     """Traces the functions that a SavedModel offers.
 
     `serving_default` answers raw strings and `serve_tokens` answers token numbers, both with all the task's named
-    answers. Where these hold probabilities and classes there is `classify`, where they hold a value `regress`, which
-    answer serialized tf.Example as TensorFlow Serving's calls of these names want it.
+    answers; a model whose encoder reads texts itself has no `serve_tokens`. Where the answers hold probabilities and
+    classes there is `classify`, where they hold a value `regress`, which answer serialized tf.Example as TensorFlow
+    Serving's calls of these names want it.
     """
     # Functions of their own, so that the graph holds each once however many signatures call it. No autograph: it would
     # rewrite the code of the libraries inside.
-    answer_tokens = tf.function(text_model.answer_features, input_signature=[_token_specs(text_model)], autograph=False)
+    answer_inputs = tf.function(text_model.answer_features, input_signature=[_input_specs(text_model)], autograph=False)
 
     names = (TEXT, PAIR) if text_model.features.pairs else (TEXT,)
 
     def answer(texts: Tensors) -> Tensors:
-        return answer_tokens(text_model.features(*(texts[name] for name in names)))
+        return answer_inputs(text_model.features(*(texts[name] for name in names)))
 
     answer_texts = tf.function(answer, input_signature=[{name: _strings(name) for name in names}], autograph=False)
 
@@ -44,10 +45,9 @@ def trace_signatures(text_model: TextModel) -> dict[str, tf.types.experimental.C
             tf.io.parse_example(examples, {name: tf.io.FixedLenFeature([], tf.string) for name in names})
         )
 
-    signatures = {
-        "serving_default": answer_texts.get_concrete_function(),
-        "serve_tokens": _serve_tokens(text_model, answer_tokens),
-    }
+    signatures = {"serving_default": answer_texts.get_concrete_function()}
+    if text_model.features.max_length is not None:
+        signatures["serve_tokens"] = _serve_tokens(text_model, answer_inputs)
     answers = signatures["serving_default"].structured_outputs
     for method, renamed in serving_outputs(answers).items():
         signatures[method] = _on_examples(answer_examples, renamed)
@@ -84,12 +84,15 @@ def _serve_tokens(
             )
         return answer(tokens)
 
-    return tf.function(serve, autograph=False).get_concrete_function(**_token_specs(text_model))
+    return tf.function(serve, autograph=False).get_concrete_function(**_input_specs(text_model))
 
 
-def _token_specs(text_model: TextModel) -> dict[str, tf.TensorSpec]:
-    """The network's inputs: each [batch, length], any length."""
-    return {name: tf.TensorSpec([None, None], tensor.dtype, name) for name, tensor in text_model.network.input.items()}
+def _input_specs(text_model: TextModel) -> dict[str, tf.TensorSpec]:
+    """The network's inputs: each [batch, length] of any length, or [batch] texts."""
+    return {
+        name: tf.TensorSpec([None] * len(tensor.shape), tensor.dtype, name)
+        for name, tensor in text_model.network.input.items()
+    }
 
 
 def _strings(name: str) -> tf.TensorSpec:

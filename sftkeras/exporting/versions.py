@@ -89,6 +89,11 @@ def find_version(model: str | Path, flag: str = "--model") -> Path:
     raise SFTError("SFT502", flag=flag, path=folder)
 
 
+def has_versions(folder: Path) -> bool:
+    """Whether a folder is that of a served model."""
+    return bool(_versions(folder))
+
+
 def _versions(folder: Path) -> list[int]:
     return [int(entry.name) for entry in folder.iterdir() if re.fullmatch(r"[0-9]+", entry.name)]
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from sftkeras.config import TaskConfig
 from sftkeras.tasks.classification import Classification, MultiLabelClassification, make_classification
-from sftkeras.tasks.network import TextModel, attach_head
+from sftkeras.tasks.network import TextModel, attach_head, pool
 from sftkeras.tasks.regression import Regression, make_regression
 from sftkeras.tasks.task import Task
 
-__all__ = ["Task", "TextModel", "attach_head", "make_task", "restore_task"]
+__all__ = ["Task", "TextModel", "attach_head", "make_task", "pool", "restore_task"]
 
 
 def make_task(config: TaskConfig, label_names: tuple[str, ...], train_labels: np.ndarray) -> Task:

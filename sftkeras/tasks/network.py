@@ -11,7 +11,7 @@ import tensorflow as tf
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.dropout import use_stream_dropout
 from sftkeras.tasks.task import Task
-from sftkeras.text import TextFeatures
+from sftkeras.text import Features
 
 Pooling = Literal["cls", "mean", "max"]
 
@@ -49,20 +49,25 @@ class TokenPooling(keras.layers.Layer):
 def attach_head(backbone: Backbone, task: Task, pooling: Pooling) -> keras.Model:
     """Joins the encoder and the task's head.
 
-    With "cls", the text vector goes through the encoder's own pooler where its checkpoint has one, as BERT does.
-
     Returns:
-        A functional model from `{"token_ids", "segment_ids", "padding_mask"}` to float32 logits.
+        A functional model from the encoder's inputs to float32 logits.
     """
-    encoder = backbone.encoder
-    if pooling == "cls" and backbone.has_pooler:
-        pooled = encoder.output["pooled_output"]
-    else:
-        tokens = encoder.output["sequence_output"]
-        pooled = TokenPooling(pooling, name="pooling")(tokens, encoder.input["padding_mask"])
-    network = keras.Model(encoder.input, task.head(pooled), name=task.kind)
+    network = keras.Model(backbone.encoder.input, task.head(pool(backbone, pooling)), name=task.kind)
     use_stream_dropout(network)
     return network
+
+
+def pool(backbone: Backbone, pooling: Pooling) -> keras.KerasTensor:
+    """The encoder's text vector, [batch, hidden], as a symbolic tensor.
+
+    With "cls", it goes through the encoder's own pooler where its checkpoint has one, as BERT does. An encoder that
+    gives no token vectors has pooled them already.
+    """
+    encoder = backbone.encoder
+    if (pooling == "cls" and backbone.has_pooler) or "sequence_output" not in encoder.output:
+        return encoder.output["pooled_output"]
+    tokens = encoder.output["sequence_output"]
+    return TokenPooling(pooling, name="pooling")(tokens, encoder.input["padding_mask"])
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class TextModel:
         task: logits to named answers.
     """
 
-    features: TextFeatures
+    features: Features
     network: keras.Model
     task: Task
 
@@ -84,5 +89,5 @@ class TextModel:
         return self.answer_features(self.features(texts, second_texts))
 
     def answer_features(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Answers model inputs, each [batch, length] int32."""
+        """Answers model inputs, as `features` gives them."""
         return self.task.outputs(self.network(inputs, training=False))

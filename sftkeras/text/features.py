@@ -3,27 +3,75 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
+from sftkeras.text.module_preprocessor import ModulePreprocessor
 from sftkeras.text.packing import pack
-from sftkeras.text.word_piece import WordPiece
+from sftkeras.text.raw_text import RawTextFeatures
+from sftkeras.text.tokenizer import Tokenizer
+
+# (texts, second texts, the most tokens) → model inputs, and each row's length before truncation
+Encode = Callable[[tf.Tensor, tf.Tensor | None, int], tuple[dict[str, tf.Tensor], tf.Tensor]]
+
+
+class Features(Protocol):
+    """Raw texts to model inputs: what training, evaluation and serving know of it."""
+
+    @property
+    def max_length(self) -> int | None:
+        """Tokens a row may have, special tokens included; None if the encoder reads texts of any length."""
+
+    @property
+    def pairs(self) -> bool:
+        """Whether each example has two texts."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that decides the features of a text."""
+
+    def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Gives the model inputs of `texts` [batch] string, and of `second_texts` if there are pairs."""
+
+    def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
+        """One row of a batch of model inputs, as people can read it."""
+
+
+def make_features(tokenizer: Tokenizer | ModulePreprocessor | None, *, max_length: int, pairs: bool) -> Features:
+    """The features that belong to a backbone's tokenizer.
+
+    Raises:
+        SFTError: SFT370 or SFT374 if `pairs` and the encoder or its preprocessor reads single texts only, SFT373 if a
+            preprocessor gives more than `max_length` tokens.
+    """
+    if tokenizer is None:
+        return RawTextFeatures(pairs=pairs)
+    if isinstance(tokenizer, ModulePreprocessor):
+        tokenizer.check(max_length=max_length, pairs=pairs)
+    return TextFeatures(tokenizer, max_length=max_length, pairs=pairs)
 
 
 class TextFeatures:
     """Tokenises, packs and pads texts or pairs of texts.
 
     Args:
-        tokenizer: splits a text into token numbers.
+        tokenizer: splits a text into token numbers, or a TF-Hub preprocessor, which also packs them.
         max_length: tokens a row may have, special tokens included.
         pairs: whether each example has two texts.
     """
 
-    def __init__(self, tokenizer: WordPiece, *, max_length: int, pairs: bool) -> None:
+    def __init__(self, tokenizer: Tokenizer | ModulePreprocessor, *, max_length: int, pairs: bool) -> None:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.pairs = pairs
+        if isinstance(tokenizer, ModulePreprocessor):
+            self._encode: Encode = tokenizer.pack
+        else:
+            self._encode = partial(_tokenise_and_pack, tokenizer)
         self._pack = tf.function(self.pack, reduce_retracing=True, autograph=False)
 
     @property
@@ -32,16 +80,20 @@ class TextFeatures:
         rules = f"{self.tokenizer.fingerprint} {self.max_length} {self.pairs}"
         return hashlib.sha256(rules.encode()).hexdigest()
 
+    @property
+    def resources(self) -> Sequence[Any]:
+        """What an export must take along, such as a tokenizer's lookup tables."""
+        return getattr(self.tokenizer, "resources", ())
+
     def pack(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """Gives the model inputs, and each row's length before truncation; see `sftkeras.text.packing.pack`."""
-        second = None if second_texts is None else self.tokenizer(second_texts)
-        return pack(
-            self.tokenizer(texts),
-            second,
-            start=self.tokenizer.cls_id,
-            end=self.tokenizer.sep_id,
-            max_length=self.max_length,
-        )
+        """Gives the model inputs, and each row's length before truncation; see `sftkeras.text.packing.pack`.
+
+        Raises:
+            ValueError: second texts are missing, or there are none to expect.
+        """
+        if (second_texts is not None) != self.pairs:
+            raise ValueError("these features are made for " + ("pairs of texts" if self.pairs else "single texts"))
+        return self._encode(texts, second_texts, self.max_length)
 
     def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Gives the model inputs of `texts` [batch] string: token_ids, segment_ids, padding_mask, [batch, length]."""
@@ -61,3 +113,17 @@ class TextFeatures:
         mask = arrays.pop("padding_mask").astype(bool)
         lengths = mask.sum(1, dtype=np.int32)
         return {name: (array[mask], lengths) for name, array in arrays.items()}, untruncated.numpy()
+
+    def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
+        """The tokens of one row of a batch, and how much of it is padding."""
+        mask = inputs["padding_mask"][row].astype(bool)
+        tokens = self.tokenizer.pieces(inputs["token_ids"][row][mask])
+        return f"{' '.join(tokens)}  (+ {len(mask) - mask.sum()} padding)"
+
+
+def _tokenise_and_pack(
+    tokenizer: Tokenizer, texts: tf.Tensor, second_texts: tf.Tensor | None, max_length: int
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    second = None if second_texts is None else tokenizer(second_texts)
+    ids = {"start": tokenizer.cls_id, "end": tokenizer.sep_id, "pad": tokenizer.pad_id}
+    return pack(tokenizer(texts), second, **ids, max_length=max_length)

@@ -11,18 +11,20 @@ def pack(
     *,
     start: int,
     end: int,
+    pad: int = 0,
     max_length: int,
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """Joins one text, or two, with special tokens: `[CLS] first [SEP]` or `[CLS] first [SEP] second [SEP]`.
 
     A pair that is too long loses tokens from the end of its longer text first, so neither text vanishes. Rows are
-    padded with zeros to the batch's longest. Plain tensors throughout: ragged ones take ten times the operations.
+    padded to the batch's longest. Plain tensors throughout: ragged ones take ten times the operations.
 
     Args:
         first: [batch, (tokens)] int32.
         second: the same for the second texts, or None.
         start: number of the token before the first text.
         end: number of the token after each text.
+        pad: number of the token that fills a row.
         max_length: tokens a row may have, specials included.
 
     Returns:
@@ -35,7 +37,7 @@ def pack(
     totals = tf.add_n(kept) + 1 + len(texts)  # [batch]
     longest = tf.reduce_max(tf.concat([totals, [0]], 0))  # an empty batch has no totals
     place = tf.range(longest)[tf.newaxis, :]  # [1, length]
-    token_ids = tf.where(place == 0, start, 0)
+    token_ids = tf.where(place == 0, start, pad)
     segment_ids = tf.zeros_like(place)
     begin = tf.ones_like(totals)[:, tf.newaxis]  # [batch, 1]: where the next text begins
     for number, (text, size) in enumerate(zip(texts, kept, strict=True)):

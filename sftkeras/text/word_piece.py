@@ -1,8 +1,9 @@
-"""BERT's WordPiece tokenizer as TensorFlow ops, equal to Hugging Face's token for token.
+"""BERT's WordPiece tokenizer as TensorFlow ops, equal token for token to Hugging Face's, or to that of TF-Hub modules.
 
-Own code rather than `keras_hub.tokenizers.WordPieceTokenizer`, which folds case where BERT lowers it ("ß" becomes
-"ss"), splits words at zero-width characters where BERT drops them, and has another code path when called eagerly. Every
-op below is linked into a stock TensorFlow Serving.
+The two differ in rare characters: TF-Hub's preprocessors fold case where BERT lowers it ("ß" becomes "ss"), split
+words at control characters where BERT drops them, and measure a word in bytes. Own code rather than
+`keras_hub.tokenizers.WordPieceTokenizer`, which is neither and has another code path when called eagerly. Every op
+below is linked into a stock TensorFlow Serving.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
 from sftkeras.errors import SFTError
+from sftkeras.text.letters import lower
+
+Rules = Literal["hugging_face", "tensorflow_text"]
 
 # Unicode classes as BERT's reference tokenizer defines them, in RE2's notation.
 _SPACE = r"[\t\n\r\p{Z}]"
@@ -27,12 +32,7 @@ _CJK = (
 _ACCENT = r"\p{Mn}"
 _PUNCTUATION = r"[!-/]|[:-@]|[\[-`]|[{-~]|\p{P}"
 
-# Capitals whose lower form ICU makes depend on the letters around them or on the machine's language (LANG): a Turkish
-# server would turn "I" into "ı". BERT lowers each character by itself, everywhere alike. NFD takes all but Σ apart.
-_SIGMA = {"Σ": "σ"}
-_DOTTED = {"İ": "i\u0307", "Ì": "ì", "Í": "í", "Ĩ": "ĩ", "Į": "į"}
-
-_LONGEST_WORD = 100  # characters; BERT maps longer words to [UNK]
+_LONGEST_WORD = 100  # BERT maps longer words to [UNK]; Hugging Face counts characters, tensorflow_text bytes
 _NOT_A_WORD = "\uffff"  # a noncharacter: in no vocabulary, so it becomes [UNK]
 
 
@@ -46,6 +46,8 @@ class WordPiece:
         lowercase: lower the text first.
         strip_accents: drop accents first; None does so when `lowercase`, as Hugging Face does.
         split_cjk: make every CJK ideograph a word of its own.
+        rules: whose tokenizer it equals, Hugging Face's or `tf_text.BertTokenizer`, which the public preprocessors on
+            TF-Hub are. The latter drops accents where it lowers, and always splits CJK.
 
     Raises:
         SFTError: SFT352 if a special token is not in the vocabulary.
@@ -58,11 +60,13 @@ class WordPiece:
         lowercase: bool,
         strip_accents: bool | None = None,
         split_cjk: bool = True,
+        rules: Rules = "hugging_face",
     ) -> None:
         self.vocabulary = list(vocabulary)
         self.lowercase = lowercase
         self.strip_accents = lowercase if strip_accents is None else strip_accents
         self.split_cjk = split_cjk
+        self.rules = rules
         numbers = {piece: number for number, piece in enumerate(self.vocabulary)}
         for special in ("[PAD]", "[UNK]", "[CLS]", "[SEP]"):
             if special not in numbers:
@@ -70,23 +74,33 @@ class WordPiece:
         self._pieces = tf_text.FastWordpieceTokenizer(
             self.vocabulary,
             token_out_type=tf.int32,
-            max_bytes_per_word=4 * _LONGEST_WORD,
+            max_bytes_per_word=_LONGEST_WORD if rules == "tensorflow_text" else 4 * _LONGEST_WORD,
             no_pretokenization=True,
             support_detokenization=False,
         )
         self.pad_id, self.cls_id, self.sep_id = (numbers[special] for special in ("[PAD]", "[CLS]", "[SEP]"))
 
     @property
+    def size(self) -> int:
+        """How many word pieces there are."""
+        return len(self.vocabulary)
+
+    @property
     def fingerprint(self) -> str:
         """A hash of everything that decides the token numbers."""
-        rules = [self.vocabulary, self.lowercase, self.strip_accents, self.split_cjk, tf_text.__version__]
-        return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
+        settings = [self.lowercase, self.strip_accents, self.split_cjk, self.rules]
+        return hashlib.sha256(json.dumps([self.vocabulary, settings, tf_text.__version__]).encode()).hexdigest()
+
+    def pieces(self, numbers: np.ndarray) -> list[str]:
+        """The word pieces of these numbers."""
+        return [self.vocabulary[number] for number in numbers]
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Tokenises `texts` [batch] string into [batch, (pieces)] int32, without special tokens."""
-        words = self._words(self._normalise(texts))
-        too_long = tf.strings.length(words.flat_values, unit="UTF8_CHAR") > _LONGEST_WORD
-        words = words.with_flat_values(tf.where(too_long, _NOT_A_WORD, words.flat_values))
+        if self.rules == "tensorflow_text":
+            words = _tensorflow_text_words(texts, self.lowercase)
+        else:
+            words = _without_long_words(self._words(self._normalise(texts)))
         return self._pieces.tokenize(words).merge_dims(-2, -1)
 
     def _normalise(self, texts: tf.Tensor) -> tf.Tensor:
@@ -97,10 +111,7 @@ class WordPiece:
         if self.strip_accents:
             texts = tf.strings.regex_replace(tf_text.normalize_utf8(texts, "NFD"), _ACCENT, "")
         if self.lowercase:
-            texts = tf.strings.lower(texts)  # ASCII alone, where ICU looks at the language too
-            for capital, small in (_SIGMA if self.strip_accents else _SIGMA | _DOTTED).items():
-                texts = tf.strings.regex_replace(texts, capital, small)
-            texts = tf.strings.lower(texts, encoding="utf-8")
+            texts = lower(texts, decomposed=self.strip_accents)
         return texts
 
     @staticmethod
@@ -108,7 +119,16 @@ class WordPiece:
         return tf_text.regex_split(texts, rf"\s+|{_PUNCTUATION}", keep_delim_regex_pattern=_PUNCTUATION)
 
 
-def read_vocabulary(path: Path) -> list[str]:
-    """Reads `vocab.txt`: one word piece a line, its number the line's."""
-    pieces = path.read_text(encoding="utf-8").split("\n")
-    return [piece.rstrip("\r") for piece in (pieces[:-1] if pieces[-1] == "" else pieces)]
+def _without_long_words(words: tf.RaggedTensor) -> tf.RaggedTensor:
+    too_long = tf.strings.length(words.flat_values, unit="UTF8_CHAR") > _LONGEST_WORD
+    return words.with_flat_values(tf.where(too_long, _NOT_A_WORD, words.flat_values))
+
+
+def _tensorflow_text_words(texts: tf.Tensor, lowercase: bool) -> tf.RaggedTensor:
+    """The words of `tf_text.BertTokenizer`, which wants a lookup table where we have a list of pieces."""
+    if lowercase:
+        texts = tf_text.normalize_utf8(tf_text.case_fold_utf8(texts), "NFD")
+        texts = tf.strings.regex_replace(texts, _ACCENT, "")
+    texts = tf.strings.regex_replace(texts, r"\p{Cc}|\p{Cf}", " ")
+    kept = f"{_PUNCTUATION}|{_CJK}"
+    return tf_text.regex_split(texts, rf"\s+|{kept}", keep_delim_regex_pattern=kept)

@@ -30,7 +30,8 @@ class StepRecord:
         losses: each step's loss over its whole batch.
         seconds: each step's wall time.
         examples: each step's rows.
-        tokens: each step's tokens, padding left out.
+        tokens: each step's tokens, padding left out; words where the encoder reads texts.
+        unit: what `tokens` counts: "tokens" or "words".
         epochs: one dictionary an epoch: epoch, seconds, metrics and validation metrics.
     """
 
@@ -39,6 +40,7 @@ class StepRecord:
     examples: list[int] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
     epochs: list[dict[str, float]] = field(default_factory=list)
+    unit: str = "tokens"
 
 
 class Recorder(keras.callbacks.Callback):
@@ -47,6 +49,7 @@ class Recorder(keras.callbacks.Callback):
     def __init__(self, record: StepRecord, batches: Batches) -> None:
         super().__init__()
         self.record = record
+        self.record.unit = batches.unit
         self._batches = batches
         self._epoch = 0
         self._step_began = self._epoch_began = 0.0

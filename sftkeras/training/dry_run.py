@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from rich.table import Table
 
 from sftkeras import runtime
+from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.config import TrainConfig
 from sftkeras.console import say
 from sftkeras.data import LabelledData, describe_lengths
@@ -21,29 +21,25 @@ _LENGTHS = 6  # step times are measured at so many lengths, and drawn as a line 
 _STEPS = 3  # of each length, after one that is not timed
 
 
-def dry_run(config: TrainConfig, data: LabelledData, backbone_folder: Path) -> None:
+def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -> None:
     """Prints what a run with these settings would take. Trains nothing and leaves nothing behind but caches."""
-    setup = set_up(config, data, backbone_folder)
-    say(describe_lengths(setup.tokens.lengths), setup.describe())
+    setup = set_up(config, data, folders)
+    say(describe_lengths(setup.inputs.lengths, setup.inputs.unit), setup.describe())
     show_batches(setup)
     lengths, seconds = measure_steps(setup)
-    table = Table("padded length", "seconds a step", title="Measured")
+    table = Table(f"{setup.inputs.unit} in the longest text", "seconds a step", title="Measured")
     for length, second in zip(lengths, seconds, strict=True):
         table.add_row(str(length), f"{second:.3f}")
     say(table, *summarise(config, setup, lengths, seconds))
 
 
 def show_batches(setup: Setup) -> None:
-    """Prints rows of the first batches as the encoder will see them: word pieces, and how many are padding."""
-    vocabulary = setup.text_model.features.tokenizer.vocabulary
+    """Prints rows of the first batches as the encoder will see them."""
     for step in range(min(_SHOWN_BATCHES, setup.train.steps)):
         inputs, labels, _ = setup.train.arrays(0, step)
-        rows, length = inputs["token_ids"].shape
-        say("", f"Batch {step + 1}: {rows} rows of {length} tokens")
-        for row in range(min(_SHOWN_ROWS, rows)):
-            tokens = int(inputs["padding_mask"][row].sum())
-            pieces = " ".join(vocabulary[number] for number in inputs["token_ids"][row, :tokens])
-            say(f"  label {labels[row]}  {pieces}  (+ {length - tokens} padding)")
+        say("", f"Batch {step + 1}: {len(labels)} rows")
+        for row in range(min(_SHOWN_ROWS, len(labels))):
+            say(f"  label {labels[row]}  {setup.text_model.features.show(inputs, row)}")
     say("")
 
 

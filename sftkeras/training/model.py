@@ -2,6 +2,7 @@
 
 Each batch carries its examples' weights, which sum to one over the whole batch. A replica's loss, and a micro-batch's,
 is then simply its part of the sum, and so is its gradient: however a batch is cut, the sum is the whole's gradient.
+Regularization losses of the network are shared out by the same weights, so that they too count once.
 Clipping, the finite check and the update see that sum.
 """
 
@@ -74,7 +75,7 @@ class SupervisedModel(NoSymbolicBuild, keras.Model):
         return {**self._update_metrics(loss, labels, logits), "gradient_norm": norm}
 
     def test_step(self, data: Batch) -> dict[str, tf.Tensor]:
-        """Judges one batch; called on each replica with its part of it."""
+        """Judges one batch by the task's loss alone; called on each replica with its part of it."""
         inputs, labels, weights = data
         logits = self.network(inputs, training=False)
         loss = tf.reduce_sum(self.task.loss(labels, logits) * weights)
@@ -93,6 +94,8 @@ class SupervisedModel(NoSymbolicBuild, keras.Model):
         ):
             logits = self.network(inputs, training=True)
             loss = tf.reduce_sum(self.task.loss(labels, logits) * weights)
+            if penalties := self.network.losses:  # of the weights, not of the examples: each part bears its share
+                loss += tf.add_n(penalties) * tf.reduce_sum(weights)
             scaled = self.optimizer.scale_loss(loss)
         variables = [variable.value for variable in self.network.trainable_variables]
         gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)

@@ -61,7 +61,7 @@ class TensorBoardLogs(keras.callbacks.Callback):
             "step/gradient_norm": float(logs["gradient_norm"]),
             "step/learning_rate": self._learning_rate,
             "speed/examples_per_second": record.examples[-1] / seconds,
-            "speed/tokens_per_second": record.tokens[-1] / seconds,
+            f"speed/{record.unit}_per_second": record.tokens[-1] / seconds,
         }
         if hasattr(optimizer, "dynamic_scale"):
             figures["step/loss_scale"] = float(optimizer.dynamic_scale.numpy())

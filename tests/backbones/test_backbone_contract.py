@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras_hub
 import ml_dtypes
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tiny_folders import (
+    DROPOUT,
     PLAIN,
     POSITIONS,
     VOCABULARY,
@@ -24,8 +26,10 @@ from tiny_folders import (
     ragged_inputs,
     write_keras_hub,
 )
+from tiny_sentence_pieces import tiny_sentence_pieces
 
 from sftkeras.backbones import Backbone, load_backbone
+from sftkeras.backbones.hugging_face.family import transformer_layers
 from sftkeras.errors import SFTError
 
 TEXTS = ["A good films.", "bad É film", ""]
@@ -45,6 +49,13 @@ HUGGING_FACE = {
     "bfloat16": Checkpoint(dtype=ml_dtypes.bfloat16),
     "no pooler": Checkpoint(pooler=False),
     "tokenizer.json alone": Checkpoint(tokenizer_json=True),
+    "electra": Checkpoint("electra"),
+    "electra. prefix": Checkpoint("electra", prefix="electra.", older_norm_names=True),
+    "electra with relu": Checkpoint("electra", hidden_act="relu", layer_norm_eps=1e-2),
+    "albert": Checkpoint("albert"),
+    "albert. prefix": Checkpoint("albert", prefix="albert.", older_norm_names=True),
+    "albert with gelu": Checkpoint("albert", hidden_act="gelu", layer_norm_eps=1e-2),
+    "albert without pooler": Checkpoint("albert", pooler=False),
 }
 
 
@@ -55,8 +66,7 @@ class Loaded:
     folder: Path
     backbone: Backbone
     tensors: Tensors
-    hidden_act: str
-    epsilon: float
+    rules: dict[str, Any]  # what NumPy needs to know besides
 
 
 @pytest.fixture(scope="module", params=[*HUGGING_FACE, "keras_hub"])
@@ -64,15 +74,20 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("folder")
     if request.param == "keras_hub":
         backbone = load_backbone(write_keras_hub(folder), max_length=POSITIONS)
-        return Loaded(folder, backbone, keras_hub_tensors(backbone.encoder), "gelu_new", 1e-12)
+        return Loaded(folder, backbone, keras_hub_tensors(backbone.encoder), {"hidden_act": "gelu_new"})
     checkpoint = HUGGING_FACE[request.param]
     backbone = load_backbone(checkpoint.write(folder), max_length=POSITIONS)
-    return Loaded(folder, backbone, checkpoint.tensors(), checkpoint.hidden_act, checkpoint.layer_norm_eps)
+    rules = {
+        "model_type": checkpoint.model_type,
+        "hidden_act": checkpoint.activation,
+        "epsilon": checkpoint.layer_norm_eps,
+    }
+    return Loaded(folder, backbone, checkpoint.tensors(), rules)
 
 
 def test_the_encoder_computes_what_the_checkpoint_says(loaded: Loaded) -> None:
     inputs = ragged_inputs()
-    tokens, pooled = forward(loaded.tensors, inputs, hidden_act=loaded.hidden_act, epsilon=loaded.epsilon)
+    tokens, pooled = forward(loaded.tensors, inputs, **loaded.rules)
     outputs = loaded.backbone.encoder(inputs, training=False)
     np.testing.assert_allclose(outputs["sequence_output"], tokens, atol=1e-5)
     assert loaded.backbone.has_pooler == (pooled is not None)
@@ -115,7 +130,7 @@ def test_the_small_files_build_the_encoder_again_for_a_run_with_weights_of_its_o
 def dropout_rates(folder: Path, dropout: float | None = None) -> set[tuple[str, float]]:
     encoder = load_backbone(folder, max_length=8, dropout=dropout).encoder
     rates = {("embeddings", encoder.embeddings_dropout.rate)}
-    for layer in encoder.transformer_layers:
+    for layer in transformer_layers(encoder):
         rates |= {
             ("attention", layer._self_attention_layer._dropout_layer.rate),
             ("hidden", layer._self_attention_dropout.rate),
@@ -124,12 +139,18 @@ def dropout_rates(folder: Path, dropout: float | None = None) -> set[tuple[str, 
     return rates
 
 
-def test_dropout_is_the_checkpoints_unless_set(tmp_path: Path) -> None:
-    own = Checkpoint(config={"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.2}).write(tmp_path / "own")
+@pytest.mark.parametrize("model_type", DROPOUT)
+def test_dropout_is_the_checkpoints_unless_set(model_type: str, tmp_path: Path) -> None:
+    said = {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.2}
+    own = Checkpoint(model_type, config=said).write(tmp_path / "own")
     assert dropout_rates(own) == {("embeddings", 0.3), ("attention", 0.2), ("hidden", 0.3)}
     assert dropout_rates(own, dropout=0.05) == {("embeddings", 0.05), ("attention", 0.05), ("hidden", 0.05)}
     assert dropout_rates(own, dropout=0.0) == {("embeddings", 0.0), ("attention", 0.0), ("hidden", 0.0)}
-    assert dropout_rates(PLAIN.write(tmp_path / "silent")) == {("embeddings", 0.1), ("attention", 0.1), ("hidden", 0.1)}
+    silent = Checkpoint(model_type).write(tmp_path / "silent")
+    assert dropout_rates(silent) == {(part, DROPOUT[model_type]) for part in ("embeddings", "attention", "hidden")}
+
+
+def test_dropout_of_a_preset_is_its_own_unless_set(tmp_path: Path) -> None:
     hub = write_keras_hub(tmp_path / "hub")
     assert dropout_rates(hub) == {("embeddings", 0.2), ("attention", 0.2), ("hidden", 0.2)}
     assert dropout_rates(hub, dropout=0.0) == {("embeddings", 0.0), ("attention", 0.0), ("hidden", 0.0)}
@@ -185,19 +206,24 @@ BROKEN_HUGGING_FACE = {
     "vocabulary too big": (
         put("vocab.txt", "\n".join([*VOCABULARY, *"bcdfg"]).encode()),
         "SFT353",
-        "18 word pieces, the embedding 16 rows",
+        "18 pieces, the embedding 16 rows",
     ),
     "vocabulary without [SEP]": (put("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n"), "SFT352", "[SEP]"),
     "vocabulary without [UNK]": (put("vocab.txt", b"[PAD]\n[SEP]\n[CLS]\n"), "SFT352", "[UNK]"),
     "vocabulary not UTF-8": (put("vocab.txt", b"[PAD]\n\xff\n"), "SFT354", "vocab.txt"),
     "vocabulary with gaps": (with_gap, "SFT354", "tokenizer.json"),
-    "no vocabulary": (lambda folder: (folder / "vocab.txt").unlink(), "SFT356", "WordPiece"),
+    "no vocabulary": (lambda folder: (folder / "vocab.txt").unlink(), "SFT356", "vocab.txt"),
     "another architecture": (configured(model_type="roberta"), "SFT355", 'model_type "roberta" is not supported'),
-    "part of a name": (configured(model_type="ber"), "SFT355", "Supported: bert."),
+    "part of a name": (configured(model_type="ber"), "SFT355", "Supported: bert, electra, albert."),
     "no architecture": (configured(model_type=None), "SFT355", "model_type"),
+    "several architectures": (configured(model_type=["bert"]), "SFT355", "model_type"),
+    "a decoder": (configured(is_decoder=True), "SFT355", 'is_decoder "True"'),
     "another activation": (configured(hidden_act="mish"), "SFT355", "mish"),
     "relative positions": (configured(position_embedding_type="relative_key"), "SFT355", "relative_key"),
     "no size": (configured(hidden_size=None), "SFT354", "no number for hidden_size"),
+    "no width": (configured(hidden_size=0), "SFT354", "no number for hidden_size"),
+    "words for a number": (configured(layer_norm_eps="small"), "SFT354", "no number for layer_norm_eps"),
+    "heads that do not fit": (configured(num_attention_heads=3), "SFT358", "(15, 16)"),
     "config.json is cut off": (put("config.json", b'{"model_type": "bert",'), "SFT354", "config.json"),
     "config.json is a list": (put("config.json", b"[]"), "SFT354", "config.json"),
     "config.json is no text": (put("config.json", b"\xff\xfe"), "SFT354", "config.json"),
@@ -211,6 +237,46 @@ BROKEN_HUGGING_FACE = {
 def test_a_broken_hugging_face_folder_is_refused(case: str, tmp_path: Path) -> None:
     spoil, code, told = BROKEN_HUGGING_FACE[case]
     folder = PLAIN.write(tmp_path / "folder")
+    spoil(folder)
+    with pytest.raises(SFTError, match=code) as raised:
+        load_backbone(folder, max_length=8)
+    assert told in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def with_other_specials(folder: Path) -> None:
+    model = tiny_sentence_pieces().replace(b"[CLS]", b"<cls>")
+    (folder / "spiece.model").write_bytes(model)
+    configured(vocab_size=300)(folder)
+
+
+def with_half_a_tokenizer(folder: Path) -> None:
+    (folder / "vocab.txt").unlink()
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"type": "Unigram", "vocab": [["<pad>", 0.0]]}}))
+
+
+LAYER = "encoder.albert_layer_groups.0.albert_layers.0"
+BROKEN_OTHERS = {
+    "electra, no width": ("electra", configured(embedding_size=None), "SFT354", "no number for embedding_size"),
+    "electra, no projection": ("electra", without("embeddings_project.bias"), "SFT357", "embeddings_project.bias"),
+    "electra, another width": ("electra", configured(embedding_size=6), "SFT358", "(16, 6)"),
+    "albert, two groups": ("albert", configured(num_hidden_groups=2), "SFT355", 'num_hidden_groups "2"'),
+    "albert, inner layers": ("albert", configured(inner_group_num=2), "SFT355", 'inner_group_num "2"'),
+    "albert, missing tensor": ("albert", without(f"{LAYER}.ffn_output.weight"), "SFT357", "ffn_output.weight"),
+    "albert, wrong shape": ("albert", shaped(f"{LAYER}.ffn.bias", lambda array: array[:-1]), "SFT358", "(23,)"),
+    "albert, half a pooler": ("albert", without("pooler.bias"), "SFT357", "pooler.bias"),
+    "albert, its model cut off": ("albert", put("spiece.model", b"\x0a\xff"), "SFT354", "spiece.model"),
+    "albert, its model empty": ("albert", put("spiece.model", b""), "SFT354", "spiece.model"),
+    "albert, its model another's": ("albert", with_other_specials, "SFT352", "[CLS]"),
+    "albert, half a tokenizer.json": ("albert", with_half_a_tokenizer, "SFT354", "tokenizer.json"),
+    "albert, no vocabulary": ("albert", lambda folder: (folder / "vocab.txt").unlink(), "SFT356", "spiece.model"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_OTHERS)
+def test_a_broken_folder_of_another_architecture_is_refused(case: str, tmp_path: Path) -> None:
+    model_type, spoil, code, told = BROKEN_OTHERS[case]
+    folder = Checkpoint(model_type).write(tmp_path / "folder")
     spoil(folder)
     with pytest.raises(SFTError, match=code) as raised:
         load_backbone(folder, max_length=8)

@@ -1,4 +1,4 @@
-"""Dropout masks are a function of (seed, step, replica, micro-batch, layer), at the right rate."""
+"""Dropout masks are a function of (seed, step, replica, micro-batch, layer, call), at the right rate."""
 
 from __future__ import annotations
 
@@ -42,6 +42,48 @@ def test_every_other_place_has_another_mask(two_layers: keras.Model) -> None:
     places = list(itertools.product((17, 18), (0, 1, 2**20), (0, 1), (0, 1)))
     drawn = [mask for place in places for mask in masks(two_layers, *place)]
     assert len(set(drawn)) == 2 * len(places)
+
+
+@pytest.fixture(scope="module")
+def called_again() -> keras.Model:
+    """Two dropout layers, the first of which is called three times, as ALBERT's are."""
+    inputs = keras.Input(SHAPE[1:])
+    first, second = keras.layers.Dropout(0.25), keras.layers.Dropout(0.25)
+    network = keras.Model(inputs, [first(inputs), second(inputs), first(inputs), first(inputs)])
+    use_stream_dropout(network)
+    return network
+
+
+def test_a_layer_called_again_has_another_mask_and_the_same_at_the_next_run(called_again: keras.Model) -> None:
+    drawn = masks(called_again, 17, 3)
+    assert len(set(drawn)) == 4
+    assert drawn == masks(called_again, 17, 3)
+    assert not set(drawn) & set(masks(called_again, 17, 4))
+
+    @tf.function
+    def in_graph(step: tf.Tensor) -> list[tf.Tensor]:
+        with dropout_stream(17, step):
+            return called_again(tf.ones(SHAPE), training=True)
+
+    for step in (3, 4, 3):  # traced once, run three times
+        traced = tuple((output.numpy() > 0).tobytes() for output in in_graph(tf.constant(step, tf.int64)))
+        assert traced == masks(called_again, 17, step)
+
+
+def test_a_second_pass_through_the_network_in_one_step_has_other_masks(two_layers: keras.Model) -> None:
+    with dropout_stream(17, 3):
+        passes = [two_layers(tf.ones(SHAPE), training=True) for _ in range(2)]
+    drawn = [(np.asarray(output) > 0).tobytes() for outputs in passes for output in outputs]
+    assert len(set(drawn)) == 4
+
+
+def test_more_draws_than_a_step_has_room_for_are_no_silent_repetition() -> None:
+    layer = StreamDropout(0.5)
+    with dropout_stream(17, 3):
+        for _ in range(4096):
+            layer(tf.ones([1]), training=True)
+        with pytest.raises(ValueError, match="more than 4096 times"):
+            layer(tf.ones([1]), training=True)
 
 
 def test_draws_of_neighbouring_places_do_not_overlap(two_layers: keras.Model) -> None:

@@ -9,14 +9,20 @@ import keras_hub
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_folders import HEADS, HIDDEN, INNER, LAYERS, POSITIONS, VOCABULARY, ragged_inputs
+from tiny_folders import EMBEDDING, HEADS, HIDDEN, INNER, LAYERS, POSITIONS, VOCABULARY, ragged_inputs
 
 from sftkeras.backbones.fused_transformer import FusedTransformerEncoder, exact_gelu, use_fused_encoder_layers
+from sftkeras.backbones.hugging_face.family import transformer_layers
+
+OTHER_ARCHITECTURES = {
+    "Electra": {"vocab_size": len(VOCABULARY), "embedding_dim": EMBEDDING},
+    "Albert": {"vocabulary_size": len(VOCABULARY), "embedding_dim": EMBEDDING},
+}
 
 
-def build(activation: Callable | None) -> keras.Model:
-    encoder = keras_hub.models.BertBackbone(
-        vocabulary_size=len(VOCABULARY),
+def build(activation: Callable | None, architecture: str = "Bert") -> keras.Model:
+    encoder = getattr(keras_hub.models, f"{architecture}Backbone")(
+        **OTHER_ARCHITECTURES.get(architecture, {"vocabulary_size": len(VOCABULARY)}),
         num_layers=LAYERS,
         num_heads=HEADS,
         hidden_dim=HIDDEN,
@@ -24,7 +30,7 @@ def build(activation: Callable | None) -> keras.Model:
         max_sequence_length=POSITIONS,
         dropout=0.0,
     )
-    for layer in encoder.transformer_layers:
+    for layer in transformer_layers(encoder):
         if activation:
             layer._feedforward_intermediate_dense.activation = activation
     random = np.random.default_rng(5)
@@ -47,6 +53,17 @@ def outcome(encoder: keras.Model, inputs: dict[str, np.ndarray]) -> tuple[np.nda
 def test_values_and_gradients_are_those_of_stock_layers(activation: Callable | None) -> None:
     stock, fused = build(activation), build(activation)
     assert use_fused_encoder_layers(fused) == LAYERS
+    assert_same(stock, fused)
+
+
+@pytest.mark.parametrize(("architecture", "layers"), [("Electra", LAYERS), ("Albert", 1)])
+def test_other_architectures_and_a_layer_run_again_keep_values_and_gradients(architecture: str, layers: int) -> None:
+    stock, fused = build(exact_gelu, architecture), build(exact_gelu, architecture)
+    assert use_fused_encoder_layers(fused) == layers
+    assert_same(stock, fused)
+
+
+def assert_same(stock: keras.Model, fused: keras.Model) -> None:
     inputs = ragged_inputs()
     (tokens, gradients), (fused_tokens, fused_gradients) = outcome(stock, inputs), outcome(fused, inputs)
     np.testing.assert_allclose(fused_tokens, tokens, atol=1e-5)

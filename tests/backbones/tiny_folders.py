@@ -1,4 +1,4 @@
-"""Tiny BERT checkpoints in every form that folders of weights come in, and BERT's forward pass in plain NumPy."""
+"""Tiny checkpoints in every form that folders of weights come in, and their forward pass in plain NumPy."""
 
 from __future__ import annotations
 
@@ -12,18 +12,42 @@ import keras
 import keras_hub
 import numpy as np
 from safetensors.numpy import save_file
+from tiny_sentence_pieces import tiny_sentence_pieces
 
 Tensors = dict[str, np.ndarray]
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a", "##s", "é", "e", "."]
 HIDDEN, LAYERS, HEADS, INNER, POSITIONS = 16, 2, 4, 24, 12
+EMBEDDING = 8  # width of the embeddings where an architecture has one for them
+
+# What config.json means by leaving a key out, by architecture.
+ACTIVATION = {"bert": "gelu", "electra": "gelu", "albert": "gelu_new"}
+DROPOUT = {"bert": 0.1, "electra": 0.1, "albert": 0.0}
+POOLER = {"bert": "pooler.dense", "electra": None, "albert": "pooler"}
+PROJECTION = {"electra": "embeddings_project", "albert": "encoder.embedding_hidden_mapping_in"}
+
+
+def layer_parts(model_type: str, number: int) -> dict[str, str]:
+    """The names of the parts of a transformer layer; ALBERT has one layer, whatever the number."""
+    if model_type == "albert":
+        layer = "encoder.albert_layer_groups.0.albert_layers.0"
+        names = {part: f"attention.{part}" for part in ("query", "key", "value")}
+        names |= {"attention": "attention.dense", "attention_norm": "attention.LayerNorm"}
+        names |= {"inner": "ffn", "output": "ffn_output", "output_norm": "full_layer_layer_norm"}
+    else:
+        layer = f"encoder.layer.{number}"
+        names = {part: f"attention.self.{part}" for part in ("query", "key", "value")}
+        names |= {"attention": "attention.output.dense", "attention_norm": "attention.output.LayerNorm"}
+        names |= {"inner": "intermediate.dense", "output": "output.dense", "output_norm": "output.LayerNorm"}
+    return {part: f"{layer}.{name}" for part, name in names.items()}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """A Hugging Face folder to write, and what is unusual about it."""
 
-    hidden_act: str = "gelu"
+    model_type: str = "bert"
+    hidden_act: str | None = None
     layer_norm_eps: float = 1e-12
     prefix: str = ""
     older_norm_names: bool = False
@@ -31,7 +55,23 @@ class Checkpoint:
     dtype: Any = np.float32
     pooler: bool = True
     tokenizer_json: bool = False
+    sentence_piece: bool = False
     config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def activation(self) -> str:
+        """The activation of its layers, said or not."""
+        return self.hidden_act or ACTIVATION[self.model_type]
+
+    @property
+    def pooler_name(self) -> str | None:
+        """What its pooler is called, if it has one."""
+        return POOLER[self.model_type] if self.pooler else None
+
+    @property
+    def rows(self) -> int:
+        """Rows of the embedding, a few more than the vocabulary has pieces."""
+        return 300 if self.sentence_piece else len(VOCABULARY) + 3
 
     def tensors(self) -> Tensors:
         """Random weights by Hugging Face's names of today, as the folder's precision rounds them, in float32."""
@@ -40,44 +80,43 @@ class Checkpoint:
         def draw(*shape: int) -> np.ndarray:
             return random.normal(0, 0.3, shape).astype(self.dtype).astype(np.float32)
 
+        width = HIDDEN if self.model_type == "bert" else EMBEDDING
         tensors = {
-            "embeddings.word_embeddings.weight": draw(len(VOCABULARY) + 3, HIDDEN),
-            "embeddings.position_embeddings.weight": draw(POSITIONS, HIDDEN),
-            "embeddings.token_type_embeddings.weight": draw(2, HIDDEN),
+            "embeddings.word_embeddings.weight": draw(self.rows, width),
+            "embeddings.position_embeddings.weight": draw(POSITIONS, width),
+            "embeddings.token_type_embeddings.weight": draw(2, width),
         }
-        dense = {"pooler.dense": (HIDDEN, HIDDEN)} if self.pooler else {}
-        norms = ["embeddings.LayerNorm"]
+        dense = {self.pooler_name: (HIDDEN, HIDDEN)} if self.pooler_name else {}
+        norms = {"embeddings.LayerNorm": width}
+        if projection := PROJECTION.get(self.model_type):
+            dense[projection] = (HIDDEN, EMBEDDING)
         for number in range(LAYERS):
-            layer = f"encoder.layer.{number}"
-            dense |= {f"{layer}.attention.self.{part}": (HIDDEN, HIDDEN) for part in ("query", "key", "value")}
-            dense |= {
-                f"{layer}.attention.output.dense": (HIDDEN, HIDDEN),
-                f"{layer}.intermediate.dense": (INNER, HIDDEN),
-                f"{layer}.output.dense": (HIDDEN, INNER),
-            }
-            norms += [f"{layer}.attention.output.LayerNorm", f"{layer}.output.LayerNorm"]
+            parts = layer_parts(self.model_type, number)
+            dense |= {parts[part]: (HIDDEN, HIDDEN) for part in ("query", "key", "value", "attention")}
+            dense |= {parts["inner"]: (INNER, HIDDEN), parts["output"]: (HIDDEN, INNER)}
+            norms |= {parts["attention_norm"]: HIDDEN, parts["output_norm"]: HIDDEN}
         for name, shape in dense.items():
             tensors |= {f"{name}.weight": draw(*shape), f"{name}.bias": draw(shape[0])}
-        for name in norms:
-            tensors |= {f"{name}.weight": 1 + draw(HIDDEN), f"{name}.bias": draw(HIDDEN)}
+        for name, size in norms.items():
+            tensors |= {f"{name}.weight": 1 + draw(size), f"{name}.bias": draw(size)}
         return {name: array.astype(self.dtype).astype(np.float32) for name, array in tensors.items()}
 
     def write(self, folder: Path) -> Path:
         """Writes the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         config = {
-            "model_type": "bert",
-            "vocab_size": len(VOCABULARY) + 3,
+            "model_type": self.model_type,
+            "vocab_size": self.rows,
             "hidden_size": HIDDEN,
             "num_hidden_layers": LAYERS,
             "num_attention_heads": HEADS,
             "intermediate_size": INNER,
             "max_position_embeddings": POSITIONS,
-            "hidden_act": self.hidden_act,
             "layer_norm_eps": self.layer_norm_eps,
-            **self.config,
         }
-        (folder / "config.json").write_text(json.dumps(config))
+        config |= {} if self.model_type == "bert" else {"embedding_size": EMBEDDING}
+        config |= {} if self.hidden_act is None else {"hidden_act": self.hidden_act}
+        (folder / "config.json").write_text(json.dumps(config | self.config))
         self._write_tokenizer(folder)
         stored = {self._stored_name(name): array.astype(self.dtype) for name, array in self.tensors().items()}
         stored["cls.predictions.bias"] = np.zeros(3, np.float32)  # a head that is left alone
@@ -93,7 +132,9 @@ class Checkpoint:
         return folder
 
     def _write_tokenizer(self, folder: Path) -> None:
-        if self.tokenizer_json:
+        if self.sentence_piece:
+            (folder / "spiece.model").write_bytes(tiny_sentence_pieces())
+        elif self.tokenizer_json:
             pieces = {piece: number for number, piece in enumerate(VOCABULARY)}
             rules = {"type": "BertNormalizer", "lowercase": True, "strip_accents": None, "handle_chinese_chars": True}
             whole = {"model": {"type": "WordPiece", "vocab": pieces}, "normalizer": rules}
@@ -183,9 +224,14 @@ ACTIVATIONS = {
 
 
 def forward(
-    tensors: Tensors, inputs: dict[str, np.ndarray], *, hidden_act: str = "gelu", epsilon: float = 1e-12
+    tensors: Tensors,
+    inputs: dict[str, np.ndarray],
+    *,
+    model_type: str = "bert",
+    hidden_act: str = "gelu",
+    epsilon: float = 1e-12,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """BERT in float64: the token vectors [batch, length, hidden], and the pooled ones if there is a pooler."""
+    """The encoder in float64: the token vectors [batch, length, hidden], and the pooled ones if there is a pooler."""
     weights = {name: array.astype(np.float64) for name, array in tensors.items()}
 
     def dense(name: str, x: np.ndarray) -> np.ndarray:
@@ -201,18 +247,19 @@ def forward(
     x = x + weights["embeddings.position_embeddings.weight"][:length]
     x = x + weights["embeddings.token_type_embeddings.weight"][inputs["segment_ids"]]
     x = norm("embeddings.LayerNorm", x)
+    if model_type in PROJECTION:
+        x = dense(PROJECTION[model_type], x)
     for number in range(LAYERS):
-        layer = f"encoder.layer.{number}"
+        parts = layer_parts(model_type, number)
         heads = [
-            dense(f"{layer}.attention.self.{part}", x).reshape(rows, length, HEADS, -1).swapaxes(1, 2)
-            for part in ("query", "key", "value")
+            dense(parts[part], x).reshape(rows, length, HEADS, -1).swapaxes(1, 2) for part in ("query", "key", "value")
         ]
         scores = heads[0] @ heads[1].swapaxes(2, 3) / math.sqrt(HIDDEN // HEADS)
         scores = np.where(mask[:, None, None, :] == 1, scores, -1e30)
         shares = np.exp(scores - scores.max(-1, keepdims=True))
         shares /= shares.sum(-1, keepdims=True)
         context = (shares @ heads[2]).swapaxes(1, 2).reshape(rows, length, HIDDEN)
-        x = norm(f"{layer}.attention.output.LayerNorm", x + dense(f"{layer}.attention.output.dense", context))
-        inner = ACTIVATIONS[hidden_act](dense(f"{layer}.intermediate.dense", x))
-        x = norm(f"{layer}.output.LayerNorm", x + dense(f"{layer}.output.dense", inner))
-    return x, np.tanh(dense("pooler.dense", x[:, 0])) if "pooler.dense.weight" in weights else None
+        x = norm(parts["attention_norm"], x + dense(parts["attention"], context))
+        x = norm(parts["output_norm"], x + dense(parts["output"], ACTIVATIONS[hidden_act](dense(parts["inner"], x))))
+    pooler = POOLER[model_type] or ""
+    return x, np.tanh(dense(pooler, x[:, 0])) if f"{pooler}.weight" in weights else None

@@ -35,8 +35,10 @@ def refusal(done: Done) -> str:
     return done.stderr.rstrip("\n")
 
 
-def run_several(calls: Sequence[tuple[str, Sequence[str]]], *, cwd: Path, timeout: float = 300) -> list[Done]:
-    """Runs commands one after the other in one process; see several.py."""
+def run_several(
+    calls: Sequence[tuple[str, Sequence[str]]], *, cwd: Path, timeout: float = 300, **environment: str
+) -> list[Done]:
+    """Runs commands one after the other in one process, with further environment variables; see several.py."""
     results = cwd / "results.json"
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("several.py")), str(results)],
@@ -46,6 +48,7 @@ def run_several(calls: Sequence[tuple[str, Sequence[str]]], *, cwd: Path, timeou
         capture_output=True,
         text=True,
         check=False,
+        env=os.environ | environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return [subprocess.CompletedProcess([], *result) for result in json.loads(results.read_text("utf-8"))]

@@ -13,13 +13,14 @@ import json
 import sys
 
 from sftkeras import commands
-from sftkeras.config import EvaluateConfig, ExportCommandConfig, PredictConfig, TrainConfig
+from sftkeras.config import EvaluateConfig, ExportCommandConfig, PredictConfig, PublishConfig, TrainConfig
 
 CONFIGS = {
     "train": TrainConfig,
     "evaluate": EvaluateConfig,
     "export": ExportCommandConfig,
     "predict": PredictConfig,
+    "publish": PublishConfig,
 }
 
 

@@ -157,6 +157,40 @@ def nothing(folder: Path) -> None:
     """Leaves the weights as they are: the fault is in the flags."""
 
 
+AT_ONCE: dict[str, tuple[Change, list[str], str]] = {
+    "too many word pieces": (
+        add_pieces,
+        [],
+        "SFT353  bert: tokenizer and weights do not belong together: the vocabulary has 99",
+    ),
+    "no word pieces": (remove("vocab.txt"), [], "SFT356  bert: no vocabulary that is known here (vocab.txt,"),
+    "another kind of model": (
+        set_config(model_type="gpt2"),
+        [],
+        'SFT355  bert: model_type "gpt2" is not supported. Supported: bert, electra, albert.',
+    ),
+    "a config that is no JSON": (
+        lambda folder: (folder / "config.json").write_text("{"),
+        [],
+        "SFT354  bert/config.json: cannot be read",
+    ),
+    "texts too long": (
+        nothing,
+        ["--backbone.max_length=65"],
+        "SFT351  --backbone.max_length 65: this encoder has positions for 64 tokens.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+def test_what_the_small_files_tell_is_refused_before_the_data_is_read(
+    refuse_model: RefuseModel, model: Path, name: str
+) -> None:
+    change, words, expected = AT_ONCE[name]
+    change(model)
+    assert refuse_model(model, *words).startswith(expected)
+
+
 QUERY = "encoder.layer.0.attention.self.query.weight"
 LATER: dict[str, tuple[Change, list[str], str]] = {
     "a tensor is missing": (set_tensor(QUERY, None), [], f"SFT357  bert: the weights have no tensor {QUERY}."),
@@ -169,27 +203,6 @@ LATER: dict[str, tuple[Change, list[str], str]] = {
         set_tensor(QUERY, np.full((16, 16), np.nan, np.float32)),
         [],
         f"SFT359  bert: tensor {QUERY} holds values that are not finite numbers.",
-    ),
-    "too many word pieces": (
-        add_pieces,
-        [],
-        "SFT353  bert: tokenizer and weights do not belong together: the vocabulary has 99",
-    ),
-    "no word pieces": (remove("vocab.txt"), [], "SFT356  bert: no WordPiece vocabulary"),
-    "another kind of model": (
-        set_config(model_type="gpt2"),
-        [],
-        'SFT355  bert: model_type "gpt2" is not supported. Supported: bert.',
-    ),
-    "a config that is no JSON": (
-        lambda folder: (folder / "config.json").write_text("{"),
-        [],
-        "SFT354  bert/config.json: cannot be read",
-    ),
-    "texts too long": (
-        nothing,
-        ["--backbone.max_length=65"],
-        "SFT351  --backbone.max_length 65: this encoder has positions for 64 tokens.",
     ),
     "a metric that there is not": (
         nothing,

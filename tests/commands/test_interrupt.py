@@ -66,6 +66,10 @@ def test_export_stops_with_no_half_version_and_works_afterwards(interrupted: Run
     assert [path.name for path in (models / "tiny").iterdir()] == ["1"]
     assert (models / "tiny" / "1" / "saved_model.pb").is_file()
 
+    judged = run_command("evaluate", "--model=runs/tiny", "--report.bootstrap=0", cwd=folder)
+    assert judged.returncode == 0, judged.stderr
+    assert judged.stdout.rstrip().endswith(str(models / "tiny" / "1"))
+
 
 def test_reading_stops_and_leaves_neither_a_run_nor_half_a_cache(
     tmp_path: Path, settings: Sequence[str], session_cache: Path

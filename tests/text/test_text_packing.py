@@ -76,6 +76,11 @@ def test_padding_fills_with_zeros_and_the_mask_tells_tokens(rows: list[Row]) -> 
         assert numbers.tolist() == [START, *row, END] + [0] * (length - size)
 
 
+def test_padding_has_the_number_it_is_given() -> None:
+    padded, _ = pack(ragged([[7], [8, 9]]), None, start=START, end=END, pad=5, max_length=20)
+    assert padded["token_ids"].numpy().tolist() == [[START, 7, END, 5], [START, 8, 9, END]]
+
+
 @pytest.fixture(scope="module")
 def tokenizer() -> WordPiece:
     return WordPiece(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "##b"], lowercase=True)

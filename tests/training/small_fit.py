@@ -24,6 +24,8 @@ ROWS, PIECES = 22, 12
 class Tokens:
     """Features of random rows of two to nine tokens, as a token cache gives them."""
 
+    unit = "tokens"
+
     def __init__(self) -> None:
         random = np.random.default_rng(8)
         self.lengths = random.integers(2, 10, ROWS).astype(np.int32)

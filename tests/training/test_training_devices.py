@@ -5,17 +5,11 @@ Each number of devices needs a process of its own; see tiny_run.py for what is t
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-Run = dict[str, np.ndarray]
+from fresh_runs import largest_difference, train, weights
 
 WEIGHTED: dict[str, object] = {"class_weights": True}
 FLOAT16: dict[str, object] = {"precision": "mixed_float16", "optimizer": "sgd", "loss_scale": 65536.0}
@@ -43,26 +37,13 @@ STEPS = 6
 PINNED = [2.187990, 3.764439, 2.828798, 0.473107, 0.611552, 0.618099]
 
 
-def train(folder: Path, devices: int) -> dict[str, Run]:
-    command = [sys.executable, str(Path(__file__).with_name("tiny_run.py")), str(folder), str(devices)]
-    here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}  # the code that is tested, not one installed
-    done = subprocess.run([*command, json.dumps(RUNS[devices])], capture_output=True, text=True, check=False, env=here)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return {name: dict(np.load(folder / f"{name}.npz")) for name in RUNS[devices]}
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
     with ThreadPoolExecutor(2) as pool:
-        return {devices: pool.submit(train, tmp_path_factory.mktemp("runs"), devices) for devices in RUNS}
-
-
-def weights(run: Run) -> dict[str, np.ndarray]:
-    return {name: array for name, array in run.items() if name.startswith("weights/")}
-
-
-def largest_difference(one: Run, other: Run) -> float:
-    return max(float(np.abs(array - other[name]).max()) for name, array in weights(one).items())
+        return {
+            devices: pool.submit(train, tmp_path_factory.mktemp("runs"), devices, runs)
+            for devices, runs in RUNS.items()
+        }
 
 
 @pytest.mark.parametrize(

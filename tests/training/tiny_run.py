@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import keras_hub  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from sftkeras.backbones import Backbone  # noqa: E402
+from sftkeras.backbones import Backbone, Choice, choose_mode, load_chosen  # noqa: E402
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noqa: E402
 from sftkeras.config import OptimizerConfig, TrainingConfig  # noqa: E402
 from sftkeras.tasks import attach_head  # noqa: E402
@@ -48,6 +49,8 @@ class Settings:
     class_weights: bool = False
     loss_scale: float = 0.0  # to begin with, where the loss is scaled; 0 takes Keras' own
     compare_replicas: bool = False  # also give each replica's loss of one batch
+    module: str = ""  # folder of a TF-Hub module to train in place of the KerasHub encoder
+    mode: str = "opaque"  # how it is loaded
 
 
 def batches(settings: Settings) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]]:
@@ -65,23 +68,16 @@ def batches(settings: Settings) -> Iterator[tuple[dict[str, np.ndarray], np.ndar
             yield inputs, labels[rows], weights[rows] / weights[rows].sum()
 
 
-def build(settings: Settings) -> SupervisedModel:
+def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
     """The model, the same weights each time; call it in the strategy's scope."""
     keras.utils.set_random_seed(SEED)
     keras.config.set_dtype_policy(settings.precision)
-    encoder = keras_hub.models.BertBackbone(
-        vocabulary_size=50,
-        num_layers=2,
-        num_heads=2,
-        hidden_dim=16,
-        intermediate_dim=32,
-        max_sequence_length=16,
-        dropout=settings.dropout,
-    )
-    if settings.fused:
-        use_fused_encoder_layers(encoder)
+    if choice:
+        backbone = load_chosen(choice, max_length=9)
+    else:
+        backbone = Backbone(build_encoder(settings), None, 16, False, "hugging_face", {})
     task = Classification(("a", "b", "c"), dropout=settings.dropout)
-    network = attach_head(Backbone(encoder, None, 16, False, "hugging_face", {}), task, "mean")  # type: ignore[arg-type]
+    network = attach_head(backbone, task, "cls" if settings.module else "mean")
     model = SupervisedModel(network, task, seed=SEED, clip_norm=settings.clip_norm, accumulation=settings.accumulation)
     loss_scaling = settings.precision == "mixed_float16"
     name = "adamw" if settings.optimizer == "stock adamw" else settings.optimizer
@@ -97,14 +93,31 @@ def build(settings: Settings) -> SupervisedModel:
     return model
 
 
+def build_encoder(settings: Settings) -> keras.Model:
+    encoder = keras_hub.models.BertBackbone(
+        vocabulary_size=50,
+        num_layers=2,
+        num_heads=2,
+        hidden_dim=16,
+        intermediate_dim=32,
+        max_sequence_length=16,
+        dropout=settings.dropout,
+    )
+    if settings.fused:
+        use_fused_encoder_layers(encoder)
+    return encoder
+
+
 def train(settings: Settings, strategy: tf.distribute.Strategy) -> dict[str, Any]:
+    choice = choose_mode(Path(settings.module), settings.mode) if settings.module else None  # type: ignore[arg-type]
     with strategy.scope():
-        model = build(settings)
+        model = build(settings, choice)
     examples = list(batches(settings))
     signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), examples[0])
     dataset = tf.data.Dataset.from_generator(lambda: iter(examples), output_signature=signature)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(examples)))
-    steps = StepLog()
+    steps = StepLog(model.network)
+    before = weights_of(model.network)
     history = model.fit(
         dataset,
         epochs=EPOCHS,
@@ -114,15 +127,31 @@ def train(settings: Settings, strategy: tf.distribute.Strategy) -> dict[str, Any
         callbacks=[steps],
         verbose=0,
     ).history
-    result = {f"weights/{variable.path}": variable.numpy() for variable in model.network.trainable_variables}
+    result = {f"weights/{name}": array for name, array in weights_of(model.network).items()}
+    result |= {f"before/{name}": array for name, array in before.items()}
+    result |= {f"one step/{name}": array for name, array in steps.after_one.items()}
     result |= {f"history/{name}": np.asarray(values) for name, values in history.items()}
     result["losses"] = np.asarray(steps.losses)
     result["iterations"] = model.optimizer.iterations.numpy()
     if settings.loss_scale:
         result["loss_scale"] = model.optimizer.dynamic_scale.numpy()
+    if settings.module:
+        result["restored"] = restored(model.network, strategy)
     if settings.compare_replicas:
         result["replica_losses"] = losses_of_replicas(model, examples[0], strategy)
     return result
+
+
+def restored(network: keras.Model, strategy: tf.distribute.Strategy) -> bool:
+    """Whether all weights come back from a file, on every device."""
+    kept = [variable.numpy() for variable in network.variables]
+    with tempfile.TemporaryDirectory() as folder:
+        network.save_weights(Path(folder) / "kept.weights.h5")
+        for variable in network.variables:
+            variable.assign(variable.numpy() + 1)
+        network.load_weights(Path(folder) / "kept.weights.h5")
+    copies = [strategy.experimental_local_results(variable.value) for variable in network.variables]
+    return all(np.array_equal(copy, it) for it, those in zip(kept, copies, strict=True) for copy in those)
 
 
 def losses_of_replicas(model: SupervisedModel, batch: Any, strategy: tf.distribute.Strategy) -> np.ndarray:
@@ -132,15 +161,22 @@ def losses_of_replicas(model: SupervisedModel, batch: Any, strategy: tf.distribu
     return np.array([float(loss) for loss in strategy.experimental_local_results(losses)])
 
 
-class StepLog(keras.callbacks.Callback):
-    """The loss of each step."""
+def weights_of(network: keras.Model) -> dict[str, np.ndarray]:
+    return {variable.path: variable.numpy() for variable in network.trainable_variables}
 
-    def __init__(self) -> None:
+
+class StepLog(keras.callbacks.Callback):
+    """The loss of each step, and the weights after the first."""
+
+    def __init__(self, network: keras.Model) -> None:
         super().__init__()
+        self.network = network
         self.losses: list[float] = []
+        self.after_one: dict[str, np.ndarray] = {}
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.losses.append(float((logs or {})["loss"]))
+        self.after_one = self.after_one or weights_of(self.network)
 
 
 def main(folder: str, devices: str, runs: str) -> None:

@@ -1,0 +1,46 @@
+"""The handles of an encoder and of its preprocessor to local folders, checked as far as that is quick.
+
+Imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sftkeras.backbones import check_folder
+from sftkeras.handles import check_weights, resolve
+
+
+@dataclass(frozen=True)
+class BackboneFolders:
+    """What `load_backbone` is given.
+
+    Attributes:
+        encoder: folder of the encoder.
+        preprocessor: folder of the TF-Hub preprocessor that tokenises, if there is one.
+    """
+
+    encoder: Path
+    preprocessor: Path | None = None
+
+
+def fetch_backbone(handle: str, preprocessor: str | None, *, max_length: int) -> BackboneFolders:
+    """Fetches what is not here yet.
+
+    Args:
+        handle: of the encoder.
+        preprocessor: the handle of its preprocessor, or None.
+        max_length: tokens a text will have at most.
+
+    Raises:
+        SFTError: SFT30x to SFT35x and SFT36x, if a handle leads nowhere or a file is missing or damaged.
+    """
+    encoder = resolve(handle)
+    check_weights(encoder)
+    check_folder(encoder, max_length=max_length)
+    if preprocessor is None:
+        return BackboneFolders(encoder)
+    folder = resolve(preprocessor, flag="--backbone.preprocessor")
+    check_weights(folder)
+    return BackboneFolders(encoder, folder)

@@ -1,0 +1,62 @@
+"""What public TF-Hub text encoders call their inputs and their variables, each with what it is here.
+
+The names are those of today's exports; `native` knows how older ones differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+from keras_hub.layers import TransformerEncoder
+
+Named = Iterator[tuple[keras.Variable, str]]
+
+# What an encoder takes, by its name in public modules and by ours.
+HUB_INPUTS = {"input_word_ids": "token_ids", "input_mask": "padding_mask", "input_type_ids": "segment_ids"}
+
+
+def hub_names(encoder: keras.Model, pooler: bool) -> Named:
+    """Yields each variable of a KerasHub BERT, ELECTRA or ALBERT with its name in public TF-Hub modules.
+
+    Args:
+        encoder: the encoder.
+        pooler: whether its pooler is among them.
+    """
+    yield encoder.token_embedding.embeddings, "word_embeddings/embeddings"
+    yield encoder.position_embedding.position_embeddings, "position_embedding/embeddings"
+    yield encoder.segment_embedding.embeddings, "type_embeddings/embeddings"
+    yield from _norm(encoder.embeddings_layer_norm, "embeddings/layer_norm")
+    if projection := getattr(encoder, "embeddings_projection", None):
+        yield from _dense(projection, "embedding_projection")
+    for prefix, layer in _transformer_layers(encoder):
+        attention = layer._self_attention_layer
+        yield from _dense(attention.query_dense, f"{prefix}/self_attention/query")
+        yield from _dense(attention.key_dense, f"{prefix}/self_attention/key")
+        yield from _dense(attention.value_dense, f"{prefix}/self_attention/value")
+        yield from _dense(attention.output_dense, f"{prefix}/self_attention/attention_output")
+        yield from _norm(layer._self_attention_layer_norm, f"{prefix}/self_attention_layer_norm")
+        yield from _dense(layer._feedforward_intermediate_dense, f"{prefix}/intermediate")
+        yield from _dense(layer._feedforward_output_dense, f"{prefix}/output")
+        yield from _norm(layer._feedforward_layer_norm, f"{prefix}/output_layer_norm")
+    if pooler:
+        yield from _dense(encoder.pooled_dense, "pooler_transform")
+
+
+def _transformer_layers(encoder: keras.Model) -> Iterator[tuple[str, TransformerEncoder]]:
+    if isinstance(encoder.transformer_layers[0], list):  # one layer that is run again and again, as in ALBERT
+        ((layer,),) = encoder.transformer_layers
+        yield "transformer", layer
+    else:
+        for number, layer in enumerate(encoder.transformer_layers):
+            yield f"transformer/layer_{number}", layer
+
+
+def _dense(layer: keras.layers.Layer, name: str) -> Named:
+    yield layer.kernel, f"{name}/kernel"
+    yield layer.bias, f"{name}/bias"
+
+
+def _norm(layer: keras.layers.Layer, name: str) -> Named:
+    yield layer.gamma, f"{name}/gamma"
+    yield layer.beta, f"{name}/beta"

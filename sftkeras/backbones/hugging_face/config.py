@@ -1,0 +1,54 @@
+"""config.json: read, and checked before anything is built."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sftkeras.backbones.hugging_face.families import FAMILIES
+from sftkeras.backbones.hugging_face.family import Family, told
+from sftkeras.errors import SFTError
+
+
+def read_config(folder: Path) -> tuple[Family, dict[str, Any]]:
+    """Gives the architecture of a folder and what its config.json says.
+
+    Raises:
+        SFTError: SFT354 if config.json cannot be read or a size is missing, SFT355 if it asks for something unknown.
+    """
+    config = read_json(folder / "config.json")
+    model_type = config.get("model_type")
+    if model_type not in list(FAMILIES):  # a list also takes what no dict can have as a key
+        raise SFTError("SFT355", folder=folder, key="model_type", value=model_type, known=told(FAMILIES))
+    family = FAMILIES[model_type]
+    for key, values in family.supported.items():
+        value = config.get(key, family.defaults.get(key))
+        if value not in values:
+            raise SFTError("SFT355", folder=folder, key=key, value=value, known=told(values))
+    if missing := [key for key in (*family.sizes, *family.defaults) if not _is_right(config, key, family)]:
+        raise SFTError("SFT354", path=folder / "config.json", problem=f"no number for {told(missing)}")
+    return family, config
+
+
+def _is_right(config: dict[str, Any], key: str, family: Family) -> bool:
+    """Whether a size is a whole number above zero, and a setting that is a number by default is one here."""
+    if key in family.sizes:
+        return isinstance(config.get(key), int) and config[key] > 0
+    default = family.defaults[key]
+    return not isinstance(default, int | float) or isinstance(config.get(key, default), int | float)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a file that holds a JSON object.
+
+    Raises:
+        SFTError: SFT354 if it is missing, damaged, or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SFTError("SFT354", path=path, problem=error) from error
+    if not isinstance(content, dict):
+        raise SFTError("SFT354", path=path, problem="expected an object, {…}")
+    return content

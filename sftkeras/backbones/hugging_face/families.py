@@ -1,0 +1,9 @@
+"""The architectures that are known. A new one is a module beside this one, and a line here."""
+
+from __future__ import annotations
+
+from sftkeras.backbones.hugging_face.albert import ALBERT
+from sftkeras.backbones.hugging_face.bert import BERT
+from sftkeras.backbones.hugging_face.electra import ELECTRA
+
+FAMILIES = {family.model_type: family for family in (BERT, ELECTRA, ALBERT)}

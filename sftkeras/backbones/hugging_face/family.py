@@ -1,0 +1,197 @@
+"""What an architecture must say of itself, and what is the same in all of them: config keys, layer settings, weights.
+
+The architectures are post-norm transformers that KerasHub builds from its `TransformerEncoder`. Own code rather than
+`from_preset(folder)` of KerasHub, which keeps its tanh GELU, layer norm epsilon and dropout whatever the checkpoint
+says, and fails on a checkpoint without a pooler.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sftkeras.errors import SFTError
+
+if TYPE_CHECKING:
+    import keras
+    from keras_hub.layers import TransformerEncoder
+
+Config = Mapping[str, Any]
+
+# What config.json calls the activations that can be built.
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu")
+# The names of functions, Keras' and KerasHub's among them, to those of config.json.
+_ACTIVATION_NAMES = {
+    "exact_gelu": "gelu",
+    "gelu": "gelu",
+    "tanh_gelu": "gelu_new",
+    "gelu_approximate": "gelu_new",
+    "relu": "relu",
+    "silu": "silu",
+}
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A variable of an encoder and the tensor that holds it in a checkpoint.
+
+    Attributes:
+        variable: the variable.
+        name: the tensor's name, without the checkpoint's prefix.
+        shape: the tensor's shape: attention heads side by side, dense kernels [outputs, inputs].
+        is_kernel: whether it is a dense kernel, which the variable has the other way round.
+    """
+
+    variable: keras.Variable
+    name: str
+    shape: tuple[int, ...]
+    is_kernel: bool = False
+
+    def assign(self, tensor: np.ndarray) -> None:
+        """Sets the variable to `tensor`, which has `shape`."""
+        self.variable.assign(np.reshape(tensor.T if self.is_kernel else tensor, self.variable.shape))
+
+    def tensor(self) -> np.ndarray:
+        """The variable's value as a checkpoint stores it."""
+        value = self.variable.numpy()
+        return np.ascontiguousarray(value.reshape(self.shape[::-1]).T) if self.is_kernel else value.reshape(self.shape)
+
+
+Weights = Iterator[Weight]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One architecture.
+
+    Attributes:
+        model_type: its name in config.json, and the prefix of its tensors in checkpoints with a head.
+        encoder: the name of its class in `keras_hub.models`.
+        sizes: each whole number that config.json must give, with the argument and attribute of `encoder` that it is.
+        defaults: the other keys that matter, each with what a config.json without it means.
+        supported: for keys that may not be anything, the values they may have.
+        weights: gives all weights of an encoder. A checkpoint may be without those of the pooler.
+    """
+
+    model_type: str
+    encoder: str
+    sizes: Mapping[str, str]
+    weights: Callable[[keras.Model], Weights]
+    defaults: Config
+    supported: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    def build(self, config: Config, dropout: float | None) -> keras.Model:
+        """Builds the encoder that `config` describes, with random weights; `dropout` overrides that of `config`."""
+        import keras_hub
+
+        settings = {**self.defaults, **config}
+        encoder = getattr(keras_hub.models, self.encoder)(
+            **{argument: settings[key] for key, argument in self.sizes.items()},
+            num_segments=settings["type_vocab_size"],
+            dropout=settings["hidden_dropout_prob"] if dropout is None else dropout,
+        )
+        activation = _activation(settings["hidden_act"])
+        encoder.embeddings_layer_norm.epsilon = settings["layer_norm_eps"]
+        for layer in transformer_layers(encoder):
+            layer._feedforward_intermediate_dense.activation = activation
+            layer._self_attention_layer_norm.epsilon = settings["layer_norm_eps"]
+            layer._feedforward_layer_norm.epsilon = settings["layer_norm_eps"]
+            if dropout is None:
+                set_attention_dropout(layer, settings["attention_probs_dropout_prob"])
+        return encoder
+
+    def describe(self, encoder: keras.Model) -> dict[str, Any]:
+        """Gives the config.json of an encoder.
+
+        Raises:
+            SFTError: SFT355 if its activation has no name there.
+        """
+        layer = next(transformer_layers(encoder))
+        activation = layer._feedforward_intermediate_dense.activation.__name__
+        if activation not in _ACTIVATION_NAMES:
+            raise SFTError("SFT355", folder=encoder.name, key="activation", value=activation, known=told(ACTIVATIONS))
+        return {
+            "model_type": self.model_type,
+            **{key: getattr(encoder, argument) for key, argument in self.sizes.items()},
+            **self.defaults,
+            "type_vocab_size": encoder.num_segments,
+            "hidden_act": _ACTIVATION_NAMES[activation],
+            "layer_norm_eps": encoder.embeddings_layer_norm.epsilon,
+            "hidden_dropout_prob": encoder.embeddings_dropout.rate,
+            "attention_probs_dropout_prob": layer._self_attention_layer._dropout_layer.rate,
+        }
+
+
+def is_pooler(weight: Weight) -> bool:
+    """Whether it belongs to the pooler, which a checkpoint has whole or not at all."""
+    return weight.name.startswith("pooler.")
+
+
+def told(values: Iterable[Any]) -> str:
+    """Values in an error."""
+    return ", ".join(map(str, values))
+
+
+def transformer_layers(encoder: keras.Model) -> Iterator[TransformerEncoder]:
+    """Yields each transformer layer once, also one that is run again and again."""
+    for layer in encoder.transformer_layers:
+        yield from layer if isinstance(layer, list) else [layer]
+
+
+def set_attention_dropout(layer: TransformerEncoder, rate: float) -> None:
+    """Sets the dropout of attention weights, which KerasHub takes for that of everything else."""
+    attention = layer._self_attention_layer
+    attention._dropout = attention._dropout_layer.rate = rate
+
+
+def table(variable: keras.Variable, name: str) -> Weights:
+    """An embedding table."""
+    yield Weight(variable, f"{name}.weight", tuple(variable.shape))
+
+
+def dense(layer: keras.layers.Layer, name: str, input_axes: int = 1) -> Weights:
+    """The kernel and the bias of a dense layer whose kernel's first `input_axes` axes are inputs."""
+    shape = tuple(layer.kernel.shape)
+    inputs, outputs = math.prod(shape[:input_axes]), math.prod(shape[input_axes:])
+    yield Weight(layer.kernel, f"{name}.weight", (outputs, inputs), is_kernel=True)
+    yield Weight(layer.bias, f"{name}.bias", (outputs,))
+
+
+def norm(layer: keras.layers.Layer, name: str) -> Weights:
+    """The scale and the shift of a layer norm."""
+    yield Weight(layer.gamma, f"{name}.weight", tuple(layer.gamma.shape))
+    yield Weight(layer.beta, f"{name}.bias", tuple(layer.beta.shape))
+
+
+def embeddings(encoder: keras.Model) -> Weights:
+    """The tables of tokens, positions and segments, and the layer norm over their sum."""
+    yield from table(encoder.token_embedding.embeddings, "embeddings.word_embeddings")
+    yield from table(encoder.position_embedding.position_embeddings, "embeddings.position_embeddings")
+    yield from table(encoder.segment_embedding.embeddings, "embeddings.token_type_embeddings")
+    yield from norm(encoder.embeddings_layer_norm, "embeddings.LayerNorm")
+
+
+def transformer_layer(layer: TransformerEncoder, names: Mapping[str, str]) -> Weights:
+    """The weights of one layer, whose parts have the names `names`."""
+    attention = layer._self_attention_layer
+    yield from dense(attention.query_dense, names["query"])
+    yield from dense(attention.key_dense, names["key"])
+    yield from dense(attention.value_dense, names["value"])
+    yield from dense(attention.output_dense, names["attention"], input_axes=2)
+    yield from norm(layer._self_attention_layer_norm, names["attention_norm"])
+    yield from dense(layer._feedforward_intermediate_dense, names["intermediate"])
+    yield from dense(layer._feedforward_output_dense, names["output"])
+    yield from norm(layer._feedforward_layer_norm, names["output_norm"])
+
+
+def _activation(name: str) -> Callable:
+    import keras
+
+    from sftkeras.backbones.fused_transformer import exact_gelu, tanh_gelu
+
+    gelus = {"gelu": exact_gelu, "gelu_new": tanh_gelu, "gelu_pytorch_tanh": tanh_gelu}
+    return gelus.get(name) or keras.activations.get(name)

@@ -1,0 +1,69 @@
+"""The safetensors files of a folder: read by the names of today, whatever names they were stored under, and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from sftkeras.backbones.hugging_face.config import read_json
+from sftkeras.backbones.hugging_face.family import Weight
+from sftkeras.errors import SFTError
+from sftkeras.handles import check_safetensors
+
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
+class Tensors:
+    """The tensors of a folder.
+
+    Args:
+        folder: holds model.safetensors, or its parts and their index.
+        prefix: what a checkpoint with a head puts before the names of the encoder's tensors, such as "bert.".
+
+    Raises:
+        SFTError: SFT306 if a file is missing, SFT307 if one is damaged, SFT354 if the index cannot be read.
+    """
+
+    def __init__(self, folder: Path, prefix: str) -> None:
+        self._folder = folder
+        names = {WHOLE} if (folder / WHOLE).exists() else set(read_json(folder / INDEX)["weight_map"].values())
+        self._files: dict[str, Path] = {}
+        for path in sorted(folder / name for name in names):
+            check_safetensors(path)
+            with safe_open(path, framework="numpy") as file:
+                self._files.update(dict.fromkeys(file.keys(), path))
+        self._prefix = prefix if any(name.startswith(prefix) for name in self._files) else ""
+
+    def __contains__(self, name: str) -> bool:
+        return self._stored_name(name) is not None
+
+    def read(self, weight: Weight) -> np.ndarray:
+        """Reads one tensor as float32.
+
+        Raises:
+            SFTError: SFT357 if it is missing, SFT358 if it has another shape, SFT359 if it is not finite.
+        """
+        stored = self._stored_name(weight.name)
+        if stored is None:
+            raise SFTError("SFT357", folder=self._folder, tensor=weight.name)
+        with safe_open(self._files[stored], framework="numpy") as file:
+            tensor = np.asarray(file.get_tensor(stored), np.float32)
+        if tensor.shape != weight.shape:
+            raise SFTError("SFT358", folder=self._folder, tensor=weight.name, got=tensor.shape, expected=weight.shape)
+        if not np.isfinite(tensor).all():
+            raise SFTError("SFT359", folder=self._folder, tensor=weight.name)
+        return tensor
+
+    def _stored_name(self, name: str) -> str | None:
+        older = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        return next((full for part in (name, older) if (full := self._prefix + part) in self._files), None)
+
+
+def write_tensors(weights: Iterable[Weight], folder: Path) -> None:
+    """Writes model.safetensors."""
+    # Readers of PyTorch refuse a file that does not say what it was made for.
+    save_file({weight.name: weight.tensor() for weight in weights}, folder / WHOLE, metadata={"format": "pt"})

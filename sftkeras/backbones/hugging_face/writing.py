@@ -1,0 +1,51 @@
+"""From a backbone to a folder that `load`, and Hugging Face's own library, read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sftkeras.backbones.hugging_face.families import FAMILIES
+from sftkeras.backbones.hugging_face.family import Family, is_pooler, told
+from sftkeras.backbones.hugging_face.tensors import write_tensors
+from sftkeras.backbones.hugging_face.tokenizers import write_tokenizer
+from sftkeras.errors import SFTError
+
+if TYPE_CHECKING:
+    import keras
+
+    from sftkeras.text import Tokenizer
+
+
+def write_folder(folder: Path, encoder: keras.Model, tokenizer: Tokenizer, *, has_pooler: bool) -> None:
+    """Writes config.json, model.safetensors and the tokenizer's files.
+
+    The weights are those of the encoder, bit for bit; the config is what the encoder is, not what a config.json that it
+    once came from said. Files are written one by one: give a folder that nobody reads yet.
+
+    Args:
+        folder: made if it is missing.
+        encoder: an encoder of `keras_hub.models` whose architecture is known here.
+        tokenizer: a `WordPiece` or a `SentencePiece`.
+        has_pooler: whether the encoder's pooler is worth keeping.
+
+    Raises:
+        SFTError: SFT355 if the encoder is of another architecture, or has an activation without a name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    family = write_config(encoder, folder)
+    write_tensors([it for it in family.weights(encoder) if has_pooler or not is_pooler(it)], folder)
+    write_tokenizer(tokenizer, folder)
+
+
+def write_config(encoder: keras.Model, folder: Path) -> Family:
+    """Writes config.json alone, into a folder that exists, and gives the architecture. Raises as `write_folder`."""
+    kind = type(encoder).__name__
+    family = next((family for family in FAMILIES.values() if family.encoder == kind), None)
+    if family is None:
+        known = told(family.encoder for family in FAMILIES.values())
+        raise SFTError("SFT355", folder=folder, key="encoder", value=kind, known=known)
+    config = json.dumps(family.describe(encoder), indent=2)
+    (folder / "config.json").write_text(config + "\n", encoding="utf-8")
+    return family

@@ -1,0 +1,41 @@
+"""What is needed of a backbone to publish it as a TF-Hub module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+
+from sftkeras.backbones.backbone import Backbone
+from sftkeras.errors import SFTError
+from sftkeras.text import SentencePiece, WordPiece
+
+
+@dataclass(frozen=True)
+class Publication:
+    """An encoder to publish, with its tokenizer; made by `Publication.of`.
+
+    Attributes:
+        encoder: a BERT, ELECTRA or ALBERT of KerasHub, in float32.
+        tokenizer: splits texts into the numbers the encoder knows.
+        pooled: what "pooled_output" is to be, [batch, hidden], from `encoder.output`.
+        has_pooler: whether `pooled` comes from the encoder's own pooler, which is left out if it does not.
+        max_positions: most tokens the encoder has positions for.
+    """
+
+    encoder: keras.Model
+    tokenizer: WordPiece | SentencePiece
+    pooled: keras.KerasTensor
+    has_pooler: bool
+    max_positions: int
+
+    @classmethod
+    def of(cls, backbone: Backbone, pooled: keras.KerasTensor) -> Publication:
+        """Takes what it needs of a native backbone.
+
+        Raises:
+            SFTError: SFT378 if it has not its own tokenizer.
+        """
+        if not isinstance(backbone.tokenizer, WordPiece | SentencePiece):
+            raise SFTError("SFT378")
+        return cls(backbone.encoder, backbone.tokenizer, pooled, backbone.has_pooler, backbone.max_positions)

@@ -1,0 +1,72 @@
+"""The model inputs of every row: what batches ask of them, and texts as they are. Tokens are in `tokens`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from sftkeras.data.batches import BatchPlan
+from sftkeras.data.examples import Examples
+from sftkeras.data.findings import Finding
+
+_ROWS_AT_ONCE = 1000
+
+
+class RowInputs(Protocol):
+    """Gives the model inputs of any rows; batches are made of it.
+
+    Attributes:
+        lengths: [n] int32, how long each row is.
+        unit: what `lengths` counts: "tokens" or "words".
+    """
+
+    lengths: np.ndarray
+    unit: str
+
+    def batch(self, rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
+        """Returns the inputs of `rows` [batch], padded to `length` where padding is needed."""
+
+    def describe(self, plan: BatchPlan) -> str:
+        """Says in a few words what planning cost: padding, texts that were cut."""
+
+    def findings(self) -> list[Finding]:
+        """Returns what people should know of these inputs."""
+
+
+class RawTexts:
+    """Texts as they are, for an encoder that reads them itself.
+
+    Args:
+        examples: whose texts.
+        name: of the model input.
+
+    Attributes:
+        lengths: [n] int32, words of each row as spaces divide them: near enough to group texts of like length.
+    """
+
+    unit = "words"
+
+    def __init__(self, examples: Examples, name: str) -> None:
+        self._examples = examples
+        self._name = name
+        self.lengths = np.empty(len(examples), np.int32)
+        begin = 0
+        for texts, _ in examples.text_batches(_ROWS_AT_ONCE):
+            self.lengths[begin : begin + len(texts)] = [max(1, len(text.split())) for text in texts]
+            begin += len(texts)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def batch(self, rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
+        """Returns the texts of `rows` [batch], as objects; `length` has no meaning here."""
+        return {self._name: np.array(self._examples.texts(rows), object)}
+
+    def describe(self, plan: BatchPlan) -> str:
+        """Nothing is padded or cut before the encoder."""
+        return "texts as they are"
+
+    def findings(self) -> list[Finding]:
+        """Nothing to know."""
+        return []

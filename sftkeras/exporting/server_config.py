@@ -1,0 +1,112 @@
+"""Configuration files of TensorFlow Serving, beside the models of an export folder: which models, batching, metrics.
+
+They are a start for whoever runs the server. What stands in them already is never changed, so edit them: only a model
+that models.config does not have yet is added to it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from google.protobuf import text_format
+
+from sftkeras.cache import write_errors, write_text
+from sftkeras.errors import SFTError
+from sftkeras.exporting.versions import has_versions
+
+MODELS = "models.config"
+BATCHING = "batching.config"
+MONITORING = "monitoring.config"
+
+# Where a server in a container sees the export folder; the stock image looks there, too.
+MOUNT = "/models"
+
+_MODELS_HEAD = f"""\
+# The models to serve, for tensorflow_model_server --model_config_file. The export folder is mounted at {MOUNT}.
+# Without a policy the newest version is served. For a canary beside a stable version, write into its config:
+#   model_version_policy {{ specific {{ versions: 1 versions: 2 }} }}
+#   version_labels {{ key: "stable" value: 1 }}
+#   version_labels {{ key: "canary" value: 2 }}
+model_config_list {{
+}}
+"""
+
+_MODEL = """\
+  config {{
+    name: "{name}"
+    base_path: "{mount}/{name}"
+    model_platform: "tensorflow"
+  }}
+"""
+
+_BATCHING = """\
+# How requests share a run, for --enable_batching --batching_parameters_file.
+# Rows of one request, at most; what is larger than one run is split.
+max_batch_size {{ value: 512 }}
+enable_large_batch_splitting {{ value: true }}
+# Rows of one run, at most. On few CPU cores more gains nothing; on a GPU try 32 to 128.
+max_execution_batch_size {{ value: 8 }}
+# How long a run waits for company. Under load requests meet in the queue anyway.
+batch_timeout_micros {{ value: 0 }}
+# Full runs that may wait; what comes on top is refused, so that a busy server stays quick.
+max_enqueued_batches {{ value: 256 }}
+# Runs at the same time: one for each core of the machine that exported the model.
+num_batch_threads {{ value: {cores} }}
+"""
+
+MONITORING_TEXT = """\
+# Metrics for Prometheus, for --monitoring_config_file.
+prometheus_config {
+  enable: true
+  path: "/monitoring/prometheus/metrics"
+}
+"""
+
+
+def write_server_config(folder: Path, flag: str = "--export.folder") -> None:
+    """Writes what is missing of the three files into an export folder.
+
+    Raises:
+        SFTError: SFT106 or SFT108 if they cannot be written, SFT515 if models.config is there but cannot be added to.
+    """
+    with write_errors(folder, flag):
+        _write_if_missing(folder / BATCHING, _BATCHING.format(cores=os.cpu_count() or 1))
+        _write_if_missing(folder / MONITORING, MONITORING_TEXT)
+        _add_models(folder / MODELS)
+
+
+def _write_if_missing(path: Path, text: str) -> None:
+    if not path.exists():
+        write_text(path, text)
+
+
+def _add_models(path: Path) -> None:
+    text = path.read_text(encoding="utf-8") if path.exists() else _MODELS_HEAD
+    served = sorted(entry.name for entry in path.parent.iterdir() if entry.is_dir() and has_versions(entry))
+    try:
+        known = _names(text)
+    except text_format.ParseError as error:
+        raise SFTError("SFT515", path=path, problem=f"it is no model server configuration ({error})") from error
+    missing = [name for name in served if name not in known]
+    if path.exists() and not missing:
+        return
+    entries = "".join(_MODEL.format(name=name, mount=MOUNT) for name in missing)
+    added = f"{text.rstrip().removesuffix('}')}{entries}}}\n"
+    if not _holds(added, {*known, *missing}):  # something else than the list's bracket closes the file
+        raise SFTError("SFT515", path=path, problem=f"add {', '.join(missing)} to it yourself")
+    write_text(path, added)
+
+
+def _holds(text: str, names: set[str]) -> bool:
+    try:
+        return _names(text) == names
+    except text_format.ParseError:
+        return False
+
+
+def _names(text: str) -> set[str]:
+    from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+    config = text_format.Parse(text, ModelServerConfig())
+    return {model.name for model in config.model_config_list.config}

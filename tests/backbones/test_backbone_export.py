@@ -1,0 +1,112 @@
+"""Every architecture goes the whole way: folder → a step of training → export → answers of a fresh process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+from tiny_folders import Checkpoint
+
+from sftkeras.backbones import load_backbone
+from sftkeras.backbones.dropout import dropout_stream
+from sftkeras.backbones.fused_transformer import FusedTransformerEncoder
+from sftkeras.exporting.contract import Origin
+from sftkeras.exporting.export import export
+from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.saved_model import write_saved_model
+from sftkeras.tasks import TextModel, attach_head
+from sftkeras.tasks.classification import Classification
+from sftkeras.text import TextFeatures
+
+ORIGIN = Origin(backbone="a folder", data={"train": "reviews.csv"}, rows={"train": 4})
+TEXTS = ["A good film.", "a bad film: 9,99", "", "Café 日本 👍"]
+CHECKPOINTS = {
+    "bert": Checkpoint(),
+    "electra": Checkpoint("electra"),
+    "albert": Checkpoint("albert", config={"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}),
+    "albert, sentence pieces": Checkpoint("albert", sentence_piece=True),
+}
+
+
+def build(checkpoint: Checkpoint, folder: Path, *, pairs: bool = False) -> TextModel:
+    keras.utils.set_random_seed(1)
+    backbone = load_backbone(checkpoint.write(folder), max_length=12)
+    task = Classification(("bad", "good"))
+    assert backbone.tokenizer is not None
+    features = TextFeatures(backbone.tokenizer, max_length=12, pairs=pairs)
+    return TextModel(features, attach_head(backbone, task, "cls"), task)
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[FreshProcess]:
+    with FreshProcess() as process:
+        yield process
+
+
+def step(model: TextModel, number: int) -> tuple[float, list[tf.Tensor]]:
+    """The loss and the gradients of one training step."""
+    network = model.network
+    with dropout_stream(17, number), tf.GradientTape() as tape:
+        logits = network(model.features(tf.constant(TEXTS)), training=True)
+        loss = tf.reduce_mean(model.task.loss(tf.constant([1, 0, 0, 1]), logits))
+    return float(loss), tape.gradient(loss, [weight.value for weight in network.trainable_weights])
+
+
+@pytest.mark.parametrize("kind", CHECKPOINTS)
+def test_a_trained_model_answers_in_a_fresh_process(kind: str, tmp_path: Path, process: FreshProcess) -> None:
+    model = build(CHECKPOINTS[kind], tmp_path / "folder")
+    assert any(type(layer) is FusedTransformerEncoder for layer in model.network._flatten_layers())
+    before = [weight.numpy() for weight in model.network.trainable_weights]
+    first, gradients = step(model, 0)
+    assert all(gradient is not None for gradient in gradients)
+    keras.optimizers.SGD(0.05).apply(gradients, model.network.trainable_weights)
+    # Adding the same number to every attention score changes nothing, so the key's bias has no gradient.
+    unchanged = [
+        weight.path
+        for weight, old in zip(model.network.trainable_weights, before, strict=True)
+        if np.array_equal(weight, old) and "key/bias" not in weight.path
+    ]
+    assert unchanged == []
+    assert step(model, 0)[0] < first
+    version = export(model, tmp_path / "tiny", origin=ORIGIN, process=process)
+    assert version.parity <= 1e-5
+    answers, expected = process.answer(TEXTS), model(tf.constant(TEXTS))
+    np.testing.assert_allclose(answers["probabilities"], expected["probabilities"], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["electra", "albert, sentence pieces"])
+def test_a_model_is_exported_to_the_same_bytes_each_time(kind: str, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        tf.function(lambda x: x + 1)(tf.constant(1))  # what the process traces in between must not show
+        write_saved_model(build(CHECKPOINTS[kind], tmp_path / "folder", pairs=True), tmp_path / name)
+    first, second = (tmp_path / name / "saved_model.pb" for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    (graph,) = SavedModel.FromString(first.read_bytes()).meta_graphs
+    nodes = [node for function in graph.graph_def.library.function for node in function.node_def]
+    models = [node for node in (*graph.graph_def.node, *nodes) if node.op == "SentencepieceOp"]
+    assert len(models) == (kind != "electra"), "the graph is to hold the SentencePiece model once"
+
+
+def test_dropout_of_a_layer_run_again_is_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build(CHECKPOINTS["albert"], tmp_path)
+    dropout = [layer for layer in model.network._flatten_layers() if isinstance(layer, keras.layers.Dropout)]
+    masks: list[bytes] = []
+    for layer in dropout:
+        monkeypatch.setattr(layer, "_random_bytes", recording(layer._random_bytes, masks))
+    step(model, 0)
+    assert len(masks) == len(set(masks)) == 1 + 2 * 3 + 1  # embeddings; two runs of a layer with three; head
+
+
+def recording(draw: Callable[..., tf.Tensor], masks: list[bytes]) -> Callable[..., tf.Tensor]:
+    def record(*arguments: Any) -> tf.Tensor:
+        drawn = draw(*arguments)
+        masks.append(drawn.numpy().tobytes())
+        return drawn
+
+    return record

@@ -1,0 +1,164 @@
+"""What is written can be read again bit for bit, and what is wrong with a folder is said without TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras_hub
+import numpy as np
+import pytest
+import tensorflow as tf
+from safetensors.numpy import load_file
+from tiny_folders import DROPOUT, POOLER, POSITIONS, VOCABULARY, Checkpoint, forward, ragged_inputs, write_keras_hub
+from tiny_sentence_pieces import tiny_sentence_pieces, tokenizer_json
+from tokenizers import Tokenizer
+
+from sftkeras.backbones import Backbone, check_folder, load_backbone
+from sftkeras.backbones.hugging_face import load_tokenizer, write_folder, write_tokenizer
+from sftkeras.errors import SFTError
+from sftkeras.text import SentencePiece, WordPiece
+from sftkeras.text import Tokenizer as OurTokenizer
+
+
+def write_again(backbone: Backbone, folder: Path) -> Backbone:
+    write_folder(folder, backbone.encoder, backbone.tokenizer, has_pooler=backbone.has_pooler)
+    return load_backbone(folder, max_length=POSITIONS)
+
+
+CHECKPOINTS = [Checkpoint(model_type) for model_type in DROPOUT]
+CHECKPOINTS += [
+    Checkpoint("bert", pooler=False, hidden_act="silu", layer_norm_eps=1e-3),
+    Checkpoint("albert", hidden_act="gelu", config={"attention_probs_dropout_prob": 0.2}),
+]
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS, ids=lambda it: f"{it.model_type}-{it.activation}")
+def test_what_is_written_is_read_bit_for_bit(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    backbone = load_backbone(checkpoint.write(tmp_path / "source"), max_length=POSITIONS)
+    again = write_again(backbone, tmp_path / "again")
+    for weight, other in zip(backbone.encoder.weights, again.encoder.weights, strict=True):
+        if backbone.has_pooler or "pooled" not in weight.path:
+            np.testing.assert_array_equal(weight, other, err_msg=weight.path)
+    assert again.has_pooler == backbone.has_pooler
+    assert again.encoder.get_config() == {**backbone.encoder.get_config(), "name": again.encoder.name}
+    assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint
+    inputs = ragged_inputs()
+    expected = backbone.encoder(inputs, training=False)["sequence_output"]
+    np.testing.assert_array_equal(again.encoder(inputs, training=False)["sequence_output"], expected)
+    write_again(again, tmp_path / "third")
+    for file in ("config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"):
+        assert (tmp_path / "third" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+
+
+@pytest.mark.parametrize("model_type", DROPOUT)
+def test_tensors_are_written_by_the_names_and_in_the_shapes_of_the_source(model_type: str, tmp_path: Path) -> None:
+    checkpoint = Checkpoint(model_type)
+    backbone = load_backbone(checkpoint.write(tmp_path / "source"), max_length=POSITIONS)
+    write_again(backbone, tmp_path / "again")
+    written, source = load_file(tmp_path / "again" / "model.safetensors"), checkpoint.tensors()
+    assert set(written) == set(source)
+    for name, tensor in source.items():
+        np.testing.assert_array_equal(written[name], tensor, err_msg=name)
+    assert (POOLER[model_type] is not None) == backbone.has_pooler
+
+
+def test_a_keras_hub_encoder_keeps_its_tanh_gelu(tmp_path: Path) -> None:
+    backbone = load_backbone(write_keras_hub(tmp_path / "preset"), max_length=POSITIONS)
+    again = write_again(backbone, tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "config.json").read_text())["hidden_act"] == "gelu_new"
+    inputs = ragged_inputs()
+    tokens, pooled = forward(load_file(tmp_path / "again" / "model.safetensors"), inputs, hidden_act="gelu_new")
+    outputs = again.encoder(inputs, training=False)
+    np.testing.assert_allclose(outputs["sequence_output"], tokens, atol=1e-5)
+    np.testing.assert_allclose(outputs["pooled_output"], pooled, atol=1e-5)
+
+
+def test_a_pooler_of_electra_is_kept_where_there_is_one(tmp_path: Path) -> None:
+    backbone = load_backbone(Checkpoint("electra").write(tmp_path / "source"), max_length=POSITIONS)
+    write_folder(tmp_path / "again", backbone.encoder, backbone.tokenizer, has_pooler=True)
+    again = load_backbone(tmp_path / "again", max_length=POSITIONS)
+    inputs = ragged_inputs()
+    assert again.has_pooler
+    expected = backbone.encoder(inputs, training=False)["pooled_output"]
+    np.testing.assert_array_equal(again.encoder(inputs, training=False)["pooled_output"], expected)
+
+
+def test_an_encoder_of_no_known_architecture_is_not_written(tmp_path: Path) -> None:
+    encoder = keras_hub.models.DistilBertBackbone(
+        vocabulary_size=9, num_layers=1, num_heads=1, hidden_dim=2, intermediate_dim=2, max_sequence_length=4
+    )
+    with pytest.raises(SFTError, match=r"SFT355.*DistilBertBackbone.*AlbertBackbone"):
+        write_folder(tmp_path, encoder, WordPiece(VOCABULARY, lowercase=True), has_pooler=False)
+
+
+TOKENIZERS: dict[str, OurTokenizer] = {
+    "uncased": WordPiece(VOCABULARY, lowercase=True),
+    "cased": WordPiece(VOCABULARY, lowercase=False, strip_accents=True, split_cjk=False),
+    "uncased, of TF-Hub": WordPiece(VOCABULARY, lowercase=True, rules="tensorflow_text"),
+    "pieces": SentencePiece(tiny_sentence_pieces()),
+    "pieces with accents": SentencePiece(tiny_sentence_pieces(), lowercase=False, strip_accents=False),
+    "pieces of TF-Hub": SentencePiece(tiny_sentence_pieces(), rules="tensorflow_text"),
+}
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_a_tokenizer_is_read_as_it_was_written(kind: str, tmp_path: Path) -> None:
+    write_tokenizer(TOKENIZERS[kind], tmp_path)
+    assert load_tokenizer(tmp_path).fingerprint == TOKENIZERS[kind].fingerprint
+
+
+def test_rules_of_nobody_are_refused(tmp_path: Path) -> None:
+    write_tokenizer(TOKENIZERS["uncased"], tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text(path.read_text().replace("hugging_face", "somebody"))
+    with pytest.raises(SFTError, match=r'SFT355.*sftkeras_rules "somebody"'):
+        load_tokenizer(tmp_path)
+
+
+def test_a_sentence_piece_model_without_its_settings_has_the_rules_of_albert(tmp_path: Path) -> None:
+    folder = Checkpoint("albert", sentence_piece=True).write(tmp_path)
+    assert load_tokenizer(folder).fingerprint == TOKENIZERS["pieces"].fingerprint
+
+
+def test_tokenizer_json_alone_gives_the_tokens_of_the_model_it_was_made_of(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(tokenizer_json())
+    reference = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    texts = ["The film, the FILM: 9,99 of 1,000", "café 日本語 👍 x", "", "``a'' (b)."]
+    ours = load_tokenizer(tmp_path)
+    expected = [it.ids for it in reference.encode_batch(texts, add_special_tokens=False)]
+    assert ours(tf.constant(texts)).to_list() == expected
+    assert (ours.pad_id, ours.cls_id, ours.sep_id) == (0, 2, 3)
+
+
+FAULTS = {
+    "max_length": ({}, POSITIONS + 1, "SFT351"),
+    "model_type": ({"model_type": "gpt2"}, 8, "SFT355"),
+    "vocab_size": ({"vocab_size": 5}, 8, "SFT353"),
+    "hidden_size": ({"hidden_size": None}, 8, "SFT354"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_the_small_files_tell_is_told_at_once(fault: str, tmp_path: Path) -> None:
+    changes, length, code = FAULTS[fault]
+    folder = Checkpoint(config=changes).write(tmp_path)
+    check_folder(Checkpoint().write(tmp_path / "whole"), max_length=8)
+    with pytest.raises(SFTError, match=code):
+        check_folder(folder, max_length=length)
+
+
+@pytest.mark.parametrize("model_type", ["bert", "albert"])
+def test_checking_a_folder_imports_no_tensorflow(model_type: str, tmp_path: Path) -> None:
+    folder = Checkpoint(model_type, sentence_piece=model_type == "albert").write(tmp_path)
+    program = """
+import sys
+from pathlib import Path
+from sftkeras.backbones import check_folder
+check_folder(Path(sys.argv[1]), max_length=8)
+print(sorted({"tensorflow", "tensorflow_text", "keras", "keras_hub"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,29 @@
+"""A setting that the task would not look at is refused, before anything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command_line import flags
+
+from sftkeras.config import TrainConfig
+from sftkeras.train import main
+
+
+@pytest.mark.parametrize(
+    ("task", "named"),
+    [
+        ({"kind": "regression", "label_smoothing": 0.1}, "--task.label_smoothing"),
+        ({"kind": "regression", "class_weights": "balanced"}, "--task.class_weights"),
+        ({"kind": "regression", "multi_label": "true"}, "--task.multi_label"),
+        ({"kind": "regression", "threshold": 0.3}, "--task.threshold"),
+        ({"kind": "classification", "threshold": 0.3}, "--task.threshold"),
+    ],
+)
+def test_a_setting_without_effect_is_refused(
+    refuse: Callable[..., str], tiny_run: list[str], reviews_csv: Path, task: dict[str, object], named: str
+) -> None:
+    words = flags(data__train=reviews_csv, **{f"task__{name}": value for name, value in task.items()})
+    assert refuse(main, TrainConfig, *tiny_run, *words).startswith(f"SFT412  {named} has no effect here")

@@ -1,0 +1,83 @@
+"""Encoders and preprocessors that are TF-Hub modules, in an export: weights once, their files inside, equal bytes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from backbones.hub_modules import BERT, write_preprocessor, write_text_module
+from tiny_models import TASKS
+
+from sftkeras.backbones import Backbone, load_backbone, opaque
+from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.saved_model import write_saved_model
+from sftkeras.tasks import TextModel, attach_head
+from sftkeras.text import make_features
+
+TEXTS = ["the good film", "", "a bad plot 🎬"]
+
+
+def load_texts(folder: Path) -> Backbone:
+    return opaque.load(folder / "text", max_length=16, dropout=None, preprocessor=None)
+
+
+def load_tokens(folder: Path) -> Backbone:
+    return opaque.load(folder / "tokens", max_length=16, dropout=None, preprocessor=folder / "preprocessor")
+
+
+def load_native(folder: Path) -> Backbone:
+    return load_backbone(folder / "tokens", max_length=16, mode="native", preprocessor=folder / "preprocessor")
+
+
+LOADS: dict[str, Callable[[Path], Backbone]] = {"texts": load_texts, "tokens": load_tokens, "native": load_native}
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("modules")
+    write_text_module(folder / "text")
+    BERT.write(folder / "tokens")
+    write_preprocessor(folder / "preprocessor")
+    return folder
+
+
+def text_model(backbone: Backbone) -> TextModel:
+    task = TASKS["classification"]
+    network = attach_head(backbone, task, "mean")
+    for weight in network.trainable_weights:  # the head begins at random
+        if "logits" in weight.path:
+            weight.assign(tf.reshape(tf.linspace(-1.0, 1.0, tf.size(weight)), weight.shape))
+    return TextModel(make_features(backbone.tokenizer, max_length=16, pairs=False), network, task)
+
+
+@pytest.mark.parametrize("kind", LOADS)
+def test_an_export_needs_nothing_of_the_module(kind: str, modules: Path, tmp_path: Path, process: FreshProcess) -> None:
+    moved = Path(shutil.copytree(modules, tmp_path / "modules"))
+    model = text_model(LOADS[kind](moved))
+    expected = model(tf.constant(TEXTS))["probabilities"]
+    graph, weights = write_saved_model(model, tmp_path / "export")
+    shutil.rmtree(moved)
+    process.load(Path(shutil.move(tmp_path / "export", tmp_path / "elsewhere")))
+    answers = process.run("serving_default", {"text": TEXTS})
+    np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-6)
+    stored = (tmp_path / "elsewhere" / "variables" / "variables.data-00000-of-00001").stat().st_size
+    assert stored < 1.1 * weights + 4096  # each once
+    assert ("serve_tokens" in graph.signature_def) == (kind != "texts")
+    assert os.fsencode(tmp_path) not in (tmp_path / "elsewhere" / "saved_model.pb").read_bytes()
+
+
+@pytest.mark.parametrize("kind", LOADS)
+def test_writing_it_again_gives_equal_bytes(kind: str, modules: Path, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        write_saved_model(text_model(LOADS[kind](modules)), tmp_path / name)
+        shutil.copytree(modules, modules := tmp_path / f"moved after {name}")
+        tf.saved_model.load(str(modules / "text"))  # numbers go on
+    files = {path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*") if path.is_file()}
+    assert len(files) == 5  # the graph, its fingerprint, two of variables, the table's words
+    for file in files:
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes(), file
