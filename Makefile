@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+QUICKSTART := examples/quickstart.yaml
+# The quickstart's encoder as a TF-Hub module, published once into the cache.
+MODULE := $(or $(SFTKERAS_CACHE),$(HOME)/.cache/sftkeras)/published/all-minilm-l6-v2
 
 .PHONY: help demo test lint bench clean
 
@@ -10,7 +13,9 @@ help:  ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: $(VENV)/.installed  ## Fine-tune, judge and export the quickstart model
-	$(BIN)/python -m sftkeras.train --config examples/quickstart.yaml --overwrite true
+	test -e "$(MODULE)/saved_model.pb" || $(BIN)/python -m sftkeras.publish \
+	    --handle "$$(sed -n 's/^  handle: //p' $(QUICKSTART))" --output "$(MODULE)"
+	$(BIN)/python -m sftkeras.train --config $(QUICKSTART) --backbone.handle "$(MODULE)" --overwrite true
 
 test: $(VENV)/.installed-dev lint  ## Run lint, types and all tests
 	$(BIN)/python -m pytest
@@ -22,7 +27,7 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed  ## Compare with Hugging Face Trainer and plain KerasHub, in an environment of its own
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/pip install --quiet "torch==2.13.0" "transformers~=5.23" accelerate datasets safetensors
+	.venv-bench/bin/pip install --quiet "torch==2.13.0" "transformers~=5.23" accelerate datasets safetensors fastapi "uvicorn[standard]"
 	$(BIN)/python benchmarks/train_vs_peers.py --peer_python .venv-bench/bin/python
 
 clean:  ## Remove the environments; runs, exports and the cache stay
