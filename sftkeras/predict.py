@@ -1,9 +1,13 @@
-"""`python -m sftkeras.predict`: texts or a file to answers, from an exported model. Needs no Keras."""
+"""`python -m sftkeras.predict`: texts or a file to answers, from an exported model or a server. Needs no Keras."""
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -15,15 +19,13 @@ from rich.console import Console
 from rich.text import Text
 
 from sftkeras import commands
+from sftkeras.asking import Model, asked_model
 from sftkeras.cache import write_aside, write_errors
 from sftkeras.config import DataConfig, PredictConfig
 from sftkeras.console import progress_bar
 from sftkeras.data.unlabelled import Texts, has_columns, read_texts
 from sftkeras.errors import SFTError
 from sftkeras.exporting.answers import records
-from sftkeras.exporting.contract import check_weights, read_contract
-from sftkeras.exporting.fresh_process import FreshProcess
-from sftkeras.exporting.versions import find_version
 
 Record = dict[str, Any]
 
@@ -34,61 +36,76 @@ def main(config: PredictConfig) -> None:
     """Answers every text, in order."""
     if bool(config.texts) == bool(config.file):
         raise SFTError("SFT650", problem="both texts and a file are given" if config.file else "there is no text")
-    version = find_version(config.model)
-    contract = read_contract(version)
-    columns = _columns(config, contract)
-    _check_pairs(config, takes_pairs=contract["pairs"], pair_column=columns.pair)
-    blocks = iter([Texts(config.texts)]) if config.texts else read_texts(str(config.file), columns)
-    with FreshProcess(gpu=True) as process:
+    output = Path(config.output).expanduser() if config.output else None
+    if output:
+        _check_output(output)
+    with asked_model(config) as model:
+        columns = _columns(config, model)
+        _check_pairs(config, model, columns.pair)
+        blocks = iter([Texts(config.texts)]) if config.texts else read_texts(str(config.file), columns)
         first = next(blocks, Texts([]))  # a mistake in the file is told before the model is loaded
-        check_weights(version, contract)
-        process.load(version)
-        answers = _answers(process, chain([first], blocks), config)
-        if config.output:
-            _write(answers, Path(config.output).expanduser())
+        model.load()
+        answers = _answers(model, chain([first], blocks), config)
+        if output:
+            _write(answers, output)
         elif sys.stdout.isatty():
             _show(answers, Console(highlight=False))
         else:
+            if isinstance(sys.stdout, io.TextIOWrapper):
+                sys.stdout.reconfigure(encoding="utf-8")  # JSON Lines are, whatever the terminal is set to
             _print_lines(answers, sys.stdout)
 
 
-def _columns(config: PredictConfig, contract: dict[str, Any]) -> DataConfig:
-    """The file is read as the training data was, but for the columns that are named."""
-    trained = contract["origin"].get("data", {})
-    known = {name: trained[name] for name in ("text", "pair", "delimiter", "quoted", "encoding") if name in trained}
+def _check_output(path: Path) -> None:
+    """Finds out, before any text is answered, whether the file can be written."""
+    with write_errors(path, "--output"):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+
+
+def _columns(config: PredictConfig, model: Model) -> DataConfig:
+    """The file is read as the training data was, as far as that is known, but for the columns that are named."""
+    kept = ("text", "pair", "delimiter", "quoted", "encoding")
+    known = {name: model.data[name] for name in kept if name in model.data}
     named = {name: value for name in ("text", "pair") if (value := getattr(config, name))}
     data = DataConfig(**known | named)
-    return data if contract["pairs"] else replace(data, pair=None)
+    return data if model.pairs else replace(data, pair=None)
 
 
-def _check_pairs(config: PredictConfig, *, takes_pairs: bool, pair_column: str | None) -> None:
+def _check_pairs(config: PredictConfig, model: Model, pair_column: str | None) -> None:
     remedy = ""
-    if takes_pairs and (config.texts or not has_columns(str(config.file))):
+    if model.pairs and (config.texts or not has_columns(str(config.file))):
         remedy = "Give a file with a column for each, such as a .csv, with --file."
-    elif takes_pairs and not pair_column:
+    elif model.pairs and not pair_column:
         remedy = "Name the column of the second text with --pair."
-    elif config.pair and not takes_pairs:
+    elif config.pair and not model.pairs:
         remedy = "Leave --pair out."
     if remedy:
-        wanted = "pairs of texts" if takes_pairs else "single texts"
-        raise SFTError("SFT651", model=config.model, wanted=wanted, remedy=remedy)
+        wanted = "pairs of texts" if model.pairs else "single texts"
+        raise SFTError("SFT651", flag=model.flag, model=model.name, wanted=wanted, remedy=remedy)
 
 
-def _answers(process: FreshProcess, blocks: Iterator[Texts], config: PredictConfig) -> Iterator[Record]:
+def _answers(model: Model, blocks: Iterator[Texts], config: PredictConfig) -> Iterator[Record]:
     """Yields each text with its answer. Progress is shown where no answers are."""
     progress = progress_bar(Console(stderr=True))
     progress.disable |= sys.stdout.isatty() and not config.output
     with progress:
         task = progress.add_task("Answering", total=None, note="")
-        read = 0
+        read = empty = 0
         for block in blocks:
             read += len(block.texts)
+            empty += sum(not text.strip() for texts in (block.texts, block.pairs or ()) for text in texts)
             progress.update(task, total=read / block.done if block.done else None, note=f"{read:,} read")
-            answered = partial(progress.advance, task)
-            found = process.answer(block.texts, block.pairs, batch_size=config.batch_size, progress=answered)
+            if not block.texts:
+                continue
+            found = model.answer(block.texts, block.pairs, partial(progress.advance, task))
             for row, record in enumerate(records(found)):
                 pair = {} if block.pairs is None else {"pair": block.pairs[row]}
                 yield {"text": block.texts[row], **pair, **record}
+    if empty:
+        print(f"{empty:,} empty texts among {read:,} rows: their answers mean nothing.", file=sys.stderr)
 
 
 def _write(answers: Iterator[Record], path: Path) -> None:
@@ -103,6 +120,8 @@ def _write(answers: Iterator[Record], path: Path) -> None:
 def _print_lines(answers: Iterator[Record], file: TextIO) -> None:
     for answer in answers:
         file.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        if file is sys.stdout:
+            file.flush()  # whoever reads the pipe may be waiting
 
 
 def _show(answers: Iterator[Record], console: Console) -> None:

@@ -18,6 +18,7 @@ from sftkeras.config import (
     ExportCommandConfig,
     OptimizerConfig,
     PredictConfig,
+    ServeConfig,
     TaskConfig,
     TrainConfig,
     TrainingConfig,
@@ -25,7 +26,7 @@ from sftkeras.config import (
 )
 from sftkeras.errors import SFTError
 
-CONFIGS = [TrainConfig, EvaluateConfig, ExportCommandConfig, PredictConfig]
+CONFIGS = [TrainConfig, EvaluateConfig, ExportCommandConfig, PredictConfig, ServeConfig]
 
 
 def told(*words: str, config_class: type = TrainConfig) -> str:
@@ -215,7 +216,7 @@ def test_the_printed_config_is_complete_commented_and_reads_back(tmp_path: Path)
     assert yaml.safe_load(text) == plain(expected)
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "export", "predict"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "export", "predict", "serve"])
 def test_help_and_mistakes_need_no_tensorflow(name: str) -> None:
     helped = command(name, "--help")
     assert (helped.returncode, helped.stderr) == (0, "")

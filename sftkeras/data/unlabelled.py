@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,8 @@ from sftkeras.data.sources import find_source
 from sftkeras.errors import SFTError
 
 STANDARD_INPUT = "-"
+
+_CHUNK = 65536  # bytes, what a pipe holds
 
 
 @dataclass(frozen=True)
@@ -81,20 +83,15 @@ def _text(cell: Any, file: str, line: int, column: str) -> str:
 
 
 def _lines(file: str) -> Iterator[Texts]:
-    """Yields one text a line; whoever types at a terminal gets an answer to each line."""
+    """Yields one text a line."""
     name = "standard input" if file == STANDARD_INPUT else file
-    interactive = file == STANDARD_INPUT and sys.stdin.isatty()
-    with _opened(file) as lines:
-        numbered = enumerate(lines, start=1)
-        while block := list(islice(numbered, 1 if interactive else BLOCK_ROWS)):
-            yield Texts(list(_decoded(block, name)))
+    number = 1
+    for block in _arriving_lines() if file == STANDARD_INPUT else _file_lines(file):
+        yield Texts(list(_decoded(enumerate(block, start=number), name)))
+        number += len(block)
 
 
-@contextmanager
-def _opened(file: str) -> Iterator[Iterable[bytes]]:
-    if file == STANDARD_INPUT:
-        yield sys.stdin.buffer  # not ours to close
-        return
+def _file_lines(file: str) -> Iterator[list[bytes]]:
     path = Path(file).expanduser()
     if not path.is_file():
         raise SFTError("SFT201", flag="--file", file=file, suggestion="")
@@ -102,8 +99,25 @@ def _opened(file: str) -> Iterator[Iterable[bytes]]:
         opened = path.open("rb")
     except OSError as error:
         raise SFTError("SFT238", file=file, problem=error.strerror) from error
-    with opened:
-        yield opened
+    with opened as lines:
+        while block := list(islice(lines, BLOCK_ROWS)):
+            yield block
+
+
+def _arriving_lines() -> Iterator[list[bytes]]:
+    """Yields the lines that are there, however few, so that answers do not wait for the end of a pipe."""
+    stream = sys.stdin.buffer
+    assert isinstance(stream, io.BufferedIOBase)
+    unfinished: list[bytes] = []
+    while chunk := stream.read1(_CHUNK):
+        if b"\n" not in chunk:
+            unfinished.append(chunk)
+            continue
+        *lines, rest = b"".join([*unfinished, chunk]).split(b"\n")
+        unfinished = [rest] if rest else []
+        yield lines
+    if unfinished:
+        yield [b"".join(unfinished)]
 
 
 def _decoded(block: Iterable[tuple[int, bytes]], name: str) -> Iterator[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 from rich.console import Console
 from tiny_models import Exported
 
-from sftkeras import commands, predict
+from sftkeras import asking, commands, predict
 from sftkeras.config import PredictConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting.fresh_process import FreshProcess
@@ -37,7 +38,7 @@ def run(process: FreshProcess, monkeypatch: pytest.MonkeyPatch) -> Run:
     def shared(gpu: bool) -> Iterator[FreshProcess]:
         yield process
 
-    monkeypatch.setattr(predict, "FreshProcess", shared)
+    monkeypatch.setattr(asking, "FreshProcess", shared)
     return lambda *words: predict.main(commands.parse(PredictConfig, words))
 
 
@@ -53,6 +54,31 @@ def test_command_answers_bare_words_in_json_lines_when_piped(classifier: Exporte
     for answer in answers:
         assert answer["probability"] == max(answer["probabilities"].values())
         assert list(answer["probabilities"]) == classifier.text_model.task.settings()["label_names"]
+
+
+def test_json_lines_are_utf8_whatever_the_terminal_is(classifier: Exported) -> None:
+    words = [sys.executable, "-m", "sftkeras.predict", "--model", str(classifier.path), "été"]
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    done = subprocess.run(words, capture_output=True, check=True, env=environment)
+    (answer,) = lines(done.stdout.decode("utf-8"))
+    assert answer["text"] == "été"
+    assert "très bon" in answer["probabilities"]
+
+
+def test_an_output_that_cannot_be_written_is_told_before_any_text_is_answered(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file" / "answers.jsonl", tmp_path / "missing" / "answers.jsonl", tmp_path):
+        words = ["--model", "nowhere", "text", "--output", str(output)]
+        with pytest.raises(SFTError, match=r"SFT106 .*--output"):
+            predict.main(commands.parse(PredictConfig, words))
+
+
+def test_empty_texts_are_counted(classifier: Exported, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "in.csv").write_text("review,other\ngood,1\n,2\n  ,3\n")
+    run("--model", str(classifier.path), "--file", str(tmp_path / "in.csv"))
+    captured = capsys.readouterr()
+    assert len(lines(captured.out)) == 3
+    assert captured.err.startswith("2 empty texts among 3 rows")
 
 
 def test_mistakes_are_told_at_once_in_one_line(classifier: Exported, tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""One version of a model in a V1 session, the route TensorFlow Serving takes: named tensors in, named tensors out.
+
+What the calls of the protocols mean stands in `inference`; how requests share a run, in `batching`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import grpc
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  registers the operations of the text signatures
+from tensorflow.core.protobuf.config_pb2 import CallableOptions
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
+
+from sftkeras.exporting.answer_worker import refuse_dangerous_operations
+from sftkeras.serving.errors import ServingError, invalid
+
+# How many different (inputs, outputs) of a version are kept ready. A request may ask for any choice of outputs.
+_MOST_CALLABLES = 64
+
+_LONGEST_MESSAGE = 1000  # characters; TensorFlow's can quote whole tensors
+
+_STATUS_BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a run feeds and fetches, by the names of the tensors in the graph. Equal calls can share a run."""
+
+    feeds: tuple[str, ...]
+    fetches: tuple[str, ...]
+
+
+class Engine:
+    """A SavedModel that is ready to run; safe to use from several threads.
+
+    Args:
+        folder: holds saved_model.pb and variables/.
+
+    Attributes:
+        signatures: what it offers, by name.
+
+    Raises:
+        ValueError: its graph holds operations that reach outside of the model.
+        tf.errors.OpError, OSError: it cannot be loaded.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        refuse_dangerous_operations(folder / "saved_model.pb")
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        try:
+            loaded: MetaGraphDef = tf.compat.v1.saved_model.loader.load(
+                self._session, [tf.saved_model.SERVING], str(folder)
+            )
+        except BaseException:
+            self._session.close()
+            raise
+        self.signatures: dict[str, SignatureDef] = dict(loaded.signature_def)
+        self._running = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        self._callable = lru_cache(_MOST_CALLABLES)(self._make_callable)
+
+    def run(self, call: Call, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Runs the graph once.
+
+        Args:
+            call: of tensors that stand in `signatures`.
+            arrays: one for each of `call.feeds`.
+
+        Returns:
+            One array for each of `call.fetches`; strings are object arrays of bytes.
+
+        Raises:
+            ServingError: with the status and the message of the operation that failed.
+        """
+        with self._changed:
+            if self._closed:
+                raise ServingError(grpc.StatusCode.UNAVAILABLE, "the version is being unloaded")
+            self._running += 1
+        try:
+            return self._callable(call)(*arrays)
+        except tf.errors.OpError as error:
+            raise from_tensorflow(error) from None
+        except UnicodeDecodeError as error:
+            # The message quotes an input that is not UTF-8; TensorFlow 2.21 then fails to raise its own error.
+            raise invalid(_shortened(error.object.decode("utf-8", "replace"))) from None
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Waits for runs under way, such as those nobody waits for any more, and frees the model's memory."""
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: not self._running)
+        self._callable.cache_clear()
+        self._session.close()
+
+    def _make_callable(self, call: Call) -> Callable[..., list[np.ndarray]]:
+        # The public `make_callable` goes through `Session.run` if there are feeds. That is slower, and it rewrites the
+        # messages of failing operations, which a server passes on as they are.
+        options = CallableOptions(feed=call.feeds, fetch=call.fetches)
+        return self._session._make_callable_from_options(options)
+
+
+def from_tensorflow(error: tf.errors.OpError) -> ServingError:
+    """TensorFlow's own status and message, as the C++ server passes them on."""
+    code = _STATUS_BY_NUMBER.get(error.error_code, grpc.StatusCode.UNKNOWN)
+    return ServingError(code, _shortened(str(error.message)))
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "…"

@@ -1,0 +1,45 @@
+"""A request that cannot be answered: its gRPC status and message. What the user of a command meets is in
+`sftkeras.errors`."""
+
+from __future__ import annotations
+
+from grpc import StatusCode
+
+
+class ServingError(Exception):
+    """Why a request is refused or failed; gRPC sends both values as they are, REST maps the code to an HTTP status.
+
+    Args:
+        code: the status, as TensorFlow Serving's C++ server gives it.
+        message: one line for the caller.
+    """
+
+    def __init__(self, code: StatusCode, message: str) -> None:
+        self.code = code
+        self.message = message
+        super().__init__(f"{code.name}: {message}")
+
+
+def invalid(message: str) -> ServingError:
+    """The caller's mistake, whatever the state of the server."""
+    return ServingError(StatusCode.INVALID_ARGUMENT, message)
+
+
+def not_found(message: str) -> ServingError:
+    """No such model or version."""
+    return ServingError(StatusCode.NOT_FOUND, message)
+
+
+def failed_precondition(message: str) -> ServingError:
+    """What is asked for does not fit the state of the server or the model."""
+    return ServingError(StatusCode.FAILED_PRECONDITION, message)
+
+
+def overloaded(message: str) -> ServingError:
+    """More work than the server takes on; 429 over REST."""
+    return ServingError(StatusCode.RESOURCE_EXHAUSTED, message)
+
+
+def too_late() -> ServingError:
+    """The request's time is over."""
+    return ServingError(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")

@@ -1,0 +1,351 @@
+// The page at the server's root: which models there are, a box to ask one, and its answer.
+
+import { element, showAnswer } from "./answers.js";
+import { showCard } from "./card.js";
+
+const REFRESH = 5000; // milliseconds between looks at the models' states
+
+const at = (id) => document.getElementById(id);
+
+// What the page shows; `chosen` is {name, version}, `lost` whether the server could not be reached.
+const state = { models: [], chosen: null, details: null, token: "", lost: false };
+
+/** Asks the server; gives what it says, as an object and as it came. Throws its words if it refuses. */
+async function call(path, sent) {
+  const headers = state.token ? { Authorization: `Bearer ${state.token}` } : {};
+  const options = sent === undefined ? { headers } : { method: "POST", body: sent, headers: { "Content-Type": "application/json", ...headers } };
+  const response = await fetch(path, options);
+  const text = await response.text();
+  if (response.status === 401) at("access").hidden = false;
+  if (!response.ok) throw new Error(errorIn(text) ?? `${response.status} ${response.statusText}`);
+  return { found: readJson(text), text };
+}
+
+function errorIn(text) {
+  try {
+    return readJson(text).error;
+  } catch {
+    return null; // whoever said this, it was not the model server
+  }
+}
+
+/** The server writes NaN and Infinity, which JSON has not: they become strings here. */
+function readJson(text) {
+  return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)/g, (it) => (it.startsWith('"') ? it : `"${it}"`)));
+}
+
+function tell(problem) {
+  at("problem").textContent = problem;
+  at("problem").hidden = !problem;
+}
+
+// --- models ---
+
+async function refresh() {
+  let models;
+  try {
+    ({ models } = (await call("/page/models")).found);
+  } catch (error) {
+    state.lost = true;
+    at("summary").textContent = "";
+    tell(`The server cannot be asked: ${error.message}`);
+    return;
+  }
+  const found = state.lost || JSON.stringify(models) !== JSON.stringify(state.models);
+  if (state.lost) tell("");
+  state.lost = false;
+  state.models = models;
+  if (!found) return;
+  showModels();
+  await choose();
+}
+
+function showModels() {
+  const ready = state.models.flatMap(available).length;
+  at("summary").textContent = `${count(state.models.length, "model")}, ${count(ready, "version")} answering`;
+  const focused = document.activeElement?.getAttribute("href");
+  at("models").replaceChildren(...state.models.map(modelItem));
+  if (focused) document.querySelector(`nav a[href="${CSS.escape(focused)}"]`)?.focus();
+}
+
+function modelItem(model) {
+  const versions = model.versions.map((it) => element("li", {}, versionLink(model, it)));
+  return element("li", {}, element("span", { class: "name" }, model.name), element("ul", {}, ...versions));
+}
+
+function versionLink(model, version) {
+  const word = stateWord(version);
+  const link = element("a", { href: hashOf(model.name, version.version) }, `version ${version.version}`);
+  link.append(element("span", { class: `state ${word}` }, word));
+  return link;
+}
+
+function stateWord({ state: now, error }) {
+  const words = { AVAILABLE: "available", START: "waiting", LOADING: "loading", UNLOADING: "unloading" };
+  return words[now] ?? (error ? "failed" : "unloaded");
+}
+
+function available(model) {
+  return model.versions.filter((it) => it.state === "AVAILABLE");
+}
+
+function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+// --- the chosen version ---
+
+function hashOf(name, version) {
+  return `#/${encodeURIComponent(name)}/${version}`;
+}
+
+/** The version that the address names, if it is there (still). */
+function fromHash() {
+  const [, name, version] = location.hash.split("/").map(decodeURIComponent);
+  const model = state.models.find((it) => it.name === name);
+  return model?.versions.some((it) => it.version === version) ? { name, version } : null;
+}
+
+/** The newest version of the model that is shown already, else of the first that answers. */
+function newest() {
+  const shown = state.models.find((it) => it.name === state.chosen?.name);
+  const model = shown ?? state.models.find((it) => available(it).length) ?? state.models[0];
+  const version = model && (available(model)[0] ?? model.versions[0])?.version;
+  return version ? { name: model.name, version } : null;
+}
+
+async function choose() {
+  const chosen = fromHash() ?? newest();
+  markChosen(chosen);
+  if (!chosen) {
+    at("model").hidden = true;
+    return;
+  }
+  const sameModel = state.chosen?.name === chosen.name;
+  const answers = seen(chosen)?.state === "AVAILABLE";
+  if (sameModel && state.chosen.version === chosen.version && answers && state.details) return;
+  state.chosen = chosen;
+  state.details = answers ? await details(chosen) : null;
+  if (state.chosen === chosen) showModel(sameModel);
+}
+
+function markChosen(chosen) {
+  for (const link of document.querySelectorAll("nav a")) {
+    if (chosen && link.getAttribute("href") === hashOf(chosen.name, chosen.version)) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+/** What the list of models says of a version. */
+function seen({ name, version }) {
+  return state.models.find((it) => it.name === name)?.versions.find((it) => it.version === version);
+}
+
+/** Inputs, contract and card of a version; null if it has gone. */
+async function details({ name, version }) {
+  try {
+    return (await call(`/page/models/${encodeURIComponent(name)}/versions/${version}`)).found;
+  } catch {
+    return null; // the list will soon say so too
+  }
+}
+
+function showModel(sameModel) {
+  const { name } = state.chosen;
+  const card = state.details?.card;
+  document.title = `${name} – model server`;
+  at("name").textContent = name;
+  at("about").textContent = about();
+  clearAnswer();
+  for (const part of ["ask", "result", "elsewhere"]) at(part).hidden = !state.details;
+  if (state.details) showInputs(sameModel);
+  at("card").hidden = !card;
+  at("card").querySelector("article").replaceChildren(...(card ? showCard(card) : []));
+  at("model").hidden = false;
+}
+
+function about() {
+  const parts = [`Version ${state.chosen.version}`];
+  const contract = state.details?.contract;
+  if (contract) {
+    const { kind, label_names: labels, multi_label: several } = contract.task;
+    parts.push(several ? `multi-label ${kind}` : kind);
+    if (labels) parts.push(count(labels.length, "label"));
+    parts.push(`reads up to ${contract.max_length} tokens`);
+  } else if (!state.details) {
+    const version = seen(state.chosen);
+    parts.push(version ? stateWord(version) : "unloaded", ...(version?.error ? [version.error] : []));
+  }
+  return parts.join(" · ");
+}
+
+// --- the question ---
+
+const TITLES = { text: "Text", pair: "Second text" };
+
+/** The names of the text inputs, text before pair; null if the model takes anything but one text or more. */
+function textInputs() {
+  const inputs = Object.entries(state.details?.inputs ?? {});
+  const areTexts = inputs.length && inputs.every(([, { dtype, shape }]) => dtype === "string" && shape?.length === 1);
+  return areTexts ? inputs.map(([name]) => name).sort((one, other) => (other === "text") - (one === "text")) : null;
+}
+
+/** Makes the boxes. What was typed stays: texts for every model, a request for the same one. */
+function showInputs(sameModel) {
+  const typed = Object.fromEntries(areas().map((area) => [area.name, area.value]));
+  const hadFocus = at("inputs").contains(document.activeElement);
+  const texts = textInputs();
+  const boxes = texts
+    ? texts.map((name) => box(name, TITLES[name] ?? name, typed[name] ?? "", "text"))
+    : [box("body", "Request (JSON)", (sameModel && typed.body) || sampleBody(), "json")];
+  at("hint").hidden = !texts;
+  at("inputs").replaceChildren(...boxes);
+  if (hadFocus) areas()[0].focus();
+  showCalls();
+}
+
+function box(name, title, value, kind) {
+  const area = element("textarea", { id: `input-${name}`, class: kind, name, rows: "3", dir: "auto", spellcheck: "false" });
+  area.value = value;
+  area.placeholder = state.details?.contract?.sample?.request.inputs?.[name]?.[0] ?? "";
+  return element("div", {}, element("label", { for: area.id }, title), area);
+}
+
+function sampleBody() {
+  const inputs = Object.entries(state.details?.inputs ?? {}).map(([name, it]) => [name, sampleValue(it)]);
+  return JSON.stringify({ instances: [inputs.length === 1 ? inputs[0][1] : Object.fromEntries(inputs)] }, null, 2);
+}
+
+/** One row of an input, of zeros. */
+function sampleValue({ dtype, shape }) {
+  const zero = { string: "", bool: false }[dtype] ?? 0;
+  return (shape ?? []).slice(1).reduceRight((inner, size) => Array(size ?? 1).fill(inner), zero);
+}
+
+function areas() {
+  return [...at("inputs").querySelectorAll("textarea")];
+}
+
+/** The body to send, as an object; throws if the user's own JSON is none. */
+function body() {
+  if (!textInputs()) return JSON.parse(areas()[0].value);
+  const texts = Object.fromEntries(areas().map((area) => [area.name, area.value]));
+  return { instances: [areas().length === 1 ? areas()[0].value : texts] };
+}
+
+function predictPath() {
+  const { name, version } = state.chosen;
+  const model = state.models.find((it) => it.name === name);
+  const isNewest = available(model)[0]?.version === version;
+  return `/v1/models/${encodeURIComponent(name)}${isNewest ? "" : `/versions/${version}`}:predict`;
+}
+
+async function ask(event) {
+  event.preventDefault();
+  if (at("send").getAttribute("aria-disabled")) return;
+  at("send").setAttribute("aria-disabled", "true");
+  at("result").setAttribute("aria-busy", "true");
+  const asked = state.chosen;
+  try {
+    const sent = JSON.stringify(body());
+    const start = performance.now();
+    const { found, text } = await call(predictPath(), sent);
+    const milliseconds = performance.now() - start;
+    tell("");
+    if (state.chosen === asked) showResult(found, text, milliseconds);
+  } catch (error) {
+    clearAnswer();
+    tell(error.message);
+  } finally {
+    at("send").removeAttribute("aria-disabled");
+    at("result").removeAttribute("aria-busy");
+  }
+}
+
+// --- the answer ---
+
+function showResult(found, text, milliseconds) {
+  const one = found.predictions?.length === 1 ? found.predictions[0] : (found.predictions ?? found);
+  at("answer").replaceChildren(...showAnswer(one, areas().map((area) => area.value)));
+  at("latency").textContent = `Answered in ${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms, there and back.`;
+  at("raw").hidden = false;
+  at("raw").querySelector("pre").textContent = text;
+}
+
+function clearAnswer() {
+  at("answer").replaceChildren();
+  at("latency").textContent = "";
+  at("raw").hidden = true;
+}
+
+// --- the same call from elsewhere ---
+
+function showCalls() {
+  let asked;
+  try {
+    asked = body();
+  } catch {
+    return; // half-typed JSON: the last whole call stays
+  }
+  const url = location.origin + predictPath();
+  const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  const curlToken = state.token ? ' \\\n  -H "Authorization: Bearer $TOKEN"' : "";
+  at("curl").textContent = `curl ${quoted(url)} \\\n  -d ${quoted(JSON.stringify(asked))}${curlToken}`;
+  at("python").textContent = pythonCall(url, asked);
+}
+
+function pythonCall(url, asked) {
+  const lines = ["response = requests.post(", `    ${literal(url)},`, `    json=${literal(asked)},`];
+  if (state.token) lines.push('    headers={"Authorization": "Bearer " + os.environ["TOKEN"]},');
+  lines.push("    timeout=30,", ")", "response.raise_for_status()", "print(response.json())");
+  return `${state.token ? "import os\n\n" : ""}import requests\n\n${lines.join("\n")}`;
+}
+
+/** A value as Python writes it. */
+function literal(value) {
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (typeof value !== "object") return JSON.stringify(value);
+  return `{${Object.entries(value).map((pair) => pair.map(literal).join(": ")).join(", ")}}`;
+}
+
+async function copy(event) {
+  const source = at(event.currentTarget.dataset.copies);
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+  } catch {
+    getSelection().selectAllChildren(source); // without TLS a browser gives no clipboard
+    document.execCommand("copy");
+  }
+  at("copied").textContent = "";
+  at("copied").textContent = "Copied.";
+}
+
+// --- start ---
+
+at("ask").addEventListener("submit", ask);
+at("inputs").addEventListener("input", showCalls);
+at("inputs").addEventListener("keydown", (event) => {
+  const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing && textInputs();
+  if (sends) ask(event);
+});
+at("access").addEventListener("submit", (event) => {
+  event.preventDefault();
+  state.token = at("token").value.trim();
+  at("access").hidden = true;
+  refresh();
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address names the version, it stays
+  areas()[0]?.focus();
+});
+for (const button of document.querySelectorAll("[data-copies]")) button.addEventListener("click", copy);
+addEventListener("hashchange", async () => {
+  await choose();
+  areas()[0]?.focus();
+});
+setInterval(() => document.hidden || refresh(), REFRESH);
+
+await refresh();
+areas()[0]?.focus();

@@ -1,0 +1,370 @@
+"""The documents of the REST method predict: JSON ↔ tensors, in TensorFlow Serving's row and column format.
+
+Pure functions. Formats and messages are those of the C++ server, tensorflow_serving/util/json_tensor.cc.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from grpc import StatusCode
+
+from sftkeras.serving.errors import ServingError, invalid
+from sftkeras.serving.rest_json import (
+    as_number,
+    check_decimal,
+    decimals,
+    decode_base64,
+    encoded,
+    is_base64,
+    parse_object,
+    quoted,
+    shown,
+    signature_name,
+    type_name,
+)
+
+# Numbers of tensorflow.DataType (tensorflow/core/framework/types.proto): by number, so that this needs no TensorFlow.
+_STRING, _BOOL = 7, 10
+_FLOATS: dict[int, type[np.floating]] = {1: np.float32, 2: np.float64}
+_INTEGERS: dict[int, type[np.integer]] = {
+    3: np.int32,
+    4: np.uint8,
+    5: np.int16,
+    6: np.int8,
+    9: np.int64,
+    22: np.uint32,
+    23: np.uint64,
+}
+_ARRAY_DTYPES: dict[int, Any] = {**_FLOATS, **_INTEGERS, _BOOL: np.bool_, _STRING: object}
+# What messages call a type: NumPy's name, but for these.
+_NAMES = {1: "float", 2: "double", _STRING: "string", _BOOL: "bool", 8: "complex64", 14: "bfloat16", 19: "half"}
+_NAMES |= {number: dtype.__name__ for number, dtype in _INTEGERS.items()}
+
+_MOST_DIMENSIONS = 64  # NumPy's limit
+
+InputTypes = Mapping[str, int]
+"""The inputs of a signature: name → number of its tensorflow.DataType."""
+
+
+@dataclass(frozen=True)
+class PredictBody:
+    """What a predict request asks for.
+
+    Attributes:
+        signature: its name, "" for the default.
+        inputs: name → array; strings are object arrays of bytes.
+        rows: whether it came, and is to be answered, in row format.
+    """
+
+    signature: str
+    inputs: dict[str, np.ndarray]
+    rows: bool
+
+
+def parse_predict(body: bytes, input_types: Callable[[str], InputTypes]) -> PredictBody:
+    """Reads {"signature_name": …, "instances": […]} or {"signature_name": …, "inputs": …}.
+
+    Args:
+        body: the request's.
+        input_types: gives the inputs of the signature of a name; what it raises is passed on.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT for what does not fit the signature, UNIMPLEMENTED for a type that JSON lacks.
+    """
+    document = parse_object(body)
+    signature = signature_name(document)
+    types = input_types(signature)
+    if not types:
+        raise invalid(f"Failed to get input map for signature: {signature or 'DEFAULT'}")
+    try:
+        return _read(document, signature, types)
+    except RecursionError:
+        raise invalid("JSON Parse error: Arrays and objects are nested too deeply.") from None
+
+
+def _read(document: dict[str, Any], signature: str, types: InputTypes) -> PredictBody:
+    if "instances" in document and "inputs" in document:
+        raise _unfit(document, "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ")
+    if "instances" in document:
+        instances = document["instances"]
+        if not isinstance(instances, list):
+            raise _unfit(document, "Excepting 'instances' to be an list/array")  # the C++ server's spelling
+        if not instances:
+            raise _unfit(document, "No values in 'instances' array")
+        return PredictBody(signature, _from_rows(instances, types), rows=True)
+    if "inputs" in document:
+        return PredictBody(signature, _from_columns(document["inputs"], types), rows=False)
+    raise invalid("Missing 'inputs' or 'instances' key")
+
+
+def _unfit(document: dict[str, Any], what: str) -> ServingError:
+    return invalid(f"JSON Value: {shown(document)} {what}")
+
+
+@dataclass
+class _Column:
+    """One input, gathered from the instances."""
+
+    dtype: int
+    shape: tuple[int, ...] | None = None  # of one instance
+    size: int = 0  # values of one instance
+    values: list[Any] = field(default_factory=list)
+
+    def add(self, item: Any) -> None:
+        shape, values = _flat(item, self.dtype)
+        if self.shape is None:
+            self.shape, self.size = shape, len(values)
+        elif len(values) != self.size:
+            raise invalid(f"Expecting tensor size: {self.size} but got: {len(values)}")
+        elif shape != self.shape:
+            raise invalid(f"Expecting shape {_shape_text(self.shape)} but got: {_shape_text(shape)}")
+        self.values += values
+
+
+def _from_rows(instances: list[Any], types: InputTypes) -> dict[str, np.ndarray]:
+    if not isinstance(instances[0], dict) and len(types) > 1:
+        raise invalid(
+            "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
+            "tensorinfo_map"
+        )
+    columns = {name: _Column(dtype) for name, dtype in types.items()}
+    add = _add_named if _is_named(instances[0]) else _add_plain
+    for row, instance in enumerate(instances):
+        add(instance, row, columns)
+    return {
+        name: _array(column.values, (len(instances), *column.shape), column.dtype)
+        for name, column in columns.items()
+        if column.shape is not None  # bytes alone, where several inputs are wanted: Predict says which are missing
+    }
+
+
+def _is_named(instance: Any) -> bool:
+    return isinstance(instance, dict) and not is_base64(instance)
+
+
+def _add_named(instance: Any, row: int, columns: dict[str, _Column]) -> None:
+    if not _is_named(instance):
+        raise invalid(f"Expecting object but got list at item {row} of input list")
+    for name, item in instance.items():
+        try:
+            if name not in columns:
+                raise invalid(f"JSON object: does not have named input: {name}")
+            columns[name].add(item)
+        except ServingError as error:
+            raise invalid(f"Failed to process element: {row} key: {name} of 'instances' list. Error: {error}") from None
+    if instance.keys() != columns.keys():
+        raise invalid(
+            f"Failed to process element: {row} of 'instances' list. JSON object: {shown(instance)} keys must be equal "
+            f"to: {','.join(sorted(columns))}"
+        )
+
+
+def _add_plain(instance: Any, row: int, columns: dict[str, _Column]) -> None:
+    if _is_named(instance):
+        raise invalid(f"Expecting value/list but got object at item {row} of input list")
+    try:
+        next(iter(columns.values())).add(instance)
+    except ServingError as error:
+        raise invalid(f"Failed to process element: {row} of 'instances' list. Error: {error}") from None
+
+
+def _from_columns(inputs: Any, types: InputTypes) -> dict[str, np.ndarray]:
+    if _is_named(inputs):
+        for name in types:
+            if name not in inputs:
+                raise invalid(f"Missing named input: {name} in 'inputs' object.")
+        items = {name: inputs[name] for name in types}
+    elif len(types) > 1:
+        raise invalid(
+            "inputs is a plain value/list, but expecting an object as multiple input tensors required as per "
+            "tensorinfo_map"
+        )
+    else:
+        items = dict.fromkeys(types, inputs)
+    arrays = {}
+    for name, item in items.items():
+        shape, values = _flat(item, types[name])
+        arrays[name] = _array(values, shape, types[name])
+    return arrays
+
+
+def _flat(item: Any, dtype: int) -> tuple[tuple[int, ...], list[Any]]:
+    """The shape of nested lists, and their values checked against the type."""
+    shape, inner = [], item
+    while isinstance(inner, list):
+        shape.append(len(inner))
+        if not inner:
+            break
+        inner = inner[0]
+    values: list[Any] = []
+    _gather(item, 0, shape, values)
+    return tuple(shape), _checked(values, dtype)
+
+
+def _gather(item: Any, level: int, shape: list[int], values: list[Any]) -> None:
+    if not isinstance(item, list):
+        if level != len(shape):
+            raise invalid(
+                f"JSON Value: {shown(item)} found at incorrect level: {level + 1} in the JSON DOM. Expected at level: "
+                f"{len(shape)}"
+            )
+        values.append(item)
+        return
+    if level >= len(shape):
+        raise invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
+    if len(item) != shape[level]:
+        raise invalid(
+            f"Encountered list at unexpected size: {len(item)} at level: {level} expected size: {shape[level]}"
+        )
+    for inner in item:
+        _gather(inner, level + 1, shape, values)
+
+
+def _checked(values: list[Any], dtype: int) -> list[Any]:
+    """The values as Python objects that NumPy converts without loss."""
+    if dtype == _STRING:
+        return [value.encode() if isinstance(value, str) else _bytes(value) for value in values]
+    if dtype in _FLOATS:
+        _check_types(values, {int, float}, dtype)
+        return [_float(value, _FLOATS[dtype]) for value in values]
+    if dtype in _INTEGERS:
+        _check_types(values, {int}, dtype)
+        _check_range(values, dtype)
+    elif dtype == _BOOL:
+        _check_types(values, {bool}, dtype)
+    elif values:
+        raise ServingError(
+            StatusCode.UNIMPLEMENTED, f"Conversion of JSON Value: {shown(values[0])} to type: {_name(dtype)}"
+        )
+    return values
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, dict):
+        return decode_base64(value)
+    raise _wrong_type(value, _STRING)
+
+
+def _float(value: int | float, dtype: type[np.floating]) -> float:
+    check_decimal(value, dtype)
+    return float(as_number(value))
+
+
+def _check_types(values: list[Any], allowed: set[type], dtype: int) -> None:
+    if not set(map(type, values)) <= allowed:
+        raise _wrong_type(next(value for value in values if type(value) not in allowed), dtype)
+
+
+def _check_range(values: list[int], dtype: int) -> None:
+    # The C++ server takes any int32 for the smaller types and lets it wrap around.
+    limits = np.iinfo(_INTEGERS[dtype])
+    if values and not limits.min <= min(values) <= max(values) <= limits.max:
+        raise _wrong_type(next(value for value in values if not limits.min <= value <= limits.max), dtype)
+
+
+def _wrong_type(value: Any, dtype: int) -> ServingError:
+    return invalid(f"JSON Value: {shown(value)} Type: {type_name(value)} is not of expected type: {_name(dtype)}")
+
+
+def _name(dtype: int) -> str:
+    return _NAMES.get(dtype, f"DataType {dtype}")
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return f"[{','.join(map(str, shape))}]"
+
+
+def _array(values: list[Any], shape: tuple[int, ...], dtype: int) -> np.ndarray:
+    if len(shape) > _MOST_DIMENSIONS:
+        raise invalid(f"Encountered {len(shape)} nested lists, expected at most {_MOST_DIMENSIONS}")
+    array = np.empty(len(values), _ARRAY_DTYPES.get(dtype, object))
+    array[:] = values
+    return array.reshape(shape)
+
+
+def render_predict(outputs: Mapping[str, np.ndarray], *, rows: bool) -> bytes:
+    """Writes {"predictions": […]} in row format, {"outputs": …} in column format.
+
+    One output is written bare, several by name; strings of an output whose name ends in `_bytes` as {"b64": "…"}.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if row format does not fit the outputs, or JSON lacks a type.
+    """
+    if not outputs:
+        raise invalid("Cannot convert empty tensor map to JSON")
+    outputs = dict(sorted(outputs.items()))  # the same order every time, where C++ has that of a hash table
+    return encoded(_rows(outputs) if rows else _columns(outputs))
+
+
+def _rows(outputs: Mapping[str, np.ndarray]) -> str:
+    """Laid out as the C++ server does: one instance's values on a line."""
+    count = _batch_size(outputs)
+    lines = {name: [_line(item) for item in _items(name, array)] for name, array in outputs.items()}
+    if len(lines) == 1:
+        body = ", ".join(next(iter(lines.values())))
+    else:
+        keys = {name: quoted(name) for name in lines}
+        instances = (
+            ",\n".join(f"{' ' * 12}{keys[name]}: {lines[name][row]}" for name in lines) for row in range(count)
+        )
+        body = ",".join(f"\n        {{\n{instance}\n        }}" for instance in instances)
+    return f'{{\n    "predictions": [{body}\n    ]\n}}' if count else '{\n    "predictions": []\n}'
+
+
+def _batch_size(outputs: Mapping[str, np.ndarray]) -> int:
+    count = -1
+    for name, array in outputs.items():
+        if not array.ndim:
+            raise invalid(f"Tensor name: {name} has no shape information ")
+        if count not in (-1, len(array)):
+            raise invalid(f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {count}")
+        count = len(array)
+    return count
+
+
+def _columns(outputs: Mapping[str, np.ndarray]) -> str:
+    if len(outputs) == 1:
+        [(name, array)] = outputs.items()
+        return f'{{\n    "outputs": {_block(_items(name, array), 1)}\n}}'
+    members = ",\n".join(f"{' ' * 8}{quoted(name)}: {_block(_items(name, it), 2)}" for name, it in outputs.items())
+    return f'{{\n    "outputs": {{\n{members}\n    }}\n}}'
+
+
+def _items(name: str, array: np.ndarray) -> Any:
+    """The array as nested lists of written values."""
+    written = np.empty(array.size, object)
+    written[:] = _written(name, array)
+    return written.reshape(array.shape).tolist()
+
+
+def _written(name: str, array: np.ndarray) -> list[str]:
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
+    if array.dtype in (np.float32, np.float64):
+        return decimals(array)
+    if array.dtype == np.bool_:
+        return ["true" if value else "false" for value in array.ravel().tolist()]
+    if array.dtype.kind in "iu":
+        return list(map(str, array.ravel().tolist()))
+    if array.dtype != object:
+        raise invalid(f"Failed to write JSON value for tensor type: {array.dtype}")
+    if name.endswith("_bytes"):
+        return [f'{{"b64": "{base64.b64encode(value).decode()}"}}' for value in array.ravel()]
+    return list(map(quoted, array.ravel()))
+
+
+def _line(item: Any) -> str:
+    return item if isinstance(item, str) else f"[{', '.join(map(_line, item))}]"
+
+
+def _block(item: Any, depth: int) -> str:
+    if isinstance(item, str) or not item:
+        return item or "[]"
+    indent = " " * 4 * (depth + 1)
+    lines = ",\n".join(f"{indent}{_block(inner, depth + 1)}" for inner in item)
+    return f"[\n{lines}\n{' ' * 4 * depth}]"

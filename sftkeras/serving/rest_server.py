@@ -1,0 +1,351 @@
+"""The HTTP side of the server: TensorFlow Serving's REST interface, the metrics, and the page at the root.
+
+Built on aiohttp: it shares the asyncio loop with gRPC, its parser is compiled, and it has TLS, compressed requests and
+bounds on a body of its own. Routes, status codes and messages are those of the C++ server
+(tensorflow_serving/model_servers/http_rest_api_handler.cc, http_rest_api_util.cc, http_server.cc).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
+
+from aiohttp import hdrs, web
+from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
+from grpc import StatusCode
+from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataResponse, SignatureDefMap
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+
+from sftkeras.serving import metrics as monitoring
+from sftkeras.serving.errors import ServingError, invalid, overloaded, too_late
+from sftkeras.serving.metrics import Metrics
+from sftkeras.serving.rest_examples import parse_examples, render_classification, render_regression
+from sftkeras.serving.rest_json import error_body
+from sftkeras.serving.rest_predict import InputTypes, parse_predict, render_predict
+from sftkeras.serving.runs import DEFAULT_SIGNATURE
+from sftkeras.serving.web_page import WebPage, version_states
+
+if TYPE_CHECKING:
+    from sftkeras.serving.answering import Answering
+    from sftkeras.serving.security import Token
+
+Work = TypeVar("Work")
+
+_log = logging.getLogger(__name__)
+# aiohttp logs a trace for every request that is no HTTP: whoever sends such things could fill the disk.
+_http_log = logging.getLogger(f"{__name__}.http")
+_http_log.setLevel(logging.CRITICAL)
+
+_MODEL = r"/v1/models(?:/([^/:]+))"
+_VERSION = r"(?:/versions/(\d+)|/labels/([^/:]+))?"
+_PREDICTION = re.compile(_MODEL + _VERSION + r":(classify|regress|predict)", re.IGNORECASE | re.ASCII)
+_STATUS = re.compile(_MODEL + "?" + _VERSION + r"(?:/(metadata))?", re.IGNORECASE | re.ASCII)
+
+# ToHTTPStatusCode in http_server.cc.
+_HTTP_STATUS = {
+    StatusCode.OK: 200,
+    StatusCode.CANCELLED: 499,
+    StatusCode.UNKNOWN: 500,
+    StatusCode.INVALID_ARGUMENT: 400,
+    StatusCode.DEADLINE_EXCEEDED: 504,
+    StatusCode.NOT_FOUND: 404,
+    StatusCode.ALREADY_EXISTS: 409,
+    StatusCode.PERMISSION_DENIED: 403,
+    StatusCode.RESOURCE_EXHAUSTED: 429,
+    StatusCode.FAILED_PRECONDITION: 400,
+    StatusCode.ABORTED: 409,
+    StatusCode.OUT_OF_RANGE: 400,
+    StatusCode.UNIMPLEMENTED: 501,
+    StatusCode.INTERNAL: 500,
+    StatusCode.UNAVAILABLE: 503,
+    StatusCode.DATA_LOSS: 500,
+    StatusCode.UNAUTHENTICATED: 401,
+}
+_INT64_END = 2**63
+
+# Bytes whose reading or writing takes some milliseconds.
+_LARGE = 2**16
+
+# How long an answer may take to reach its caller once the server stops.
+_LAST_BYTES = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class RestOptions:
+    """Where the server listens, and its bounds.
+
+    Attributes:
+        host: the address to bind.
+        port: 0 lets the system choose.
+        max_body_bytes: of a request, after decompression. At most `max_requests` of them are held at once.
+        timeout: seconds for a request, from its headers to its answer; None for no bound.
+        max_requests: prediction requests worked on at once; more are answered 429.
+        ssl_context: makes it HTTPS.
+        token: what callers must show, on every path but the page's own files.
+        metrics_path: where Prometheus looks; None switches it off.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8501
+    max_body_bytes: int = 16 * 2**20
+    timeout: float | None = 30.0  # rest_api_timeout_in_ms of the C++ server
+    max_requests: int = 256
+    ssl_context: ssl.SSLContext | None = None
+    token: Token | None = None
+    metrics_path: str | None = monitoring.DEFAULT_PATH
+
+
+class RestServer:
+    """Answers HTTP in the running asyncio loop.
+
+    Args:
+        answering: the models.
+        options: see there.
+        metrics: is told of each request, and shown at `options.metrics_path`.
+    """
+
+    def __init__(self, answering: Answering, options: RestOptions, metrics: Metrics) -> None:
+        self._answering, self._options, self._metrics = answering, options, metrics
+        self._page = WebPage(answering)
+        metrics.watch(answering.store.models, self._versions)
+        self._open = 0
+        self._stopping = False
+        app = web.Application(client_max_size=options.max_body_bytes, middlewares=[self._guarded])
+        app.router.add_route(hdrs.METH_ANY, "/{path:.*}", self._dispatch)
+        app.on_response_prepare.append(_without_server_name)
+        # Nobody reads an access log of aiohttp's here: the metrics count, and a front logs.
+        self._runner = web.AppRunner(app, access_log=None, logger=_http_log, shutdown_timeout=_LAST_BYTES)
+
+    async def start(self) -> int:
+        """Binds and begins to answer.
+
+        Returns:
+            The port.
+
+        Raises:
+            OSError: if the address is taken.
+        """
+        await self._runner.setup()
+        options = self._options
+        site = web.TCPSite(self._runner, options.host, options.port, ssl_context=options.ssl_context)
+        try:
+            await site.start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        return self._runner.addresses[0][1]
+
+    async def stop(self, grace: float) -> None:
+        """Takes no new requests, waits up to `grace` seconds for the open ones, and closes all connections."""
+        self._stopping = True
+        for site in list(self._runner.sites):
+            await site.stop()
+        end = time.monotonic() + grace
+        while self._open and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        await self._runner.cleanup()
+
+    @web.middleware
+    async def _guarded(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Turns whatever fails into a JSON body and its status."""
+        try:
+            return await handler(request)
+        except ServingError as error:
+            return _failure(_HTTP_STATUS[error.code], error.message)
+        except web.HTTPException as error:  # such as 413 for a body that is too large
+            return _failure(error.status, error.text or error.reason)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception:
+            _log.exception("%s %s failed", request.method, request.path)
+            return _failure(500, "Internal error; the server's log has the details")
+
+    async def _dispatch(self, request: web.Request) -> web.StreamResponse:
+        path = request.raw_path  # with the query, as the C++ server takes it, and as escaped as it came
+        if request.method in ("GET", "HEAD") and (file := self._page.file(request.path)):
+            return file
+        self._check_token(request)
+        if re.match("/v1/", path, re.IGNORECASE):
+            return await self._serve(request, path)
+        if path == self._options.metrics_path:
+            _allow_get(request)
+            return web.Response(body=self._metrics.page(), headers={"Content-Type": monitoring.CONTENT_TYPE})
+        if path == "/page/models" or path.startswith("/page/models/"):
+            _allow_get(request)
+            return await self._page.models(path)
+        return _failure(404, "Not Found")
+
+    def _check_token(self, request: web.Request) -> None:
+        token = self._options.token
+        if token is None or token.allows(request.headers.get("Authorization")):
+            return
+        self._metrics.refused(entrypoint="REST", status=StatusCode.UNAUTHENTICATED)
+        # A browser is to ask its page for the token, not its user for a password: no WWW-Authenticate.
+        raise ServingError(StatusCode.UNAUTHENTICATED, "Missing or wrong token: send Authorization: Bearer TOKEN")
+
+    async def _serve(self, request: web.Request, path: str) -> web.StreamResponse:
+        if request.method == "POST" and (found := _PREDICTION.fullmatch(path)):
+            name, version, label, method = found.groups()
+            if method in ("classify", "regress", "predict"):
+                return await self._counted(request, _spec(name, version, label), method)
+        if request.method == "GET" and (found := _STATUS.fullmatch(path)):
+            name, version, label, metadata = found.groups()
+            spec = _spec(name, version, label)
+            if not spec.name:
+                raise invalid("Missing model name in request.")
+            return _success(self._metadata(spec) if metadata == "metadata" else self._status(spec))
+        raise invalid(f"Malformed request: {request.method} {path}")
+
+    async def _counted(self, request: web.Request, spec: ModelSpec, method: str) -> web.StreamResponse:
+        """Answers a prediction request within the bounds and tells the metrics."""
+        if self._stopping:
+            raise ServingError(StatusCode.UNAVAILABLE, "The server is shutting down")
+        if self._open >= self._options.max_requests:
+            self._metrics.refused(entrypoint="REST", status=StatusCode.RESOURCE_EXHAUSTED)
+            raise overloaded(f"{self._open} requests are being answered already; try again later")
+        start = time.perf_counter()
+        status = StatusCode.INTERNAL
+        self._open += 1
+        try:
+            answer = await self._predict(request, spec, method)
+            status = StatusCode.OK
+            return _success(answer)
+        except ServingError as error:
+            status = error.code
+            raise
+        except web.HTTPException:
+            status = StatusCode.INVALID_ARGUMENT
+            raise
+        finally:
+            self._open -= 1
+            seconds = time.perf_counter() - start
+            self._metrics.request(api=method, entrypoint="REST", model=spec.name, status=status, seconds=seconds)
+
+    async def _predict(self, request: web.Request, spec: ModelSpec, method: str) -> bytes:
+        end = None if self._options.timeout is None else time.monotonic() + self._options.timeout
+        body = await self._body(request)
+        if method == "predict":
+            asked = await _aside(len(body), lambda: parse_predict(body, lambda name: self._input_types(spec, name)))
+            _, outputs = await self._answering.predict(spec, asked.inputs, timeout=_left(end))
+            size = sum(array.nbytes for array in outputs.values())
+            return await _aside(size, lambda: render_predict(outputs, rows=asked.rows))
+        spec.signature_name, examples = await _aside(len(body), lambda: parse_examples(body))
+        if method == "classify":
+            classified = await self._answering.classify(spec, examples, timeout=_left(end))
+            return render_classification(classified.result)
+        regressed = await self._answering.regress(spec, examples, timeout=_left(end))
+        return render_regression(regressed.result)
+
+    async def _body(self, request: web.Request) -> bytes:
+        try:
+            async with asyncio.timeout(self._options.timeout):
+                return await request.read()
+        except TimeoutError:
+            raise too_late() from None
+        except web.RequestPayloadError:
+            raise invalid("The request's body is not compressed, or not sent, in the way its headers say") from None
+        except web.HTTPRequestEntityTooLarge:
+            message = f"The request is larger than the {self._options.max_body_bytes} bytes this server takes"
+            raise web.HTTPRequestEntityTooLarge(self._options.max_body_bytes, 0, text=message) from None
+
+    def _input_types(self, spec: ModelSpec, signature: str) -> InputTypes:
+        spec.signature_name = signature
+        try:
+            inputs = self._answering.signature(spec).inputs
+        except ServingError as error:
+            if error.code is not StatusCode.FAILED_PRECONDITION:
+                raise
+            # REST words it in its own way.
+            name = signature or DEFAULT_SIGNATURE
+            raise invalid(f'Serving signature name: "{name}" not found in signature def') from None
+        return {name: tensor.dtype for name, tensor in sorted(inputs.items())}
+
+    def _versions(self) -> Iterator[tuple[str, int, str]]:
+        """Each version that the server knows and its state, for the metrics."""
+        for name in self._answering.store.models():
+            for it in version_states(self._answering, name):
+                yield name, it.version, ModelVersionStatus.State.Name(it.state)
+
+    def _status(self, spec: ModelSpec) -> bytes:
+        return _json(self._answering.status(spec)).encode()
+
+    def _metadata(self, spec: ModelSpec) -> bytes:
+        """The response's two parts, joined as ToJsonString in http_rest_api_util.cc does."""
+        response: GetModelMetadataResponse = self._answering.metadata(spec)
+        signatures = SignatureDefMap()
+        response.metadata["signature_def"].Unpack(signatures)
+        spec, map_of_them = _json(response.model_spec), _json(signatures)
+        return f'{{\n"model_spec":{spec},\n"metadata": {{"signature_def": {map_of_them}}}\n}}\n'.encode()
+
+
+async def _aside(size: int, work: Callable[[], Work]) -> Work:
+    """Does the work of a large request in a thread, so that small ones need not wait for it."""
+    return await asyncio.to_thread(work) if size > _LARGE else work()
+
+
+def _spec(name: str | None, version: str | None, label: str | None) -> ModelSpec:
+    spec = ModelSpec(name=_decoded(name or "", "name"))
+    if version:
+        number = int(version.lstrip("0")[:20] or 0)
+        if number >= _INT64_END:
+            raise invalid(f"Failed to convert version: {version} to numeric.")
+        spec.version.value = number
+    if label:
+        spec.version_label = _decoded(label, "version label")
+    return spec
+
+
+def _decoded(text: str, what: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise invalid(f"Failed to decode model {what}:{text}") from None
+
+
+def _left(end: float | None) -> float | None:
+    if end is None:
+        return None
+    seconds = end - time.monotonic()
+    if seconds <= 0:
+        raise too_late()
+    return seconds
+
+
+def _json(message: Message) -> str:
+    """As protobuf's C++ printer lays it out, with whitespace and all plain fields."""
+    return (
+        MessageToJson(message, indent=1, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+        + "\n"
+    )
+
+
+async def _without_server_name(_: web.Request, response: web.StreamResponse) -> None:
+    """Which versions of Python and aiohttp run here is nobody's business."""
+    response.headers.popall("Server", None)
+
+
+def _allow_get(request: web.Request) -> None:
+    if request.method not in ("GET", "HEAD"):
+        raise web.HTTPMethodNotAllowed(request.method, ["GET", "HEAD"], text="Method Not Allowed")
+
+
+def _success(body: bytes) -> web.Response:
+    return web.Response(body=body, headers={"Content-Type": "application/json"})
+
+
+def _failure(status: int, message: str) -> web.Response:
+    response = web.Response(status=status, body=error_body(message), headers={"Content-Type": "application/json"})
+    if status == 429:
+        response.headers["Retry-After"] = "1"
+    return response

@@ -1,0 +1,139 @@
+"""One version of a model on its way from disk to service and out again. When it goes which way is decided by
+`model_store`."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from grpc import StatusCode
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
+
+from sftkeras.errors import SFTError
+from sftkeras.exporting.contract import check_weights, read_contract
+from sftkeras.serving.engine import Engine, from_tensorflow
+from sftkeras.serving.errors import ServingError
+from sftkeras.serving.runs import Run, Signatures
+from sftkeras.serving.version_folders import Fingerprint, fingerprint
+from sftkeras.serving.warm_up import warm_up
+
+START, LOADING, AVAILABLE, UNLOADING, END = (
+    ModelVersionStatus.START,
+    ModelVersionStatus.LOADING,
+    ModelVersionStatus.AVAILABLE,
+    ModelVersionStatus.UNLOADING,
+    ModelVersionStatus.END,
+)
+
+_log = logging.getLogger(__name__)
+
+
+class ServedVersion:
+    """A version folder, its state and, while it is loaded, its engine.
+
+    Args:
+        model: name of the model.
+        number: of the version.
+        folder: holds it.
+
+    Attributes:
+        state: one of ModelVersionStatus's.
+        error: why it cannot be served, if it cannot.
+        users: requests that are being answered by it; the store counts them.
+        files: what the folder held when it was loaded.
+    """
+
+    def __init__(self, model: str, number: int, folder: Path) -> None:
+        self.model = model
+        self.number = number
+        self.folder = folder
+        self.state: int = START
+        self.error: ServingError | None = None
+        self.users = 0
+        self.files: Fingerprint = ()
+        self._engine: Engine | None = None
+
+    def __str__(self) -> str:
+        return f"{self.model} version {self.number}"
+
+    @property
+    def signatures(self) -> Signatures:
+        """What it offers; it must be loaded."""
+        return self._loaded.signatures
+
+    def run(self, run: Run) -> list[np.ndarray]:
+        """Runs its engine; see `Engine.run`."""
+        return self._loaded.run(run.call, run.arrays)
+
+    def load(self) -> None:
+        """Loads the folder and replays its warm-up requests. Afterwards it is AVAILABLE, or END with an `error`."""
+        began = time.monotonic()
+        self.state, self.error = LOADING, None
+        engine = None
+        try:
+            self.files = fingerprint(self.folder)
+            _check_weights(self.folder)
+            engine = Engine(self.folder)
+            replayed = warm_up(engine, self.folder)
+        except Exception as error:  # whatever it is, the server goes on without this version
+            if engine:
+                engine.close()
+            self.error = _as_serving_error(error)
+            self.state = END
+            _log.error("%s cannot be served: %s", self, self.error.message)
+            return
+        self._engine = engine
+        self.state = AVAILABLE
+        seconds = time.monotonic() - began
+        _log.info("%s is available: loaded in %.1f s, %d warm-up requests replayed", self, seconds, replayed)
+
+    def unload(self) -> None:
+        """Frees its memory; nobody may use it any more."""
+        self._loaded.close()
+        self._engine = None
+        self.state = END
+        gc.collect()  # a graph is full of circles
+        _give_memory_back()
+        _log.info("%s is unloaded", self)
+
+    def status(self) -> ModelVersionStatus:
+        """Its state as ModelService tells it."""
+        status = ModelVersionStatus(version=self.number, state=self.state)
+        status.status.error_code = self.error.code.value[0] if self.error else 0
+        status.status.error_message = self.error.message if self.error else ""
+        return status
+
+    @property
+    def _loaded(self) -> Engine:
+        assert self._engine, f"{self} is not loaded"
+        return self._engine
+
+
+def _give_memory_back() -> None:
+    """Lets glibc hand what is free to the system; else each reload leaves holes, and the process grows for hours."""
+    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such call
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _check_weights(folder: Path) -> None:
+    try:
+        contract = read_contract(folder)
+    except SFTError:
+        return  # of another program, or another release; the model itself needs none
+    check_weights(folder, contract)
+
+
+def _as_serving_error(error: Exception) -> ServingError:
+    if isinstance(error, ServingError):
+        return error
+    if isinstance(error, SFTError):
+        return ServingError(StatusCode.DATA_LOSS, str(error))
+    if isinstance(error, tf.errors.OpError):
+        return from_tensorflow(error)
+    return ServingError(StatusCode.FAILED_PRECONDITION, f"{type(error).__name__}: {error}")

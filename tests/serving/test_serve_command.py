@@ -1,0 +1,145 @@
+"""`python -m sftkeras.serve` as its user meets it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from tensorflow_serving.apis.predict_pb2 import PredictResponse
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+from tiny_served import MODEL, predict_request, tf
+
+from sftkeras import commands, serve
+from sftkeras.config import ServeConfig
+from sftkeras.errors import SFTError
+
+
+class Served:
+    """The command in a process of its own."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self._said = folder / "said"
+        with self._said.open("w") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sftkeras.serve", *words], cwd=folder, stdout=said, stderr=said
+            )
+
+    @property
+    def said(self) -> str:
+        return self._said.read_text()
+
+    def port(self, protocol: str, seconds: float = 60) -> int:
+        limit = time.monotonic() + seconds
+        while not (found := re.search(rf"{protocol} .*:(\d+)", self.said)):
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < limit, self.said
+            time.sleep(0.05)
+        return int(found[1])
+
+
+@contextmanager
+def served(folder: Path, *words: str) -> Iterator[Served]:
+    running = Served(folder, "--port=0", "--rest_api_port=0", *words)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def refused(*words: str) -> SFTError:
+    with pytest.raises(SFTError) as refused:
+        serve.main(commands.parse(ServeConfig, words))
+    return refused.value
+
+
+def test_a_stopped_server_answers_what_it_has_begun_and_ends(models: Path, tmp_path: Path) -> None:
+    with served(tmp_path, f"--models={models}") as it:
+        with grpc.insecure_channel(f"localhost:{it.port('gRPC')}") as channel:
+            stub = PredictionServiceStub(channel)
+            assert stub.Predict(predict_request({"text": ["abc"]}), timeout=20).outputs["length"].float_val[0] == 4
+            slow = predict_request({"steps": [1500]}, dtype=tf.int32, signature="slow")
+            answers: list[PredictResponse] = []
+            asking = threading.Thread(target=lambda: answers.append(stub.Predict(slow, timeout=60)))
+            asking.start()
+            time.sleep(0.5)
+            it.process.send_signal(signal.SIGTERM)
+            asking.join(60)
+            assert answers
+        assert it.process.wait(20) == 0
+    assert f"Serving {MODEL} 1" in it.said
+    assert it.port("REST")
+    assert "Stopping" in it.said
+    assert "Traceback" not in it.said
+    assert "deprecated" not in it.said
+
+
+def test_a_request_that_takes_too_long_does_not_keep_a_stopped_server(models: Path, tmp_path: Path) -> None:
+    with (
+        served(tmp_path, f"--models={models}", "--drain_seconds=0.5") as it,
+        grpc.insecure_channel(f"localhost:{it.port('gRPC')}") as channel,
+    ):
+        slow = predict_request({"steps": [1_000_000]}, dtype=tf.int32, signature="slow")
+        PredictionServiceStub(channel).Predict.future(slow, timeout=60)
+        time.sleep(0.5)
+        it.process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert it.process.wait(20) == 0, it.said
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "SFT104  --models is missing"),
+        (["--models=a", "--model_config_file=b"], "SFT104"),
+        (["--models=none"], "SFT701  --models none: no such folder"),
+        (["--models=."], "SFT701  --models .: it holds no model"),
+        (["--model_config_file=none"], "SFT702  none: No such file"),
+        (["--model_config_file=/dev/null"], "SFT702  /dev/null: it lists no model"),
+        (["--models={models}", "--tls_key=key.pem"], "SFT104  --tls_certificate is missing"),
+        (["--models={models}", "--tls_certificate=a.pem", "--tls_key=b.pem"], "SFT703  a.pem and b.pem"),
+        (["--models={models}", "--token_file=none"], "SFT703  none"),
+        (["--models={models}", "--batching_parameters_file=none"], "SFT702  none"),
+        (["--models={models}", "--port=null", "--rest_api_port=null"], "SFT104  --port is missing"),
+        (["--models={models}", "--port=70000"], "SFT102  --port"),
+    ],
+)
+def test_mistakes_are_told_at_once(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert str(refused(*(word.format(models=models) for word in words))).startswith(message)
+
+
+@pytest.mark.parametrize("flag", ["port", "rest_api_port"])
+def test_a_port_in_use_is_told_at_once(models: Path, flag: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = {"port": "0", "rest_api_port": "0", flag: str(port)}
+        message = str(refused(f"--models={models}", *(f"--{name}={value}" for name, value in words.items())))
+    assert message.startswith(f"SFT704  --{flag} {port}: cannot listen on 127.0.0.1 (Address already in use)")
+
+
+def test_models_that_cannot_be_served_end_the_command(models: Path) -> None:
+    os.truncate(models / MODEL / "1" / "variables" / "variables.data-00000-of-00001", 1)
+    message = str(refused(f"--models={models}", "--port=0", "--rest_api_port=0"))
+    assert message.startswith(f"SFT705  no model can be served: {MODEL}: ")
+
+
+def test_an_open_server_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    for host, warned in (("127.0.0.1", False), ("::1", False), ("localhost", False), ("0.0.0.0", True)):
+        serve._warn_if_open(ServeConfig(host=host), None, None)
+        assert ("can be reached from other machines" in capsys.readouterr().out) == warned
