@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from processes import HERE, environment
 
 from sftkeras import runtime
 
-HERE = Path(__file__).parent
 FIRST_STEPS = 20  # not counted in the steady speed: graphs are traced and compiled, memory is claimed
 
 
@@ -220,12 +219,6 @@ def watch(words: list[str], output: Path, *, trained: re.Pattern, **variables: s
     if process.wait():
         raise SystemExit(f"{' '.join(words)}\nended with {process.returncode}; its log is {log}")
     return watched
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """The user's environment without settings of TensorFlow or Keras, which each contender chooses for itself."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "KERAS_"))}
-    return {**kept, **variables}
 
 
 def peak_memory(process: int) -> int | None:

@@ -14,10 +14,7 @@ of one run mean something, not its seconds.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import os
-import platform
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -25,10 +22,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import psutil
 from contenders import HERE, Contender, Outcome, Peer, Recipe, Sftkeras
-from rich.console import Console
-from rich.table import Table
+from records import Rows, keep, machine, now, ratio, show, shown, shown_machine
 
 from sftkeras import commands
 from sftkeras.config import TrainConfig
@@ -53,15 +48,15 @@ def main() -> None:
             contender.warm_up()
         outcomes = list(take_turns(contenders, recipe, settings.seeds, work))
         record = {
-            "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "when": now(),
             "machine": machine(),
             "recipe": {**asdict(recipe), "model": config.backbone.handle, "files": config.data.train},
             "flops_per_example": flops_per_example(shape_of(recipe.model), outcomes),
             "outcomes": [asdict(outcome) for outcome in outcomes],
         }
     record["figures"] = figures(record)
-    keep(record, settings.results)
-    show(record)
+    keep(record, settings.results, "train_vs_peers", about(record), tables(record))
+    show(about(record), tables(record))
     print(f"Kept in {settings.results}. Timings on shared machines are noisy: the ratios of one run are what counts.")
 
 
@@ -158,29 +153,6 @@ def flops_per_example(shape: dict[str, int], outcomes: list[Outcome]) -> float |
     return 3 * shape["num_hidden_layers"] * (dense + attention)
 
 
-def machine() -> dict[str, Any]:
-    return {
-        "processor": processor(),
-        "cores": psutil.cpu_count(logical=False) or os.cpu_count(),
-        "threads": psutil.cpu_count(),
-        "memory": psutil.virtual_memory().total,
-        "system": platform.platform(terse=True),
-        "load_at_the_end": os.getloadavg()[0],
-    }
-
-
-def processor() -> str:
-    """The processor's model, with the instructions that matter to matrix products."""
-    file = Path("/proc/cpuinfo")
-    if not file.exists():
-        return platform.processor() or platform.machine()
-    lines = dict(line.split(":", 1) for line in file.read_text().splitlines() if ":" in line)
-    values = {name.strip(): value.strip() for name, value in lines.items()}
-    flags = values.get("flags", "").split()
-    known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_tile") if flag in flags]
-    return " ".join([values.get("model name", platform.machine()), *known])
-
-
 def figures(record: dict[str, Any]) -> dict[str, Any]:
     """Means over the seeds for each contender, and what the comparison is about: ratios."""
     means: dict[str, dict[str, float | None]] = {}
@@ -227,32 +199,9 @@ def deviation(values: list[float | None]) -> float | None:
     return statistics.stdev(known) if len(known) > 1 else None
 
 
-def ratio(part: float | None, whole: float | None) -> float | None:
-    return part / whole if part is not None and whole else None
-
-
 def difference(ours: float | None, theirs: float | None) -> float | None:
     """In points: hundredths."""
     return 100 * (ours - theirs) if ours is not None and theirs is not None else None
-
-
-def keep(record: dict[str, Any], folder: Path) -> None:
-    """Appends the record to train_vs_peers.jsonl and writes the tables of the latest as Markdown."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "train_vs_peers.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
-    text = "\n\n".join([about(record), *(markdown(table) for table in tables(record))])
-    (folder / "train_vs_peers.md").write_text(text + "\n", encoding="utf-8")
-
-
-def show(record: dict[str, Any]) -> None:
-    console = Console(width=140, highlight=False)
-    console.print(about(record), markup=False)
-    for columns, rows in tables(record):
-        table = Table(*columns)
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
 
 
 def describe(outcome: Outcome) -> str:
@@ -263,19 +212,16 @@ def describe(outcome: Outcome) -> str:
 
 
 def about(record: dict[str, Any]) -> str:
-    recipe, at = record["recipe"], record["machine"]
+    recipe = record["recipe"]
     versions = {name: number for outcome in record["outcomes"] for name, number in outcome["versions"].items()}
     seeds = len({outcome["seed"] for outcome in record["outcomes"]})
     return (
-        f"{record['when'][:10]}, {at['processor']}, {at['cores']} cores, {at['memory'] / 2**30:.0f} GiB. "
+        f"{shown_machine(record)} "
         f"{recipe['epochs']} epochs, batches of {recipe['batch_size']}, at most {recipe['max_length']} tokens, "
         f"{seeds} {'seed' if seeds == 1 else 'seeds'}. "
         + ", ".join(f"{name} {number}" for name, number in versions.items())
         + "."
     )
-
-
-Rows = tuple[list[str], list[list[str]]]
 
 
 def tables(record: dict[str, Any]) -> list[Rows]:
@@ -311,16 +257,6 @@ def tables(record: dict[str, Any]) -> list[Rows]:
     ]
     limit = ["ceiling of matrix products", "sftkeras, padding not counted, GFLOP/s", "share"]
     return [table for table in ((who, rows), (against, ratios), (limit, limits)) if table[1]]
-
-
-def shown(value: float | None, form: str, unit: str = "", *, before: str = "", missing: str = "-") -> str:
-    return missing if value is None else f"{before}{value:{form}}{unit}"
-
-
-def markdown(table: Rows) -> str:
-    columns, rows = table
-    lines = [columns, ["---"] + ["---:"] * (len(columns) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """One version of a model in a V1 session, the route TensorFlow Serving takes: named tensors in, named tensors out.
 
-What the calls of the protocols mean stands in `inference`; how requests share a run, in `batching`.
+What the calls of the protocols mean stands in `predicting` and `examples`; how requests share a run, in `batching`.
 """
 
 from __future__ import annotations

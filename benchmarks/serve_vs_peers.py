@@ -1,0 +1,225 @@
+"""Serving side by side: the embedded server over gRPC and REST, FastAPI with transformers on PyTorch, and no server.
+
+    python benchmarks/serve_vs_peers.py --peer_python .venv-bench/bin/python --model saved_models/movie-sentiment
+
+All answer the same short texts with the same weights, one text a request, and must agree before anything is timed. The
+clients run in processes of their own on the same machine, and each asks its next question when it has the answer to
+the last. The contenders take turns, round after round, so that whatever else the machine does meets them alike; even
+so, only the ratios of one run mean something.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from processes import HERE
+from records import Rows, keep, machine, now, show, shown_machine
+from serving_contenders import BATCHES, FASTAPI, GRPC, REST, SINGLE, Contender, Turn, all_contenders, peer_versions
+
+from sftkeras import commands, runtime
+from sftkeras.config import TrainConfig
+from sftkeras.data import load_data
+from sftkeras.exporting.versions import find_version
+from sftkeras.handles import resolve
+
+CONFIG = HERE.parent / "examples" / "quickstart.yaml"
+CLIENTS = (1, 4, 16)
+COMPARED = 64  # texts that all contenders must agree on
+MOST_DIFFERENCE = 1e-3  # between two probabilities
+
+
+def main() -> None:
+    """Runs every contender in every round, prints the comparison, and keeps it."""
+    settings = arguments()
+    config = commands.parse(TrainConfig, ["--config", str(settings.config)])
+    version = find_version(settings.model)
+    texts = test_texts(config)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        work = Path(settings.work or folder)
+        work.mkdir(parents=True, exist_ok=True)
+        encoder = Path(resolve(config.backbone.handle))
+        with all_contenders(version, encoder, settings.peer_python, texts, CLIENTS, work) as contenders:
+            difference = compare_answers(contenders, texts[:COMPARED])
+            turns = list(take_turns(contenders, settings.rounds, settings.seconds))
+    record = {
+        "when": now(),
+        "machine": machine(),
+        "versions": {**runtime.versions(), **peer_versions(settings.peer_python)},
+        "texts": len(texts),
+        "largest_difference": difference,
+        "rounds": settings.rounds,
+        "seconds": settings.seconds,
+        "figures": figures(turns),
+        "ratios": {target.name: target.reached(turns) for target in TARGETS},
+        "turns": [{**asdict(turn), "latencies": len(turn.latencies)} for turn in turns],
+    }
+    keep(record, settings.results, "serve_vs_peers", about(record), tables(record))
+    show(about(record), tables(record))
+    print(f"Kept in {settings.results}. Timings on shared machines are noisy: the ratios of one run are what counts.")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer_python", required=True, help="interpreter with torch, transformers, fastapi, uvicorn")
+    parser.add_argument("--model", type=Path, required=True, help="an export of --config: NAME or NAME/VERSION")
+    parser.add_argument("--config", type=Path, default=CONFIG, help="a classification with the mean of the tokens")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=8, help="of each turn, after a second of warm-up")
+    parser.add_argument("--results", type=Path, default=HERE / "results", help="folder for the record and its tables")
+    parser.add_argument("--work", help="folder for logs and weights; by default one that is removed at the end")
+    return parser.parse_args()
+
+
+def test_texts(config: TrainConfig) -> list[str]:
+    """The texts that were held back when the model was trained."""
+    data = load_data(config.data, config.task.label_kind, config.seed, None)
+    return list(data.examples.texts(data.splits["test"]))
+
+
+def compare_answers(contenders: list[Contender], texts: list[str]) -> float:
+    """The largest difference between any two contenders' probabilities of the same class for the same text.
+
+    Raises:
+        SystemExit: it is too large for a fair comparison.
+    """
+    answers = [contender.answer(texts) for contender in contenders]
+    classes = sorted(answers[0][0]["probabilities"])
+    table = np.array([[[row["probabilities"][name] for name in classes] for row in rows] for rows in answers])
+    difference = float(np.ptp(table, axis=0).max())
+    if difference > MOST_DIFFERENCE:
+        raise SystemExit(f"The contenders do not agree: two probabilities differ by {difference:.2g}.")
+    return difference
+
+
+def take_turns(contenders: list[Contender], rounds: int, seconds: float) -> Iterator[Turn]:
+    """Lets all contenders work with so many clients, one after the other, round after round."""
+    for clients in CLIENTS:
+        competing = [contender for contender in contenders if clients in contender.clients]
+        for number in range(rounds):
+            for contender in competing:
+                turn = contender.take_turn(clients, number, seconds)
+                print(
+                    f"{counted(clients)}, round {number + 1}: {contender.name}, {turn.per_second:.1f} texts/s",
+                    flush=True,
+                )
+                yield turn
+
+
+@dataclass(frozen=True)
+class Target:
+    """How a figure of one contender is to compare with that of another, with the same number of clients.
+
+    Attributes:
+        clients: with which both stand in the same rounds.
+        figure: what is compared.
+        bound: of the ratio, ours to theirs.
+        most: whether the ratio is to be at most that, in place of at least.
+    """
+
+    ours: str
+    theirs: str
+    clients: int
+    figure: str
+    bound: float
+    most: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.figure}, {self.ours} to {self.theirs}, {counted(self.clients)}"
+
+    def reached(self, turns: list[Turn]) -> dict[str, float]:
+        """The ratio in the middle round, and the extremes."""
+        figure = FIGURES[self.figure]
+        ours, theirs = of(turns, self.ours, self.clients), of(turns, self.theirs, self.clients)
+        ratios = [figure(our) / figure(their) for our, their in zip(ours, theirs, strict=True)]
+        return {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
+
+    def is_met(self, ratio: float) -> bool:
+        return ratio <= self.bound if self.most else ratio >= self.bound
+
+
+def of(turns: list[Turn], contender: str, clients: int) -> list[Turn]:
+    return [turn for turn in turns if (turn.contender, turn.clients) == (contender, clients)]
+
+
+def counted(clients: int) -> str:
+    return "1 client" if clients == 1 else f"{clients} clients"
+
+
+FIGURES: dict[str, Callable[[Turn], float]] = {
+    "texts/s": lambda turn: turn.per_second,
+    "p50": lambda turn: float(np.percentile(turn.latencies, 50)),
+    "p99": lambda turn: float(np.percentile(turn.latencies, 99)),
+}
+TARGETS = [
+    target
+    for ours in (GRPC, REST)
+    for target in (
+        Target(ours, FASTAPI, max(CLIENTS), "texts/s", 1.6),
+        Target(ours, FASTAPI, max(CLIENTS), "p99", 1.0, most=True),
+        Target(ours, BATCHES, max(CLIENTS), "texts/s", 0.9),
+        Target(ours, SINGLE, min(CLIENTS), "p50", 1.25, most=True),
+    )
+]
+
+
+def figures(turns: list[Turn]) -> list[dict[str, Any]]:
+    """For each contender and number of clients, over all rounds."""
+    found = []
+    for contender, clients in dict.fromkeys((turn.contender, turn.clients) for turn in turns):
+        own = of(turns, contender, clients)
+        latencies = [latency for turn in own for latency in turn.latencies]
+        found.append(
+            {
+                "contender": contender,
+                "clients": clients,
+                "per_second": sum(turn.rows for turn in own) / sum(turn.seconds for turn in own),
+                "p50": float(np.percentile(latencies, 50)),
+                "p99": float(np.percentile(latencies, 99)),
+                "cpu_seconds": statistics.median(turn.cpu_seconds for turn in own),
+            }
+        )
+    return found
+
+
+def about(record: dict[str, Any]) -> str:
+    return (
+        f"{shown_machine(record)} {record['texts']} texts, {record['rounds']} rounds of {record['seconds']:g} s; "
+        f"the contenders' probabilities differ by {record['largest_difference']:.1g} at most. "
+        + ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+        + "."
+    )
+
+
+def tables(record: dict[str, Any]) -> list[Rows]:
+    """Who did what; and how that compares with what is to be reached."""
+    columns = ["", "clients", "texts/s", "p50", "p99", "processor time a text, clients not counted"]
+    rows = [
+        [
+            it["contender"],
+            "-" if it["contender"] in (SINGLE, BATCHES) else str(it["clients"]),
+            f"{it['per_second']:.1f}",
+            *(f"{1000 * it[name]:.1f} ms" for name in ("p50", "p99", "cpu_seconds")),
+        ]
+        for it in record["figures"]
+    ]
+    against = ["ratio of", "the middle round", "all rounds", "to reach", ""]
+    ratios = []
+    for target in TARGETS:
+        it = record["ratios"][target.name]
+        sign = "≤" if target.most else "≥"
+        verdict = "reached" if target.is_met(it["median"]) else "missed"
+        extremes = f"{it['least']:.2f} to {it['most']:.2f}"
+        ratios.append([target.name, f"{it['median']:.2f}", extremes, f"{sign} {target.bound:g}", verdict])
+    return [(columns, rows), (against, ratios)]
+
+
+if __name__ == "__main__":
+    main()
