@@ -334,6 +334,8 @@ class ServeConfig:
     """Port for REST, metrics and the page; 0 takes a free one, null does without."""
     batching_parameters_file: str | None = None
     """TensorFlow Serving's file of batch sizes and queue lengths; null takes values that suit texts on a CPU."""
+    tensorflow_intra_op_parallelism: PositiveInt | None = None
+    """Threads one operation may use; null takes half of the cores, which leaves the rest to requests beside it."""
     enable_serialization_as_tensor_content: bool = False
     """Send numbers over gRPC as raw bytes: quicker, where all clients read them."""
     request_seconds: PositiveFloat = 30
