@@ -35,9 +35,9 @@ import sentencepiece  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from sftkeras.backbones import Backbone, load_backbone  # noqa: E402
-from sftkeras.backbones.hub_names import HUB_INPUTS  # noqa: E402
-from sftkeras.backbones.publication import Publication  # noqa: E402
-from sftkeras.backbones.publish import write_encoder  # noqa: E402
+from sftkeras.backbones.publishing.encoder import write_encoder  # noqa: E402
+from sftkeras.backbones.publishing.publication import Publication  # noqa: E402
+from sftkeras.backbones.tfhub.names import HUB_INPUTS  # noqa: E402
 from sftkeras.exporting.parity import ODD_TEXTS  # noqa: E402
 from sftkeras.tasks import pool  # noqa: E402
 from sftkeras.text import WordPiece  # noqa: E402

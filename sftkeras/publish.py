@@ -110,7 +110,7 @@ def fine_tuned(folder: str) -> Source:
 
 def publish(source: Source, output: Path) -> float:
     """Writes the module into `output`, whole and proved or not at all; returns the largest difference of an output."""
-    from sftkeras.backbones.publish_card import render_card
+    from sftkeras.backbones.publishing.card import render_card
     from sftkeras.exporting.export import saving_errors
 
     with building(output) as draft, saving_errors(output, "--output"):
@@ -131,10 +131,10 @@ def publish(source: Source, output: Path) -> float:
 
 def write_native(source: Source, draft: Path) -> float:
     """Writes a KerasHub encoder and its tokenizer as modules, and compares them with what they were made of."""
-    from sftkeras.backbones.publication import Publication
-    from sftkeras.backbones.publish import write_encoder
-    from sftkeras.backbones.publish_preprocessor import write_preprocessor
-    from sftkeras.backbones.publish_proof import prove
+    from sftkeras.backbones.publishing.encoder import write_encoder
+    from sftkeras.backbones.publishing.preprocessor import write_preprocessor
+    from sftkeras.backbones.publishing.proof import prove
+    from sftkeras.backbones.publishing.publication import Publication
     from sftkeras.exporting.parity import ODD_TEXTS
     from sftkeras.tasks import pool
 
@@ -146,7 +146,7 @@ def write_native(source: Source, draft: Path) -> float:
 
 def write_opaque(source: Source, draft: Path) -> float:
     """Writes a module that a run trained as it is, and the preprocessor it was given, if any."""
-    from sftkeras.backbones.republish import write_again
+    from sftkeras.backbones.publishing.republish import write_again
 
     difference = write_again(source.backbone.encoder, draft)
     if source.preprocessor:

@@ -74,7 +74,7 @@ def load_chosen(
 ) -> Backbone:
     """Loads what `choose_mode` chose, also under a strategy's scope; otherwise as `load_backbone`."""
     if choice.mode == "opaque":
-        from sftkeras.backbones.opaque import load as load_opaque
+        from sftkeras.backbones.tfhub.opaque import load as load_opaque
 
         backbone = load_opaque(choice.folder, max_length=max_length, dropout=dropout, preprocessor=preprocessor)
     else:
@@ -100,7 +100,7 @@ def _load_native(folder: Path, max_length: int, dropout: float | None, without_w
 
 def _with_preprocessor(backbone: Backbone, folder: Path) -> Backbone:
     """The same encoder, with texts tokenised by the preprocessor in `folder`."""
-    from sftkeras.backbones.preprocessor import files_of, load_preprocessor
+    from sftkeras.backbones.tfhub.preprocessor import files_of, load_preprocessor
 
     preprocessor = load_preprocessor(folder)
     rows = backbone.encoder.token_embedding.input_dim

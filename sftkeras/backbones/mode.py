@@ -34,8 +34,8 @@ def choose_mode(folder: Path, mode: Mode) -> Choice:
     module there is nothing to choose.
 
     Raises:
-        SFTError: SFT369 if `mode` is "opaque" but the folder is no TF-Hub module, and what `native.convert` raises, but
-            for SFT366 when `mode` is "auto".
+        SFTError: SFT369 if `mode` is "opaque" but the folder is no TF-Hub module, and what
+            `tfhub.native.convert` raises, but for SFT366 when `mode` is "auto".
     """
     if kind_of(folder) != "tfhub":
         if mode == "opaque":
@@ -43,7 +43,7 @@ def choose_mode(folder: Path, mode: Mode) -> Choice:
         return Choice(folder, "native")
     if mode == "opaque":
         return Choice(folder, "opaque", ("the TF-Hub module is trained as it is (opaque), as asked for",))
-    from sftkeras.backbones.native import convert, measured_difference
+    from sftkeras.backbones.tfhub.native import convert, measured_difference
 
     try:
         converted = convert(folder)

@@ -191,7 +191,8 @@ def check_decimal(value: int | float, dtype: type[np.floating]) -> None:
     if isinstance(value, int):
         fits = abs(value) < 2 ** (limits.nmant + 1)
     else:
-        fits = not math.isfinite(value) or abs(value) <= float(limits.max)
+        with np.errstate(over="ignore"):  # the digits we write of the largest float32 are a little above it
+            fits = not math.isfinite(value) or bool(np.isfinite(dtype(value)))
     if not fits:
         name = "float" if dtype is np.float32 else "double"
         raise invalid(f"Cannot convert JSON value: {shown(value)} to {name} without loss of precision.")

@@ -1,6 +1,6 @@
 """A TF-Hub preprocessor used as it is: its own tokenizer and its own packing, behind the names this package uses.
 
-Loading is not done here; `sftkeras.backbones.preprocessor` checks and loads the SavedModel.
+Loading is not done here; `sftkeras.backbones.tfhub.preprocessor` checks and loads the SavedModel.
 """
 
 from __future__ import annotations

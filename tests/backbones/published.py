@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.publication import Publication
-from sftkeras.backbones.publish import write_encoder
-from sftkeras.backbones.publish_preprocessor import write_preprocessor
-from sftkeras.backbones.publish_proof import prove
+from sftkeras.backbones.publishing.encoder import write_encoder
+from sftkeras.backbones.publishing.preprocessor import write_preprocessor
+from sftkeras.backbones.publishing.proof import prove
+from sftkeras.backbones.publishing.publication import Publication
 from sftkeras.tasks import pool
 from sftkeras.tasks.network import Pooling
 

@@ -22,8 +22,8 @@ from hub_modules import (
     write_tf1_module,
 )
 
-from sftkeras.backbones import hub_module
-from sftkeras.backbones.hub_module import read_module
+from sftkeras.backbones.tfhub import module as hub_module
+from sftkeras.backbones.tfhub.module import read_module
 from sftkeras.errors import SFTError
 from sftkeras.exporting import answer_worker
 

@@ -16,8 +16,9 @@ import pytest
 import tensorflow as tf
 from hub_modules import BERT, ENCODERS, LOOK_ALIKES, EncoderModule, write_preprocessor, write_text_module
 
-from sftkeras.backbones import Backbone, choose_mode, load_backbone, native
-from sftkeras.backbones.native import convert, measured_difference
+from sftkeras.backbones import Backbone, choose_mode, load_backbone
+from sftkeras.backbones.tfhub import native
+from sftkeras.backbones.tfhub.native import convert, measured_difference
 from sftkeras.errors import SFTError
 from sftkeras.text import ModulePreprocessor
 

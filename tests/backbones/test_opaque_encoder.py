@@ -13,7 +13,7 @@ import tensorflow as tf
 from hub_modules import BERT, ENCODERS, LOOK_ALIKES, EncoderModule, write_preprocessor, write_text_module
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.opaque import OpaqueEncoder, load
+from sftkeras.backbones.tfhub.opaque import OpaqueEncoder, load
 from sftkeras.errors import SFTError
 from sftkeras.tasks import attach_head
 from sftkeras.tasks.classification import Classification
@@ -250,7 +250,7 @@ def test_what_cannot_be_loaded_says_what_to_do(tmp_path: Path) -> None:
 def test_dropout_without_a_seed_cannot_be_deterministic(
     write: Callable[[EncoderModule], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sftkeras.backbones.opaque.is_op_determinism_enabled", lambda: True)
+    monkeypatch.setattr("sftkeras.backbones.tfhub.opaque.is_op_determinism_enabled", lambda: True)
     tf.random.set_seed(None)  # of an earlier test: it would give the module's operations a seed as they are written
     folder = write(EncoderModule(dropout=0.1))
     with pytest.raises(SFTError, match=r"SFT376 .*--training\.deterministic"):

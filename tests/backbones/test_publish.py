@@ -17,7 +17,7 @@ from published import publication, write_module
 from tiny_folders import PLAIN, POSITIONS, Checkpoint, ragged_inputs, write_keras_hub
 
 from sftkeras.backbones import Backbone, load_backbone
-from sftkeras.backbones.hub_names import HUB_INPUTS, hub_names
+from sftkeras.backbones.tfhub.names import HUB_INPUTS, hub_names
 from sftkeras.errors import SFTError
 
 SOURCES: dict[str, Callable[[Path], Path]] = {

@@ -15,8 +15,8 @@ from published import prove_module, write_both
 from tiny_folders import POSITIONS
 
 from sftkeras.backbones import load_backbone
-from sftkeras.backbones.hub_names import hub_names
-from sftkeras.backbones.publish_card import render_card
+from sftkeras.backbones.publishing.card import render_card
+from sftkeras.backbones.tfhub.names import hub_names
 
 # The last line a program prints is its answer.
 TENSORFLOW = """

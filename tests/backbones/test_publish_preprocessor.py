@@ -13,8 +13,8 @@ from published import write_both
 from tiny_bert import SPECIALS, VOCABULARY
 
 from sftkeras.backbones import load_backbone
-from sftkeras.backbones.hub_names import HUB_INPUTS
-from sftkeras.backbones.publish_preprocessor import write_preprocessor
+from sftkeras.backbones.publishing.preprocessor import write_preprocessor
+from sftkeras.backbones.tfhub.names import HUB_INPUTS
 from sftkeras.exporting.parity import ODD_TEXTS
 from sftkeras.text import TextFeatures, Tokenizer, WordPiece
 

@@ -13,8 +13,8 @@ import tensorflow as tf
 from hub_modules import ENCODERS, LOOK_ALIKES, write_text_module
 
 from sftkeras.backbones import Backbone, load_backbone
-from sftkeras.backbones.hub_module import read_module
-from sftkeras.backbones.republish import write_again
+from sftkeras.backbones.publishing.republish import write_again
+from sftkeras.backbones.tfhub.module import read_module
 from sftkeras.errors import SFTError
 
 MODULES: dict[str, Callable[[Path], Path]] = {
@@ -59,6 +59,6 @@ def test_it_can_be_trained_again(tmp_path: Path) -> None:
 
 def test_what_answers_otherwise_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = tuned(write_text_module(tmp_path / "source"))
-    monkeypatch.setattr("sftkeras.backbones.publish_proof.TOLERANCE", -1.0)
+    monkeypatch.setattr("sftkeras.backbones.publishing.proof.TOLERANCE", -1.0)
     with pytest.raises(SFTError, match=r"SFT379.*pooled_output"):
         write_again(backbone.encoder, tmp_path / "again")

@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tiny_bert import write_tiny_bert
 
 from sftkeras.backbones import load_backbone
-from sftkeras.backbones.hub_names import hub_names
+from sftkeras.backbones.tfhub.names import hub_names
 from sftkeras.config import PublishConfig
 from sftkeras.publish import check_output, main
 from sftkeras.runs import Run
@@ -189,7 +189,7 @@ def test_an_opaque_runs_module_is_the_same_with_other_weights(story: Story, tmp_
 def test_what_fails_its_proof_is_not_published(
     tmp_path: Path, tiny_bert_folder: Path, refuse: Refuse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sftkeras.backbones.publish_proof.TOLERANCE", -1.0)
+    monkeypatch.setattr("sftkeras.backbones.publishing.proof.TOLERANCE", -1.0)
     error = refuse(main, PublishConfig, *flags(handle=tiny_bert_folder, output=tmp_path / "module"))
     assert error.startswith("SFT379")
     assert list(tmp_path.iterdir()) == []

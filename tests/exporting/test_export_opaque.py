@@ -13,7 +13,8 @@ import tensorflow as tf
 from backbones.hub_modules import BERT, write_preprocessor, write_text_module
 from tiny_models import TASKS
 
-from sftkeras.backbones import Backbone, load_backbone, opaque
+from sftkeras.backbones import Backbone, load_backbone
+from sftkeras.backbones.tfhub import opaque
 from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.exporting.saved_model import write_saved_model
 from sftkeras.tasks import TextModel, attach_head

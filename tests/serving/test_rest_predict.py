@@ -107,6 +107,14 @@ def test_the_signature_is_asked_for_by_its_name() -> None:
     assert asked == ["other", ""]
 
 
+@pytest.mark.parametrize("dtype", [FLOAT, DOUBLE])
+def test_the_largest_numbers_survive(dtype: int) -> None:
+    largest = np.finfo(DTYPES[dtype]).max
+    tensors = {"x": np.array([largest, -largest], DTYPES[dtype])}
+    written = json.loads(render_predict(tensors, rows=False))["outputs"]
+    assert_same(parse({"inputs": written}, {"x": dtype}), tensors)
+
+
 @given(st.data())
 def test_arrays_survive_both_formats(data: st.DataObject) -> None:
     names = data.draw(st.lists(st.text("abc_", min_size=1), min_size=1, max_size=3, unique=True))

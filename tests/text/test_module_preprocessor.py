@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from backbones.hub_modules import LENGTH, write_preprocessor, write_sentence_piece_preprocessor
 
-from sftkeras.backbones.preprocessor import fingerprint_of, load_preprocessor
+from sftkeras.backbones.tfhub.preprocessor import fingerprint_of, load_preprocessor
 from sftkeras.errors import SFTError
 from sftkeras.text import ModulePreprocessor, TextFeatures, make_features
 

@@ -22,8 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_tokenizers import CHARACTERS, toy_vocabulary
 
-from sftkeras.backbones.hub_module import read_module
-from sftkeras.backbones.module_tokenizer import tokenizer_of
+from sftkeras.backbones.tfhub.module import read_module
+from sftkeras.backbones.tfhub.tokenizer import tokenizer_of
 from sftkeras.text import TextFeatures, Tokenizer, WordPiece
 
 Tokenise = Callable[[Sequence[str]], list[list[int]]]

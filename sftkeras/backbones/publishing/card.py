@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sftkeras.backbones.backbone import Backbone
-from sftkeras.backbones.hub_names import HUB_INPUTS, hub_names
+from sftkeras.backbones.tfhub.names import HUB_INPUTS, hub_names
 
 _POOLED = {
     "pooler": "the first token's vector through its pooler",

@@ -24,14 +24,14 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers
-from sftkeras.backbones.hub_module import HubModule, LoadedModule, read_module
-from sftkeras.backbones.hub_names import hub_names
 from sftkeras.backbones.hugging_face import load, write_folder
 from sftkeras.backbones.hugging_face.config import read_json
 from sftkeras.backbones.hugging_face.families import FAMILIES
 from sftkeras.backbones.hugging_face.family import ACTIVATIONS, Family
-from sftkeras.backbones.module_tokenizer import tokenizer_of
-from sftkeras.backbones.preprocessor import fingerprint_of
+from sftkeras.backbones.tfhub.module import HubModule, LoadedModule, read_module
+from sftkeras.backbones.tfhub.names import hub_names
+from sftkeras.backbones.tfhub.preprocessor import fingerprint_of
+from sftkeras.backbones.tfhub.tokenizer import tokenizer_of
 from sftkeras.cache import building, cache_folder, locked, read_manifest, write_manifest
 from sftkeras.errors import SFTError
 

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from sftkeras.backbones.hub_module import read_module
+from sftkeras.backbones.tfhub.module import read_module
 from sftkeras.cache import sha256_of
 from sftkeras.errors import SFTError
 from sftkeras.text import ModulePreprocessor

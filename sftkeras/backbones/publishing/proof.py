@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import load_backbone
-from sftkeras.backbones.hub_names import HUB_INPUTS, hub_names
-from sftkeras.backbones.native import convert
-from sftkeras.backbones.publication import Publication
+from sftkeras.backbones.publishing.publication import Publication
+from sftkeras.backbones.tfhub.names import HUB_INPUTS, hub_names
+from sftkeras.backbones.tfhub.native import convert
 from sftkeras.errors import SFTError
 from sftkeras.text import TextFeatures, Tokenizer
 

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  registers the operations of modules that read texts
 
-from sftkeras.backbones.object_graph import ObjectGraph, StoredVariable
+from sftkeras.backbones.tfhub.object_graph import ObjectGraph, StoredVariable
 from sftkeras.errors import SFTError
 
 ModuleKind = Literal["token_encoder", "text_encoder", "preprocessor"]

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.backbones.hub_module import LoadedModule, read_module
-from sftkeras.backbones.opaque import OpaqueEncoder
-from sftkeras.backbones.publish_proof import largest_difference
+from sftkeras.backbones.publishing.proof import largest_difference
+from sftkeras.backbones.tfhub.module import LoadedModule, read_module
+from sftkeras.backbones.tfhub.opaque import OpaqueEncoder
 from sftkeras.errors import SFTError
 from sftkeras.text.raw_text import TEXT
 
@@ -21,7 +21,7 @@ def write_again(encoder: keras.Model, folder: Path) -> float:
     """Writes the module inside an opaque encoder into `folder`; its interface, names and assets stay as they are.
 
     Returns:
-        The largest difference of an output, loaded again from the files, as `publish_proof.prove` has it.
+        The largest difference of an output, loaded again from the files, as `proof.prove` has it.
 
     Raises:
         SFTError: SFT379 if TensorFlow cannot write the module, an output differs by more than 1e-5, or a weight at

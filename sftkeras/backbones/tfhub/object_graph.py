@@ -1,6 +1,6 @@
 """The objects of a SavedModel, read from its files: variables, assets and how functions are called. Runs nothing.
 
-Only what `hub_module` asks for is decoded. The formats are TensorFlow's own: saved_object_graph.proto, struct.proto,
+Only what `module` asks for is decoded. The formats are TensorFlow's own: saved_object_graph.proto, struct.proto,
 and trackable_object_graph.proto inside the checkpoint, which says where a variable's value is.
 """
 

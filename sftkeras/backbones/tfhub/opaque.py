@@ -1,6 +1,6 @@
 """A TF2 Hub module as a Keras 3 layer that trains the module's own variables, for modules that cannot be rebuilt.
 
-What a module is and how it is called is the business of `hub_module`.
+What a module is and how it is called is the business of `module`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from sftkeras.backbones.backbone import Backbone
-from sftkeras.backbones.hub_module import HubModule, LoadedModule, read_module
-from sftkeras.backbones.module_tokenizer import tokenizer_of
-from sftkeras.backbones.preprocessor import files_of, load_preprocessor, resources_of
+from sftkeras.backbones.tfhub.module import HubModule, LoadedModule, read_module
+from sftkeras.backbones.tfhub.preprocessor import files_of, load_preprocessor, resources_of
+from sftkeras.backbones.tfhub.tokenizer import tokenizer_of
 from sftkeras.errors import SFTError
 from sftkeras.text import ModulePreprocessor, Tokenizer
 from sftkeras.text.raw_text import TEXT

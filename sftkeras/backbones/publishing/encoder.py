@@ -1,8 +1,8 @@
 """An encoder as a TF-Hub module: a TF2 SavedModel with the reusable interface and the names of public text encoders.
 
 What is written needs TensorFlow alone: it runs, gives gradients and drops units in training without Keras or this
-package. The preprocessor beside it is made in `sftkeras.backbones.publish_preprocessor`, and the proof that the two are
-what they were made of in `sftkeras.backbones.publish_proof`.
+package. The preprocessor beside it is made in `preprocessor`, and the proof that the two are what they were made of in
+`proof`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from keras_hub.layers import TransformerEncoder
 
 from sftkeras.backbones.dropout import dropout_stream, use_stream_dropout
 from sftkeras.backbones.fused_transformer import stock_encoder_layers
-from sftkeras.backbones.hub_names import HUB_INPUTS, hub_names
 from sftkeras.backbones.hugging_face import write_config
-from sftkeras.backbones.publication import Publication
-from sftkeras.backbones.publish_preprocessor import attach_tokenizer_files
+from sftkeras.backbones.publishing.preprocessor import attach_tokenizer_files
+from sftkeras.backbones.publishing.publication import Publication
+from sftkeras.backbones.tfhub.names import HUB_INPUTS, hub_names
 
 Tensors = dict[str, tf.Tensor]
 
