@@ -20,6 +20,7 @@ import psutil
 import pytest
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from http2_calls import PREDICT, http2_call
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest
@@ -35,7 +36,6 @@ REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "900"))
 MOST_GROWTH = 128 * 2**20  # bytes, whatever their number: 8 at once may each say "16 MiB of this value"
 TOGETHER = 200  # requests between two looks at the server
 
-PREDICT = "/tensorflow.serving.PredictionService/Predict"
 PREDICTION, MODELS = "/tensorflow.serving.PredictionService/", "/tensorflow.serving.ModelService/"
 TASK = InferenceTask(model_spec=model_spec(signature="classify"), method_name=tf.saved_model.CLASSIFY_METHOD_NAME)
 VALID = {
@@ -179,26 +179,6 @@ def broken_frames(dice: random.Random) -> Iterator[Asked]:
             case 3:
                 stream = mutated(stream, dice)
         yield lambda server, stream=stream: reply_to(server, stream)[:0]
-
-
-def http2_call(content: bytes, *, length: int | None = None, path: bytes = PREDICT.encode()) -> bytes:
-    """A whole call of Predict as a client writes it to the connection.
-
-    Args:
-        content: of the request.
-        length: what gRPC's own header says of it, if not the truth.
-        path: of the method.
-    """
-    headers = {b":method": b"POST", b":scheme": b"http", b":path": path, b":authority": b"a"}
-    headers |= {b"te": b"trailers", b"content-type": b"application/grpc"}
-    block = b"".join(b"\x00" + b"".join(bytes([len(word)]) + word for word in pair) for pair in headers.items())
-    data = b"\x00" + (len(content) if length is None else length).to_bytes(4, "big") + content
-    settings, end_of_headers, end_of_stream = frame(4, 0, 0, b""), frame(1, 4, 1, block), frame(0, 1, 1, data)
-    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings + end_of_headers + end_of_stream
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
 def reply_to(server: RunningServer, stream: bytes, *, until: bytes = b"\0never", seconds: float = 0.05) -> bytes:

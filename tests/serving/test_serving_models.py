@@ -28,7 +28,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import (
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from test_serving_examples import examples
-from tiny_served import MODEL, RunningServer, model_spec, predict_request, publish, refusal
+from tiny_served import MODEL, RunningServer, model_spec, predict_request, publish, refusal, wait_until
 
 from sftkeras.errors import SFTError
 from sftkeras.serving.errors import ServingError
@@ -52,13 +52,6 @@ def parsed(text: str) -> ModelServerConfig:
     from google.protobuf import text_format
 
     return text_format.Parse(text, ModelServerConfig())
-
-
-def wait_until(reached: Callable[[], object], seconds: float = 10) -> None:
-    limit = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
 
 
 def length(server: RunningServer, text: str = "", **spec: Any) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,9 @@ from certificates import Authority
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from http2_calls import http2_call
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
-from tiny_served import RunningServer, predict_request, refusal
+from tiny_served import RunningServer, predict_request, refusal, wait_until
 
 from sftkeras.errors import SFTError
 from sftkeras.serving.grpc_server import GrpcOptions
@@ -71,6 +74,31 @@ def test_mutual_tls_lets_in_who_has_a_certificate_of_the_authority(
         assert is_answered(secure(server, authority, authority.issue("client")))
         assert not is_answered(secure(server, authority))
         assert not is_answered(secure(server, authority, stranger.issue("client")))
+
+
+def test_a_server_that_fell_is_replaced_by_one_as_safe(
+    models: Path, authority: Authority, server_files: tuple[Path, Path], token: Token, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = GrpcOptions(port=0, certificates=Certificates(*server_files), token=token)
+    shown = [("authorization", f"Bearer {SECRET}")]
+    with RunningServer(models, grpc_options=options) as server:
+        assert is_answered(secure(server, authority), shown)
+        send_a_method_that_is_not_utf_8(server, authority)
+        wait_until(lambda: is_answered(secure(server, authority), shown))
+        assert "fell and is replaced" in caplog.text  # as in test_grpc_fuzz.py
+        assert not is_answered(secure(server, authority))
+        assert not is_answered(grpc.insecure_channel(server.address), shown)
+
+
+def send_a_method_that_is_not_utf_8(server: RunningServer, authority: Authority) -> None:
+    context = ssl.create_default_context(cafile=str(authority.certificate))
+    context.set_alpn_protocols(["h2"])
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+    ):
+        connection.sendall(http2_call(b"", path=b"/\xe6"))
+        time.sleep(0.5)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -127,6 +128,13 @@ def publish(written: Path, model: Path, number: int) -> Path:
     draft = model / f".draft-{number}"
     shutil.copytree(written, draft)
     return draft.rename(model / str(number))
+
+
+def wait_until(reached: Callable[[], object], seconds: float = 10) -> None:
+    limit = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
 
 
 class RunningServer:
