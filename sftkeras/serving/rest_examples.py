@@ -15,7 +15,7 @@ from tensorflow_serving.apis.classification_pb2 import ClassificationResult
 from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.regression_pb2 import RegressionResult
 
-from sftkeras.serving.errors import ServingError, invalid
+from sftkeras.serving.errors import invalid
 from sftkeras.serving.rest_json import (
     as_number,
     check_decimal,
@@ -25,9 +25,9 @@ from sftkeras.serving.rest_json import (
     is_base64,
     parse_object,
     quoted,
-    shown,
     signature_name,
     type_name,
+    unfit,
 )
 
 _INT64_END = 2**63
@@ -48,19 +48,15 @@ def parse_examples(body: bytes) -> tuple[str, Input]:
     if "context" in document:
         request.example_list_with_context.context.CopyFrom(_example(document["context"]))
     if "examples" not in document:
-        raise _unfit(document, "When method is classify, key 'examples' is expected and was not found")
+        raise unfit(document, "When method is classify, key 'examples' is expected and was not found")
     examples = document["examples"]
     if not isinstance(examples, list):
-        raise _unfit(document, "Expecting 'examples' value to be an list/array")
+        raise unfit(document, "Expecting 'examples' value to be an list/array")
     if not examples:
-        raise _unfit(document, "'examples' value is an empty array")
+        raise unfit(document, "'examples' value is an empty array")
     into = request.example_list_with_context if "context" in document else request.example_list
     into.examples.extend(map(_example, examples))
     return signature, request
-
-
-def _unfit(document: dict[str, Any], what: str) -> ServingError:
-    return invalid(f"JSON Value: {shown(document)} {what}")
 
 
 def _example(value: Any) -> Example:

@@ -166,6 +166,11 @@ def shown(value: Any) -> str:
     return text
 
 
+def unfit(document: dict[str, Any], what: str) -> ServingError:
+    """The error for a request whose keys are not those that its method wants."""
+    return invalid(f"JSON Value: {shown(document)} {what}")
+
+
 def as_number(value: int | float) -> int | float:
     """A number as RapidJSON holds it: an integer of more than 64 bits becomes a float.
 

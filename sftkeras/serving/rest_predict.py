@@ -26,6 +26,7 @@ from sftkeras.serving.rest_json import (
     shown,
     signature_name,
     type_name,
+    unfit,
 )
 
 # Numbers of tensorflow.DataType (tensorflow/core/framework/types.proto): by number, so that this needs no TensorFlow.
@@ -89,21 +90,17 @@ def parse_predict(body: bytes, input_types: Callable[[str], InputTypes]) -> Pred
 
 def _read(document: dict[str, Any], signature: str, types: InputTypes) -> PredictBody:
     if "instances" in document and "inputs" in document:
-        raise _unfit(document, "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ")
+        raise unfit(document, "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ")
     if "instances" in document:
         instances = document["instances"]
         if not isinstance(instances, list):
-            raise _unfit(document, "Excepting 'instances' to be an list/array")  # the C++ server's spelling
+            raise unfit(document, "Excepting 'instances' to be an list/array")  # the C++ server's spelling
         if not instances:
-            raise _unfit(document, "No values in 'instances' array")
+            raise unfit(document, "No values in 'instances' array")
         return PredictBody(signature, _from_rows(instances, types), rows=True)
     if "inputs" in document:
         return PredictBody(signature, _from_columns(document["inputs"], types), rows=False)
     raise invalid("Missing 'inputs' or 'instances' key")
-
-
-def _unfit(document: dict[str, Any], what: str) -> ServingError:
-    return invalid(f"JSON Value: {shown(document)} {what}")
 
 
 @dataclass
