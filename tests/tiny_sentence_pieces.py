@@ -9,7 +9,7 @@ import sentencepiece
 from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-_SENTENCES = (
+SENTENCES = (
     "the good film has a plot and a moving story",
     "a bad and boring film with an awful ending",
     "great cast, lovely scenes: 1,000 people in 2,500 seats (on 9, 19, 29 may)",
@@ -28,7 +28,7 @@ def tiny_sentence_pieces() -> bytes:
     """The contents of a spiece.model, trained on a few made-up sentences."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(_SENTENCES * 20),
+        sentence_iterator=iter(SENTENCES * 20),
         model_writer=model,
         vocab_size=240,
         hard_vocab_limit=False,

@@ -1,32 +1,44 @@
-"""Dropout whose mask is a function of (seed, step, replica, layer, call) and costs little on a CPU.
+"""Dropout whose mask is a function of (seed, step, replica, row, layer, call) and costs little on a CPU.
 
 Stock Keras dropout keeps a counter in a variable: replicas then drop the same units, and a resumed run drops others
 than an uninterrupted one. Here the training step opens a stream with `dropout_stream`, and each layer draws from its
-own part of it, so that order stays a function and nothing has to be saved.
+own part of it, so that order stays a function and nothing has to be saved. Rows that are computed in several
+micro-batches drop what they would have dropped in one batch.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import keras
 import tensorflow as tf
 
 _PHILOX = 1  # the algorithm's number in `tf.random.Algorithm`; the same numbers on every device
 _LEVELS = 256  # random bytes, not floats: a quarter of the random bits, at a rate rounded to 1/256
-_DRAW_BITS, _REPLICA_BITS, _MICRO_BATCH_BITS = 12, 10, 10
+_DRAW_BITS, _REPLICA_BITS = 22, 10
+_MOST_DRAWS = 2**12  # in a step
+_BLOCK = 16  # random bytes that Philox draws at once
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a batch that are computed by themselves: scalar int32 tensors, the first row and how many there are."""
+
+    first: tf.Tensor
+    rows: tf.Tensor
 
 
 @dataclass(frozen=True)
 class _Stream:
-    """An open stream: its seed, the position of its first draw, and how often each layer has drawn from it."""
+    """An open stream: its seed, the position of its first draw, its rows, and how often each layer has drawn."""
 
     seed: int
     position: tf.Tensor
+    part: Part | None
     calls: Counter[int] = field(default_factory=Counter)
 
 
@@ -35,7 +47,7 @@ _stream: ContextVar[_Stream | None] = ContextVar("dropout_stream", default=None)
 
 @contextmanager
 def dropout_stream(
-    seed: int, step: tf.Tensor, replica: tf.Tensor | int = 0, micro_batch: tf.Tensor | int = 0
+    seed: int, step: tf.Tensor, replica: tf.Tensor | int = 0, part: Part | None = None
 ) -> Iterator[None]:
     """Gives the dropout layers called inside the block their randomness.
 
@@ -45,12 +57,25 @@ def dropout_stream(
         seed: the run's seed.
         step: scalar integer, the optimizer step.
         replica: number of this replica, below 1024.
-        micro_batch: number of the micro-batch in the step, below 1024.
+        part: the rows computed here; None for all rows of the replica.
     """
-    position = tf.cast(step, tf.uint64)
-    for part, bits in ((micro_batch, _MICRO_BATCH_BITS), (replica, _REPLICA_BITS)):
-        position = position * 2**bits + tf.cast(part, tf.uint64)
-    token = _stream.set(_Stream(seed, position * 2**_DRAW_BITS))
+    position = tf.cast(step, tf.uint64) * 2**_REPLICA_BITS + tf.cast(replica, tf.uint64)
+    with _open(_Stream(seed, position * 2**_DRAW_BITS, part)):
+        yield
+
+
+def dropout_again() -> Callable[[], AbstractContextManager[None]]:
+    """Gives a context in which layers draw what they draw from here on, for computing something a second time."""
+    stream = _stream.get()
+    if stream is None:
+        return nullcontext
+    calls = stream.calls.copy()
+    return lambda: _open(replace(stream, calls=calls.copy()))
+
+
+@contextmanager
+def _open(stream: _Stream) -> Iterator[None]:
+    token = _stream.set(stream)
     try:
         yield
     finally:
@@ -77,19 +102,31 @@ class StreamDropout(keras.layers.Dropout):
 
     def _random_bytes(self, shape: tf.Tensor, stream: _Stream) -> tf.Tensor:
         draw = stream.calls[self.layer_number] * self.layer_count + self.layer_number
-        if draw >= 2**_DRAW_BITS:
-            raise ValueError(f"dropout is drawn more than {2**_DRAW_BITS} times in a step")
+        if draw >= _MOST_DRAWS:
+            raise ValueError(f"dropout is drawn more than {_MOST_DRAWS} times in a step")
         stream.calls[self.layer_number] += 1
         size = tf.reduce_prod(shape)
+        block, skipped = _place(stream.part, size)
         # The counter's low half counts within this draw, the high half names the draw, so no two draws overlap.
         words = tf.raw_ops.StatelessRandomUniformFullIntV2(
-            shape=[(size + 3) // 4],
+            shape=[(skipped + size + 3) // 4],
             key=tf.constant([stream.seed], tf.uint64),
-            counter=tf.stack([tf.constant(0, tf.uint64), stream.position + draw]),
+            counter=tf.stack([block, stream.position + draw]),
             alg=_PHILOX,
             dtype=tf.int32,
         )
-        return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[:size], shape)
+        return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[skipped : skipped + size], shape)
+
+
+def _place(part: Part | None, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | int]:
+    """Where the random bytes of these rows begin: blocks of Philox before them, and bytes in their first block.
+
+    `size` is the number of values that the rows have together, row after row: all layers keep the batch outermost.
+    """
+    if part is None:
+        return tf.constant(0, tf.uint64), 0
+    before = tf.cast(part.first, tf.int64) * tf.cast(size // tf.maximum(part.rows, 1), tf.int64)
+    return tf.cast(before // _BLOCK, tf.uint64), tf.cast(before % _BLOCK, tf.int32)
 
 
 def use_stream_dropout(model: keras.Model) -> None:

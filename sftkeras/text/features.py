@@ -10,10 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from sftkeras.text.cleaning import Cleaning
 from sftkeras.text.module_preprocessor import ModulePreprocessor
 from sftkeras.text.packing import pack
 from sftkeras.text.raw_text import RawTextFeatures
 from sftkeras.text.tokenizer import Tokenizer
+from sftkeras.text.window_features import WindowFeatures
 
 # (texts, second texts, the most tokens) → model inputs, and each row's length before truncation
 Encode = Callable[[tf.Tensor, tf.Tensor | None, int], tuple[dict[str, tf.Tensor], tf.Tensor]]
@@ -31,6 +33,14 @@ class Features(Protocol):
         """Whether each example has two texts."""
 
     @property
+    def windows(self) -> bool:
+        """Whether a text may be several rows of the model inputs, beside which it gives what its answers need."""
+
+    @property
+    def cleaning(self) -> Cleaning | None:
+        """What is done to the texts first, if anything."""
+
+    @property
     def fingerprint(self) -> str:
         """A hash of everything that decides the features of a text."""
 
@@ -41,17 +51,39 @@ class Features(Protocol):
         """One row of a batch of model inputs, as people can read it."""
 
 
-def make_features(tokenizer: Tokenizer | ModulePreprocessor | None, *, max_length: int, pairs: bool) -> Features:
+def make_features(
+    tokenizer: Tokenizer | ModulePreprocessor | None,
+    *,
+    max_length: int,
+    pairs: bool,
+    windows: bool = False,
+    cleaning: Cleaning | None = None,
+) -> Features:
     """The features that belong to a backbone's tokenizer.
+
+    Args:
+        tokenizer: None if the encoder reads texts itself.
+        max_length: tokens a row may have, special tokens included.
+        pairs: whether each example has two texts.
+        windows: divide long texts rather than cut them; only for a tokenizer that knows offsets.
+        cleaning: what is done to the texts first, if anything.
 
     Raises:
         SFTError: SFT370 or SFT374 if `pairs` and the encoder or its preprocessor reads single texts only, SFT373 if a
             preprocessor gives more than `max_length` tokens.
     """
+    if windows:
+        if tokenizer is None or isinstance(tokenizer, ModulePreprocessor):
+            raise ValueError("this encoder's tokenizer does not know which characters its tokens stand for")
+        tokenizer = cleaning.before(tokenizer) if cleaning else tokenizer
+        return WindowFeatures(tokenizer, max_length=max_length)
     if tokenizer is None:
-        return RawTextFeatures(pairs=pairs)
+        return RawTextFeatures(pairs=pairs, cleaning=cleaning)
     if isinstance(tokenizer, ModulePreprocessor):
         tokenizer.check(max_length=max_length, pairs=pairs)
+        tokenizer = tokenizer.after(cleaning) if cleaning else tokenizer
+    elif cleaning:
+        tokenizer = cleaning.before(tokenizer)
     return TextFeatures(tokenizer, max_length=max_length, pairs=pairs)
 
 
@@ -64,8 +96,11 @@ class TextFeatures:
         pairs: whether each example has two texts.
     """
 
+    windows = False
+
     def __init__(self, tokenizer: Tokenizer | ModulePreprocessor, *, max_length: int, pairs: bool) -> None:
         self.tokenizer = tokenizer
+        self.cleaning: Cleaning | None = getattr(tokenizer, "cleaning", None)
         self.max_length = max_length
         self.pairs = pairs
         if isinstance(tokenizer, ModulePreprocessor):
@@ -77,7 +112,8 @@ class TextFeatures:
     @property
     def fingerprint(self) -> str:
         """A hash of everything that decides the features of a text."""
-        rules = f"{self.tokenizer.fingerprint} {self.max_length} {self.pairs}"
+        layout = getattr(self.tokenizer, "layout", None)  # a TF-Hub preprocessor has it in its files
+        rules = f"{self.tokenizer.fingerprint} {layout} {self.max_length} {self.pairs}"
         return hashlib.sha256(rules.encode()).hexdigest()
 
     @property
@@ -125,5 +161,4 @@ def _tokenise_and_pack(
     tokenizer: Tokenizer, texts: tf.Tensor, second_texts: tf.Tensor | None, max_length: int
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     second = None if second_texts is None else tokenizer(second_texts)
-    ids = {"start": tokenizer.cls_id, "end": tokenizer.sep_id, "pad": tokenizer.pad_id}
-    return pack(tokenizer(texts), second, **ids, max_length=max_length)
+    return pack(tokenizer(texts), second, layout=tokenizer.layout, max_length=max_length)

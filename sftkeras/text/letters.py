@@ -1,4 +1,5 @@
-"""Lower case as tokenizers of BERT's descent make it: each letter by itself, on every machine alike."""
+"""Texts as letters: what is no UTF-8 mended; and lower case as tokenizers of BERT's descent make it, each letter by
+itself, on every machine alike."""
 
 from __future__ import annotations
 
@@ -8,6 +9,11 @@ import tensorflow as tf
 # server would turn "I" into "ı". NFD takes all but Σ apart.
 _SIGMA = {"Σ": "σ"}
 _DOTTED = {"İ": "i\u0307", "Ì": "ì", "Í": "í", "Ĩ": "ĩ", "Į": "į"}
+
+
+def valid(texts: tf.Tensor) -> tf.Tensor:
+    """Makes bytes that are no UTF-8, on which operations disagree, U+FFFD in `texts` [batch] string."""
+    return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
 
 
 def lower(texts: tf.Tensor, *, decomposed: bool) -> tf.Tensor:

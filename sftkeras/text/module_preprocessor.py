@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.errors import SFTError
+from sftkeras.text.cleaning import Cleaning
 
 _NAMES = {"token_ids": "input_word_ids", "segment_ids": "input_type_ids", "padding_mask": "input_mask"}
 
@@ -26,13 +27,26 @@ class ModulePreprocessor:
         module: the loaded SavedModel.
         fingerprint: a hash of its files.
         resources: its lookup tables and their files, which an export must take along.
+        cleaning: what is done to the texts before, if anything.
     """
 
-    def __init__(self, module: Any, fingerprint: str, resources: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, module: Any, fingerprint: str, resources: Sequence[Any] = (), cleaning: Cleaning | None = None
+    ) -> None:
         self.module = module
-        self.fingerprint = fingerprint
         self.resources = resources
+        self.cleaning = cleaning
+        self._fingerprint = fingerprint
         self._has_parts = all(callable(getattr(module, part, None)) for part in ("tokenize", "bert_pack_inputs"))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that decides the token numbers."""
+        return f"{self.cleaning.fingerprint} {self._fingerprint}" if self.cleaning else self._fingerprint
+
+    def after(self, cleaning: Cleaning) -> ModulePreprocessor:
+        """The same preprocessor, for raw texts that are cleaned first."""
+        return ModulePreprocessor(self.module, self._fingerprint, self.resources, cleaning)
 
     @property
     def size(self) -> int | None:
@@ -72,10 +86,13 @@ class ModulePreprocessor:
             `{"token_ids", "segment_ids", "padding_mask"}`, each [batch, length] int32; and [batch] int32: the length
             before truncation, where the preprocessor tells its tokens, else after it.
         """
+        given = [part for part in (texts, second_texts) if part is not None]
+        if self.cleaning:
+            given = [self.cleaning(part) for part in given]
         if not self._has_parts:
-            inputs = _without_padding(self._call_whole(texts))
+            inputs = _without_padding(self._call_whole(given[0]))
             return inputs, tf.reduce_sum(inputs["padding_mask"], 1)
-        tokens = [self.module.tokenize(part) for part in (texts, second_texts) if part is not None]
+        tokens = [self.module.tokenize(part) for part in given]
         packed = self.module.bert_pack_inputs(tokens, seq_length=tf.constant(max_length, tf.int32))
         # [CLS] at the start, [SEP] after each text.
         untruncated = tf.add_n([_row_sizes(part) for part in tokens]) + 1 + len(tokens)

@@ -7,6 +7,9 @@ texts can be saved, copied and loaded beside others as it is.
 
 Where the same pieces fit a word in several orders, as "rr", "rr" and "r" fit "rrrrr", their scores add up to the same,
 and rounding decides: of float32 here, of float64 there. About one film review in three hundred has such a word.
+
+Where a model itself makes several characters of one (cased models, "½" to "1⁄2") and a piece ends among them, the op
+does not tell: the span of "x1" of "x½" is "x", that of "2" is "½".
 """
 
 from __future__ import annotations
@@ -21,14 +24,19 @@ from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[att
 from tensorflow_text.python.ops.sentencepiece_tokenizer import gen_sentencepiece_tokenizer as sentencepiece_ops
 
 from sftkeras.errors import SFTError
-from sftkeras.text.letters import lower
+from sftkeras.text.alignment import SPACE, align
+from sftkeras.text.letters import lower, valid
+from sftkeras.text.origin import source_bytes
+from sftkeras.text.packing import Layout
 from sftkeras.text.word_piece import Rules
 
 PAD, UNKNOWN, CLS, SEP = "<pad>", "<unk>", "[CLS]", "[SEP]"
 
-_QUOTES = "``|''"  # of old tokenizers, for which ALBERT has seen the plain quotation mark
+_QUOTES = "`'"  # two of a kind are a quotation mark in old texts; ALBERT has seen the plain one for them
 # All that Unicode calls white space but U+000B, which SentencePiece's usual rules drop.
 _SPACE = r"[\t\n\f\r\x{85}\p{Z}]"
+# What the usual rules of a model make a space, or nothing.
+_MODELS_SPACE = r"[\x{01}-\x{1F}\x{7F}\x{8F}\x{9F}\x{200B}\x{200C}\x{200E}\x{200F}\x{2581}\x{FEFF}\x{FFFD}]"
 _ACCENT = r"\p{M}"
 _NUL = r"\x{00}"  # at which some operations end a text
 _NO_CHARACTER = "\uffff"  # as unknown to every model
@@ -65,11 +73,14 @@ class SentencePiece:
             if special not in numbers:
                 raise SFTError("SFT352", token=special, size=len(self.vocabulary))
         self.pad_id, self.cls_id, self.sep_id = (numbers[special] for special in (PAD, CLS, SEP))
+        self._space = numbers.get("▁", -1)
+        self.layout = Layout(self.cls_id, self.sep_id, self.pad_id)
         self._model = _for_single_words(proto) if rules == "hugging_face" else model
         self._model_name = f"sentencepiece_{hashlib.sha256(self._model).hexdigest()}"
         # A function, so that the model is in the graph once however often texts are tokenised.
         texts = tf.TensorSpec([None], tf.string)
         self._tokenise = tf.function(self._tokens, input_signature=[texts], autograph=False)
+        self._tokenise_with_offsets = tf.function(self._tokens_with_offsets, input_signature=[texts], autograph=False)
 
     @property
     def size(self) -> int:
@@ -90,24 +101,68 @@ class SentencePiece:
         """Tokenises `texts` [batch] string into [batch, (pieces)] int32, without special tokens."""
         return self._tokenise(texts)
 
-    def _tokens(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        if self.rules == "tensorflow_text":
-            return self._split(_fold(texts, self.lowercase, self.strip_accents))
-        # Word by word: sums of scores stay small, so that the pieces of a word do not depend on those before it.
-        words = tf.strings.split(self._normalise(texts), " ")
-        return words.with_flat_values(self._split(words.flat_values)).merge_dims(-2, -1)
+    def with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """Tokenises as `__call__`; see `sftkeras.text.Tokenizer.with_offsets`."""
+        return self._tokenise_with_offsets(texts)
 
-    def _normalise(self, texts: tf.Tensor) -> tf.Tensor:
-        texts = tf.strings.regex_replace(tf.strings.regex_replace(texts, _NUL, _NO_CHARACTER), _QUOTES, '"')
+    def _tokens(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        words, _ = self._words(valid(texts))
+        return words.with_flat_values(self._split(words.flat_values)[0]).merge_dims(-2, -1)
+
+    def _tokens_with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        texts = valid(texts)
+        words, word_begins = self._words(texts)
+        pieces, begins, ends = self._split(words.flat_values)
+        # A piece within what the model makes of one character, such as "f" of "ﬁ", is told to end where it begins.
+        ends = tf.where(pieces.values == self._space, begins, tf.maximum(ends, begins + 1))
+        word = pieces.value_rowids()
+        rows, word_begins = tf.gather(words.value_rowids(), word), tf.gather(word_begins, word)
+        begins, ends = word_begins + begins, word_begins + ends
+        if not self._by_words and self.lowercase:
+            begins, ends = self._before_composing(texts, pieces, begins, ends)
+        paired = _QUOTES if self._by_words else ""
+        alignment = align(texts, self._rewrite, paired=paired, space=f"{SPACE}|{_MODELS_SPACE}")
+        starts, ends = alignment.spans(rows, begins, ends)
+        tokens = words.with_flat_values(pieces).merge_dims(-2, -1)
+        return tokens, tokens.with_values(starts), tokens.with_values(ends)
+
+    def _before_composing(
+        self, texts: tf.Tensor, pieces: tf.RaggedTensor, begins: tf.Tensor, ends: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Undoes what folding case does across characters: it joins those that stand for one, as in Korean."""
+        characters = tf.strings.unicode_split(texts, "UTF-8")
+        folded = tf.strings.reduce_join(characters.with_flat_values(self._rewrite(characters.flat_values)), -1)
+        sources = (source_bytes(folded, "NFC", pieces.with_values(places)).values for places in (begins, ends))
+        return next(sources), next(sources)
+
+    @property
+    def _by_words(self) -> bool:
+        """Whether words are split one by one: sums of scores stay small, and no piece depends on words before it."""
+        return self.rules == "hugging_face"
+
+    def _rewrite(self, texts: tf.Tensor) -> tf.Tensor:
+        """What is done to texts [n] string before they are split, character by character."""
+        if not self._by_words:
+            return _fold(texts, self.lowercase, self.strip_accents)
+        texts = tf.strings.regex_replace(texts, _NUL, _NO_CHARACTER)
         if self.strip_accents:
             texts = tf.strings.regex_replace(tf_text.normalize_utf8(texts, "NFKD"), _ACCENT, "")
         if self.lowercase:
             texts = lower(texts, decomposed=self.strip_accents)
         return tf.strings.regex_replace(texts, _SPACE, " ")
 
-    def _split(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """The pieces of `texts` [batch] string, [batch, (pieces)] int32."""
-        numbers, splits = sentencepiece_ops.sentencepiece_tokenize_op(
+    def _words(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+        """What is split at once, rewritten, [batch, (words)] string; and the byte where each begins, [words] int64."""
+        if not self._by_words:
+            return tf.RaggedTensor.from_uniform_row_length(self._rewrite(texts), 1), tf.zeros_like(texts, tf.int64)
+        for quote in _QUOTES:
+            texts = tf.strings.regex_replace(texts, quote * 2, '"')
+        words, begins, _ = tf_text.regex_split_with_offsets(self._rewrite(texts), " ")
+        return words, begins.flat_values
+
+    def _split(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
+        """The pieces of `texts` [batch] string, [batch, (pieces)] int32, and the bytes where each begins and ends."""
+        numbers, splits, begins, ends = sentencepiece_ops.sentencepiece_tokenize_with_offsets_op(
             sentencepiece_ops.sentencepiece_op(model=self._model, shared_name=self._model_name),
             texts,
             nbest_size=0,
@@ -117,7 +172,8 @@ class SentencePiece:
             reverse=False,
             out_type=tf.int32,
         )
-        return tf.RaggedTensor.from_row_splits(numbers, splits, validate=False)
+        pieces = tf.RaggedTensor.from_row_splits(numbers, splits, validate=False)
+        return pieces, tf.cast(begins, tf.int64), tf.cast(ends, tf.int64)
 
 
 def _fold(texts: tf.Tensor, lowercase: bool, strip_accents: bool) -> tf.Tensor:

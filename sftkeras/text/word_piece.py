@@ -11,14 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
 from sftkeras.errors import SFTError
-from sftkeras.text.letters import lower
+from sftkeras.text.alignment import align
+from sftkeras.text.letters import lower, valid
+from sftkeras.text.packing import Layout
 
 Rules = Literal["hugging_face", "tensorflow_text"]
 
@@ -79,6 +81,7 @@ class WordPiece:
             support_detokenization=False,
         )
         self.pad_id, self.cls_id, self.sep_id = (numbers[special] for special in ("[PAD]", "[CLS]", "[SEP]"))
+        self.layout = Layout(self.cls_id, self.sep_id, self.pad_id)
 
     @property
     def size(self) -> int:
@@ -97,13 +100,26 @@ class WordPiece:
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Tokenises `texts` [batch] string into [batch, (pieces)] int32, without special tokens."""
-        if self.rules == "tensorflow_text":
-            words = _tensorflow_text_words(texts, self.lowercase)
-        else:
-            words = _without_long_words(self._words(self._normalise(texts)))
-        return self._pieces.tokenize(words).merge_dims(-2, -1)
+        return self._pieces.tokenize(self._words(self._rewrite(valid(texts))).known).merge_dims(-2, -1)
 
-    def _normalise(self, texts: tf.Tensor) -> tf.Tensor:
+    def with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """Tokenises as `__call__`; see `sftkeras.text.Tokenizer.with_offsets`."""
+        texts = valid(texts)
+        words = self._words(self._rewrite(texts))
+        pieces, begins, ends = self._pieces.tokenize_with_offsets(words.known.flat_values)
+        word = pieces.value_rowids()
+        word_begins = tf.gather(words.begins, word)
+        # A word too long was split under another name, but spans what it did.
+        ends = tf.where(tf.gather(words.too_long, word), tf.gather(words.ends, word), word_begins + ends.values)
+        rows = tf.gather(words.known.value_rowids(), word)
+        starts, ends = align(texts, self._rewrite).spans(rows, word_begins + begins.values, ends)
+        tokens = words.known.with_flat_values(pieces).merge_dims(-2, -1)
+        return tokens, tokens.with_values(starts), tokens.with_values(ends)
+
+    def _rewrite(self, texts: tf.Tensor) -> tf.Tensor:
+        """What is done to texts [n] string before they are split into words, character by character."""
+        if self.rules == "tensorflow_text":
+            return _tensorflow_text_rewrite(texts, self.lowercase)
         texts = tf.strings.regex_replace(texts, _SPACE, " ")
         texts = tf.strings.regex_replace(texts, _CONTROL, "")
         if self.split_cjk:
@@ -114,21 +130,37 @@ class WordPiece:
             texts = lower(texts, decomposed=self.strip_accents)
         return texts
 
-    @staticmethod
-    def _words(texts: tf.Tensor) -> tf.RaggedTensor:
-        return tf_text.regex_split(texts, rf"\s+|{_PUNCTUATION}", keep_delim_regex_pattern=_PUNCTUATION)
+    def _words(self, texts: tf.Tensor) -> _Words:
+        """Splits rewritten texts [batch] string."""
+        kept = f"{_PUNCTUATION}|{_CJK}" if self.rules == "tensorflow_text" else _PUNCTUATION
+        words, begins, ends = tf_text.regex_split_with_offsets(texts, rf"\s+|{kept}", keep_delim_regex_pattern=kept)
+        if self.rules == "tensorflow_text":  # which finds long words itself
+            too_long = tf.zeros_like(begins.flat_values, tf.bool)
+        else:
+            too_long = tf.strings.length(words.flat_values, unit="UTF8_CHAR") > _LONGEST_WORD
+        known = words.with_flat_values(tf.where(too_long, _NOT_A_WORD, words.flat_values))
+        return _Words(known, too_long, begins.flat_values, ends.flat_values)
 
 
-def _without_long_words(words: tf.RaggedTensor) -> tf.RaggedTensor:
-    too_long = tf.strings.length(words.flat_values, unit="UTF8_CHAR") > _LONGEST_WORD
-    return words.with_flat_values(tf.where(too_long, _NOT_A_WORD, words.flat_values))
+class _Words(NamedTuple):
+    """The words of some texts.
+
+    Attributes:
+        known: [batch, (words)] string, those that are too long replaced by one that is in no vocabulary.
+        too_long: [words] bool.
+        begins: [words] int64, the first byte of each word in its text.
+        ends: [words] int64, the byte after its last.
+    """
+
+    known: tf.RaggedTensor
+    too_long: tf.Tensor
+    begins: tf.Tensor
+    ends: tf.Tensor
 
 
-def _tensorflow_text_words(texts: tf.Tensor, lowercase: bool) -> tf.RaggedTensor:
-    """The words of `tf_text.BertTokenizer`, which wants a lookup table where we have a list of pieces."""
+def _tensorflow_text_rewrite(texts: tf.Tensor, lowercase: bool) -> tf.Tensor:
+    """As `tf_text.BertTokenizer`, which wants a lookup table where we have a list of pieces."""
     if lowercase:
         texts = tf_text.normalize_utf8(tf_text.case_fold_utf8(texts), "NFD")
         texts = tf.strings.regex_replace(texts, _ACCENT, "")
-    texts = tf.strings.regex_replace(texts, r"\p{Cc}|\p{Cf}", " ")
-    kept = f"{_PUNCTUATION}|{_CJK}"
-    return tf_text.regex_split(texts, rf"\s+|{kept}", keep_delim_regex_pattern=kept)
+    return tf.strings.regex_replace(texts, r"\p{Cc}|\p{Cf}", " ")

@@ -9,13 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import keras_hub
 import ml_dtypes
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny_byte_pairs import tiny_byte_pairs
 from tiny_folders import (
     DROPOUT,
+    HEADS,
+    HIDDEN,
+    INNER,
+    LAYERS,
+    MODEL_TYPES,
     PLAIN,
     POSITIONS,
     VOCABULARY,
@@ -27,9 +34,11 @@ from tiny_folders import (
     write_keras_hub,
 )
 from tiny_sentence_pieces import tiny_sentence_pieces
+from tiny_unigram import tiny_model
 
 from sftkeras.backbones import Backbone, load_backbone
-from sftkeras.backbones.hugging_face.family import transformer_layers
+from sftkeras.backbones.hugging_face import write_folder
+from sftkeras.backbones.hugging_face.family import attention_dropout, transformer_layers
 from sftkeras.errors import SFTError
 
 TEXTS = ["A good films.", "bad É film", ""]
@@ -56,6 +65,13 @@ HUGGING_FACE = {
     "albert. prefix": Checkpoint("albert", prefix="albert.", older_norm_names=True),
     "albert with gelu": Checkpoint("albert", hidden_act="gelu", layer_norm_eps=1e-2),
     "albert without pooler": Checkpoint("albert", pooler=False),
+    "roberta": Checkpoint("roberta", layer_norm_eps=1e-5),
+    "roberta. prefix, no pooler": Checkpoint("roberta", prefix="roberta.", older_norm_names=True, pooler=False),
+    "xlm-roberta": Checkpoint("xlm-roberta", prefix="roberta.", hidden_act="relu", layer_norm_eps=1e-2),
+    "distilbert": Checkpoint("distilbert"),
+    "distilbert. prefix": Checkpoint("distilbert", prefix="distilbert.", hidden_act="gelu_new", shards=2),
+    "deberta": Checkpoint("deberta-v2", layer_norm_eps=1e-7),
+    "deberta. prefix": Checkpoint("deberta-v2", prefix="deberta.", hidden_act="silu", layer_norm_eps=1e-2),
 }
 
 
@@ -67,6 +83,10 @@ class Loaded:
     backbone: Backbone
     tensors: Tensors
     rules: dict[str, Any]  # what NumPy needs to know besides
+
+    @property
+    def inputs(self) -> dict[str, np.ndarray]:
+        return ragged_inputs(self.rules.get("model_type", "bert"))
 
 
 @pytest.fixture(scope="module", params=[*HUGGING_FACE, "keras_hub"])
@@ -86,13 +106,31 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_the_encoder_computes_what_the_checkpoint_says(loaded: Loaded) -> None:
-    inputs = ragged_inputs()
+    inputs = loaded.inputs
     tokens, pooled = forward(loaded.tensors, inputs, **loaded.rules)
     outputs = loaded.backbone.encoder(inputs, training=False)
     np.testing.assert_allclose(outputs["sequence_output"], tokens, atol=1e-5)
     assert loaded.backbone.has_pooler == (pooled is not None)
     if pooled is not None:
         np.testing.assert_allclose(outputs["pooled_output"], pooled, atol=1e-5)
+
+
+FROM_TRANSFORMERS = Path(__file__).parent / "from_transformers"
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_the_encoder_computes_what_hugging_faces_library_does(model_type: str, tmp_path: Path) -> None:
+    """Folders that transformers wrote, and what it computed with them; from_transformers/make.py makes them again."""
+    folder = shutil.copytree(FROM_TRANSFORMERS / model_type, tmp_path / "folder")
+    put("vocab.txt", "\n".join(VOCABULARY).encode())(folder)
+    backbone = load_backbone(folder, max_length=12)
+    expected = dict(np.load(folder / "outputs.npz"))
+    inputs = {name: expected.pop(name) for name in backbone.encoder.input}
+    outputs = backbone.encoder(inputs, training=False)
+    found = {**outputs, "sequence_output": outputs["sequence_output"].numpy()[inputs["padding_mask"] == 1]}
+    assert backbone.has_pooler == ("pooled_output" in expected)
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, atol=2e-6, err_msg=name)
 
 
 def test_the_tokenizer_is_that_of_the_folder(loaded: Loaded) -> None:
@@ -121,7 +159,7 @@ def test_the_small_files_build_the_encoder_again_for_a_run_with_weights_of_its_o
         (tmp_path / name).write_bytes(path.read_bytes())
     again = load_backbone(tmp_path, max_length=POSITIONS, without_weights=loaded.backbone.kind)
     again.encoder.set_weights(loaded.backbone.encoder.get_weights())
-    inputs = ragged_inputs()
+    inputs = loaded.inputs
     expected = loaded.backbone.encoder(inputs, training=False)["sequence_output"]
     np.testing.assert_array_equal(again.encoder(inputs, training=False)["sequence_output"], expected)
     assert again.tokenizer.fingerprint == loaded.backbone.tokenizer.fingerprint
@@ -132,28 +170,33 @@ def dropout_rates(folder: Path, dropout: float | None = None) -> set[tuple[str, 
     rates = {("embeddings", encoder.embeddings_dropout.rate)}
     for layer in transformer_layers(encoder):
         rates |= {
-            ("attention", layer._self_attention_layer._dropout_layer.rate),
-            ("hidden", layer._self_attention_dropout.rate),
+            ("attention", attention_dropout(layer).rate),
+            ("after attention", layer._self_attention_dropout.rate),
             ("hidden", layer._feedforward_dropout.rate),
         }
     return rates
+
+
+def rates(general: float, attention: float, *, model_type: str = "bert") -> set[tuple[str, float]]:
+    after = 0.0 if model_type == "distilbert" else general  # which drops nothing there
+    return {("embeddings", general), ("attention", attention), ("after attention", after), ("hidden", general)}
 
 
 @pytest.mark.parametrize("model_type", DROPOUT)
 def test_dropout_is_the_checkpoints_unless_set(model_type: str, tmp_path: Path) -> None:
     said = {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.2}
     own = Checkpoint(model_type, config=said).write(tmp_path / "own")
-    assert dropout_rates(own) == {("embeddings", 0.3), ("attention", 0.2), ("hidden", 0.3)}
-    assert dropout_rates(own, dropout=0.05) == {("embeddings", 0.05), ("attention", 0.05), ("hidden", 0.05)}
-    assert dropout_rates(own, dropout=0.0) == {("embeddings", 0.0), ("attention", 0.0), ("hidden", 0.0)}
+    assert dropout_rates(own) == rates(0.3, 0.2, model_type=model_type)
+    assert dropout_rates(own, dropout=0.05) == rates(0.05, 0.05, model_type=model_type)
+    assert dropout_rates(own, dropout=0.0) == rates(0.0, 0.0)
     silent = Checkpoint(model_type).write(tmp_path / "silent")
-    assert dropout_rates(silent) == {(part, DROPOUT[model_type]) for part in ("embeddings", "attention", "hidden")}
+    assert dropout_rates(silent) == rates(DROPOUT[model_type], DROPOUT[model_type], model_type=model_type)
 
 
 def test_dropout_of_a_preset_is_its_own_unless_set(tmp_path: Path) -> None:
     hub = write_keras_hub(tmp_path / "hub")
-    assert dropout_rates(hub) == {("embeddings", 0.2), ("attention", 0.2), ("hidden", 0.2)}
-    assert dropout_rates(hub, dropout=0.0) == {("embeddings", 0.0), ("attention", 0.0), ("hidden", 0.0)}
+    assert dropout_rates(hub) == rates(0.2, 0.2)
+    assert dropout_rates(hub, dropout=0.0) == rates(0.0, 0.0)
 
 
 def without(name: str) -> Callable[[Path], None]:
@@ -213,8 +256,8 @@ BROKEN_HUGGING_FACE = {
     "vocabulary not UTF-8": (put("vocab.txt", b"[PAD]\n\xff\n"), "SFT354", "vocab.txt"),
     "vocabulary with gaps": (with_gap, "SFT354", "tokenizer.json"),
     "no vocabulary": (lambda folder: (folder / "vocab.txt").unlink(), "SFT356", "vocab.txt"),
-    "another architecture": (configured(model_type="roberta"), "SFT355", 'model_type "roberta" is not supported'),
-    "part of a name": (configured(model_type="ber"), "SFT355", "Supported: bert, electra, albert."),
+    "another architecture": (configured(model_type="gpt2"), "SFT355", 'model_type "gpt2" is not supported'),
+    "part of a name": (configured(model_type="ber"), "SFT355", "Supported: bert, electra, albert, roberta"),
     "no architecture": (configured(model_type=None), "SFT355", "model_type"),
     "several architectures": (configured(model_type=["bert"]), "SFT355", "model_type"),
     "a decoder": (configured(is_decoder=True), "SFT355", 'is_decoder "True"'),
@@ -269,6 +312,15 @@ BROKEN_OTHERS = {
     "albert, its model empty": ("albert", put("spiece.model", b""), "SFT354", "spiece.model"),
     "albert, its model another's": ("albert", with_other_specials, "SFT352", "[CLS]"),
     "albert, half a tokenizer.json": ("albert", with_half_a_tokenizer, "SFT354", "tokenizer.json"),
+    "roberta, other padding": ("roberta", configured(pad_token_id=0), "SFT355", 'pad_token_id "0"'),
+    "roberta, positions of BERT": ("roberta", configured(max_position_embeddings=12), "SFT358", "(14, 16)"),
+    "distilbert, no width": ("distilbert", configured(dim=None), "SFT354", "no number for dim"),
+    "distilbert, another activation": ("distilbert", configured(activation="mish"), "SFT355", "mish"),
+    "deberta, absolute positions": ("deberta-v2", configured(position_biased_input=True), "SFT355", "position_biased"),
+    "deberta, one way": ("deberta-v2", configured(pos_att_type="c2p"), "SFT355", 'pos_att_type "c2p"'),
+    "deberta, of version 2": ("deberta-v2", configured(conv_kernel_size=3), "SFT355", 'conv_kernel_size "3"'),
+    "deberta, segments": ("deberta-v2", configured(type_vocab_size=2), "SFT355", 'type_vocab_size "2"'),
+    "deberta, other buckets": ("deberta-v2", configured(position_buckets=3), "SFT358", "(6, 16)"),
     "albert, no vocabulary": ("albert", lambda folder: (folder / "vocab.txt").unlink(), "SFT356", "spiece.model"),
 }
 
@@ -305,6 +357,54 @@ BROKEN_KERAS_HUB = {
 }
 
 
+KERAS_HUB = {
+    "Roberta": (
+        tiny_byte_pairs,
+        lambda it: keras_hub.models.RobertaTokenizer(it[0], [" ".join(pair) for pair in it[1]]),
+    ),
+    "XLMRoberta": (lambda: tiny_model("xlm_roberta"), keras_hub.models.XLMRobertaTokenizer),
+    "DistilBert": (lambda: VOCABULARY, lambda it: keras_hub.models.DistilBertTokenizer(it, lowercase=True)),
+    "DebertaV3": (lambda: tiny_model("deberta"), keras_hub.models.DebertaV3Tokenizer),
+}
+
+
+@pytest.mark.parametrize("kind", KERAS_HUB)
+def test_a_preset_of_another_architecture_computes_what_keras_hub_does(kind: str, tmp_path: Path) -> None:
+    vocabulary, make_tokenizer = KERAS_HUB[kind]
+    theirs = getattr(keras_hub.models, f"{kind}Backbone")(
+        vocabulary_size=400,
+        num_layers=LAYERS,
+        num_heads=HEADS,
+        hidden_dim=HIDDEN,
+        intermediate_dim=INNER,
+        max_sequence_length=POSITIONS,
+        dropout=0.2,
+        **({"bucket_size": 2 * POSITIONS} if kind == "DebertaV3" else {}),
+    )
+    for weight in theirs.weights:
+        weight.assign(weight + keras.random.normal(weight.shape, stddev=0.2, seed=4))
+    theirs.save_to_preset(str(tmp_path))
+    make_tokenizer(vocabulary()).save_to_preset(str(tmp_path))
+    backbone = load_backbone(tmp_path, max_length=POSITIONS)
+    inputs = ragged_inputs("roberta")
+    expected = theirs({name: inputs[name] for name in theirs.input}, training=False).numpy()
+    mask = inputs["padding_mask"] == 1
+    np.testing.assert_allclose(
+        backbone.encoder(inputs, training=False)["sequence_output"].numpy()[mask], expected[mask], atol=1e-5
+    )
+    assert (backbone.max_positions, backbone.has_pooler, backbone.kind) == (POSITIONS, False, "keras_hub")
+    again = load_backbone(tmp_path, max_length=POSITIONS, without_weights="keras_hub")
+    again.encoder.set_weights(backbone.encoder.get_weights())
+    found = again.encoder(inputs, training=False)["sequence_output"]
+    np.testing.assert_array_equal(found, backbone.encoder(inputs, training=False)["sequence_output"])
+    assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint
+    assert len(again.tokenizer(tf.constant(TEXTS)).to_list()[0]) > 2
+    write_folder(tmp_path / "written", backbone.encoder, backbone.tokenizer, has_pooler=False)
+    written = load_backbone(tmp_path / "written", max_length=POSITIONS)
+    found = written.encoder(inputs, training=False)["sequence_output"]
+    np.testing.assert_allclose(found, backbone.encoder(inputs, training=False)["sequence_output"], atol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def whole_keras_hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_keras_hub(tmp_path_factory.mktemp("hub"))
@@ -321,8 +421,8 @@ def test_a_broken_keras_hub_folder_is_refused(case: str, whole_keras_hub: Path, 
 
 
 def test_another_keras_hub_architecture_is_refused(tmp_path: Path) -> None:
-    sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8, "max_sequence_length": 8}
-    keras_hub.models.DistilBertBackbone(vocabulary_size=13, **sizes).save_to_preset(str(tmp_path))
-    keras_hub.models.DistilBertTokenizer(vocabulary=VOCABULARY).save_to_preset(str(tmp_path))
-    with pytest.raises(SFTError, match=r"SFT355.*DistilBertBackbone"):
+    sizes = {"num_layers": 1, "hidden_dim": 8, "intermediate_dim": 8, "max_sequence_length": 8}
+    keras_hub.models.FNetBackbone(vocabulary_size=13, **sizes).save_to_preset(str(tmp_path))
+    keras_hub.models.BertTokenizer(vocabulary=VOCABULARY).save_to_preset(str(tmp_path))
+    with pytest.raises(SFTError, match=r"SFT355.*FNetBackbone"):
         load_backbone(tmp_path, max_length=8)

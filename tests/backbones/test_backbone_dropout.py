@@ -1,4 +1,4 @@
-"""Dropout masks are a function of (seed, step, replica, micro-batch, layer, call), at the right rate."""
+"""Dropout masks are a function of (seed, step, replica, row, layer, call), at the right rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sftkeras.backbones.dropout import StreamDropout, dropout_stream, use_stream_dropout
+from sftkeras.backbones.dropout import Part, StreamDropout, dropout_again, dropout_stream, use_stream_dropout
 
 SHAPE = (40, 50)
 
@@ -35,13 +35,37 @@ def masks(network: keras.Model, *stream: int) -> tuple[bytes, ...]:
 
 
 def test_the_same_place_has_the_same_mask(two_layers: keras.Model) -> None:
-    assert masks(two_layers, 17, 3, 1, 2) == masks(two_layers, 17, 3, 1, 2) == masks(model(), 17, 3, 1, 2)
+    assert masks(two_layers, 17, 3, 1) == masks(two_layers, 17, 3, 1) == masks(model(), 17, 3, 1)
 
 
 def test_every_other_place_has_another_mask(two_layers: keras.Model) -> None:
-    places = list(itertools.product((17, 18), (0, 1, 2**20), (0, 1), (0, 1)))
+    places = list(itertools.product((17, 18), (0, 1, 2**20), (0, 1)))
     drawn = [mask for place in places for mask in masks(two_layers, *place)]
     assert len(set(drawn)) == 2 * len(places)
+
+
+@pytest.mark.parametrize("bounds", [(0, 40), (0, 13, 40), (0, 1, 2, 39, 40), (0, 0, 7, 7, 40)])
+def test_rows_drop_the_same_alone_and_in_the_whole_batch(two_layers: keras.Model, bounds: tuple[int, ...]) -> None:
+    with dropout_stream(17, 3, 1):
+        whole = two_layers(tf.ones(SHAPE), training=True)
+    parts = []
+    for begin, end in itertools.pairwise(bounds):
+        with dropout_stream(17, 3, 1, Part(tf.constant(begin), tf.constant(end - begin))):
+            parts.append(two_layers(tf.ones((end - begin, *SHAPE[1:])), training=True))
+    for layer, expected in enumerate(whole):
+        np.testing.assert_array_equal(np.concatenate([part[layer] for part in parts]), expected)
+
+
+def test_what_is_computed_again_drops_the_same(called_again: keras.Model) -> None:
+    with dropout_stream(17, 3):
+        called_again(tf.ones(SHAPE), training=True)
+        again = dropout_again()
+        first = called_again(tf.ones(SHAPE), training=True)
+    for _ in range(2):
+        with again():
+            np.testing.assert_array_equal(called_again(tf.ones(SHAPE), training=True), first)
+    with dropout_again()():  # outside of a stream there is nothing to repeat
+        called_again(tf.ones(SHAPE), training=True)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tiny_folders import Checkpoint
 
 from sftkeras.backbones import load_backbone
-from sftkeras.backbones.dropout import dropout_stream
+from sftkeras.backbones.dropout import StreamDropout, dropout_stream
+from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder
 from sftkeras.backbones.fused_transformer import FusedTransformerEncoder
 from sftkeras.exporting.contract import Origin
 from sftkeras.exporting.export import export
@@ -25,12 +26,19 @@ from sftkeras.tasks.classification import Classification
 from sftkeras.text import TextFeatures
 
 ORIGIN = Origin(backbone="a folder", data={"train": "reviews.csv"}, rows={"train": 4})
+FUSED = (FusedTransformerEncoder, FusedDisentangledEncoder)
 TEXTS = ["A good film.", "a bad film: 9,99", "", "Café 日本 👍"]
 CHECKPOINTS = {
     "bert": Checkpoint(),
     "electra": Checkpoint("electra"),
     "albert": Checkpoint("albert", config={"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}),
     "albert, sentence pieces": Checkpoint("albert", sentence_piece=True),
+    "roberta, byte pairs": Checkpoint("roberta", tokenizer_of="roberta", layer_norm_eps=1e-5),
+    "xlm-roberta": Checkpoint("xlm-roberta", tokenizer_of="xlm_roberta", layer_norm_eps=1e-5),
+    "distilbert": Checkpoint("distilbert"),
+    "deberta": Checkpoint("deberta-v2", tokenizer_of="deberta", layer_norm_eps=1e-7),
+    # multilingual-e5-small is such a mixture
+    "bert, XLM-R's pieces": Checkpoint("bert", tokenizer_of="xlm_roberta"),
 }
 
 
@@ -61,16 +69,16 @@ def step(model: TextModel, number: int) -> tuple[float, list[tf.Tensor]]:
 @pytest.mark.parametrize("kind", CHECKPOINTS)
 def test_a_trained_model_answers_in_a_fresh_process(kind: str, tmp_path: Path, process: FreshProcess) -> None:
     model = build(CHECKPOINTS[kind], tmp_path / "folder")
-    assert any(type(layer) is FusedTransformerEncoder for layer in model.network._flatten_layers())
+    assert any(type(layer) in FUSED for layer in model.network._flatten_layers())
     before = [weight.numpy() for weight in model.network.trainable_weights]
     first, gradients = step(model, 0)
     assert all(gradient is not None for gradient in gradients)
-    keras.optimizers.SGD(0.05).apply(gradients, model.network.trainable_weights)
+    keras.optimizers.SGD(0.01).apply(gradients, model.network.trainable_weights)
     # Adding the same number to every attention score changes nothing, so the key's bias has no gradient.
     unchanged = [
         weight.path
         for weight, old in zip(model.network.trainable_weights, before, strict=True)
-        if np.array_equal(weight, old) and "key/bias" not in weight.path
+        if np.array_equal(weight, old) and ("key/bias" not in weight.path or kind == "deberta")
     ]
     assert unchanged == []
     assert step(model, 0)[0] < first
@@ -80,7 +88,7 @@ def test_a_trained_model_answers_in_a_fresh_process(kind: str, tmp_path: Path, p
     np.testing.assert_allclose(answers["probabilities"], expected["probabilities"], atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["electra", "albert, sentence pieces"])
+@pytest.mark.parametrize("kind", ["electra", "albert, sentence pieces", "roberta, byte pairs", "deberta"])
 def test_a_model_is_exported_to_the_same_bytes_each_time(kind: str, tmp_path: Path) -> None:
     for name in ("first", "second"):
         tf.function(lambda x: x + 1)(tf.constant(1))  # what the process traces in between must not show
@@ -90,17 +98,29 @@ def test_a_model_is_exported_to_the_same_bytes_each_time(kind: str, tmp_path: Pa
     (graph,) = SavedModel.FromString(first.read_bytes()).meta_graphs
     nodes = [node for function in graph.graph_def.library.function for node in function.node_def]
     models = [node for node in (*graph.graph_def.node, *nodes) if node.op == "SentencepieceOp"]
-    assert len(models) == (kind != "electra"), "the graph is to hold the SentencePiece model once"
+    has_model = kind in ("deberta", "albert, sentence pieces")
+    assert len(models) == has_model, "the graph is to hold the SentencePiece model once"
 
 
-def test_dropout_of_a_layer_run_again_is_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = build(CHECKPOINTS["albert"], tmp_path)
+# Dropout layers that draw in a step: one after the embeddings, those of each layer, and the head's.
+DRAWS = {
+    "albert": 1 + 2 * 3 + 1,  # two runs of one layer
+    "roberta, byte pairs": 1 + 2 * 3 + 1,
+    "distilbert": 1 + 2 * 2 + 1,  # which drops nothing after attention
+    "deberta": 1 + 2 * 4 + 1,  # which drops relative positions too
+}
+
+
+@pytest.mark.parametrize("kind", DRAWS)
+def test_each_dropout_of_a_step_is_drawn_by_itself(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build(CHECKPOINTS[kind], tmp_path)
     dropout = [layer for layer in model.network._flatten_layers() if isinstance(layer, keras.layers.Dropout)]
+    assert all(type(layer) is StreamDropout for layer in dropout)
     masks: list[bytes] = []
     for layer in dropout:
         monkeypatch.setattr(layer, "_random_bytes", recording(layer._random_bytes, masks))
     step(model, 0)
-    assert len(masks) == len(set(masks)) == 1 + 2 * 3 + 1  # embeddings; two runs of a layer with three; head
+    assert len(masks) == len(set(masks)) == DRAWS[kind]
 
 
 def recording(draw: Callable[..., tf.Tensor], masks: list[bytes]) -> Callable[..., tf.Tensor]:

@@ -12,14 +12,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
+from tiny_byte_pairs import tiny_byte_pairs
+from tiny_byte_pairs import tokenizer_json as byte_pair_json
 from tiny_folders import DROPOUT, POOLER, POSITIONS, VOCABULARY, Checkpoint, forward, ragged_inputs, write_keras_hub
 from tiny_sentence_pieces import tiny_sentence_pieces, tokenizer_json
+from tiny_unigram import tiny_model
+from tiny_unigram import tokenizer_json as unigram_json
 from tokenizers import Tokenizer
 
 from sftkeras.backbones import Backbone, check_folder, load_backbone
 from sftkeras.backbones.hugging_face import load_tokenizer, write_folder, write_tokenizer
+from sftkeras.backbones.hugging_face.families import FAMILIES
 from sftkeras.errors import SFTError
-from sftkeras.text import SentencePiece, WordPiece
+from sftkeras.text import BytePair, SentencePiece, Unigram, WordPiece
 from sftkeras.text import Tokenizer as OurTokenizer
 
 
@@ -32,6 +37,9 @@ CHECKPOINTS = [Checkpoint(model_type) for model_type in DROPOUT]
 CHECKPOINTS += [
     Checkpoint("bert", pooler=False, hidden_act="silu", layer_norm_eps=1e-3),
     Checkpoint("albert", hidden_act="gelu", config={"attention_probs_dropout_prob": 0.2}),
+    Checkpoint("roberta", pooler=False, hidden_act="gelu_new", layer_norm_eps=1e-5),
+    Checkpoint("distilbert", hidden_act="relu", config={"attention_probs_dropout_prob": 0.2}),
+    Checkpoint("deberta-v2", hidden_act="relu", config={"hidden_dropout_prob": 0.2}, layer_norm_eps=1e-7),
 ]
 
 
@@ -43,9 +51,10 @@ def test_what_is_written_is_read_bit_for_bit(checkpoint: Checkpoint, tmp_path: P
         if backbone.has_pooler or "pooled" not in weight.path:
             np.testing.assert_array_equal(weight, other, err_msg=weight.path)
     assert again.has_pooler == backbone.has_pooler
-    assert again.encoder.get_config() == {**backbone.encoder.get_config(), "name": again.encoder.name}
+    family = FAMILIES[checkpoint.model_type]
+    assert family.describe(again.encoder) == family.describe(backbone.encoder)
     assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint
-    inputs = ragged_inputs()
+    inputs = ragged_inputs(checkpoint.model_type)
     expected = backbone.encoder(inputs, training=False)["sequence_output"]
     np.testing.assert_array_equal(again.encoder(inputs, training=False)["sequence_output"], expected)
     write_again(again, tmp_path / "third")
@@ -87,10 +96,10 @@ def test_a_pooler_of_electra_is_kept_where_there_is_one(tmp_path: Path) -> None:
 
 
 def test_an_encoder_of_no_known_architecture_is_not_written(tmp_path: Path) -> None:
-    encoder = keras_hub.models.DistilBertBackbone(
-        vocabulary_size=9, num_layers=1, num_heads=1, hidden_dim=2, intermediate_dim=2, max_sequence_length=4
+    encoder = keras_hub.models.FNetBackbone(
+        vocabulary_size=9, num_layers=1, hidden_dim=2, intermediate_dim=2, max_sequence_length=4
     )
-    with pytest.raises(SFTError, match=r"SFT355.*DistilBertBackbone.*AlbertBackbone"):
+    with pytest.raises(SFTError, match=r"SFT355.*FNetBackbone.*AlbertBackbone"):
         write_folder(tmp_path, encoder, WordPiece(VOCABULARY, lowercase=True), has_pooler=False)
 
 
@@ -101,6 +110,10 @@ TOKENIZERS: dict[str, OurTokenizer] = {
     "pieces": SentencePiece(tiny_sentence_pieces()),
     "pieces with accents": SentencePiece(tiny_sentence_pieces(), lowercase=False, strip_accents=False),
     "pieces of TF-Hub": SentencePiece(tiny_sentence_pieces(), rules="tensorflow_text"),
+    "pieces of XLM-R": Unigram(tiny_model("xlm_roberta"), rules="xlm_roberta"),
+    "pieces of DeBERTa": Unigram(tiny_model("deberta"), rules="deberta"),
+    "byte pairs": BytePair(*tiny_byte_pairs()),
+    "byte pairs with a space before": BytePair(*tiny_byte_pairs(), add_prefix_space=True),
 }
 
 
@@ -133,6 +146,49 @@ def test_tokenizer_json_alone_gives_the_tokens_of_the_model_it_was_made_of(tmp_p
     assert (ours.pad_id, ours.cls_id, ours.sep_id) == (0, 2, 3)
 
 
+WHOLE_FILES = {
+    "roberta": byte_pair_json,
+    "xlm_roberta": lambda: unigram_json("xlm_roberta"),
+    "deberta": lambda: unigram_json("deberta"),
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE_FILES)
+def test_tokenizer_json_alone_gives_the_tokens_of_the_other_files(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(WHOLE_FILES[kind]())
+    Checkpoint(kind, tokenizer_of=kind).write_tokenizer(folder := tmp_path / "other")
+    texts = tf.constant(["The film, the FILM: 9,99 of 1,000", "café 日本語 👍 x", "", "  (b).</s>"])
+    alone, other = load_tokenizer(tmp_path), load_tokenizer(folder)
+    assert alone(texts).to_list() == other(texts).to_list()
+    assert (alone.layout, alone.size) == (other.layout, other.size)
+
+
+BAD_FILES = {
+    "merges without a second part": ({"vocab.json": '{"a": 0}', "merges.txt": "#version: 0.2\na b\nab\n"}, "SFT354"),
+    "a token without a number": ({"vocab.json": '{"a": "b"}', "merges.txt": ""}, "SFT354"),
+    "a vocabulary of nothing": ({"vocab.json": "{}", "merges.txt": ""}, "SFT352"),
+    "merges of another": ({"merges.txt": "Ġ zzz\n"}, "SFT380"),
+    "no merges": ({"merges.txt": None}, "SFT356"),
+    "no model": ({"spm.model": "no model"}, "SFT354"),
+    "words split in another way": ({"vocab.json": None, "tokenizer.json": '{"model": {"type": "BPE"}}'}, "SFT356"),
+    "lower case": ({"spm.model": tiny_model("deberta"), "tokenizer_config.json": '{"do_lower_case": true}'}, "SFT355"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FILES)
+def test_tokenizer_files_that_cannot_be_used_are_refused(case: str, tmp_path: Path) -> None:
+    files, code = BAD_FILES[case]
+    write_tokenizer(TOKENIZERS["byte pairs"], tmp_path)
+    for name, content in files.items():
+        if content is None:
+            (tmp_path / name).unlink()
+        else:
+            (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(SFTError, match=code) as raised:
+        load_tokenizer(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
 FAULTS = {
     "max_length": ({}, POSITIONS + 1, "SFT351"),
     "model_type": ({"model_type": "gpt2"}, 8, "SFT355"),
@@ -150,9 +206,10 @@ def test_what_the_small_files_tell_is_told_at_once(fault: str, tmp_path: Path) -
         check_folder(folder, max_length=length)
 
 
-@pytest.mark.parametrize("model_type", ["bert", "albert"])
+@pytest.mark.parametrize("model_type", ["bert", "albert", "roberta", "deberta-v2"])
 def test_checking_a_folder_imports_no_tensorflow(model_type: str, tmp_path: Path) -> None:
-    folder = Checkpoint(model_type, sentence_piece=model_type == "albert").write(tmp_path)
+    tokenizer = {"roberta": "roberta", "deberta-v2": "deberta"}.get(model_type)
+    folder = Checkpoint(model_type, sentence_piece=model_type == "albert", tokenizer_of=tokenizer).write(tmp_path)
     program = """
 import sys
 from pathlib import Path

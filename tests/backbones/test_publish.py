@@ -216,3 +216,19 @@ def test_a_fine_tuned_encoder_without_its_pooler_leaves_the_pooler_out(tmp_path:
 def test_an_encoder_without_its_own_tokenizer_is_refused(bert: Published) -> None:
     with pytest.raises(SFTError, match=r"SFT378.*--backbone.preprocessor"):
         publication(replace(bert.backbone, tokenizer=None))
+
+
+WITHOUT_FORM = {
+    "roberta": "roberta",
+    "xlm-roberta": "xlm_roberta",
+    "distilbert": None,
+    "deberta-v2": "deberta",
+    "bert": "xlm_roberta",
+}
+
+
+@pytest.mark.parametrize("model_type", WITHOUT_FORM)
+def test_an_encoder_that_public_modules_have_no_form_for_is_refused(model_type: str, tmp_path: Path) -> None:
+    folder = Checkpoint(model_type, tokenizer_of=WITHOUT_FORM[model_type]).write(tmp_path)
+    with pytest.raises(SFTError, match=f"SFT381.*{model_type} with a .*bert, electra, albert"):
+        publication(load_backbone(folder, max_length=POSITIONS))

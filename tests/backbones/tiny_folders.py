@@ -12,19 +12,57 @@ import keras
 import keras_hub
 import numpy as np
 from safetensors.numpy import save_file
+from tiny_byte_pairs import tiny_byte_pairs
 from tiny_sentence_pieces import tiny_sentence_pieces
+from tiny_unigram import tiny_model
+
+from sftkeras.backbones.hugging_face.vocabularies import UNIGRAMS, write_byte_pairs
 
 Tensors = dict[str, np.ndarray]
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "a", "##s", "é", "e", "."]
 HIDDEN, LAYERS, HEADS, INNER, POSITIONS = 16, 2, 4, 24, 12
 EMBEDDING = 8  # width of the embeddings where an architecture has one for them
+BUCKETS = 4  # of relative positions: several distances share one
 
-# What config.json means by leaving a key out, by architecture.
-ACTIVATION = {"bert": "gelu", "electra": "gelu", "albert": "gelu_new"}
-DROPOUT = {"bert": 0.1, "electra": 0.1, "albert": 0.0}
-POOLER = {"bert": "pooler.dense", "electra": None, "albert": "pooler"}
+# What each architecture has. RoBERTa's positions begin with two rows that no token has.
+POOLER = {"bert": "pooler.dense", "electra": None, "albert": "pooler", "roberta": "pooler.dense"}
+POOLER |= {"xlm-roberta": "pooler.dense", "distilbert": None, "deberta-v2": None}
 PROJECTION = {"electra": "embeddings_project", "albert": "encoder.embedding_hidden_mapping_in"}
+UNUSED_POSITIONS = {"roberta": 2, "xlm-roberta": 2}
+SEGMENTS = {"roberta": 1, "xlm-roberta": 1, "distilbert": 0, "deberta-v2": 0}
+PREFIX = {"xlm-roberta": "roberta", "deberta-v2": "deberta"}
+MODEL_TYPES = tuple(POOLER)
+# What config.json means by leaving a key out.
+ACTIVATION = {**dict.fromkeys(MODEL_TYPES, "gelu"), "albert": "gelu_new"}
+DROPOUT = {**dict.fromkeys(MODEL_TYPES, 0.1), "albert": 0.0}
+# The keys of config.json where they are others than BERT's.
+KEYS = {
+    "distilbert": {
+        "hidden_size": "dim",
+        "num_hidden_layers": "n_layers",
+        "num_attention_heads": "n_heads",
+        "intermediate_size": "hidden_dim",
+        "hidden_act": "activation",
+        "hidden_dropout_prob": "dropout",
+        "attention_probs_dropout_prob": "attention_dropout",
+    }
+}
+MORE_CONFIG = {
+    "roberta": {"type_vocab_size": 1},
+    "xlm-roberta": {"type_vocab_size": 1},
+    "deberta-v2": {
+        "type_vocab_size": 0,
+        "relative_attention": True,
+        "position_buckets": BUCKETS,
+        "position_biased_input": False,
+        "pos_att_type": "p2c|c2p",
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+    },
+    "electra": {"embedding_size": EMBEDDING},
+    "albert": {"embedding_size": EMBEDDING},
+}
 
 
 def layer_parts(model_type: str, number: int) -> dict[str, str]:
@@ -34,9 +72,15 @@ def layer_parts(model_type: str, number: int) -> dict[str, str]:
         names = {part: f"attention.{part}" for part in ("query", "key", "value")}
         names |= {"attention": "attention.dense", "attention_norm": "attention.LayerNorm"}
         names |= {"inner": "ffn", "output": "ffn_output", "output_norm": "full_layer_layer_norm"}
+    elif model_type == "distilbert":
+        layer = f"transformer.layer.{number}"
+        names = {part: f"attention.{part[0]}_lin" for part in ("query", "key", "value")}
+        names |= {"attention": "attention.out_lin", "attention_norm": "sa_layer_norm"}
+        names |= {"inner": "ffn.lin1", "output": "ffn.lin2", "output_norm": "output_layer_norm"}
     else:
         layer = f"encoder.layer.{number}"
-        names = {part: f"attention.self.{part}" for part in ("query", "key", "value")}
+        end = "_proj" if model_type == "deberta-v2" else ""
+        names = {part: f"attention.self.{part}{end}" for part in ("query", "key", "value")}
         names |= {"attention": "attention.output.dense", "attention_norm": "attention.output.LayerNorm"}
         names |= {"inner": "intermediate.dense", "output": "output.dense", "output_norm": "output.LayerNorm"}
     return {part: f"{layer}.{name}" for part, name in names.items()}
@@ -56,6 +100,7 @@ class Checkpoint:
     pooler: bool = True
     tokenizer_json: bool = False
     sentence_piece: bool = False
+    tokenizer_of: str | None = None  # "roberta", "xlm_roberta" or "deberta"
     config: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -71,7 +116,7 @@ class Checkpoint:
     @property
     def rows(self) -> int:
         """Rows of the embedding, a few more than the vocabulary has pieces."""
-        return 300 if self.sentence_piece else len(VOCABULARY) + 3
+        return 400 if self.sentence_piece or self.tokenizer_of else len(VOCABULARY) + 3
 
     def tensors(self) -> Tensors:
         """Random weights by Hugging Face's names of today, as the folder's precision rounds them, in float32."""
@@ -80,18 +125,24 @@ class Checkpoint:
         def draw(*shape: int) -> np.ndarray:
             return random.normal(0, 0.3, shape).astype(self.dtype).astype(np.float32)
 
-        width = HIDDEN if self.model_type == "bert" else EMBEDDING
-        tensors = {
-            "embeddings.word_embeddings.weight": draw(self.rows, width),
-            "embeddings.position_embeddings.weight": draw(POSITIONS, width),
-            "embeddings.token_type_embeddings.weight": draw(2, width),
-        }
+        kind = self.model_type
+        width = EMBEDDING if kind in PROJECTION else HIDDEN
+        tensors = {"embeddings.word_embeddings.weight": draw(self.rows, width)}
+        if kind != "deberta-v2":
+            positions = draw(POSITIONS + UNUSED_POSITIONS.get(kind, 0), width)
+            positions[: UNUSED_POSITIONS.get(kind, 0)] = 0
+            tensors["embeddings.position_embeddings.weight"] = positions
+        if segments := SEGMENTS.get(kind, 2):
+            tensors["embeddings.token_type_embeddings.weight"] = draw(segments, width)
         dense = {self.pooler_name: (HIDDEN, HIDDEN)} if self.pooler_name else {}
         norms = {"embeddings.LayerNorm": width}
-        if projection := PROJECTION.get(self.model_type):
+        if kind == "deberta-v2":
+            tensors["encoder.rel_embeddings.weight"] = draw(2 * BUCKETS, HIDDEN)
+            norms["encoder.LayerNorm"] = HIDDEN
+        if projection := PROJECTION.get(kind):
             dense[projection] = (HIDDEN, EMBEDDING)
         for number in range(LAYERS):
-            parts = layer_parts(self.model_type, number)
+            parts = layer_parts(kind, number)
             dense |= {parts[part]: (HIDDEN, HIDDEN) for part in ("query", "key", "value", "attention")}
             dense |= {parts["inner"]: (INNER, HIDDEN), parts["output"]: (HIDDEN, INNER)}
             norms |= {parts["attention_norm"]: HIDDEN, parts["output_norm"]: HIDDEN}
@@ -111,13 +162,15 @@ class Checkpoint:
             "num_hidden_layers": LAYERS,
             "num_attention_heads": HEADS,
             "intermediate_size": INNER,
-            "max_position_embeddings": POSITIONS,
+            "max_position_embeddings": POSITIONS + UNUSED_POSITIONS.get(self.model_type, 0),
             "layer_norm_eps": self.layer_norm_eps,
+            **MORE_CONFIG.get(self.model_type, {}),
         }
-        config |= {} if self.model_type == "bert" else {"embedding_size": EMBEDDING}
         config |= {} if self.hidden_act is None else {"hidden_act": self.hidden_act}
-        (folder / "config.json").write_text(json.dumps(config | self.config))
-        self._write_tokenizer(folder)
+        keys = KEYS.get(self.model_type, {})
+        config = {keys.get(key, key): value for key, value in (config | self.config).items()}
+        (folder / "config.json").write_text(json.dumps(config))
+        self.write_tokenizer(folder)
         stored = {self._stored_name(name): array.astype(self.dtype) for name, array in self.tensors().items()}
         stored["cls.predictions.bias"] = np.zeros(3, np.float32)  # a head that is left alone
         if self.shards == 1:
@@ -131,8 +184,14 @@ class Checkpoint:
         (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
         return folder
 
-    def _write_tokenizer(self, folder: Path) -> None:
-        if self.sentence_piece:
+    def write_tokenizer(self, folder: Path) -> None:
+        """Writes the tokenizer's files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.tokenizer_of == "roberta":
+            write_byte_pairs(*tiny_byte_pairs(), folder)
+        elif self.tokenizer_of:
+            (folder / UNIGRAMS[self.tokenizer_of]).write_bytes(tiny_model(self.tokenizer_of))
+        elif self.sentence_piece:
             (folder / "spiece.model").write_bytes(tiny_sentence_pieces())
         elif self.tokenizer_json:
             pieces = {piece: number for number, piece in enumerate(VOCABULARY)}
@@ -199,13 +258,14 @@ def keras_hub_tensors(encoder: Any) -> Tensors:
     return tensors
 
 
-def ragged_inputs(rows: int = 5) -> dict[str, np.ndarray]:
+def ragged_inputs(model_type: str = "bert", rows: int = 5) -> dict[str, np.ndarray]:
     """Random tokens of rows of unequal length, the shortest one token, the longest all positions; pairs and padding."""
     random = np.random.default_rng(11)
     lengths = np.linspace(1, POSITIONS, rows).astype(int)
     mask = (np.arange(POSITIONS) < lengths[:, None]).astype(np.int32)
     tokens = random.integers(1, len(VOCABULARY), mask.shape).astype(np.int32)
     segments = (np.arange(POSITIONS) >= lengths[:, None] // 2).astype(np.int32)
+    segments *= SEGMENTS.get(model_type) != 1  # an encoder of one segment has no second
     return {"token_ids": tokens * mask, "segment_ids": segments * mask, "padding_mask": mask}
 
 
@@ -241,25 +301,45 @@ def forward(
         scaled = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + epsilon)
         return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
 
+    def split(x: np.ndarray) -> np.ndarray:  # [rows, heads, length, size]
+        return x.reshape(len(x), -1, HEADS, HIDDEN // HEADS).swapaxes(1, 2)
+
     tokens, mask = inputs["token_ids"], inputs["padding_mask"]
     rows, length = tokens.shape
     x = weights["embeddings.word_embeddings.weight"][tokens]
-    x = x + weights["embeddings.position_embeddings.weight"][:length]
-    x = x + weights["embeddings.token_type_embeddings.weight"][inputs["segment_ids"]]
+    if "embeddings.position_embeddings.weight" in weights:
+        x = x + weights["embeddings.position_embeddings.weight"][UNUSED_POSITIONS.get(model_type, 0) :][:length]
+    if "embeddings.token_type_embeddings.weight" in weights:
+        x = x + weights["embeddings.token_type_embeddings.weight"][inputs["segment_ids"]]
     x = norm("embeddings.LayerNorm", x)
     if model_type in PROJECTION:
         x = dense(PROJECTION[model_type], x)
     for number in range(LAYERS):
         parts = layer_parts(model_type, number)
-        heads = [
-            dense(parts[part], x).reshape(rows, length, HEADS, -1).swapaxes(1, 2) for part in ("query", "key", "value")
-        ]
-        scores = heads[0] @ heads[1].swapaxes(2, 3) / math.sqrt(HIDDEN // HEADS)
+        query, key, value = (split(dense(parts[part], x)) for part in ("query", "key", "value"))
+        scores = query @ key.swapaxes(2, 3)
+        if model_type == "deberta-v2":
+            table = norm("encoder.LayerNorm", weights["encoder.rel_embeddings.weight"])[None]
+            where = np.arange(length)
+            row = relative_rows(where[:, None] - where)  # [query, key]
+            to_key, to_query = (split(dense(parts[part], table))[:, :, row] for part in ("key", "query"))
+            scores = scores + np.einsum("bhqd,xhqkd->bhqk", query, to_key)
+            scores = (scores + np.einsum("bhkd,xhqkd->bhqk", key, to_query)) / math.sqrt(3)
+        scores = scores / math.sqrt(HIDDEN // HEADS)
         scores = np.where(mask[:, None, None, :] == 1, scores, -1e30)
         shares = np.exp(scores - scores.max(-1, keepdims=True))
         shares /= shares.sum(-1, keepdims=True)
-        context = (shares @ heads[2]).swapaxes(1, 2).reshape(rows, length, HIDDEN)
+        context = (shares @ value).swapaxes(1, 2).reshape(rows, length, HIDDEN)
         x = norm(parts["attention_norm"], x + dense(parts["attention"], context))
         x = norm(parts["output_norm"], x + dense(parts["output"], ACTIVATIONS[hidden_act](dense(parts["inner"], x))))
     pooler = POOLER[model_type] or ""
     return x, np.tanh(dense(pooler, x[:, 0])) if f"{pooler}.weight" in weights else None
+
+
+def relative_rows(distances: np.ndarray) -> np.ndarray:
+    """The row of DeBERTa's table of relative positions for each distance: one each if near, several to a row if far."""
+    middle = BUCKETS // 2
+    far = np.maximum(np.abs(distances), middle) / middle
+    steps = np.ceil(np.log(far) / np.log((POSITIONS - 1) / middle) * (middle - 1)) + middle
+    rows = np.where(np.abs(distances) <= middle, distances, np.sign(distances) * steps)
+    return np.clip(rows + BUCKETS, 0, 2 * BUCKETS - 1).astype(int)

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sftkeras.text import TextFeatures, WordPiece
-from sftkeras.text.packing import pack
+from sftkeras.text.packing import Layout, pack
 
 START, END = 101, 102
+BERT = Layout(START, END)
+ROBERTA = Layout(START, END, pad=1, ends_between=2, segments=False)
 Row = list[int]
 Inputs = dict[str, tf.Tensor]
 
@@ -41,7 +43,7 @@ def without_padding(inputs: Inputs, name: str) -> list[Row]:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(tokens, max_size=40), st.integers(3, 16))
 def test_one_text_stands_between_start_and_end(rows: list[Row], max_length: int) -> None:
-    packed, untruncated = pack(ragged(rows), None, start=START, end=END, max_length=max_length)
+    packed, untruncated = pack(ragged(rows), None, layout=BERT, max_length=max_length)
     expected = [[START, *row[: max_length - 2], END] for row in rows]
     assert without_padding(packed, "token_ids") == expected
     assert without_padding(packed, "segment_ids") == [[0] * len(row) for row in expected]
@@ -53,7 +55,7 @@ def test_one_text_stands_between_start_and_end(rows: list[Row], max_length: int)
 @given(pairs, st.integers(5, 20))
 def test_a_pair_loses_tokens_from_its_longer_text_first(rows: list[tuple[Row, Row]], max_length: int) -> None:
     first, second = ragged([row[0] for row in rows]), ragged([row[1] for row in rows])
-    packed, untruncated = pack(first, second, start=START, end=END, max_length=max_length)
+    packed, untruncated = pack(first, second, layout=BERT, max_length=max_length)
     cut = [cut_longest_first(*row, max_length - 3) for row in rows]
     assert without_padding(packed, "token_ids") == [[START, *a, END, *b, END] for a, b in cut]
     assert without_padding(packed, "segment_ids") == [[0] * (len(a) + 2) + [1] * (len(b) + 1) for a, b in cut]
@@ -64,7 +66,7 @@ def test_a_pair_loses_tokens_from_its_longer_text_first(rows: list[tuple[Row, Ro
 @settings(max_examples=30, deadline=None)
 @given(st.lists(tokens, max_size=40))
 def test_padding_fills_with_zeros_and_the_mask_tells_tokens(rows: list[Row]) -> None:
-    padded, _ = pack(ragged(rows), None, start=START, end=END, max_length=20)
+    padded, _ = pack(ragged(rows), None, layout=BERT, max_length=20)
     length = max((len(row) + 2 for row in rows), default=0)
     assert set(padded) == {"token_ids", "segment_ids", "padding_mask"}
     assert {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in padded.items()} == dict.fromkeys(
@@ -77,8 +79,25 @@ def test_padding_fills_with_zeros_and_the_mask_tells_tokens(rows: list[Row]) -> 
 
 
 def test_padding_has_the_number_it_is_given() -> None:
-    padded, _ = pack(ragged([[7], [8, 9]]), None, start=START, end=END, pad=5, max_length=20)
+    padded, _ = pack(ragged([[7], [8, 9]]), None, layout=Layout(START, END, 5), max_length=20)
     assert padded["token_ids"].numpy().tolist() == [[START, 7, END, 5], [START, 8, 9, END]]
+
+
+@settings(max_examples=30, deadline=None)
+@given(pairs, st.integers(6, 20))
+def test_a_layout_may_have_two_ends_between_texts_and_no_segments(rows: list[tuple[Row, Row]], max_length: int) -> None:
+    first, second = ragged([row[0] for row in rows]), ragged([row[1] for row in rows])
+    packed, untruncated = pack(first, second, layout=ROBERTA, max_length=max_length)
+    cut = [cut_longest_first(list(a), list(b), max_length - 4) for a, b in rows]
+    assert without_padding(packed, "token_ids") == [[START, *a, END, END, *b, END] for a, b in cut]
+    assert not packed["segment_ids"].numpy().any()
+    assert untruncated.numpy().tolist() == [len(a) + len(b) + 4 for a, b in rows]
+    assert (packed["token_ids"].numpy()[packed["padding_mask"].numpy() == 0] == 1).all()
+
+
+@pytest.mark.parametrize(("layout", "counts"), [(BERT, (2, 3)), (ROBERTA, (2, 4))])
+def test_a_layout_tells_how_many_special_tokens_a_row_has(layout: Layout, counts: tuple[int, int]) -> None:
+    assert tuple(layout.specials(texts) for texts in (1, 2)) == counts
 
 
 @pytest.fixture(scope="module")

@@ -96,12 +96,6 @@ def test_a_tie_is_told_from_a_difference() -> None:
     assert not is_tie([whole], [first, second])
 
 
-def test_the_graph_gives_what_eager_calls_give(both: Both) -> None:
-    ours, _ = both
-    in_graph = tf.function(ours, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
-    assert in_graph(tf.constant(TEXTS)).to_list() == ids(ours, TEXTS)
-
-
 def test_the_pieces_of_a_word_do_not_depend_on_the_text_before(albert: SentencePiece) -> None:
     words = ["unaffable", "istanbul", "strasse", "boring"]
     (alone,) = ids(albert, [" ".join(words)])
@@ -114,20 +108,9 @@ def test_the_comma_of_a_number_is_a_piece_of_its_own(albert: SentencePiece) -> N
     assert all(piece == "," for piece in albert.pieces(ids(albert, ["9, 15, 1,000"])[0]) if "," in piece)
 
 
-def test_a_special_token_in_a_text_stays_text(albert: SentencePiece) -> None:
-    cased = SentencePiece(tiny_sentence_pieces(), lowercase=False)
-    numbers = ids(cased, ["[CLS] [SEP] <pad> [MASK] x[SEP]y"])[0]
-    assert not {albert.pad_id, albert.cls_id, albert.sep_id} & set(numbers)
-
-
 def test_special_tokens_have_the_numbers_of_the_model(albert: SentencePiece) -> None:
     assert (albert.pad_id, albert.cls_id, albert.sep_id) == (0, 2, 3)
     assert albert.size == len(ModelProto.FromString(tiny_sentence_pieces()).pieces)
-
-
-def test_bytes_that_are_not_utf8_are_no_accident(albert: SentencePiece) -> None:
-    broken = albert(tf.constant([b"the \xff\xfe film", b"\xc3", b"\xe4\xb8"])).to_list()
-    assert len(broken) == 3  # and no exception: a server must answer any bytes
 
 
 @pytest.mark.parametrize("missing", ["<pad>", "<unk>", "[CLS]", "[SEP]"])

@@ -36,6 +36,7 @@ def weights(encoder: keras.Model) -> Weights:
 ALBERT = replace(
     bert.BERT,
     model_type="albert",
+    prefix="albert",
     encoder="AlbertBackbone",
     sizes={**bert.BERT.sizes, "embedding_size": "embedding_dim"},
     weights=weights,

@@ -45,6 +45,7 @@ def layers(encoder: keras.Model) -> Weights:
 
 BERT = Family(
     model_type="bert",
+    prefix="bert",
     encoder="BertBackbone",
     sizes={
         "vocab_size": "vocabulary_size",

@@ -28,6 +28,7 @@ def weights(encoder: keras.Model) -> Weights:
 ELECTRA = replace(
     bert.BERT,
     model_type="electra",
+    prefix="electra",
     encoder="ElectraBackbone",
     sizes={**bert.BERT.sizes, "vocab_size": "vocab_size", "embedding_size": "embedding_dim"},
     weights=weights,

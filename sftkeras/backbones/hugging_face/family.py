@@ -1,8 +1,8 @@
 """What an architecture must say of itself, and what is the same in all of them: config keys, layer settings, weights.
 
-The architectures are post-norm transformers that KerasHub builds from its `TransformerEncoder`. Own code rather than
-`from_preset(folder)` of KerasHub, which keeps its tanh GELU, layer norm epsilon and dropout whatever the checkpoint
-says, and fails on a checkpoint without a pooler.
+The architectures are post-norm transformers that KerasHub builds. Own code rather than `from_preset(folder)` of
+KerasHub, which keeps its GELU, layer norm epsilon and dropout whatever the checkpoint says, drops RoBERTa's segment
+embedding and pooler, and fails on a BERT without a pooler.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Config = Mapping[str, Any]
 
+_POSITIONS = "max_position_embeddings"
 # What config.json calls the activations that can be built.
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu")
 # The names of functions, Keras' and KerasHub's among them, to those of config.json.
@@ -44,21 +45,27 @@ class Weight:
         name: the tensor's name, without the checkpoint's prefix.
         shape: the tensor's shape: attention heads side by side, dense kernels [outputs, inputs].
         is_kernel: whether it is a dense kernel, which the variable has the other way round.
+        unused_rows: how many first rows of the tensor the variable is without; they are written as zeros.
     """
 
     variable: keras.Variable
     name: str
     shape: tuple[int, ...]
     is_kernel: bool = False
+    unused_rows: int = 0
 
     def assign(self, tensor: np.ndarray) -> None:
         """Sets the variable to `tensor`, which has `shape`."""
-        self.variable.assign(np.reshape(tensor.T if self.is_kernel else tensor, self.variable.shape))
+        value = tensor.T if self.is_kernel else tensor[self.unused_rows :]
+        self.variable.assign(np.reshape(value, self.variable.shape))
 
     def tensor(self) -> np.ndarray:
         """The variable's value as a checkpoint stores it."""
         value = self.variable.numpy()
-        return np.ascontiguousarray(value.reshape(self.shape[::-1]).T) if self.is_kernel else value.reshape(self.shape)
+        if self.is_kernel:
+            return np.ascontiguousarray(value.reshape(self.shape[::-1]).T)
+        unused = np.zeros((self.unused_rows, *self.shape[1:]), value.dtype)
+        return np.concatenate([unused, value]) if self.unused_rows else value.reshape(self.shape)
 
 
 Weights = Iterator[Weight]
@@ -69,39 +76,60 @@ class Family:
     """One architecture.
 
     Attributes:
-        model_type: its name in config.json, and the prefix of its tensors in checkpoints with a head.
+        model_type: its name in config.json.
+        prefix: what stands before the names of its tensors in checkpoints with a head, without the dot.
         encoder: the name of its class in `keras_hub.models`.
         sizes: each whole number that config.json must give, with the argument and attribute of `encoder` that it is.
         defaults: the other keys that matter, each with what a config.json without it means.
         supported: for keys that may not be anything, the values they may have.
         weights: gives all weights of an encoder. A checkpoint may be without those of the pooler.
+        activation: the key of its activation.
+        dropout: the keys of its dropout in general, and of that of attention weights.
+        first_position: the row of the position table that the first token of a text has.
+        has_segments: whether it has an embedding of segments, "type_vocab_size" of them.
+        mend: what else must be set in an encoder to equal the original.
     """
 
     model_type: str
+    prefix: str
     encoder: str
     sizes: Mapping[str, str]
     weights: Callable[[keras.Model], Weights]
     defaults: Config
     supported: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    activation: str = "hidden_act"
+    dropout: tuple[str, str] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+    first_position: int = 0
+    has_segments: bool = True
+    mend: Callable[[keras.Model], None] = lambda encoder: None
+
+    def positions(self, config: Config) -> int:
+        """Most tokens that an encoder has positions for."""
+        return config[_POSITIONS] - self.first_position
 
     def build(self, config: Config, dropout: float | None) -> keras.Model:
         """Builds the encoder that `config` describes, with random weights; `dropout` overrides that of `config`."""
         import keras_hub
 
+        from sftkeras.backbones.token_encoder import TokenEncoder
+
         settings = {**self.defaults, **config}
-        encoder = getattr(keras_hub.models, self.encoder)(
-            **{argument: settings[key] for key, argument in self.sizes.items()},
-            num_segments=settings["type_vocab_size"],
-            dropout=settings["hidden_dropout_prob"] if dropout is None else dropout,
-        )
-        activation = _activation(settings["hidden_act"])
+        general, attention = (settings[key] if dropout is None else dropout for key in self.dropout)
+        sizes = {argument: settings[key] for key, argument in self.sizes.items()}
+        sizes["max_sequence_length"] = self.positions(settings)
+        if self.has_segments:
+            sizes["num_segments"] = settings["type_vocab_size"]
+        encoder = getattr(keras_hub.models, self.encoder)(**sizes, dropout=general)
+        activation = _activation(settings[self.activation])
         encoder.embeddings_layer_norm.epsilon = settings["layer_norm_eps"]
         for layer in transformer_layers(encoder):
             layer._feedforward_intermediate_dense.activation = activation
             layer._self_attention_layer_norm.epsilon = settings["layer_norm_eps"]
             layer._feedforward_layer_norm.epsilon = settings["layer_norm_eps"]
-            if dropout is None:
-                set_attention_dropout(layer, settings["attention_probs_dropout_prob"])
+            set_attention_dropout(layer, attention)
+        self.mend(encoder)
+        encoder = encoder if isinstance(encoder.output, dict) else TokenEncoder(encoder)
+        encoder.model_type = self.model_type
         return encoder
 
     def describe(self, encoder: keras.Model) -> dict[str, Any]:
@@ -114,15 +142,19 @@ class Family:
         activation = layer._feedforward_intermediate_dense.activation.__name__
         if activation not in _ACTIVATION_NAMES:
             raise SFTError("SFT355", folder=encoder.name, key="activation", value=activation, known=told(ACTIVATIONS))
+        sizes = {key: getattr(encoder, argument) for key, argument in self.sizes.items()}
+        sizes[_POSITIONS] += self.first_position
+        general, attention = self.dropout
         return {
             "model_type": self.model_type,
-            **{key: getattr(encoder, argument) for key, argument in self.sizes.items()},
+            **sizes,
             **self.defaults,
-            "type_vocab_size": encoder.num_segments,
-            "hidden_act": _ACTIVATION_NAMES[activation],
+            **{key: values[0] for key, values in self.supported.items()},
+            **({"type_vocab_size": encoder.num_segments} if self.has_segments else {}),
+            self.activation: _ACTIVATION_NAMES[activation],
             "layer_norm_eps": encoder.embeddings_layer_norm.epsilon,
-            "hidden_dropout_prob": encoder.embeddings_dropout.rate,
-            "attention_probs_dropout_prob": layer._self_attention_layer._dropout_layer.rate,
+            general: encoder.embeddings_dropout.rate,
+            attention: attention_dropout(layer).rate,
         }
 
 
@@ -142,15 +174,21 @@ def transformer_layers(encoder: keras.Model) -> Iterator[TransformerEncoder]:
         yield from layer if isinstance(layer, list) else [layer]
 
 
+def attention_dropout(layer: TransformerEncoder) -> keras.layers.Dropout:
+    """The dropout of attention weights, in a layer of BERT's kind or of DeBERTa's."""
+    attention = layer._self_attention_layer
+    return attention._dropout_layer if hasattr(attention, "_dropout_layer") else attention._attn_dropout_layer
+
+
 def set_attention_dropout(layer: TransformerEncoder, rate: float) -> None:
     """Sets the dropout of attention weights, which KerasHub takes for that of everything else."""
-    attention = layer._self_attention_layer
-    attention._dropout = attention._dropout_layer.rate = rate
+    layer._self_attention_layer._dropout = attention_dropout(layer).rate = rate
 
 
-def table(variable: keras.Variable, name: str) -> Weights:
-    """An embedding table."""
-    yield Weight(variable, f"{name}.weight", tuple(variable.shape))
+def table(variable: keras.Variable, name: str, unused_rows: int = 0) -> Weights:
+    """An embedding table, which may begin with rows in a checkpoint that no token has."""
+    rows, *width = variable.shape
+    yield Weight(variable, f"{name}.weight", (rows + unused_rows, *width), unused_rows=unused_rows)
 
 
 def dense(layer: keras.layers.Layer, name: str, input_axes: int = 1) -> Weights:
@@ -167,10 +205,11 @@ def norm(layer: keras.layers.Layer, name: str) -> Weights:
     yield Weight(layer.beta, f"{name}.bias", tuple(layer.beta.shape))
 
 
-def embeddings(encoder: keras.Model) -> Weights:
+def embeddings(encoder: keras.Model, first_position: int = 0) -> Weights:
     """The tables of tokens, positions and segments, and the layer norm over their sum."""
+    positions = encoder.position_embedding.position_embeddings
     yield from table(encoder.token_embedding.embeddings, "embeddings.word_embeddings")
-    yield from table(encoder.position_embedding.position_embeddings, "embeddings.position_embeddings")
+    yield from table(positions, "embeddings.position_embeddings", unused_rows=first_position)
     yield from table(encoder.segment_embedding.embeddings, "embeddings.token_type_embeddings")
     yield from norm(encoder.embeddings_layer_norm, "embeddings.LayerNorm")
 
@@ -191,7 +230,7 @@ def transformer_layer(layer: TransformerEncoder, names: Mapping[str, str]) -> We
 def _activation(name: str) -> Callable:
     import keras
 
-    from sftkeras.backbones.fused_transformer import exact_gelu, tanh_gelu
+    from sftkeras.backbones.dense_operations import exact_gelu, tanh_gelu
 
     gelus = {"gelu": exact_gelu, "gelu_new": tanh_gelu, "gelu_pytorch_tanh": tanh_gelu}
     return gelus.get(name) or keras.activations.get(name)

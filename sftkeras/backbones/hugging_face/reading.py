@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ from sftkeras.errors import SFTError
 if TYPE_CHECKING:
     import keras
 
-_POSITIONS = "max_position_embeddings"
-
 
 def load(folder: Path, *, dropout: float | None, weights: bool) -> Backbone:
     """Loads an encoder and its tokenizer; see `sftkeras.backbones.load_backbone`."""
@@ -24,10 +23,12 @@ def load(folder: Path, *, dropout: float | None, weights: bool) -> Backbone:
     files = tokenizers.read_tokenizer_files(folder)
     _check_vocabulary(folder, files.size, config["vocab_size"])
     tokenizer = files.build()
+    if config.get("type_vocab_size") == 1:  # no number for a second segment
+        tokenizer.layout = replace(tokenizer.layout, segments=False)
     encoder = family.build(config, dropout)
     has_pooler = _assign_weights(folder, family, encoder) if weights else True
     kept = {name: path for name in ("config.json", *tokenizers.FILES) if (path := folder / name).exists()}
-    return Backbone(encoder, tokenizer, config[_POSITIONS], has_pooler, "hugging_face", kept)
+    return Backbone(encoder, tokenizer, family.positions(config), has_pooler, "hugging_face", kept)
 
 
 def check_folder(folder: Path, *, max_length: int) -> None:
@@ -37,10 +38,10 @@ def check_folder(folder: Path, *, max_length: int) -> None:
         SFTError: SFT351 if the encoder has too few positions, SFT353 to SFT356 if a file is missing or damaged, asks
             for something unknown, or does not belong to the others.
     """
-    _, config = read_config(folder)
+    family, config = read_config(folder)
     _check_vocabulary(folder, tokenizers.read_tokenizer_files(folder).size, config["vocab_size"])
-    if max_length > config[_POSITIONS]:
-        raise SFTError("SFT351", length=max_length, most=config[_POSITIONS])
+    if max_length > (most := family.positions(config)):
+        raise SFTError("SFT351", length=max_length, most=most)
 
 
 def _check_vocabulary(folder: Path, pieces: int, rows: int) -> None:
@@ -50,7 +51,7 @@ def _check_vocabulary(folder: Path, pieces: int, rows: int) -> None:
 
 def _assign_weights(folder: Path, family: Family, encoder: keras.Model) -> bool:
     """Fills `encoder` from the folder's safetensors; returns whether they had a pooler."""
-    tensors = Tensors(folder, prefix=f"{family.model_type}.")
+    tensors = Tensors(folder, prefix=f"{family.prefix}.")
     has_pooler = any(is_pooler(weight) and weight.name in tensors for weight in family.weights(encoder))
     for weight in family.weights(encoder):
         if has_pooler or not is_pooler(weight):

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import sentencepiece
-from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
-
 from sftkeras.backbones.hugging_face.config import read_json
+from sftkeras.backbones.hugging_face.vocabularies import (
+    BYTE_PAIRS,
+    MERGES,
+    SENTENCE_PIECES,
+    UNIGRAMS,
+    WHOLE,
+    WORD_PIECES,
+    BytePairs,
+    UnigramModel,
+    Vocabulary,
+    count_tokens,
+    read_vocabulary,
+    write_byte_pairs,
+)
 from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
     from sftkeras.text import Tokenizer
 
-SETTINGS, WHOLE, WORD_PIECES, SENTENCE_PIECES = "tokenizer_config.json", "tokenizer.json", "vocab.txt", "spiece.model"
+SETTINGS = "tokenizer_config.json"
 _RULES = "sftkeras_rules"  # our own key of tokenizer_config.json, which other readers leave alone
 _KNOWN_RULES = ("hugging_face", "tensorflow_text")
-FILES = (SETTINGS, WHOLE, WORD_PIECES, SENTENCE_PIECES)
+_UNIGRAM_CLASSES = {"xlm_roberta": "XLMRobertaTokenizer", "deberta": "DebertaV2Tokenizer"}
+FILES = (SETTINGS, WHOLE, WORD_PIECES, SENTENCE_PIECES, *UNIGRAMS.values(), BYTE_PAIRS, MERGES)
 
 
 @dataclass(frozen=True)
@@ -28,14 +39,14 @@ class TokenizerFiles:
     """What the files say; `build` makes the tokenizer of it.
 
     Attributes:
-        size: how many pieces there are.
-        vocabulary: the word pieces, or the SentencePiece model.
+        size: how many rows of an embedding they need.
+        vocabulary: the pieces, in one of the forms they come in. It decides which tokenizer they are of.
         settings: what tokenizer_config.json says.
         normalizer: what tokenizer.json says of the text's letters.
     """
 
     size: int
-    vocabulary: list[str] | bytes
+    vocabulary: Vocabulary
     settings: dict[str, Any]
     normalizer: dict[str, Any]
 
@@ -43,10 +54,15 @@ class TokenizerFiles:
         """Makes the tokenizer.
 
         Raises:
-            SFTError: SFT352 if a special token is not in the vocabulary.
+            SFTError: SFT352 if a special token is not in the vocabulary, SFT380 if merges do not belong to it.
         """
-        from sftkeras.text import SentencePiece, WordPiece
+        from sftkeras.text import BytePair, SentencePiece, Unigram, WordPiece
 
+        if isinstance(self.vocabulary, UnigramModel):
+            return Unigram(self.vocabulary.content, rules=self.vocabulary.rules)
+        if isinstance(self.vocabulary, BytePairs):
+            numbers, merges, prefix = self.vocabulary.numbers, self.vocabulary.merges, self.vocabulary.add_prefix_space
+            return BytePair(numbers, merges, add_prefix_space=self.settings.get("add_prefix_space", prefix))
         if isinstance(self.vocabulary, bytes):
             return SentencePiece(
                 self.vocabulary,
@@ -79,99 +95,49 @@ def read_tokenizer_files(folder: Path) -> TokenizerFiles:
     whole = read_json(folder / WHOLE) if (folder / WHOLE).exists() else {}
     if (rules := settings.get(_RULES, _KNOWN_RULES[0])) not in _KNOWN_RULES:
         raise SFTError("SFT355", folder=folder, key=_RULES, value=rules, known=", ".join(_KNOWN_RULES))
-    vocabulary: list[str] | bytes
-    if (path := folder / SENTENCE_PIECES).exists():
-        vocabulary = path.read_bytes()
-    elif (path := folder / WORD_PIECES).exists():
-        vocabulary = read_word_pieces(path)
-    elif (path := folder / WHOLE).exists():
-        vocabulary = _vocabulary_of_json(whole, path)
-    else:
-        raise SFTError("SFT356", folder=folder)
-    size = _count_pieces(vocabulary, path) if isinstance(vocabulary, bytes) else len(vocabulary)
-    return TokenizerFiles(size, vocabulary, settings, whole.get("normalizer") or {})
+    vocabulary = read_vocabulary(folder, whole)
+    if isinstance(vocabulary, UnigramModel):
+        _check_unigram_settings(folder, settings)
+    normalizer = whole.get("normalizer") or {}
+    return TokenizerFiles(count_tokens(vocabulary, folder), vocabulary, settings, normalizer)
 
 
-def read_word_pieces(path: Path) -> list[str]:
-    """Reads `vocab.txt`: one word piece a line, its number the line's.
-
-    Raises:
-        SFTError: SFT354 if it cannot be read.
-    """
-    try:
-        pieces = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, ValueError) as error:
-        raise SFTError("SFT354", path=path, problem=error) from error
-    return [piece.rstrip("\r") for piece in (pieces[:-1] if pieces[-1] == "" else pieces)]
+def _check_unigram_settings(folder: Path, settings: dict[str, Any]) -> None:
+    """DeBERTa can be asked to rewrite texts before they are split, which no public checkpoint of version 3 does."""
+    for key in ("do_lower_case", "split_by_punct"):
+        if settings.get(key):
+            raise SFTError("SFT355", folder=folder, key=key, value=settings[key], known="false")
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
-    """Writes the vocabulary, as vocab.txt or spiece.model, and tokenizer_config.json.
+    """Writes the vocabulary, by the file names of its kind, and tokenizer_config.json.
 
     Args:
-        tokenizer: a `WordPiece` or a `SentencePiece`.
+        tokenizer: a `WordPiece`, `SentencePiece`, `Unigram` or `BytePair`.
         folder: must exist.
 
     Raises:
         TypeError: it is another tokenizer.
     """
-    from sftkeras.text import SentencePiece, WordPiece
+    from sftkeras.text import BytePair, SentencePiece, Unigram, WordPiece
 
     settings: dict[str, Any]
-    if isinstance(tokenizer, WordPiece):
-        (folder / WORD_PIECES).write_text("".join(f"{piece}\n" for piece in tokenizer.vocabulary), encoding="utf-8")
-        settings = {"strip_accents": tokenizer.strip_accents, "tokenize_chinese_chars": tokenizer.split_cjk}
-    elif isinstance(tokenizer, SentencePiece):
-        (folder / SENTENCE_PIECES).write_bytes(tokenizer.model)
-        settings = {"keep_accents": not tokenizer.strip_accents}
-    else:
-        raise TypeError(f"{type(tokenizer).__name__} has no files")
-    settings |= {
-        "do_lower_case": tokenizer.lowercase,
-        "tokenizer_class": "BertTokenizer" if isinstance(tokenizer, WordPiece) else "AlbertTokenizer",
-        _RULES: tokenizer.rules,
-    }
+    match tokenizer:
+        case WordPiece():
+            (folder / WORD_PIECES).write_text("".join(f"{piece}\n" for piece in tokenizer.vocabulary), encoding="utf-8")
+            settings = {"strip_accents": tokenizer.strip_accents, "tokenize_chinese_chars": tokenizer.split_cjk}
+            settings |= {"do_lower_case": tokenizer.lowercase, "tokenizer_class": "BertTokenizer"}
+            settings |= {_RULES: tokenizer.rules}
+        case SentencePiece():
+            (folder / SENTENCE_PIECES).write_bytes(tokenizer.model)
+            settings = {"keep_accents": not tokenizer.strip_accents, "do_lower_case": tokenizer.lowercase}
+            settings |= {"tokenizer_class": "AlbertTokenizer", _RULES: tokenizer.rules}
+        case Unigram():
+            (folder / UNIGRAMS[tokenizer.rules]).write_bytes(tokenizer.model)
+            settings = {"tokenizer_class": _UNIGRAM_CLASSES[tokenizer.rules]}
+        case BytePair():
+            write_byte_pairs(tokenizer.numbers, tokenizer.merges, folder)
+            settings = {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": tokenizer.add_prefix_space}
+        case _:
+            raise TypeError(f"{type(tokenizer).__name__} has no files")
     (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-
-
-def _count_pieces(model: bytes, path: Path) -> int:
-    processor = sentencepiece.SentencePieceProcessor()
-    try:
-        processor.LoadFromSerializedProto(model)
-    except RuntimeError as error:
-        raise SFTError("SFT354", path=path, problem="it is no SentencePiece model") from error
-    return processor.vocab_size()
-
-
-def _vocabulary_of_json(whole: dict[str, Any], path: Path) -> list[str] | bytes:
-    """The vocabulary that tokenizer.json, at `path`, holds."""
-    try:
-        match whole["model"]["type"]:
-            case "WordPiece":
-                return _word_pieces(whole["model"]["vocab"])
-            case "Unigram":
-                return _sentence_piece_model(whole)
-    except (KeyError, TypeError, ValueError) as error:
-        raise SFTError("SFT354", path=path, problem=f"its vocabulary: {error}") from error
-    raise SFTError("SFT356", folder=path.parent)
-
-
-def _word_pieces(numbers: dict[str, int]) -> list[str]:
-    pieces = sorted(numbers, key=numbers.__getitem__)
-    if [numbers[piece] for piece in pieces] != list(range(len(pieces))):
-        raise ValueError("it leaves out numbers")
-    return pieces
-
-
-def _sentence_piece_model(whole: dict[str, Any]) -> bytes:
-    """The SentencePiece model from which tokenizer.json was made."""
-    model = ModelProto()
-    model.trainer_spec.model_type = model.trainer_spec.UNIGRAM
-    kinds = {token["id"]: model.SentencePiece.CONTROL for token in whole.get("added_tokens", ()) if token["special"]}
-    kinds[whole["model"]["unk_id"]] = model.SentencePiece.UNKNOWN
-    for number, (piece, score) in enumerate(whole["model"]["vocab"]):
-        model.pieces.add(piece=piece, score=score, type=kinds.get(number, model.SentencePiece.NORMAL))
-    for normalizer in (whole.get("normalizer") or {}).get("normalizers", ()):
-        if normalizer["type"] == "Precompiled":
-            model.normalizer_spec.precompiled_charsmap = base64.b64decode(normalizer["precompiled_charsmap"])
-    return model.SerializeToString(deterministic=True)

@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sftkeras.backbones.hugging_face.albert import ALBERT
+from sftkeras.backbones.hugging_face.bert import BERT
+from sftkeras.backbones.hugging_face.electra import ELECTRA
 from sftkeras.backbones.hugging_face.families import FAMILIES
 from sftkeras.backbones.hugging_face.family import Family, is_pooler, told
 from sftkeras.backbones.hugging_face.tensors import write_tensors
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
     from sftkeras.text import Tokenizer
 
+_BY_CLASS = {family.encoder: family for family in (BERT, ELECTRA, ALBERT)}
+
 
 def write_folder(folder: Path, encoder: keras.Model, tokenizer: Tokenizer, *, has_pooler: bool) -> None:
     """Writes config.json, model.safetensors and the tokenizer's files.
@@ -26,8 +31,8 @@ def write_folder(folder: Path, encoder: keras.Model, tokenizer: Tokenizer, *, ha
 
     Args:
         folder: made if it is missing.
-        encoder: an encoder of `keras_hub.models` whose architecture is known here.
-        tokenizer: a `WordPiece` or a `SentencePiece`.
+        encoder: an encoder that was built here, or a BERT, ELECTRA or ALBERT of `keras_hub.models`.
+        tokenizer: splits texts into the numbers the encoder knows.
         has_pooler: whether the encoder's pooler is worth keeping.
 
     Raises:
@@ -42,10 +47,10 @@ def write_folder(folder: Path, encoder: keras.Model, tokenizer: Tokenizer, *, ha
 def write_config(encoder: keras.Model, folder: Path) -> Family:
     """Writes config.json alone, into a folder that exists, and gives the architecture. Raises as `write_folder`."""
     kind = type(encoder).__name__
-    family = next((family for family in FAMILIES.values() if family.encoder == kind), None)
+    # An encoder that was not built here is told by its class.
+    family = FAMILIES.get(getattr(encoder, "model_type", "")) or _BY_CLASS.get(kind)
     if family is None:
-        known = told(family.encoder for family in FAMILIES.values())
-        raise SFTError("SFT355", folder=folder, key="encoder", value=kind, known=known)
+        raise SFTError("SFT355", folder=folder, key="encoder", value=kind, known=told(_BY_CLASS))
     config = json.dumps(family.describe(encoder), indent=2)
     (folder / "config.json").write_text(config + "\n", encoding="utf-8")
     return family

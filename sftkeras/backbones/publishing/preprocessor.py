@@ -88,8 +88,7 @@ def _pack_inputs(tokenizer: Tokenizer, length: int) -> tf.train.Checkpoint:
     def call(inputs: list[tf.RaggedTensor], seq_length: int | tf.Tensor = length) -> dict[str, tf.Tensor]:
         flat = [tokens.merge_dims(1, -1) if tokens.ragged_rank > 1 else tokens for tokens in inputs]
         first, second = flat if len(flat) > 1 else (flat[0], None)
-        specials = {"start": tokenizer.cls_id, "end": tokenizer.sep_id, "pad": tokenizer.pad_id}
-        packed, _ = pack(first, second, **specials, max_length=seq_length)
+        packed, _ = pack(first, second, layout=tokenizer.layout, max_length=seq_length)
 
         def padded(name: str, value: int = 0) -> tf.Tensor:
             rest = seq_length - tf.shape(packed[name])[1]

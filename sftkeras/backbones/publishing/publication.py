@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import keras
 
 from sftkeras.backbones.backbone import Backbone
+from sftkeras.backbones.hugging_face.family import told
 from sftkeras.errors import SFTError
-from sftkeras.text import SentencePiece, WordPiece
+from sftkeras.text import ModulePreprocessor, SentencePiece, WordPiece
+
+# The architectures that public modules have names for.
+_PUBLISHED = ("bert", "electra", "albert")
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,12 @@ class Publication:
         """Takes what it needs of a native backbone.
 
         Raises:
-            SFTError: SFT378 if it has not its own tokenizer.
+            SFTError: SFT378 if it has not its own tokenizer, SFT381 if public modules have no form for it.
         """
-        if not isinstance(backbone.tokenizer, WordPiece | SentencePiece):
+        if backbone.tokenizer is None or isinstance(backbone.tokenizer, ModulePreprocessor):
             raise SFTError("SFT378")
+        kind = getattr(backbone.encoder, "model_type", "bert")  # KerasHub's own encoders are of that kind
+        if kind not in _PUBLISHED or not isinstance(backbone.tokenizer, WordPiece | SentencePiece):
+            tokenizer = type(backbone.tokenizer).__name__
+            raise SFTError("SFT381", encoder=kind, tokenizer=tokenizer, known=told(_PUBLISHED))
         return cls(backbone.encoder, backbone.tokenizer, pooled, backbone.has_pooler, backbone.max_positions)

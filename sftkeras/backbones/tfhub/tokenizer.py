@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sftkeras.backbones.hugging_face.config import read_json
-from sftkeras.backbones.hugging_face.tokenizers import TokenizerFiles, read_word_pieces
+from sftkeras.backbones.hugging_face.tokenizers import TokenizerFiles
+from sftkeras.backbones.hugging_face.vocabularies import read_word_pieces
 from sftkeras.backbones.tfhub.module import HubModule
 from sftkeras.errors import SFTError
 from sftkeras.text import SentencePiece, Tokenizer, WordPiece

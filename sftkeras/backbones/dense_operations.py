@@ -1,0 +1,89 @@
+"""Dense layers, layer norm and activations as few large operations, with their gradients written out.
+
+Stock Keras spends a dozen element-wise operations on a layer norm, each a pass over memory and back. Dense layers are
+two-dimensional matrix products here, which oneDNN fuses with their bias.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+
+def dense(layer: keras.layers.Dense | keras.layers.EinsumDense, x: tf.Tensor) -> tf.Tensor:
+    """`layer` on `x` [rows, inputs], without its activation, as [rows, outputs]."""
+    kernel = tf.reshape(layer.kernel.value, [x.shape[-1], -1])
+    return _product_plus_bias(x, kernel, tf.reshape(layer.bias.value, [-1]))
+
+
+@tf.custom_gradient
+def _product_plus_bias(
+    x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        return (
+            tf.matmul(upstream, kernel, transpose_b=True),
+            tf.matmul(x, upstream, transpose_a=True),
+            _sum_rows(upstream),
+        )
+
+    return tf.nn.bias_add(tf.matmul(x, kernel), bias), gradient
+
+
+def _sum_rows(x: tf.Tensor) -> tf.Tensor:
+    """Sum over the rows of `x` as a matrix product, which oneDNN spreads over the cores and BiasAddGrad does not."""
+    return tf.squeeze(tf.matmul(tf.ones([1, tf.shape(x)[0]], x.dtype), x), 0)
+
+
+def normalise(layer: keras.layers.LayerNormalization, x: tf.Tensor) -> tf.Tensor:
+    """Layer norm of `x` [rows, hidden], computed in float32 as Keras does."""
+    gamma, beta = tf.cast(layer.gamma.value, tf.float32), tf.cast(layer.beta.value, tf.float32)
+    return tf.cast(_layer_norm(tf.cast(x, tf.float32), gamma, beta, tf.constant(layer.epsilon)), x.dtype)
+
+
+@tf.custom_gradient
+def _layer_norm(
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
+    centred = x - tf.reduce_mean(x, -1, keepdims=True)
+    scale = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), -1, keepdims=True) + epsilon)
+    normal = centred * scale
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        inner = upstream * gamma
+        mean = tf.reduce_mean(inner, -1, keepdims=True)
+        along = tf.reduce_mean(inner * normal, -1, keepdims=True)
+        return (inner - mean - normal * along) * scale, _sum_rows(upstream * normal), _sum_rows(upstream), None
+
+    return normal * gamma + beta, gradient
+
+
+def activate(activation: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tensor:
+    """`activation` of `x`, any shape."""
+    return _exact_gelu(x) if activation is exact_gelu else activation(x)
+
+
+@keras.saving.register_keras_serializable("sftkeras")
+def exact_gelu(x: tf.Tensor) -> tf.Tensor:
+    """GELU by the error function, which Hugging Face calls "gelu"; KerasHub's BERT has the tanh approximation."""
+    return keras.activations.gelu(x, approximate=False)
+
+
+@keras.saving.register_keras_serializable("sftkeras")
+def tanh_gelu(x: tf.Tensor) -> tf.Tensor:
+    """GELU by its tanh approximation, which Hugging Face calls "gelu_new"; Keras' own "gelu" is the exact one."""
+    return keras.activations.gelu(x, approximate=True)
+
+
+@tf.custom_gradient
+def _exact_gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    below = 0.5 * (1 + tf.math.erf(x * math.sqrt(0.5)))  # the normal distribution's share below x
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        density = tf.exp(-0.5 * tf.square(x)) * (1 / math.sqrt(2 * math.pi))
+        return upstream * (below + x * density)
+
+    return x * below, gradient
