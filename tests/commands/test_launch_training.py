@@ -1,0 +1,104 @@
+"""A training that `launch` runs: killed, stopped and gone on with, it ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import psutil
+import pytest
+
+STEPS = 8  # of an epoch: 48 rows to train on
+EPOCHS = 3
+
+
+@pytest.fixture
+def launched(tmp_path: Path, tiny_bert_folder: Path, reviews_csv: Path) -> Iterator[Callable[[str], subprocess.Popen]]:
+    running = []
+
+    def start(name: str) -> subprocess.Popen:
+        words = ["--name", name, "--backbone.handle", str(tiny_bert_folder), "--backbone.max_length", "32"]
+        words += ["--data.train", str(reviews_csv), "--training.batch_size", "6", "--training.epochs", str(EPOCHS)]
+        words += [
+            "--resume.allow",
+            "code,task",
+            "--checkpoint.every_steps",
+            "3",
+            "--report.baselines",
+            "false",
+            "--report.bootstrap",
+            "0",
+        ]
+        log = (tmp_path / f"{name}.log").open("ab")
+        command = [sys.executable, "-m", "sftkeras.launch", "--workers", "2", "--", *words]
+        here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        running.append(subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, env=here))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def until_step(folder: Path, name: str, step: int, process: subprocess.Popen) -> None:
+    """Waits until so many steps are recorded on disk."""
+    file = folder / "runs" / name / "state" / "steps.jsonl"
+    end = time.monotonic() + 240
+    while not file.exists() or len(file.read_bytes().splitlines()) < step:
+        assert process.poll() is None, (folder / f"{name}.log").read_text()[-3000:]
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def until_restarted(folder: Path, number: int) -> None:
+    """Waits until `launch` has noticed a death."""
+    end = time.monotonic() + 120
+    while f"({number} of 3)" not in (folder / "disturbed.log").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def weights(folder: Path, name: str) -> dict[str, np.ndarray]:
+    found = {}
+    with h5py.File(folder / "runs" / name / "state" / "best.weights.h5") as file:
+        file.visititems(lambda path, it: found.update({path: it[()]} if isinstance(it, h5py.Dataset) else {}))
+    return found
+
+
+def files(folder: Path, name: str) -> set[str]:
+    """What a run has left, but for event files, of which each start writes one."""
+    run = folder / "runs" / name
+    return {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "tfevents" not in path.name}
+
+
+def test_a_killed_and_stopped_training_ends_as_an_undisturbed_one(
+    launched: Callable[[str], subprocess.Popen], tmp_path: Path
+) -> None:
+    assert launched("whole").wait(400) == 0, (tmp_path / "whole.log").read_text()[-3000:]
+    disturbed = launched("disturbed")
+    until_step(tmp_path, "disturbed", STEPS + 3, disturbed)
+    max(psutil.Process(disturbed.pid).children(), key=lambda child: child.pid).kill()  # the second worker
+    until_restarted(tmp_path, 1)
+    until_step(tmp_path, "disturbed", 2 * STEPS, disturbed)
+    disturbed.send_signal(signal.SIGTERM)
+    log = tmp_path / "disturbed.log"
+    assert disturbed.wait(120) == 75, log.read_text()[-3000:]
+    assert launched("disturbed").wait(400) == 0, log.read_text()[-3000:]
+    said = log.read_text()
+    assert "Worker 1 was killed by SIGKILL. All start again from the last state (1 of 3)." in said
+    assert said.count("Continuing the interrupted run") == 2
+    whole, other = weights(tmp_path, "whole"), weights(tmp_path, "disturbed")
+    assert whole.keys() == other.keys()
+    assert max(np.abs(array - other[name]).max() for name, array in whole.items() if array.dtype.kind == "f") == 0
+    # The second worker has written nothing of its own: the run is that of a process alone.
+    assert files(tmp_path, "whole") == files(tmp_path, "disturbed")
+    assert not [name for name in files(tmp_path, "whole") if "worker" in name]
+    assert (tmp_path / "runs" / "whole.workers" / "worker-1.log").read_text() == ""
