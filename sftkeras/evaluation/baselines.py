@@ -46,7 +46,7 @@ class Baseline:
 
     key: str
     name: str
-    judged: Judged
+    judged: Any
     training_rows: int
     seconds: float
 

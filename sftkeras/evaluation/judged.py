@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,17 @@ class Judged:
         if self.thresholds is None:
             return np.full(len(self.label_names), 0.5)
         return np.asarray(self.thresholds)
+
+    def in_words(self, row: int) -> tuple[str, str]:
+        """The truth and the answer of a row, for people."""
+        return self._word(self.truth[row]), self._word(self.given[row])
+
+    def _word(self, value: Any) -> str:
+        if self.kind == "number":
+            return f"{value:g}"
+        if self.kind == "class":
+            return self.label_names[value]
+        return ", ".join(self.label_names[number] for number in np.flatnonzero(value)) or "none"
 
     def with_answers(self, answers: np.ndarray) -> Judged:
         """Returns the same rows with the answers of another model, whose thresholds are 0.5."""

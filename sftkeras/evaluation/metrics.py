@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sftkeras.evaluation.calibration import expected_calibration_error, reliability
-from sftkeras.evaluation.judged import Judged, LabelKind
+from sftkeras.evaluation.judged import Judged
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -54,6 +54,13 @@ METRICS: dict[str, Metric] = {
     "ece": Metric("Calibration error", "how far probabilities are from the share that is right (ECE)", True, False),
     "brier": Metric("Brier score", "mean squared error of the probabilities", False, False),
     "log_loss": Metric("Log loss", "mean negative log-probability of the truth", False, False),
+    "entity_f1": Metric("Entity F1", "precision and recall of entities in one"),
+    "entity_precision": Metric("Entity precision", "share of the found entities whose characters and label are right"),
+    "entity_recall": Metric("Entity recall", "share of the true entities that were found so"),
+    "partial_f1": Metric("Partial F1", "F1 if an overlap counts half, whatever the label (SemEval 2013)"),
+    "boundary_f1": Metric("Boundary F1", "F1 if the characters must be right, whatever the label (SemEval 2013)"),
+    "label_f1": Metric("Label F1", "F1 if the label must be right and the characters overlap (SemEval 2013)"),
+    "entity_ece": Metric("Calibration error", "how far scores are from the share that is right (ECE)", True, False),
     "mae": Metric("Mean absolute error", "how far an answer is off on average", False, False),
     "rmse": Metric("Root mean squared error", "as the mean absolute error, large errors weigh more", False, False),
     "median_absolute_error": Metric("Median absolute error", "half of all answers are nearer than this", False, False),
@@ -61,8 +68,6 @@ METRICS: dict[str, Metric] = {
     "pearson": Metric("Pearson correlation", "linear agreement of answers and truth", False),
     "spearman": Metric("Spearman correlation", "agreement of the order of answers and truth", False),
 }
-
-HEADLINE: dict[LabelKind, str] = {"class": "accuracy", "classes": "micro_f1", "number": "mae"}
 
 
 class Tally(NamedTuple):
@@ -145,7 +150,7 @@ def _class_tally(judged: Judged) -> Tally:
         hits, answered, actual = (sums[..., part * labels : (part + 1) * labels] for part in range(3))
         return {
             "accuracy": hits.sum(axis=-1) / rows,
-            **_averages(hits, answered, actual),
+            **averages(hits, answered, actual),
             "brier": sums[..., -1] / rows,
             "log_loss": sums[..., -2] / rows,
         }
@@ -168,7 +173,7 @@ def _classes_tally(judged: Judged) -> Tally:
         micro = [part.sum(axis=-1) for part in (hits, answered, actual)]
         return {
             **dict(zip(("micro_precision", "micro_recall", "micro_f1"), precision_recall_f1(*micro), strict=True)),
-            **_averages(hits, answered, actual),
+            **averages(hits, answered, actual),
             "subset_accuracy": sums[..., -4] / rows,
             "hamming_loss": sums[..., -3] / (rows * labels),
             "brier": sums[..., -1] / rows,
@@ -207,7 +212,7 @@ def precision_recall_f1(
     return _ratio(hits, answered), _ratio(hits, actual), _ratio(2 * hits, answered + actual)
 
 
-def _averages(hits: np.ndarray, answered: np.ndarray, actual: np.ndarray) -> dict[str, np.ndarray]:
+def averages(hits: np.ndarray, answered: np.ndarray, actual: np.ndarray) -> dict[str, np.ndarray]:
     """Macro and weighted figures from counts `[..., labels]`.
 
     The macro average is over the labels that occur in truth or answers, as in scikit-learn.
@@ -331,10 +336,11 @@ def _confusion(judged: Judged) -> dict[str, Any]:
     if labels <= MOST_CONFUSION_LABELS:
         confusion["counts"] = counts.tolist()
         confusion["normalised"] = np.round(_ratio(counts, support), 6).tolist()
-    return confusion | {"most_confused": _confused_pairs(counts, names)}
+    return confusion | {"most_confused": confused_pairs(counts, names)}
 
 
-def _confused_pairs(counts: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
+def confused_pairs(counts: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
+    """The most frequent confusions of a matrix whose rows are true labels, with their share of the true label."""
     support = counts.sum(axis=1)
     confusions = counts - np.diag(np.diag(counts))
     order = np.argsort(-confusions, axis=None, kind="stable")[:MOST_CONFUSED_PAIRS]

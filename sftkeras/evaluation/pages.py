@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sftkeras.evaluation import wording
+from sftkeras.evaluation.entity_mistakes import WORDS as FAULTS
 from sftkeras.evaluation.metrics import METRICS, most_confused
 from sftkeras.evaluation.pictures import DESCRIPTIONS, drawable
 
@@ -82,16 +83,25 @@ def _view(report: dict[str, Any]) -> dict[str, Any]:
         "settings": list(wording.flat(report["config"])),
         "export": list(wording.flat(report["export"])),
         "model": list(wording.flat(report["model"])),
+        "faults": _all_faults(report),
         "descriptions": DESCRIPTIONS,
         "numbered": drawable(list(report["per_class"])) != list(report["per_class"]),
         "largest": _largest_bar(report),
+        "time": wording.shares(report["time"]),
     }
+
+
+def _all_faults(report: dict[str, Any]) -> list[tuple[str, int]]:
+    """How many entities of all labels are right, or wrong in each way, in words; nothing for other tasks."""
+    rows = [row["faults"] for row in report["per_class"].values() if "faults" in row]
+    names = {"right": "right", **FAULTS}
+    return [(name, sum(row[fault] for row in rows)) for fault, name in names.items()] if rows else []
 
 
 def _shown_confusion(report: dict[str, Any]) -> dict[str, Any] | None:
     """The matrix, cut to the most confused labels if it is large; None where there is none."""
     confusion = report["confusion"]
-    if report["label_kind"] != "class" or confusion["counts"] is None:
+    if report["label_kind"] not in ("class", "spans") or confusion["counts"] is None:
         return None
     shown = most_confused(np.array(confusion["counts"]), MOST_CONFUSION_LABELS)
     rows = [

@@ -53,6 +53,10 @@ DESCRIPTIONS = {
     ),
     "precision-recall": ("Precision and recall", "Precision over recall, one curve for each label."),
     "learning": ("Learning curves", "Training loss of each step, and training and validation values of each epoch."),
+    "faults": (
+        "What became of the entities",
+        "Bars of the true entities of each label: right, wrong in some way, missed.",
+    ),
     "residuals": ("Errors", "Answers over truth, one dot for each text, and a histogram of the errors."),
 }
 
@@ -81,7 +85,7 @@ def confusion_figure(counts: np.ndarray, names: Sequence[str], limit: int = MOST
     shares = (counts / support)[np.ix_(shown, shown)]
     counts, labels = counts[np.ix_(shown, shown)], [short(names[number]) for number in shown]
     size = 2.6 + 0.42 * len(shown)
-    figure, axes = _axes(max(size, 4.2), max(size - 0.5, 3.6))
+    figure, axes = new_axes(max(size, 4.2), max(size - 0.5, 3.6))
     axes.imshow(shares, cmap=_shades(), vmin=0, vmax=1, aspect="equal")
     cell = (max(size, 4.2) - 1.6) / len(shown)  # inches
     turned = max(map(_columns, labels)) * INCHES_OF_A_LETTER > cell
@@ -116,7 +120,7 @@ def precision_recall_figure(
 
     names = list(names) if for_browser else drawable(names)
     is_label = truth[:, None] == np.arange(len(names)) if truth.ndim == 1 else truth.astype(bool)
-    figure, axes = _axes(5.4, 3.6)
+    figure, axes = new_axes(5.4, 3.6)
     curves = []
     for number in np.flatnonzero(is_label.any(axis=0)):
         precision, recall, _ = precision_recall_curve(is_label[:, number], probabilities[:, number])
@@ -188,7 +192,7 @@ def comparison_figure(rows: Sequence[tuple[str, float, tuple[float, float] | Non
         rows: name, value, and low and high end of the interval.
         title: of the figure on the axis.
     """
-    figure, axes = _axes(7.2, 0.9 + 0.45 * len(rows))
+    figure, axes = new_axes(7.2, 0.9 + 0.45 * len(rows))
     names = drawable([name for name, _, _ in rows])
     for number, (_, value, interval) in enumerate(rows):
         axes.barh(number, value, height=0.62, color=BLUE if number == 0 else GRID)
@@ -265,7 +269,7 @@ def _columns(name: str) -> int:
 
 def _saved(figure: Figure, **options: Any) -> bytes:
     target = io.BytesIO()
-    with _style(), warnings.catch_warnings():
+    with style(), warnings.catch_warnings():
         # In an SVG the browser has the letters that fonts here lack.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(target, bbox_inches="tight", pad_inches=0.08, **options)
@@ -276,7 +280,8 @@ def _saved(figure: Figure, **options: Any) -> bytes:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
+    """Within it, what is drawn looks like the other pictures."""
     import matplotlib as mpl
 
     settings: dict[Any, Any] = {
@@ -292,7 +297,8 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches with one field."""
     figure, axes = _side_by_side_axes(width, height, 1)
     return figure, axes[0]
 
@@ -300,7 +306,7 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
 def _side_by_side_axes(width: float, height: float, count: int) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
-    with _style():
+    with style():
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, list(figure.subplots(1, count, squeeze=False)[0])
 
@@ -308,13 +314,13 @@ def _side_by_side_axes(width: float, height: float, count: int) -> tuple[Figure,
 def _stacked_axes(width: float, height: float) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
-    with _style():
+    with style():
         figure = Figure(figsize=(width, height), layout="constrained")
         return figure, list(figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
 
 
 def _legend(axes: Axes, names: Sequence[str] | None = None) -> None:
-    with _style():
+    with style():
         legend = axes.legend()
     # Set afterwards: matplotlib leaves out lines whose label opens with "_", and reads "$" as a formula.
     for text, name in zip(legend.get_texts(), names or (), strict=bool(names)):

@@ -19,9 +19,8 @@ from sftkeras.errors import SFTError
 from sftkeras.evaluation import pictures
 from sftkeras.evaluation.baselines import Baseline, Baselines
 from sftkeras.evaluation.bootstrap import interval, mcnemar, resample, share_interval
-from sftkeras.evaluation.judged import Judged
-from sftkeras.evaluation.metrics import HEADLINE, METRICS, Scores, confusion_counts, score, tally
-from sftkeras.evaluation.mistakes import worst_mistakes
+from sftkeras.evaluation.kinds import kind_of
+from sftkeras.evaluation.metrics import METRICS, Scores
 from sftkeras.evaluation.pages import html_page, markdown_page
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 # Raised when a key of report.json changes its meaning.
 FORMAT = 1
-TASKS = {"class": "classification", "classes": "classification", "number": "regression"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class RunFacts:
         findings: of the data check: `code`, `severity` ("error" or "warning"), `message`, `count`.
         export: `path`, `version`, `parity`, `size_ratio` and more.
         seconds: how long each stage took; `train` is shown at the top.
+        time: what the training's seconds went into, by part: "input", "compute" and so on.
         examples_per_second: steady training speed.
         versions: of the packages that matter.
         seed: decides the resampling of the intervals.
@@ -60,13 +59,14 @@ class RunFacts:
     findings: Sequence[dict[str, Any]] = ()
     export: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    time: dict[str, float] = field(default_factory=dict)
     examples_per_second: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
     seed: int = 17
 
 
 def write_report(
-    folder: Path, judged: Judged, run: RunFacts, baselines: Baselines, options: ReportConfig
+    folder: Path, judged: Any, run: RunFacts, baselines: Baselines, options: ReportConfig
 ) -> dict[str, Any]:
     """Computes every figure and writes the report into `folder`, which is made if need be.
 
@@ -96,17 +96,18 @@ def write_report(
     return report
 
 
-def make_report(judged: Judged, run: RunFacts, baselines: Baselines, options: ReportConfig) -> dict[str, Any]:
+def make_report(judged: Any, run: RunFacts, baselines: Baselines, options: ReportConfig) -> dict[str, Any]:
     """Returns the report as a dict, pictures left out; see `clean` for what makes it JSON."""
-    scores = score(judged)
-    tallies = [tally(judged), *(tally(baseline.judged) for baseline in baselines.fitted)]
+    kind = kind_of(judged)
+    scores = kind.score(judged)
+    tallies = [kind.tally(judged), *(kind.tally(baseline.judged) for baseline in baselines.fitted)]
     drawn = resample(tallies, options.bootstrap, run.seed) if options.bootstrap else [{} for _ in tallies]
-    headline = HEADLINE[judged.kind]
+    headline = kind.headline
     intervals = _intervals(scores, drawn[0], len(judged))
     return {
         "format": FORMAT,
         "name": run.name,
-        "task": TASKS[judged.kind],
+        "task": kind.task,
         "label_kind": judged.kind,
         "examples": {**run.examples, "test": len(judged)},
         "headline": {
@@ -126,12 +127,13 @@ def make_report(judged: Judged, run: RunFacts, baselines: Baselines, options: Re
             for baseline, resampled in zip(baselines.fitted, drawn[1:], strict=True)
         },
         "baselines_left_out": baselines.left_out,
-        "mistakes": worst_mistakes(judged, options.mistakes),
+        "mistakes": kind.mistakes(judged, options.mistakes),
         "history": list(run.history),
         "findings": list(run.findings),
         "model": run.model,
         "config": run.config,
         "seconds": run.seconds,
+        "time": run.time,
         "examples_per_second": run.examples_per_second,
         "export": {"path": None, "version": None, "parity": None, "size_ratio": None, **run.export},
         "versions": run.versions,
@@ -166,7 +168,7 @@ def _intervals(scores: Scores, drawn: dict[str, np.ndarray], rows: int) -> dict[
 
 def _comparison(
     baseline: Baseline,
-    judged: Judged,
+    judged: Any,
     scores: Scores,
     headline: str,
     drawn: dict[str, np.ndarray],
@@ -177,7 +179,7 @@ def _comparison(
     `gain` is in the figure's own unit (0.064 of accuracy is 6.4 points). `more_than_noise` says whether its paired
     interval lies on one side of zero; None without resampling.
     """
-    metrics = score(baseline.judged).metrics
+    metrics = kind_of(judged).score(baseline.judged).metrics
     sign = 1 if METRICS[headline].higher_is_better else -1
     gain_interval = interval(sign * (drawn[headline] - baseline_drawn[headline])) if drawn else None
     ours, theirs = scores.metrics[headline], metrics[headline]
@@ -196,22 +198,12 @@ def _comparison(
     return facts
 
 
-def _draw(judged: Judged, run: RunFacts, report: dict[str, Any]) -> dict[str, Figure]:
+def _draw(judged: Any, run: RunFacts, report: dict[str, Any]) -> dict[str, Figure]:
     """Figures by name, in the order of the pages."""
     drawings: dict[str, Figure] = {}
     if report["baselines"]:
         drawings["comparison"] = _comparison_figure(report)
-    if judged.kind == "number":
-        drawings["residuals"] = pictures.residual_figure(judged.truth, judged.answers)
-    else:
-        if judged.kind == "class":
-            counts = confusion_counts(judged.truth, judged.given, len(judged.label_names))
-            drawings["confusion"] = pictures.confusion_figure(counts, judged.label_names)
-        right = "share that is right" if judged.kind == "class" else "share that has the label"
-        drawings["reliability"] = pictures.reliability_figure(report["calibration"], right=right)
-        drawings["precision-recall"] = pictures.precision_recall_figure(
-            judged.truth, judged.answers, judged.label_names
-        )
+    drawings |= kind_of(judged).figures(judged, report)
     if learning := pictures.learning_figure(run.history, run.step_losses):
         drawings["learning"] = learning
     return drawings
@@ -225,7 +217,7 @@ def _comparison_figure(report: dict[str, Any]) -> Figure:
     return pictures.comparison_figure(rows, METRICS[metric].title)
 
 
-def _vector_pictures(judged: Judged, drawings: dict[str, Figure]) -> dict[str, str]:
+def _vector_pictures(judged: Any, drawings: dict[str, Figure]) -> dict[str, str]:
     """SVG elements for the HTML page, which shows bars and the confusion matrix as tables of its own."""
     figures = {name: figure for name, figure in drawings.items() if name not in ("comparison", "confusion")}
     if "precision-recall" in figures:

@@ -118,6 +118,37 @@ def flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield prefix + key, value
 
 
+# What the parts of the training's time are, in the order in which they are shown.
+TIME_PARTS = {
+    "start": ("Start", "steps that also trace the graph, such as the first of a process"),
+    "input": ("Input", "waiting for batches"),
+    "compute": ("Compute", "forward and backward pass, and the update"),
+    "all_reduce": ("All-reduce", "adding up the gradients of all devices, once this one's own is there"),
+    "checkpoint": ("Checkpoint", "what saving states takes from the loop"),
+    "validation": ("Validation", "judging the validation texts after each epoch"),
+    "other": ("Other", "logs, best weights, and whatever else is done between steps"),
+}
+
+
+class Share(NamedTuple):
+    """A part of the training's time."""
+
+    title: str
+    meaning: str
+    seconds: float
+    share: float
+
+
+def shares(time: dict[str, float]) -> list[Share]:
+    """The parts that took any time, in order."""
+    total = sum(time.get(part, 0.0) for part in TIME_PARTS)
+    return [
+        Share(title, meaning, time[part], time[part] / total)
+        for part, (title, meaning) in TIME_PARTS.items()
+        if time.get(part)
+    ]
+
+
 def shorten(name: str, most: int = 30) -> str:
     """Cuts a name to `most` characters, on one line."""
     name = " ".join(name.split())

@@ -6,16 +6,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from sftkeras.exporting.fresh_process import Answers
+from sftkeras.exporting.spans import has_spans, spans_of
 
 
 def records(answers: Answers) -> Iterator[dict[str, Any]]:
     """Yields each text's answer as JSON values.
 
-    `probabilities` become {class: probability}; where several labels may hold, `labels` lists them.
+    `probabilities` become {class: probability}; where several labels may hold, `labels` lists them. Spans become a list
+    of `entities`, each {label, score, start, end, text}.
     """
     plain = {name: array.tolist() for name, array in answers.items()}
+    to_record = _entities if has_spans(answers) else _record
     for row in (dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)):
-        yield _record(row)
+        yield to_record(row)
+
+
+def _entities(row: dict[str, Any]) -> dict[str, Any]:
+    return {"entities": spans_of(row)}
 
 
 def _record(row: dict[str, Any]) -> dict[str, Any]:

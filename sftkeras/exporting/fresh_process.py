@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sftkeras.errors import SFTError
+from sftkeras.exporting.spans import joined
 
 Answers = dict[str, np.ndarray]
 
@@ -208,7 +209,7 @@ def _plain(value: Any) -> Any:
 def _in_order(batches: list[Answers], order: np.ndarray) -> Answers:
     """Joins batches whose rows are `order` and puts the rows back to where they were."""
     back = np.argsort(order, kind="stable")
-    return {name: np.concatenate([batch[name] for batch in batches])[back] for name in batches[0]}
+    return {name: array[back] for name, array in joined(batches).items()}
 
 
 def _first_line(message: str) -> str:

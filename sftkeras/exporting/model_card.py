@@ -40,6 +40,13 @@ def _answers(contract: dict[str, Any]) -> str:
     if "label_names" not in task:
         return "One number a text, in the unit of the training data."
     labels = ", ".join(f"`{name}`" for name in task["label_names"])
+    if task["kind"] == "tagging":
+        return (
+            f"The entities in a text, each with one of the labels {labels}: `start` and `end` count characters (code "
+            "points) of the text as it was sent, the end exclusive. `score` is the probability that a word is of such "
+            'an entity, averaged over its words. Rows with fewer entities than others are filled up: `label` "", '
+            "`start` -1."
+        )
     if task.get("multi_label"):
         return f"None, one or several of the labels {labels}: those whose probability reaches {task['threshold']:g}."
     return f"One of the labels {labels}, with the probability of each."
@@ -69,6 +76,8 @@ def _metrics(metrics: dict[str, Any] | None) -> str:
 def _limits(contract: dict[str, Any]) -> str:
     length = contract["max_length"]
     cut = f"Texts are cut to {length} tokens, special tokens included" if length else "The encoder reads whole texts"
+    if contract["task"]["kind"] == "tagging":
+        cut = f"Texts of more than {length} tokens are read in windows that overlap"
     return (
         f"- {cut}.\n"
         "- It knows texts like those it learned from; on other topics or languages its probabilities mean little.\n"

@@ -134,9 +134,9 @@ class _Comparison:
         for array in (self.expected, self.found):
             if len(rows := np.argwhere(~np.isfinite(array))):
                 raise self._error("SFT511", rows[0][0])
-        difference = np.abs(self.expected - self.found) / max(1.0, float(np.abs(self.expected).max()))
+        difference = np.abs(self.expected - self.found) / max(1.0, float(np.abs(self.expected).max(initial=0)))
         self._stop_at(difference > TOLERANCE)
-        return float(difference.max())
+        return float(difference.max(initial=0))
 
     def _stop_at(self, wrong: np.ndarray) -> None:
         if wrong.any():

@@ -25,13 +25,17 @@ def trace_signatures(text_model: TextModel) -> dict[str, tf.types.experimental.C
     """Traces the functions that a SavedModel offers.
 
     `serving_default` answers raw strings and `serve_tokens` answers token numbers, both with all the task's named
-    answers; a model whose encoder reads texts itself has no `serve_tokens`. Where the answers hold probabilities and
+    answers; a model whose encoder reads texts itself, or whose answers are about the characters of a text, has no
+    `serve_tokens`. Where the answers hold probabilities and
     classes there is `classify`, where they hold a value `regress`, which answer serialized tf.Example as TensorFlow
     Serving's calls of these names want it.
     """
     # Functions of their own, so that the graph holds each once however many signatures call it. No autograph: it would
     # rewrite the code of the libraries inside.
-    answer_inputs = tf.function(text_model.answer_features, input_signature=[_input_specs(text_model)], autograph=False)
+    answer_inputs: Callable[[Tensors], Tensors] = text_model.answer_features
+    if not text_model.features.windows:
+        specs = _input_specs(text_model)
+        answer_inputs = tf.function(text_model.answer_features, input_signature=[specs], autograph=False)
 
     names = (TEXT, PAIR) if text_model.features.pairs else (TEXT,)
 
@@ -46,7 +50,7 @@ def trace_signatures(text_model: TextModel) -> dict[str, tf.types.experimental.C
         )
 
     signatures = {"serving_default": answer_texts.get_concrete_function()}
-    if text_model.features.max_length is not None:
+    if text_model.features.max_length is not None and not text_model.features.windows:
         signatures["serve_tokens"] = _serve_tokens(text_model, answer_inputs)
     answers = signatures["serving_default"].structured_outputs
     for method, renamed in serving_outputs(answers).items():

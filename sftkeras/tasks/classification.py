@@ -34,10 +34,17 @@ class Classification:
 
     kind: ClassVar[str] = "classification"
     label_kind: ClassVar[LabelKind] = "class"
+    of_tokens: ClassVar[bool] = False
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Gives logits [batch, classes]."""
         return dense_head(features, len(self.label_names), self.dropout)
+
+    def targets(
+        self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The inputs and the labels as they are."""
+        return inputs, np.asarray(labels)
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Cross-entropy with label smoothing (Szegedy et al., 2016, arXiv:1512.00567), [batch]."""
@@ -66,7 +73,7 @@ class Classification:
         """Probabilities [batch, classes]."""
         return tf.nn.softmax(logits)
 
-    def outputs(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`label` and its `probability` [batch]; `probabilities` and `classes` [batch, classes], in label order."""
         probabilities = self.answers(logits)
         return {
@@ -96,10 +103,17 @@ class MultiLabelClassification:
 
     kind: ClassVar[str] = "classification"
     label_kind: ClassVar[LabelKind] = "classes"
+    of_tokens: ClassVar[bool] = False
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Gives logits [batch, classes]."""
         return dense_head(features, len(self.label_names), self.dropout)
+
+    def targets(
+        self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The inputs and the labels as they are."""
+        return inputs, np.asarray(labels)
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Binary cross-entropy, weighted by class and averaged over the labels, [batch]."""
@@ -125,7 +139,7 @@ class MultiLabelClassification:
         """Each label's own probability, [batch, classes]."""
         return tf.nn.sigmoid(logits)
 
-    def outputs(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`selected` (bool), `probabilities` and `classes`, each [batch, classes], in label order."""
         probabilities = self.answers(logits)
         return {
@@ -144,24 +158,33 @@ class MultiLabelClassification:
         }
 
 
-def make_classification(
-    config: TaskConfig, label_names: tuple[str, ...], label_counts: np.ndarray
+def make(
+    config: TaskConfig, label_names: tuple[str, ...], labels: np.ndarray
 ) -> Classification | MultiLabelClassification:
     """Builds the task for these labels.
 
     Args:
         config: the task's settings.
         label_names: the labels found in the data.
-        label_counts: how many training examples each label has.
+        labels: of the training examples, int32 [examples] or uint8 [examples, classes].
 
     Raises:
         SFTError: SFT411 if `class_weights` leaves a label out, names one that is not there, or is not above zero.
     """
-    weights = _class_weights(config.class_weights, label_names, label_counts)
+    counts = labels.sum(0) if config.multi_label else np.bincount(labels, minlength=len(label_names))
+    weights = _class_weights(config.class_weights, label_names, counts)
     shared = {"dropout": config.dropout, "label_smoothing": config.label_smoothing, "class_weights": weights}
     if config.multi_label:
         return MultiLabelClassification(label_names, threshold=config.threshold, **shared)
     return Classification(label_names, **shared)
+
+
+def restore(settings: dict[str, Any]) -> Classification | MultiLabelClassification:
+    """Builds the task again from its `settings()`, for inference."""
+    names = tuple(settings["label_names"])
+    if settings["multi_label"]:
+        return MultiLabelClassification(names, threshold=settings["threshold"])
+    return Classification(names)
 
 
 def _class_weights(

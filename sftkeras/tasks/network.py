@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.dropout import use_stream_dropout
+from sftkeras.errors import SFTError
 from sftkeras.tasks.task import Task
 from sftkeras.text import Features
 
@@ -51,10 +52,23 @@ def attach_head(backbone: Backbone, task: Task, pooling: Pooling) -> keras.Model
 
     Returns:
         A functional model from the encoder's inputs to float32 logits.
+
+    Raises:
+        SFTError: SFT610 if the task is about tokens and the encoder says nothing of them.
     """
-    network = keras.Model(backbone.encoder.input, task.head(pool(backbone, pooling)), name=task.kind)
+    vectors = _token_vectors(backbone, task) if task.of_tokens else pool(backbone, pooling)
+    network = keras.Model(backbone.encoder.input, task.head(vectors), name=task.kind)
     use_stream_dropout(network)
     return network
+
+
+def _token_vectors(backbone: Backbone, task: Task) -> keras.KerasTensor:
+    """The encoder's token vectors, [batch, length, hidden], as a symbolic tensor."""
+    if "sequence_output" not in backbone.encoder.output:
+        raise SFTError("SFT610", kind=task.kind, reason="this encoder gives no vectors of tokens")
+    if not hasattr(backbone.tokenizer, "with_offsets"):
+        raise SFTError("SFT610", kind=task.kind, reason="its tokenizer does not tell which characters a token is of")
+    return backbone.encoder.output["sequence_output"]
 
 
 def pool(backbone: Backbone, pooling: Pooling) -> keras.KerasTensor:
@@ -89,5 +103,6 @@ class TextModel:
         return self.answer_features(self.features(texts, second_texts))
 
     def answer_features(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Answers model inputs, as `features` gives them."""
-        return self.task.outputs(self.network(inputs, training=False))
+        """Answers what `features` gives."""
+        taken = {name: inputs[name] for name in self.network.input}
+        return self.task.outputs(self.network(taken, training=False), inputs)

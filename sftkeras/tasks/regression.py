@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.config import LabelKind
+from sftkeras.config import LabelKind, TaskConfig
 from sftkeras.tasks.head import dense_head
 
 
@@ -31,10 +31,17 @@ class Regression:
 
     kind: ClassVar[str] = "regression"
     label_kind: ClassVar[LabelKind] = "number"
+    of_tokens: ClassVar[bool] = False
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Gives the standardised number, [batch, 1]."""
         return dense_head(features, 1, self.dropout)
+
+    def targets(
+        self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The inputs and the labels as they are."""
+        return inputs, np.asarray(labels)
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Squared error of the standardised number, [batch]."""
@@ -59,7 +66,7 @@ class Regression:
         """The numbers in the data's unit, [batch]."""
         return tf.squeeze(logits, -1) * self.deviation + self.mean
 
-    def outputs(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`value` [batch]."""
         return {"value": self.answers(logits)}
 
@@ -72,7 +79,12 @@ def _absolute_errors(truths: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
     return tf.abs(truths - answers)
 
 
-def make_regression(dropout: float, targets: np.ndarray) -> Regression:
+def make(config: TaskConfig, label_names: tuple[str, ...], labels: np.ndarray) -> Regression:
     """Builds the task for these training targets [examples] float32."""
-    targets = np.asarray(targets, np.float64)  # float32 loses the deviation of large numbers, such as years in seconds
-    return Regression(float(np.mean(targets)), float(np.std(targets)) or 1.0, dropout)
+    targets = np.asarray(labels, np.float64)  # float32 loses the deviation of large numbers, such as years in seconds
+    return Regression(float(np.mean(targets)), float(np.std(targets)) or 1.0, config.dropout)
+
+
+def restore(settings: dict[str, Any]) -> Regression:
+    """Builds the task again from its `settings()`, for inference."""
+    return Regression(settings["mean"], settings["deviation"])

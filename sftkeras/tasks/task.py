@@ -14,21 +14,43 @@ from sftkeras.config import LabelKind
 class Task(Protocol):
     """One kind of question to a text, learnt from labelled examples.
 
-    A task knows nothing of devices, optimizers or files. Its `outputs`, with `sftkeras.text.TextFeatures` before it, is
-    all that stands between raw strings and answers, in evaluation and in serving alike.
+    A task knows nothing of devices, optimizers or files. Its `outputs`, with the features before it, is all that stands
+    between raw strings and answers, in evaluation and in serving alike.
+
+    Attributes:
+        kind: its name in the settings.
+        label_kind: what a label of it is, in the data.
+        of_tokens: whether its head takes a vector for each token, not one for each text. Its features are then
+            `sftkeras.text.WindowFeatures`: a long text is several rows of a batch, and the features tell where in the
+            text the words of each row are. Otherwise they are `TextFeatures`: a row is a text, or two.
     """
 
     kind: ClassVar[str]
     label_kind: ClassVar[LabelKind]
+    of_tokens: ClassVar[bool]
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
-        """Attaches the head to pooled features [batch, hidden] float32; gives logits [batch, …] float32."""
+        """Attaches the head to features [batch, hidden] or [batch, length, hidden]; gives float32 logits [batch, …]."""
+
+    def targets(
+        self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Makes a batch's model inputs and labels, as the loss takes them, when the batch is put together.
+
+        Args:
+            inputs: what the token cache has of the rows: model inputs, and where words are if `of_tokens`.
+            labels: what the data has of the rows, one item each.
+            random: for what is drawn anew in each epoch; it is a function of (seed, epoch, step) alone.
+
+        Returns:
+            The model inputs, and labels [batch, …].
+        """
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Gives each example's loss, [batch] float32."""
+        """Gives each row's loss, [batch] float32."""
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
-        """Gives each example's weight in the loss, [batch] float32."""
+        """Gives each row's weight in the loss, [batch] float32; `labels` are those of `targets`."""
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """Gives fresh metrics to follow while training; `truths` and `answers` feed them."""
@@ -37,10 +59,15 @@ class Task(Protocol):
         """Gives labels in the form the metrics take."""
 
     def answers(self, logits: tf.Tensor) -> tf.Tensor:
-        """Gives probabilities [batch, classes] or values [batch]: what metrics and reports judge."""
+        """Gives probabilities [batch, …, classes] or values [batch]: what the metrics judge."""
 
-    def outputs(self, logits: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Gives the named answers that a server returns; "probabilities" or "value" holds `answers`."""
+    def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Gives the named answers that a server returns, one row a text.
+
+        Args:
+            logits: of the rows of the model inputs.
+            features: all that the features gave, from which `of_tokens` tasks tell texts and places.
+        """
 
     def settings(self) -> dict[str, Any]:
         """Everything but weights that is needed to build the task again, as plain JSON."""

@@ -29,13 +29,14 @@ FACTS = RunFacts(
     findings=[{"code": "SFT252", "severity": "warning", "message": "12 texts stand twice.", "count": 12}],
     export={"path": "saved_models/movie-sentiment", "version": 1, "parity": 2.4e-6, "size_ratio": 1.002},
     seconds={"train": 231.2, "export": 21.0},
+    time={"start": 6.1, "input": 4.0, "compute": 210.0, "all_reduce": 0.0, "checkpoint": 1.5, "validation": 8.0},
     examples_per_second=71.3,
     versions={"keras": "3.15.1"},
 )
 KEYS = {
     "format", "name", "task", "label_kind", "examples", "headline", "metrics", "intervals", "bootstrap", "per_class",
     "confusion", "calibration", "baselines", "baselines_left_out", "mistakes", "history", "findings", "model", "config",
-    "seconds", "examples_per_second", "export", "versions", "pictures",
+    "seconds", "time", "examples_per_second", "export", "versions", "pictures",
 }  # fmt: skip
 EVIL = '<script>alert("x")</script>'
 

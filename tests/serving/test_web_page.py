@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from half_plus_two import write_half_plus_two
-from page_models import write_classifier, write_several_labels, write_similarity, write_unknown
+from page_models import write_classifier, write_several_labels, write_similarity, write_tagger, write_unknown
 from rest_client import Running, running, serving
 
 from sftkeras.serving.security import Token
@@ -45,6 +45,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_classifier(folder / "odd" / "1", ("<b>bad</b>", HOSTILE))
     write_similarity(folder / "pairs" / "1")
     write_several_labels(folder / "moods" / "1")
+    write_tagger(folder / "tags" / "1")
     write_unknown(folder / "unknown" / "1")
     write_half_plus_two(folder / "half_plus_two" / "1")
     return folder
@@ -97,7 +98,7 @@ def test_by_keyboard_alone_a_text_gets_its_bars(page: Page, rest: Running) -> No
 
 def test_models_and_versions_are_listed_and_chosen_by_keyboard(page: Page, rest: Running) -> None:
     page.goto(rest.url)
-    expect(page.locator("#summary")).to_have_text("6 models, 7 versions answering")
+    expect(page.locator("#summary")).to_have_text("7 models, 8 versions answering")
     expect(page.locator("nav a[aria-current]")).to_have_count(1)
     link = page.get_by_role("link", name="version 1 available").nth(1)
     link.focus()
@@ -141,6 +142,19 @@ def test_several_labels_may_hold_or_none(page: Page, rest: Running) -> None:
     expect(page.locator(".bars .chosen")).to_have_count(2)
     ask(page, "long")
     expect(page.locator(".verdict")).to_have_text("none of the labels")
+
+
+def test_entities_are_marked_where_they_stand(page: Page, rest: Running) -> None:
+    opened(page, rest, "tags")
+    ask(page, "👩‍👩‍👧 a <b>line</b>, 🎬Heat is on")  # places count code points, not UTF-16 units
+    marks = page.locator(".marked mark")
+    expect(marks).to_have_text(["<b><i>tag</i>", "HeatFILM"])
+    expect(marks.nth(0)).to_have_attribute("title", "<i>tag</i>, 75.0 %")
+    assert page.locator(".marked").inner_text().startswith("👩‍👩‍👧 a <b>")
+    assert page.locator(".marked b, .marked i").count() == 0
+    ask(page, "nothing here")
+    expect(page.locator(".verdict")).to_have_text("no entities")
+    expect(page.locator(".marked")).to_have_text("nothing here")
 
 
 def test_an_answer_of_an_unknown_kind_is_shown_as_json(page: Page, rest: Running) -> None:

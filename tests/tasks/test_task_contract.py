@@ -6,7 +6,7 @@ A new task is one more entry of `CASES`.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -17,6 +17,7 @@ import tensorflow as tf
 from sftkeras.tasks import restore_task
 from sftkeras.tasks.classification import Classification, MultiLabelClassification
 from sftkeras.tasks.regression import Regression
+from sftkeras.tasks.tagging import Tagging
 from sftkeras.tasks.task import Task
 
 BATCH = 6
@@ -68,6 +69,13 @@ class Case:
     answers: np.ndarray
     outputs: Outputs
     metrics: dict[str, float]
+    features: dict[str, np.ndarray] = field(default_factory=dict)  # what `outputs` takes beside the logits
+    data_labels: Any = None  # as the data has them, where that is not `labels`
+
+
+def given(case: Case, rows: slice = slice(None)) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """The arguments of `outputs`; the rows must be those of whole texts."""
+    return tf.constant(case.logits[rows]), {name: tf.constant(array[rows]) for name, array in case.features.items()}
 
 
 CLASS_OUTPUTS: Outputs = {
@@ -116,6 +124,45 @@ multi_label = Case(
     },
 )
 values = LOGITS[:, 0] * 30 + 250
+
+# Six texts of a window each, of up to five words of two letters: padding has no place, and the third token no word.
+WORDS = "ab cd ef gh ij"
+STARTS = np.tile(np.array([0, 0, 0, 3, 6, 9, 0], np.int32), (BATCH, 1))
+ENDS = np.tile(np.array([0, 2, 0, 5, 8, 11, 0], np.int32), (BATCH, 1))
+ENDS[5, 4:] = 0
+IS_WORD = ENDS > 0
+SPANS = [np.array(spans, np.int32).reshape(-1, 3) for spans in ([[0, 5, 2]], [], [[3, 5, 0], [6, 11, 0]], [], [], [])]
+TAGS = np.where(IS_WORD, 0, -1).astype(np.int32)
+TAGS[0, [1, 3]] = (5, 6)
+TAGS[2, [3, 4, 5]] = (1, 1, 2)
+TAG_LOGITS = RANDOM.normal(0, 1, (BATCH, 7, 7)).astype(np.float32)
+TAG_LOGITS[:3] += 20 * np.eye(7, dtype=np.float32)[np.maximum(TAGS[:3], 0)]  # the first three texts are known
+TAG_LOGITS[3:, :, 0] += 20  # and the others said to have no entity,
+TAG_LOGITS[5, 1, 1] += 40  # but for one that there is not
+tag_losses = -np.take_along_axis(log_softmax(TAG_LOGITS.astype(np.float64)), np.maximum(TAGS, 0)[..., None], -1)[..., 0]
+tagging = Case(
+    Tagging(NAMES),
+    TAGS,
+    TAG_LOGITS,
+    (tag_losses * IS_WORD).sum(1) / IS_WORD.sum(1),
+    IS_WORD.sum(1),
+    np.exp(log_softmax(TAG_LOGITS)),
+    {
+        "label": (tf.string, (BATCH, 2)),
+        "score": (tf.float32, (BATCH, 2)),
+        "start": (tf.int32, (BATCH, 2)),
+        "end": (tf.int32, (BATCH, 2)),
+        "text": (tf.string, (BATCH, 2)),
+    },
+    {"entity_f1": 2 * 3 / (3 + 4)},
+    {
+        "word_starts": STARTS,
+        "word_ends": ENDS,
+        "text_number": np.arange(BATCH, dtype=np.int32),
+        "texts": np.array([WORDS] * BATCH, object),
+    },
+    SPANS,
+)
 CASES = {
     "classification": classification,
     "smoothed classification": replace(
@@ -147,6 +194,8 @@ CASES = {
         {"value": (tf.float32, (BATCH,))},
         {"mae": float(np.abs(values - NUMBERS).mean()), "rmse": float(np.sqrt(((values - NUMBERS) ** 2).mean()))},
     ),
+    "tagging": tagging,
+    "free tagging": replace(tagging, task=Tagging(NAMES, constrained_decoding=False)),
 }
 
 
@@ -159,6 +208,16 @@ def test_the_loss_is_the_formula(case: Case) -> None:
     loss = case.task.loss(tf.constant(case.labels), tf.constant(case.logits))
     assert loss.dtype == tf.float32
     np.testing.assert_allclose(loss, case.loss, rtol=1e-4, atol=1e-5)
+
+
+def test_labels_of_the_data_become_those_of_the_loss(case: Case) -> None:
+    tokens = {"token_ids": np.ones((BATCH, 7), np.int32)}
+    places = {name: case.features[name] for name in ("word_starts", "word_ends") if name in case.features}
+    labels = case.labels if case.data_labels is None else case.data_labels
+    inputs, found = case.task.targets(tokens | places, labels, np.random.default_rng(1))
+    assert set(inputs) == {"token_ids"}  # what the network takes, and nothing else
+    np.testing.assert_array_equal(found, case.labels)
+    assert found.dtype == case.labels.dtype
 
 
 def test_the_loss_of_hopeless_logits_is_finite(case: Case) -> None:
@@ -177,25 +236,35 @@ def test_answers_are_probabilities_or_values(case: Case) -> None:
 
 
 def test_outputs_have_their_names_types_and_shapes(case: Case) -> None:
-    outputs = case.task.outputs(tf.constant(case.logits))
+    outputs = case.task.outputs(*given(case))
     assert {name: (output.dtype, tuple(output.shape)) for name, output in outputs.items()} == case.outputs
 
 
 def test_outputs_are_the_same_in_a_graph_and_for_no_rows(case: Case) -> None:
-    spec = tf.TensorSpec([None, case.logits.shape[1]], tf.float32)
-    in_graph = tf.function(case.task.outputs, input_signature=[spec], autograph=False)
-    eager = case.task.outputs(tf.constant(case.logits))
-    for name, output in in_graph(tf.constant(case.logits)).items():
+    arguments = given(case)
+    specs = tf.nest.map_structure(lambda tensor: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype), arguments)
+    in_graph = tf.function(case.task.outputs, input_signature=specs, autograph=False)
+    eager = case.task.outputs(*arguments)
+    for name, output in in_graph(*arguments).items():
         if output.dtype == tf.float32:
             np.testing.assert_allclose(output, eager[name], rtol=1e-6)
         else:
             np.testing.assert_array_equal(output, eager[name])
-    for name, output in in_graph(tf.zeros([0, case.logits.shape[1]])).items():
-        assert tuple(output.shape) == (0, *case.outputs[name][1][1:])
+    for name, output in in_graph(*given(case, slice(0))).items():
+        width = (0,) if case.task.of_tokens else case.outputs[name][1][1:]  # of spans, the most that a text has
+        assert tuple(output.shape) == (0, *width)
 
 
 def test_outputs_agree_with_the_answers(case: Case) -> None:
-    outputs = {name: output.numpy() for name, output in case.task.outputs(tf.constant(case.logits)).items()}
+    outputs = {name: output.numpy() for name, output in case.task.outputs(*given(case)).items()}
+    if "start" in outputs:
+        assert outputs["start"].tolist() == [[0, -1], [-1, -1], [3, 6], [-1, -1], [-1, -1], [0, -1]]
+        assert outputs["end"].tolist() == [[5, -1], [-1, -1], [5, 11], [-1, -1], [-1, -1], [2, -1]]
+        assert [row[0].decode() for row in outputs["label"]] == ["très bon", "", "bad", "", "", "bad"]
+        assert [row[0].decode() for row in outputs["text"]] == ["ab cd", "", "cd", "", "", "ab"]
+        sure = case.answers[2, 3, 1:3].sum()  # that the word is of a "bad" entity, at its beginning or within
+        assert outputs["score"][2, 0] == pytest.approx(sure, rel=1e-5)
+        return
     if "value" in outputs:
         np.testing.assert_array_equal(outputs["value"], case.task.answers(tf.constant(case.logits)))
         return
@@ -230,19 +299,19 @@ def test_a_restored_task_answers_alike(case: Case) -> None:
     restored = restore_task(settings)
     assert type(restored) is type(case.task)
     assert restored.settings() == case.task.settings()
-    expected = case.task.outputs(tf.constant(case.logits))
-    for name, output in restored.outputs(tf.constant(case.logits)).items():
+    expected = case.task.outputs(*given(case))
+    for name, output in restored.outputs(*given(case)).items():
         np.testing.assert_array_equal(output, expected[name])
 
 
 def test_the_head_gives_float32_logits_whatever_the_precision(case: Case) -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        features = keras.Input((4,), dtype="bfloat16")
+        features = keras.Input((None, 4) if case.task.of_tokens else (4,), dtype="bfloat16")
         logits = case.task.head(features)
     finally:
         keras.config.set_dtype_policy("float32")
     assert logits.dtype == "float32"
-    assert logits.shape == (None, case.logits.shape[1])
+    assert logits.shape == (None, *((None,) if case.task.of_tokens else ()), case.logits.shape[-1])
     network = keras.Model(features, logits)
     assert {weight.dtype for weight in network.weights} == {"float32"}

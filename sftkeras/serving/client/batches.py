@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sftkeras.exporting.spans import joined
 from sftkeras.serving.client.contract import Arrays, Signature
 from sftkeras.serving.client.errors import ClientError
 from sftkeras.serving.client.tensors import STRING
@@ -32,13 +33,13 @@ class Batches:
         """Puts the answers to the parts together, row by row as the inputs were.
 
         Raises:
-            ClientError: FAILED_PRECONDITION if rows of different parts have different shapes.
+            ClientError: FAILED_PRECONDITION if rows of different parts have different shapes, and are no spans.
         """
         if len(answers) == 1:
             return answers[0]
         back = np.argsort(self.order, kind="stable")
         try:
-            return {name: np.concatenate([answer[name] for answer in answers])[back] for name in answers[0]}
+            return {name: array[back] for name, array in joined(answers).items()}
         except ValueError as error:
             problem = (
                 f"answers to parts of a long input do not fit together ({error}): send no more rows than batch_size"

@@ -115,7 +115,7 @@ class Client:
 
         Returns:
             One record a text: `label`, `probability` and `probabilities` by class; `labels` where several may hold;
-            `value` for a regression.
+            `value` for a regression; `entities` for tagging, each with `label`, `score`, `start`, `end` and `text`.
         """
         return list(records(self.answer_arrays(texts, pairs))) if len(texts) else []
 

@@ -13,6 +13,7 @@ export function element(tag, attributes = {}, ...children) {
 const views = [
   { fits: (answer) => isNumbers(answer.probabilities) && sameLength(answer.classes, answer.probabilities), show: bars },
   { fits: (answer) => typeof answer.value === "number", show: number },
+  { fits: (answer) => isNumbers(answer.start) && sameLength(answer.start, answer.end), show: spans },
 ];
 
 /** Shows one record of named answers, such as {label, probability, classes, probabilities}; a lone answer has no name. */
@@ -45,6 +46,23 @@ function bar(label, probability, isChosen) {
 
 function number({ value }) {
   return [element("p", { class: "verdict" }, value.toLocaleString("en", { maximumSignificantDigits: 7 }))];
+}
+
+/** Marks the entities in the text that was asked. Their places count code points, as `Array.from` does. */
+function spans({ label, score, start, end }, texts) {
+  const characters = Array.from(texts?.[0] ?? "");
+  const slice = (from, to) => characters.slice(from, to).join("");
+  const shown = element("p", { class: "marked", dir: "auto" });
+  const found = start.map((_, place) => place).filter((place) => start[place] >= 0);
+  let done = 0;
+  for (const place of found) {
+    const title = score ? `${label[place]}, ${percent(score[place])}` : label[place];
+    const name = element("span", { class: "label" }, label[place]);
+    shown.append(slice(done, start[place]), element("mark", { title }, slice(start[place], end[place]), name));
+    done = end[place];
+  }
+  shown.append(slice(done));
+  return found.length ? [shown] : [element("p", { class: "verdict" }, "no entities"), shown];
 }
 
 function percent(share) {

@@ -1,0 +1,154 @@
+"""How a report judges each kind of label: one line a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sftkeras.config import LabelKind
+from sftkeras.evaluation import entity_pictures, pictures
+from sftkeras.evaluation.baselines import Baselines, fit_baselines
+from sftkeras.evaluation.entities import entity_tally, read_entities, score_entities
+from sftkeras.evaluation.entity_baselines import fit_entity_baselines
+from sftkeras.evaluation.entity_mistakes import worst_entity_mistakes
+from sftkeras.evaluation.judged import Judged
+from sftkeras.evaluation.metrics import Scores, Tally, confusion_counts, score, tally
+from sftkeras.evaluation.mistakes import worst_mistakes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Report = dict[str, Any]
+Figures = dict[str, "Figure"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the report of one kind of label is made of. `Any` is what `judged` gives, which has at least the rows'
+    `texts`, `pairs` and `places`, its `kind`, and `in_words`.
+
+    Attributes:
+        task: what the report calls the task.
+        headline: the figure at the top.
+        outputs: the answers of an exported version that are judged.
+        judged: (rows, truth, answers, task settings, label names) → what is judged.
+        score: all figures.
+        tally: the additive facts they come from.
+        mistakes: (judged, how many) → what to look at first.
+        figures: (judged, report) → pictures by name.
+        baselines: (read_texts, training truth, judged, seed) → simple models on the same rows.
+    """
+
+    task: str
+    headline: str
+    outputs: tuple[str, ...]
+    judged: Callable[..., Any]
+    score: Callable[[Any], Scores]
+    tally: Callable[[Any], Tally]
+    mistakes: Callable[[Any, int], list[dict[str, Any]]]
+    figures: Callable[[Any, Report], Figures]
+    baselines: Callable[..., Baselines]
+
+
+def kind_of(judged: Any) -> Kind:
+    """How to treat what was judged."""
+    return KINDS[judged.kind]
+
+
+# ---- from an exported version's answers to what is judged
+
+
+def _probabilities(kind: LabelKind) -> Callable[..., Judged]:
+    def make(
+        rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray], task: dict[str, Any], names: tuple[str, ...]
+    ) -> Judged:
+        thresholds = np.full(len(names), task["threshold"]) if kind == "classes" else None
+        return Judged(
+            kind, names, **rows, truth=np.asarray(truth), answers=answers["probabilities"], thresholds=thresholds
+        )
+
+    return make
+
+
+def _values(
+    rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray], task: dict[str, Any], names: tuple[str, ...]
+) -> Judged:
+    return Judged("number", names, **rows, truth=np.asarray(truth), answers=answers["value"])
+
+
+def _entities(
+    rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray], task: dict[str, Any], names: tuple[str, ...]
+) -> Any:
+    return read_entities(rows, truth, answers, names)
+
+
+# ---- figures
+
+
+def _class_figures(judged: Judged, report: Report) -> Figures:
+    counts = confusion_counts(judged.truth, judged.given, len(judged.label_names))
+    return {
+        "confusion": pictures.confusion_figure(counts, judged.label_names),
+        "reliability": pictures.reliability_figure(report["calibration"]),
+        "precision-recall": _precision_recall(judged),
+    }
+
+
+def _classes_figures(judged: Judged, report: Report) -> Figures:
+    return {
+        "reliability": pictures.reliability_figure(report["calibration"], right="share that has the label"),
+        "precision-recall": _precision_recall(judged),
+    }
+
+
+def _precision_recall(judged: Judged) -> Figure:
+    return pictures.precision_recall_figure(judged.truth, judged.answers, judged.label_names)
+
+
+def _number_figures(judged: Judged, report: Report) -> Figures:
+    return {"residuals": pictures.residual_figure(judged.truth, judged.answers)}
+
+
+def _entity_figures(judged: Any, report: Report) -> Figures:
+    confusion = report["confusion"]
+    figures = {
+        "faults": entity_pictures.fault_figure(report["per_class"]),
+        "confusion": pictures.confusion_figure(np.array(confusion["counts"]), confusion["labels"]),
+    }
+    if report["calibration"]:
+        figures["reliability"] = pictures.reliability_figure(report["calibration"])
+    return figures
+
+
+_OF_PROBABILITIES: dict[str, Any] = {
+    "task": "classification",
+    "outputs": ("probabilities",),
+    "score": score,
+    "tally": tally,
+    "mistakes": worst_mistakes,
+    "baselines": fit_baselines,
+}
+
+KINDS: dict[LabelKind, Kind] = {
+    "class": Kind(**_OF_PROBABILITIES, headline="accuracy", judged=_probabilities("class"), figures=_class_figures),
+    "classes": Kind(
+        **_OF_PROBABILITIES, headline="micro_f1", judged=_probabilities("classes"), figures=_classes_figures
+    ),
+    "number": Kind(
+        "regression", "mae", ("value",), _values, score, tally, worst_mistakes, _number_figures, fit_baselines
+    ),
+    "spans": Kind(
+        "tagging",
+        "entity_f1",
+        ("label", "score", "start", "end"),
+        _entities,
+        score_entities,
+        entity_tally,
+        worst_entity_mistakes,
+        _entity_figures,
+        fit_entity_baselines,
+    ),
+}
