@@ -10,13 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sftkeras.data.augmentation import RewrittenTexts, make_variants
     from sftkeras.data.batches import BatchPlan, length_histogram
-    from sftkeras.data.examples import Examples
+    from sftkeras.data.changes import describe_augmentation, describe_cleaning
+    from sftkeras.data.examples import Examples, Texts
     from sftkeras.data.findings import DataError, Finding
     from sftkeras.data.first_look import quick_check
     from sftkeras.data.labels import LabelKind
     from sftkeras.data.load import LabelledData, load_data, load_file
-    from sftkeras.data.row_inputs import RawTexts, RowInputs
+    from sftkeras.data.row_inputs import RawTexts, RowInputs, Variants
     from sftkeras.data.show import describe, describe_lengths, print_findings, show_findings
     from sftkeras.data.tokens import TokenCache, tokenise
 
@@ -28,13 +30,19 @@ _HOMES = {
     "LabelKind": "labels",
     "LabelledData": "load",
     "RawTexts": "row_inputs",
+    "RewrittenTexts": "augmentation",
     "RowInputs": "row_inputs",
+    "Texts": "examples",
     "TokenCache": "tokens",
+    "Variants": "row_inputs",
     "describe": "show",
+    "describe_augmentation": "changes",
+    "describe_cleaning": "changes",
     "describe_lengths": "show",
     "length_histogram": "batches",
     "load_data": "load",
     "load_file": "load",
+    "make_variants": "augmentation",
     "print_findings": "show",
     "show_findings": "show",
     "quick_check": "first_look",
@@ -49,13 +57,19 @@ __all__ = [
     "LabelKind",
     "LabelledData",
     "RawTexts",
+    "RewrittenTexts",
     "RowInputs",
+    "Texts",
     "TokenCache",
+    "Variants",
     "describe",
+    "describe_augmentation",
+    "describe_cleaning",
     "describe_lengths",
     "length_histogram",
     "load_data",
     "load_file",
+    "make_variants",
     "print_findings",
     "quick_check",
     "show_findings",

@@ -19,7 +19,7 @@ class BatchPlan:
     are sorted by length throughout.
 
     Args:
-        lengths: [n] int32, tokens of every row.
+        lengths: [n] int32, tokens of every row; or [variants, n], where epoch e has number e modulo how many there are.
         rows: the rows to plan for, always in the same order.
         batch_size: rows of a batch.
         seed: with the epoch, decides the order.
@@ -30,6 +30,7 @@ class BatchPlan:
     Attributes:
         examples: rows of an epoch.
         steps: batches of an epoch.
+        seed: as given.
     """
 
     def __init__(
@@ -46,10 +47,10 @@ class BatchPlan:
             raise ValueError(f"nothing to plan: {len(rows)} rows in batches of {batch_size}")
         self.examples = len(rows)
         self.steps = -(-len(rows) // batch_size)
-        self._lengths = lengths
+        self._lengths = np.atleast_2d(lengths)
         self._rows = np.asarray(rows, np.int32)
         self._batch_size = batch_size
-        self._seed = seed
+        self.seed = seed
         self._shuffle = shuffle
         self._group_by_length = group_by_length
         self._multiple = multiple
@@ -77,7 +78,7 @@ class BatchPlan:
             rows = self._window(epoch, window)[step - self._bounds[window]]
         else:
             rows = self._epoch_order(epoch if self._shuffle else 0)[step * self._batch_size :][: self._batch_size]
-        longest = int(self._lengths[rows].max())
+        longest = int(self.lengths(epoch)[rows].max())
         return rows, -(-longest // self._multiple) * self._multiple
 
     def padding(self, epoch: int = 0) -> float:
@@ -86,24 +87,28 @@ class BatchPlan:
         for step in range(self.steps):
             rows, length = self.batch(epoch, step)
             cells += len(rows) * length
-            tokens += int(self._lengths[rows].sum())
+            tokens += int(self.lengths(epoch)[rows].sum())
         return 1 - tokens / cells
+
+    def lengths(self, epoch: int) -> np.ndarray:
+        """Returns the length of every row in an epoch, [n] int32."""
+        return self._lengths[epoch % len(self._lengths)]
 
     def _draw_order(self, epoch: int) -> np.ndarray:
         if self._shuffle:
             order = self._rows.copy()
-            np.random.default_rng([self._seed, epoch]).shuffle(order)
+            np.random.default_rng([self.seed, epoch]).shuffle(order)
             return order
         if self._group_by_length:
-            return self._rows[np.argsort(self._lengths[self._rows], kind="stable")]
+            return self._rows[np.argsort(self.lengths(epoch)[self._rows], kind="stable")]
         return self._rows
 
     def _sort_window(self, epoch: int, window: int) -> list[np.ndarray]:
         first, end = int(self._bounds[window]), int(self._bounds[window + 1])
         rows = self._epoch_order(epoch)[first * self._batch_size : end * self._batch_size]
-        rows = rows[np.argsort(self._lengths[rows], kind="stable")]
+        rows = rows[np.argsort(self.lengths(epoch)[rows], kind="stable")]
         # Window + 1: NumPy seeds a generator alike from [seed, epoch] and [seed, epoch, 0].
-        random = np.random.default_rng([self._seed, epoch, window + 1])
+        random = np.random.default_rng([self.seed, epoch, window + 1])
         whole, rest = divmod(len(rows), self._batch_size)
         # The epoch's smaller last batch is cut from a random place, lest it always hold the longest texts.
         cut = int(random.integers(whole + 1)) * self._batch_size if rest else 0

@@ -11,6 +11,7 @@ import numpy as np
 
 from sftkeras.data.examples import Examples
 from sftkeras.data.findings import SHOWN, Finding, finding, line_of, place
+from sftkeras.data.joining import UNSPACED
 from sftkeras.data.repeats import Repeats
 from sftkeras.errors import did_you_mean
 
@@ -29,6 +30,7 @@ def check(examples: Examples, splits: Splits, repeats: Repeats) -> list[Finding]
         *one_label_only(examples, splits),
         *rare_labels(examples, splits),
         *absent_labels(examples, splits),
+        *cut_words(examples),
         *duplicates(examples, repeats),
         *conflicting_labels(examples, repeats),
         *leaks(examples, repeats),
@@ -40,18 +42,24 @@ def label_counts(examples: Examples, rows: np.ndarray | range) -> np.ndarray:
     counts = np.zeros(len(examples.label_names), np.int64)
     for begin in range(0, len(rows), _CHUNK):
         chunk = rows[begin : begin + _CHUNK]
-        labels = examples.labels[chunk.start : chunk.stop] if isinstance(chunk, range) else examples.labels[chunk]
-        if examples.label_kind == "classes":
+        labels = _labels(examples, slice(chunk.start, chunk.stop) if isinstance(chunk, range) else chunk)
+        if labels.ndim == 2:
             counts += labels.sum(axis=0, dtype=np.int64)
         else:
             counts += np.bincount(labels, minlength=len(counts))
     return counts
 
 
+def _labels(examples: Examples, rows: slice | np.ndarray) -> np.ndarray:
+    """The class id of each row, or where a row may have several labels, which it has, [rows, classes]."""
+    labels = examples.labels[rows]
+    return labels.members() if examples.label_kind == "spans" else labels
+
+
 def _rows_of_label(examples: Examples, label: int, begin: int, end: int) -> Iterator[int]:
     for chunk in range(begin, end, _CHUNK):
-        labels = examples.labels[chunk : min(chunk + _CHUNK, end)]
-        has = labels[:, label] > 0 if examples.label_kind == "classes" else labels == label
+        labels = _labels(examples, slice(chunk, min(chunk + _CHUNK, end)))
+        has = labels[:, label] > 0 if labels.ndim == 2 else labels == label
         yield from (np.flatnonzero(has) + chunk).tolist()
 
 
@@ -84,6 +92,8 @@ def unknown_labels(examples: Examples) -> Iterator[Finding]:
 
 def one_label_only(examples: Examples, splits: Splits) -> Iterator[Finding]:
     """All training rows have the same label, label set or number."""
+    if examples.label_kind == "spans":  # each row is many decisions
+        return
     rows = splits["train"]
     first = examples.label_ids[rows[0]]
     for begin in range(0, len(rows), _CHUNK):
@@ -133,6 +143,37 @@ def absent_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
         counts = label_counts(examples, splits[part])
         for label in np.flatnonzero(counts == 0).tolist()[:_LABELS_NAMED]:
             yield finding("SFT225", "warning", 1, label=f'"{examples.label_names[label]}"', part=part)
+
+
+def cut_words(examples: Examples) -> Iterator[Finding]:
+    """Entities that begin or end inside a word: they are learned and found as whole words."""
+    if examples.label_kind != "spans":
+        return
+    cut: list[tuple[int, str]] = []  # rows, and the first one's words
+    row = 0
+    for texts, _ in examples.text_batches(_CHUNK):
+        for text, spans in zip(texts, examples.labels[row : row + len(texts)], strict=True):
+            for start, end, _ in spans.tolist():
+                if _inside_word(text, start) or _inside_word(text, end):
+                    cut.append((row, text[start:end] if not cut else ""))
+            row += 1
+    if cut:
+        places = examples.places(list(dict.fromkeys(row for row, _ in cut))[:SHOWN])
+        yield finding(
+            "SFT257",
+            "warning",
+            len(cut),
+            places,
+            entities=f"{len(cut):,}",
+            entity=f'"{cut[0][1]}"',
+            place=place(*places[0]),
+        )
+
+
+def _inside_word(text: str, at: int) -> bool:
+    """Whether a place in a text stands between two letters or digits of one word."""
+    beside = text[max(at - 1, 0) : at + 1]
+    return 0 < at < len(text) and all(letter.isalnum() and not UNSPACED.match(letter) for letter in beside)
 
 
 def _first(rows: Iterator[int]) -> list[int]:

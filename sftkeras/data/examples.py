@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from sftkeras.data.labels import LabelKind
+from sftkeras.data.span_labels import SpanLabels
+
+
+class Texts(Protocol):
+    """The texts of examples, as `Examples` has them or rewritten: what model inputs are made of.
+
+    Attributes:
+        fingerprint: hash of all that decides them.
+    """
+
+    fingerprint: str
+
+    def __len__(self) -> int: ...
+
+    def texts(self, rows: Sequence[int] | np.ndarray) -> list[str]:
+        """Returns the texts of some rows, in their order."""
+
+    def text_batches(self, size: int) -> Iterator[tuple[list[str], list[str] | None]]:
+        """Yields texts and second texts of all rows in order, at most `size` at once."""
 
 
 class Examples:
@@ -21,10 +40,12 @@ class Examples:
         file_ends: for each file, the row after its last.
         label_kind: what a label is.
         label_names: names of the classes, in the order of their ids; () for numbers.
-        labels: [n] int32 class ids | [n, classes] uint8 | [n] float32, mapped from disk.
-        label_ids: [n] int32, equal for rows with equal labels: class ids, numbers of label sets, or a float's bits.
+        labels: [n] int32 class ids | [n, classes] uint8 | [n] float32 | the spans of n rows, mapped from disk.
+        label_ids: [n] int32, equal for rows with equal labels: class ids, numbers of label sets, a float's bits, or a
+            checksum of spans.
         label_sets: the class ids of each label set, by its number; empty unless rows have several labels.
         hashes: [n] uint64, equal for equal texts (and pairs), whatever their case and outer spaces.
+        weights: [n] float32, what each row counts in the loss; None if the data does not say.
     """
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any], file_names: Sequence[str]) -> None:
@@ -35,12 +56,16 @@ class Examples:
         self.label_names: tuple[str, ...] = tuple(manifest["label_names"])
         self.label_sets = [tuple(labels) for labels in manifest["label_sets"]]
         # Plain arrays over the mappings: np.memmap itself pays a Python call for each slice.
-        self.labels: np.ndarray = np.asarray(np.load(folder / "labels.npy", mmap_mode="r"))
+        self.labels: Any = np.asarray(np.load(folder / "labels.npy", mmap_mode="r"))
         self.hashes: np.ndarray = np.asarray(np.memmap(folder / "hashes.raw", np.uint64, "r"))
+        weights = folder / "weights.raw"
+        self.weights = np.asarray(np.memmap(weights, np.float32, "r")) if weights.exists() else None
         if self.label_kind == "classes":
             self.label_ids: np.ndarray = np.asarray(np.load(folder / "sets.npy", mmap_mode="r"))
         else:
             self.label_ids = self.labels.view(np.int32)
+        if self.label_kind == "spans":
+            self.labels = SpanLabels.open(folder, len(self.label_names))
         self._starts = np.array(manifest["batch_starts"], np.int64)
         self._table = pa.ipc.open_file(pa.memory_map(str(folder / "examples.arrow")))
 
@@ -83,6 +108,9 @@ class Examples:
             return f"{self.labels[row]:g}"
         if self.label_kind == "class":
             return f'"{self.label_names[self.labels[row]]}"'
+        if self.label_kind == "spans":
+            spans = next(iter(self.labels[row : row + 1])).tolist()
+            return ", ".join(f'"{self.label_names[label]}" {start}-{end}' for start, end, label in spans) or "no entity"
         return ", ".join(f'"{self.label_names[label]}"' for label in self.label_sets[self.label_ids[row]]) or "no label"
 
     def _cells(self, column: str, rows: Sequence[int] | np.ndarray) -> list[Any]:

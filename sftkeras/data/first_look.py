@@ -7,34 +7,48 @@ from __future__ import annotations
 
 import math
 
-from sftkeras.config import DataConfig
+from sftkeras.config import DataConfig, LabelKind
 from sftkeras.data.blocks import check_columns
 from sftkeras.data.read import read_blocks, wanted_columns
 from sftkeras.data.sources import PARTS, Source, find_source
+from sftkeras.data.text_tables import check_augmentation
 from sftkeras.errors import SFTError
 
 
-def quick_check(config: DataConfig) -> None:
+def quick_check(config: DataConfig, label_kind: LabelKind = "class") -> None:
     """Checks that the files are there and have the columns that the settings name.
 
     A data set of the hub, or a `pypi:` file that is not in the cache, is left to `load_data`.
 
+    Args:
+        label_kind: what a label is.
+
     Raises:
-        SFTError: SFT104 without data.train; SFT201 to SFT205 and others of `read_blocks`; SFT231 for a wrong split.
+        SFTError: SFT104 without data.train; SFT201 to SFT205 and others of `read_blocks`; SFT231 for a wrong split,
+            SFT256 for pairs where a label is spans, and those of `check_augmentation`.
     """
     if not config.train:
         raise SFTError("SFT104", flag="--data.train", remedy="Give a file of labelled examples.")
     check_split(config)
-    wanted = wanted_columns(config)
+    check_augmentation(config.augmentation, label_kind)
+    if label_kind == "spans" and config.pair:
+        raise SFTError("SFT256")
     for part in PARTS:
+        wanted = wanted_columns(config, part)
         handle = getattr(config, part)
         source = _source_at_hand(handle, part) if handle else None
         if source is None:
             continue
+        if label_kind == "spans":
+            from sftkeras.data.tagged import find_layout, tagged_blocks
+
+            wanted = find_layout(source, config).columns
         if source.format == "parquet":
             from sftkeras.data.read_arrow import parquet_columns
 
             check_columns(source, parquet_columns(source), wanted)
+        elif label_kind == "spans":
+            next(tagged_blocks(source, config), None)
         else:
             next(read_blocks(source, wanted, config), None)
 

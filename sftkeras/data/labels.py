@@ -10,9 +10,8 @@ import numpy as np
 
 from sftkeras.config import LabelKind
 from sftkeras.data.findings import Fault
-from sftkeras.errors import SFTError, did_you_mean
-
-MOST_LABELS = 10_000  # more different labels than this are surely not the labels of a classification
+from sftkeras.data.label_names import LabelNames
+from sftkeras.data.span_labels import SpansReader
 
 # Cells are learned once: how many different ones are remembered at most.
 _REMEMBERED = 1 << 20
@@ -32,7 +31,7 @@ def label_reader(
     label_names: Mapping[str, str] | None,
     separator: str,
     known: Sequence[str] | None = None,
-) -> ClassReader | ClassesReader | NumberReader:
+) -> ClassReader | ClassesReader | NumberReader | SpansReader:
     """Makes the reader for a kind of label.
 
     Args:
@@ -43,7 +42,9 @@ def label_reader(
     """
     if kind == "number":
         return NumberReader(column)
-    names = _Names(column, label_names, known)
+    if kind == "spans":  # whose raw labels have their names already
+        return SpansReader(LabelNames(column, None, known))
+    names = LabelNames(column, label_names, known)
     return ClassReader(names) if kind == "class" else ClassesReader(names, separator)
 
 
@@ -62,59 +63,10 @@ def cell_text(cell: Any) -> str | None:
     return str(cell)
 
 
-class _Names:
-    """The names of the labels in the order they were first seen, and why a value has none."""
-
-    def __init__(self, column: str, label_names: Mapping[str, str] | None, known: Sequence[str] | None) -> None:
-        self.column = column
-        self.ids: dict[str, int] = {name: number for number, name in enumerate(known or ())}
-        self._given = label_names
-        self._open = known is None
-
-    def learn(self, value: str) -> int | Fault:
-        """Returns the id of a raw value, a new one if need be, or the fault that it has none."""
-        if not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
-            return Fault("SFT207", {"found": f"in column {self.column}"})
-        name = value
-        if self._given is not None:
-            if value not in self._given:
-                return Fault("SFT215", {"label": f'"{value}"', "known": _listed(self._given)})
-            name = self._given[value]
-        if name in self.ids:
-            return self.ids[name]
-        if not self._open:
-            details = {"label": f'"{name}"', "known": _listed(self.ids), "suggestion": did_you_mean(name, self.ids)}
-            return Fault("SFT214", details)
-        if len(self.ids) == MOST_LABELS:
-            examples = ", ".join(f'"{name[:30]}"' for name in list(self.ids)[:3])
-            raise SFTError("SFT229", column=self.column, flag="--data.label", limit=MOST_LABELS, examples=examples)
-        self.ids[name] = len(self.ids)
-        return self.ids[name]
-
-    def wrong_type(self, cell: Any, expected: str, hint: str = "") -> Fault:
-        found = "a list" if isinstance(cell, (list, tuple)) else "an object" if isinstance(cell, dict) else "a value"
-        return Fault("SFT219", {"column": self.column, "found": found, "expected": expected, "hint": hint})
-
-    def sorted(self) -> tuple[tuple[str, ...], np.ndarray]:
-        """Returns the final names, and the final id of each first-seen id.
-
-        Names are sorted, as numbers if all of them are whole numbers; known names keep their order.
-        """
-        names = list(self.ids)
-        if self._open:
-            names.sort(key=int if all(name.isdecimal() for name in names) else str)
-        final = {name: number for number, name in enumerate(names)}
-        return tuple(names), np.array([final[name] for name in self.ids], np.int32)
-
-
-def _listed(names: Mapping[str, Any]) -> str:
-    return ", ".join(list(names)[:10]) + (", …" if len(names) > 10 else "")
-
-
 class ClassReader:
     """One label a row. The numbers are ids in the order labels were first seen; `final` sorts them."""
 
-    def __init__(self, names: _Names) -> None:
+    def __init__(self, names: LabelNames) -> None:
         self._names = names
         self._ids: dict[Any, int] = {}  # raw cell → id
 
@@ -153,7 +105,7 @@ class ClassReader:
 class ClassesReader:
     """Several labels a row, or none. The numbers stand for label sets in the order they were first seen."""
 
-    def __init__(self, names: _Names, separator: str) -> None:
+    def __init__(self, names: LabelNames, separator: str) -> None:
         self._names = names
         self._separator = separator
         self._ids: dict[Any, int] = {}  # raw cell → set id

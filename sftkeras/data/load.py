@@ -20,6 +20,8 @@ from sftkeras.data.repeats import Repeats, find_repeats
 from sftkeras.data.sources import PARTS, Source, find_source, find_sources
 from sftkeras.data.split import UNUSED, rows_of, split_rows, strata_of_numbers, strata_of_sets
 from sftkeras.data.store import open_examples
+from sftkeras.data.text_tables import read_tables
+from sftkeras.data.weights import check_weights
 from sftkeras.errors import SFTError
 
 
@@ -48,28 +50,30 @@ def load_data(config: DataConfig, label_kind: LabelKind, seed: int, progress: Pr
     """Reads, checks and divides the data; what was read before is taken from the cache.
 
     Args:
-        label_kind: "class" (one label a row), "classes" (none, one or several) or "number".
+        label_kind: "class" (one label a row), "classes" (none, one or several), "number" or "spans".
         seed: decides, with text and label, which part a row is in.
         progress: gets one task for each file that is read.
 
     Raises:
         DataError: the check found errors; it carries all findings.
-        SFTError: SFT201 to SFT239, for files, columns and settings.
+        SFTError: SFT201 to SFT241, for files, columns and settings.
     """
     check_split(config)
+    tables = [table.fingerprint for table in read_tables(config.augmentation) if table]
     sources = find_sources(config)
     examples, findings = open_examples(sources, config, label_kind, progress=progress)
     repeats = find_repeats(examples.hashes)
     splits = _splits(examples, sources, repeats, config, seed)
     findings += [*check(examples, splits, repeats), *_unused_rows(splits, examples, config)]
     stop_on_errors(findings)
+    check_weights(examples, splits, config.weight)
     return LabelledData(
         examples=examples,
         splits=splits,
         label_kind=label_kind,
         label_names=examples.label_names,
         findings=tuple(findings),
-        fingerprint=_hash(examples.fingerprint, config.split, seed),
+        fingerprint=_hash(examples.fingerprint, config.split, seed, *tables),
     )
 
 
@@ -131,7 +135,7 @@ def _strata(examples: Examples, rows: int) -> np.ndarray:
         return strata_of_numbers(examples.labels[:rows])
     if examples.label_kind == "classes":
         return strata_of_sets(examples.label_ids[:rows], examples.label_sets)
-    return examples.labels[:rows]
+    return examples.labels[:rows].strata() if examples.label_kind == "spans" else examples.labels[:rows]
 
 
 def _unused_rows(splits: dict[str, np.ndarray], examples: Examples, config: DataConfig) -> list[Finding]:

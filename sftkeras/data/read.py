@@ -11,15 +11,17 @@ from collections.abc import Iterator, Mapping
 from sftkeras.config import DataConfig
 from sftkeras.data.blocks import Block
 from sftkeras.data.read_csv import csv_blocks
-from sftkeras.data.read_json import json_blocks
-from sftkeras.data.sources import Source
+from sftkeras.data.read_json import first_keys, json_blocks
+from sftkeras.data.sources import Source, unknown_format
 
 
-def wanted_columns(config: DataConfig) -> dict[str, str]:
-    """Returns the columns that the settings name, each with the setting that names it."""
+def wanted_columns(config: DataConfig, part: str = "train") -> dict[str, str]:
+    """Returns the columns that the settings name for a part of the data, each with the setting that names it."""
     wanted = {config.text: "--data.text", config.label: "--data.label"}
     if config.pair:
         wanted[config.pair] = "--data.pair"
+    if config.weight and part != "test":  # which is judged by its answers, not by the loss
+        wanted.setdefault(config.weight, "--data.weight")
     for column in config.where or {}:
         wanted.setdefault(column, "--data.where")
     return wanted
@@ -33,7 +35,7 @@ def read_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
         config: gives delimiter, quoting and encoding.
 
     Raises:
-        SFTError: SFT202 to SFT205, SFT207 to SFT211, SFT213, SFT234, SFT235 and SFT238 for what no row can be blamed
+        SFTError: SFT202 to SFT205, SFT207 to SFT213, SFT234, SFT235 and SFT238 for what no row can be blamed
             for.
     """
     match source.format:
@@ -41,7 +43,21 @@ def read_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
             return csv_blocks(source, wanted, config)
         case "json" | "jsonl":
             return json_blocks(source, wanted, config)
+        case "conll":  # words, not texts: `tagged` reads them
+            raise unknown_format(source.file, source.flag)
         case "parquet" | "hub":
             from sftkeras.data.read_arrow import arrow_blocks  # Arrow takes a tenth of a second to import
 
             return arrow_blocks(source, wanted)
+
+
+def column_names(source: Source, config: DataConfig) -> list[str] | None:
+    """Returns the columns of a file whose rows name them, as far as its first rows tell; None for others."""
+    match source.format:
+        case "json" | "jsonl":
+            return first_keys(source, config)
+        case "parquet":
+            from sftkeras.data.read_arrow import parquet_columns
+
+            return parquet_columns(source)
+    return None

@@ -26,13 +26,22 @@ def json_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
     """Yields the rows of a .json or .jsonl file; raises as `read_blocks`."""
     with opened(source, config) as text:
         filling = Filling(text, source)
-        if source.format == "jsonl":
-            parsed = _json_lines(enumerate(text, start=1), filling)
-        elif _begins_with_object(source, config):
-            parsed = _surely_lines(_json_lines(enumerate(text, start=1), filling), source)
-        else:
-            parsed = _json_array(_array_items(_Document(text, source)), filling)
-        yield from _object_blocks(source, wanted, filling, config, parsed)
+        yield from _object_blocks(source, wanted, filling, config, _parsed(text, source, filling, config))
+
+
+def first_keys(source: Source, config: DataConfig) -> list[str]:
+    """Returns the keys of the objects in the first block of a .json or .jsonl file; raises as `read_blocks`."""
+    with opened(source, config) as text:
+        rows, _, _ = next(_parsed(text, source, Filling(text, source), config), ([], [], []))
+        return list(dict.fromkeys(key for row in rows if isinstance(row, dict) for key in row))
+
+
+def _parsed(text: TextIOWrapper, source: Source, filling: Filling, config: DataConfig) -> Iterator[_Parsed]:
+    if source.format == "jsonl":
+        return _json_lines(enumerate(text, start=1), filling)
+    if _begins_with_object(source, config):
+        return _surely_lines(_json_lines(enumerate(text, start=1), filling), source)
+    return _json_array(_array_items(_Document(text, source)), filling)
 
 
 def _begins_with_object(source: Source, config: DataConfig) -> bool:

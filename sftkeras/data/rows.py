@@ -16,6 +16,7 @@ from sftkeras.config import DataConfig
 from sftkeras.data.blocks import Block
 from sftkeras.data.findings import Fault, Tally
 from sftkeras.data.labels import LabelReader, cell_text
+from sftkeras.data.weights import read_weights
 
 LONG_TEXT = 20_000  # characters, some 4,000 words: far beyond what any encoder here takes
 
@@ -33,6 +34,7 @@ class Rows:
         labels: [n], what the label reader gives.
         lines: [n] uint32.
         hashes: [n] uint64, equal for equal texts (and pairs), whatever their case and outer spaces.
+        weights: [n] float32, 1 where the data has none.
     """
 
     texts: pa.Array
@@ -40,6 +42,7 @@ class Rows:
     labels: np.ndarray
     lines: np.ndarray
     hashes: np.ndarray
+    weights: np.ndarray
 
 
 def sift(block: Block, config: DataConfig, labels: LabelReader, tally: Tally) -> Rows:
@@ -52,7 +55,11 @@ def sift(block: Block, config: DataConfig, labels: LabelReader, tally: Tally) ->
     pairs = comparable_pairs = None
     if config.pair:
         pairs, comparable_pairs = _texts(columns[config.pair], config.pair, faults)
-    # Labels are learned from rows that have a text only: another row's label may be found nowhere else.
+    weights = np.ones(len(lines), np.float32)
+    if config.weight in columns:
+        weights, weight_faults = read_weights(columns[config.weight], config.weight)
+        faults = weight_faults | faults
+    # Labels are learned from rows that are otherwise whole: another row's label may be found nowhere else.
     good = _without(faults, len(lines))
     cells = columns[config.label]
     values, label_faults = labels.read([cells[row] for row in good] if faults else cells)
@@ -64,11 +71,11 @@ def sift(block: Block, config: DataConfig, labels: LabelReader, tally: Tally) ->
             tally.add(faults[row], lines[row])
         good = _without(faults, len(lines))
         texts, pairs = texts.take(pa.array(good)), None if pairs is None else pairs.take(pa.array(good))
-        lines, hashes = [lines[row] for row in good], hashes[good]
+        lines, hashes, weights = [lines[row] for row in good], hashes[good], weights[good]
     for column in (texts, pairs):
         if column is not None:
             _count_oddities(column, lines, tally)
-    return Rows(texts, pairs, values, np.array(lines, np.uint32), hashes)
+    return Rows(texts, pairs, values, np.array(lines, np.uint32), hashes, weights)
 
 
 def _without(faults: Mapping[int, Fault], rows: int) -> np.ndarray:

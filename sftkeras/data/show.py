@@ -17,9 +17,11 @@ from sftkeras.data.load import LabelledData
 
 _MOST_LABELS = 30  # rows of the table; the rarer labels are summed up
 
+_TAGGED = ("SFT250", "SFT251", "SFT252", "SFT253", "SFT254", "SFT255")  # rows with words or spans
+
 # What was looked at, in the order shown, with the codes that say it was not well.
 _LOOKED_AT: tuple[tuple[str, frozenset[str]], ...] = (
-    ("every row is well formed", frozenset({"SFT206", "SFT210", "SFT211", "SFT219"})),
+    ("every row is well formed", frozenset({"SFT206", "SFT210", "SFT211", "SFT219", *_TAGGED})),
     ("every text can be decoded", frozenset({"SFT207", "SFT208"})),
     ("every row has a text", frozenset({"SFT216"})),
     ("every row has a label", frozenset({"SFT217", "SFT218", "SFT215"})),

@@ -14,7 +14,7 @@ from sftkeras.errors import SFTError
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
-Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "hub"]
+Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "hub"]
 
 _FORMATS: dict[str, Format] = {
     ".csv": "csv",
@@ -23,6 +23,10 @@ _FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".conll": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".txt": "conll",
 }
 
 _HUB = re.compile(
@@ -104,7 +108,13 @@ def find_source(handle: str, part: Part, *, flag: str | None = None, offline: bo
 def _format(path: Path, flag: str) -> Format:
     if known := _FORMATS.get(path.suffix.lower()):
         return known
-    raise SFTError("SFT212", flag=flag, file=path.name, known=", ".join(_FORMATS))
+    raise unknown_format(path, flag)
+
+
+def unknown_format(path: Path, flag: str) -> SFTError:
+    """Makes the error for a file that cannot be read as rows with texts."""
+    known = ", ".join(ending for ending, form in _FORMATS.items() if form != "conll")
+    return SFTError("SFT212", flag=flag, file=path.name, known=known)
 
 
 def _hub_name(handle: str, part: Part, flag: str) -> HubName:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from sftkeras.cache import cache_folder, write_errors
 from sftkeras.config import DataConfig
+from sftkeras.data.blocks import Block
 from sftkeras.data.cached import find_or_make
 from sftkeras.data.examples import Examples
 from sftkeras.data.findings import Finding, Tally, stop_on_errors
@@ -34,6 +35,8 @@ from sftkeras.data.progress import RowCount
 from sftkeras.data.read import read_blocks, wanted_columns
 from sftkeras.data.rows import Rows, sift
 from sftkeras.data.sources import Source
+from sftkeras.data.span_labels import SpansReader, packed, write_spans
+from sftkeras.data.tagged import tagged_blocks
 from sftkeras.data.text_files import locate_broken_byte, readable
 from sftkeras.errors import SFTError
 
@@ -47,6 +50,8 @@ _DECIDING = (
     "label",
     "label_names",
     "label_separator",
+    "weight",
+    "tag_scheme",
     "where",
     "bad_rows",
     "delimiter",
@@ -128,14 +133,14 @@ def _write(
 ) -> dict[str, Any]:
     labels = label_reader(kind, config.label, config.label_names, config.label_separator, known_labels)
     tallies, ends = [], []
-    with _Writer(folder, bool(config.pair)) as writer:
+    with _Writer(folder, pairs=bool(config.pair), weights=bool(config.weight)) as writer:
         for source in sources:
-            tallies.append(_write_source(writer, source, config, labels, progress))
+            tallies.append(_write_source(writer, source, config, kind, labels, progress))
             ends.append(writer.rows)
-    _stop_on_bad_rows(sources, tallies, ends, config)
+    _stop_on_bad_rows(sources, tallies, ends, config, kind)
     with write_errors(folder):
-        about = _finish_labels(folder, labels)
-    if kind == "classes" and not about["label_names"]:
+        about = _finish_labels(folder, labels, writer.rows)
+    if kind in ("classes", "spans") and not about["label_names"]:
         problem = f"None has a label in column {config.label} (--data.label)."
         raise SFTError("SFT239", file=sources[0].name, problem=problem)
     return {
@@ -156,12 +161,17 @@ def _state(source: Source) -> tuple[int, int] | None:
 
 
 def _write_source(
-    writer: _Writer, source: Source, config: DataConfig, labels: LabelReader, progress: Progress | None
+    writer: _Writer,
+    source: Source,
+    config: DataConfig,
+    kind: LabelKind,
+    labels: LabelReader,
+    progress: Progress | None,
 ) -> Tally:
     tally = Tally()
     count = RowCount(progress, f"Reading {Path(source.name).name}")
     before = writer.rows
-    for block in read_blocks(source, wanted_columns(config), config):
+    for block in _blocks(source, config, kind):
         writer.add(sift(block, config, labels, tally))
         rows = writer.rows - before
         count.update(rows, max(rows, round(rows / block.done)) if block.done else None)
@@ -170,21 +180,30 @@ def _write_source(
     return tally
 
 
-def _stop_on_bad_rows(sources: Sequence[Source], tallies: Sequence[Tally], ends: list[int], config: DataConfig) -> None:
+def _blocks(source: Source, config: DataConfig, kind: LabelKind) -> Iterator[Block]:
+    """The rows of a source with texts in one column and labels in another, whatever its format."""
+    if kind == "spans":
+        return tagged_blocks(source, config)
+    return read_blocks(source, wanted_columns(config, source.part), config)
+
+
+def _stop_on_bad_rows(
+    sources: Sequence[Source], tallies: Sequence[Tally], ends: list[int], config: DataConfig, kind: LabelKind
+) -> None:
     findings: list[Finding] = []
     for source, tally in zip(sources, tallies, strict=True):
         findings += tally.findings(source.name, config.bad_rows)
     stop_on_errors(findings)
     for source, begin, end in zip(sources, [0, *ends], ends, strict=False):
         if begin == end:
-            raise _nothing_left(source, config)
+            raise _nothing_left(source, config, kind)
 
 
-def _nothing_left(source: Source, config: DataConfig) -> SFTError:
+def _nothing_left(source: Source, config: DataConfig, kind: LabelKind) -> SFTError:
     if not config.where:
         return SFTError("SFT239", file=source.name, problem="All are faulty and were left out (--data.bad_rows skip).")
     asked = " and ".join(f"{column}={value}" for column, value in config.where.items())
-    block = next(read_blocks(source, wanted_columns(config), config))
+    block = next(_blocks(source, config, kind))
     seen = dict.fromkeys(f"{column}={cell_text(cell)}" for column in config.where for cell in block.columns[column])
     shown = ", ".join(list(seen)[:10]) + (", …" if len(seen) > 10 else "")
     return SFTError("SFT230", file=source.name, where=asked, seen=shown)
@@ -193,10 +212,11 @@ def _nothing_left(source: Source, config: DataConfig) -> SFTError:
 class _Writer:
     """Appends rows to the files of a cache entry."""
 
-    def __init__(self, folder: Path, pairs: bool) -> None:
+    def __init__(self, folder: Path, *, pairs: bool, weights: bool) -> None:
         names = ["text", *(["pair"] if pairs else [])]
         self._schema = pa.schema([*((name, pa.large_string()) for name in names), ("line", pa.uint32())])
         self._folder = folder
+        self._weighted = weights
         self._files = ExitStack()
         self.rows = 0
         self.starts: list[int] = []  # first row of each record batch
@@ -206,6 +226,8 @@ class _Writer:
             self._table = self._files.enter_context(pa.ipc.new_file(str(self._folder / "examples.arrow"), self._schema))
             self._hashes = self._files.enter_context((self._folder / "hashes.raw").open("wb"))
             self._labels = self._files.enter_context((self._folder / "labels.raw").open("wb"))
+            if self._weighted:
+                self._weights = self._files.enter_context((self._folder / "weights.raw").open("wb"))
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -220,12 +242,16 @@ class _Writer:
         with write_errors(self._folder):
             self._table.write_batch(pa.record_batch(columns, schema=self._schema))
             self._hashes.write(rows.hashes.tobytes())
-            self._labels.write(rows.labels.tobytes())
+            if self._weighted:
+                self._weights.write(rows.weights.tobytes())
+            self._labels.write(packed(rows.labels) if rows.labels.dtype == object else rows.labels.tobytes())
         self.rows += len(rows.lines)
 
 
-def _finish_labels(folder: Path, labels: ClassReader | ClassesReader | NumberReader) -> dict[str, Any]:
-    """Turns first-seen ids into sorted ones; writes labels.npy, and sets.npy for label sets."""
+def _finish_labels(
+    folder: Path, labels: ClassReader | ClassesReader | NumberReader | SpansReader, rows: int
+) -> dict[str, Any]:
+    """Turns first-seen ids into sorted ones; writes labels.npy, and for label sets and spans what they need beside."""
     raw_path = folder / "labels.raw"
     if isinstance(labels, NumberReader):
         raw = np.memmap(raw_path, np.float32, "r")
@@ -234,7 +260,10 @@ def _finish_labels(folder: Path, labels: ClassReader | ClassesReader | NumberRea
         return {"label_names": [], "label_sets": []}
     raw = np.memmap(raw_path, np.int32, "r")
     sets: list[tuple[int, ...]] = []
-    if isinstance(labels, ClassReader):
+    if isinstance(labels, SpansReader):
+        names, final = labels.final()
+        write_spans(folder, raw, rows, final)
+    elif isinstance(labels, ClassReader):
         names, final = labels.final()
         _write_column(folder / "labels.npy", raw, np.dtype(np.int32), (), lambda chunk: final[chunk])
     else:

@@ -14,11 +14,11 @@ from rich.progress import Progress
 from sftkeras.cache import cache_folder, write_errors
 from sftkeras.data.batches import BatchPlan
 from sftkeras.data.cached import find_or_make
-from sftkeras.data.examples import Examples
+from sftkeras.data.examples import Texts
 from sftkeras.data.findings import Finding, finding
 from sftkeras.data.progress import RowCount
 
-FORMAT = 1  # of the cache; raise it when what is written changes
+FORMAT = 2  # of the cache; raise it when what is written changes
 BATCH_ROWS = 1000  # texts given to `encode` at once
 
 Ragged = tuple[np.ndarray, np.ndarray]
@@ -29,6 +29,8 @@ Encode = Callable[[list[str], list[str] | None], tuple[Mapping[str, Ragged], np.
 
 Special tokens are in, rows are cut to the maximum length, nothing is padded, and the features of a row are equally
 long.
+
+For windows, of which a text may have several, the last is the number within the texts of each window's text.
 """
 
 
@@ -42,6 +44,7 @@ class TokenCache:
         truncated: how many rows were cut to the maximum length.
         longest: tokens of the longest row before the cut.
         limit: tokens of the longest row after it.
+        windows: whether an example may have several rows, in which nothing is cut.
     """
 
     unit = "tokens"
@@ -53,6 +56,9 @@ class TokenCache:
         self.limit: int = manifest["limit"]
         # Plain arrays over the mappings: np.memmap itself pays a Python call for each slice.
         self.lengths: np.ndarray = np.asarray(np.memmap(folder / "lengths.raw", np.int32, "r"))
+        self.windows: bool = manifest["windows"]
+        if self.windows:
+            self._examples = np.asarray(np.memmap(folder / "examples.raw", np.int32, "r"))
         self._begins = np.asarray(np.memmap(folder / "begins.raw", np.int64, "r"))
         self._values = {
             name: np.asarray(np.memmap(folder / f"feature{number}.raw", np.int32, "r"))
@@ -89,8 +95,22 @@ class TokenCache:
         features["padding_mask"] = mask.astype(np.int32)
         return features
 
+    def at(self, epoch: int) -> TokenCache:
+        """The same in every epoch."""
+        return self
+
+    def rows_of(self, examples: np.ndarray) -> np.ndarray:
+        """Returns the rows of some examples, ascending."""
+        return np.flatnonzero(np.isin(self._examples, examples)).astype(np.int32) if self.windows else examples
+
+    def of_rows(self, values: Any) -> Any:
+        """Returns for each row what `values` has of its example."""
+        return values[self._examples] if self.windows else values
+
     def describe(self, plan: BatchPlan) -> str:
-        """Says how much of the plan's batches is padding, and how many texts were cut."""
+        """Says how much of the plan's batches is padding, and how many texts were cut or divided."""
+        if self.windows and len(self) > (texts := int(self._examples[-1]) + 1):
+            return f"{plan.padding():.1%} padding, {texts:,} texts in {len(self):,} windows"
         cut = f", {self.truncated:,} texts cut to {self.limit} tokens" if self.truncated else ""
         return f"{plan.padding():.1%} padding{cut}"
 
@@ -112,13 +132,16 @@ class TokenCache:
         ]
 
 
-def tokenise(examples: Examples, encode: Encode, key: str, progress: Progress | None = None) -> TokenCache:
+def tokenise(
+    examples: Texts, encode: Encode, key: str, progress: Progress | None = None, *, windows: bool = False
+) -> TokenCache:
     """Returns the tokens of all examples; they are computed only if the cache lacks them.
 
     Args:
         encode: see `Encode`.
         key: hash of whatever decides what `encode` gives: the tokenizer's files and settings, the maximum length.
         progress: gets a task that counts rows.
+        windows: a text may have several rows.
 
     Raises:
         SFTError: SFT106 or SFT108 if the cache cannot be written.
@@ -126,16 +149,23 @@ def tokenise(examples: Examples, encode: Encode, key: str, progress: Progress | 
     """
     entry = hashlib.sha256(f"{FORMAT}\n{examples.fingerprint}\n{key}".encode()).hexdigest()[:32]
     folder = cache_folder("tokens") / entry
-    return TokenCache(folder, find_or_make(folder, lambda new: _write(new, examples, encode, progress)))
+    return TokenCache(folder, find_or_make(folder, lambda new: _write(new, examples, encode, progress, windows)))
 
 
-def _write(folder: Path, examples: Examples, encode: Encode, progress: Progress | None) -> dict[str, Any]:
+def _write(folder: Path, examples: Texts, encode: Encode, progress: Progress | None, windows: bool) -> dict[str, Any]:
+    done = 0
     count = RowCount(progress, "Tokenising", len(examples))
     with _Writer(folder) as writer:
         for texts, pairs in examples.text_batches(BATCH_ROWS):
-            writer.add(*encode(texts, pairs), rows=len(texts))
-            count.update(len(writer))
+            features, about = encode(texts, pairs)
+            if windows:
+                writer.add_windows(features, done + about)
+            else:
+                writer.add(features, about, rows=len(texts))
+            done += len(texts)
+            count.update(done)
     return {
+        "windows": windows,
         "names": writer.names,
         "truncated": writer.truncated,
         "longest": writer.longest,
@@ -161,8 +191,10 @@ class _Writer:
         with write_errors(self._folder):
             self._open.close()
 
-    def __len__(self) -> int:
-        return self._rows
+    def add_windows(self, features: Mapping[str, Ragged], examples: np.ndarray) -> None:
+        """Adds windows, each with the number of its example."""
+        self.add(features, next(iter(features.values()))[1], rows=len(examples))
+        self._append("examples", np.asarray(examples, np.int32))
 
     def add(self, features: Mapping[str, Ragged], untruncated: np.ndarray, rows: int) -> None:
         lengths = _checked_lengths(features, untruncated, rows)

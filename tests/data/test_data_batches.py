@@ -57,7 +57,7 @@ def test_a_batch_is_the_same_however_one_comes_to_it(plan_settings: dict, jumps:
 def test_the_padded_length_is_the_least_multiple_of_eight_that_holds_the_batch(plan_settings: dict) -> None:
     plan = make(**plan_settings)
     rows, length = plan.batch(1, plan.steps - 1)
-    longest = plan._lengths[rows].max()
+    longest = plan.lengths(0)[rows].max()
     assert length % 8 == 0
     assert longest <= length < longest + 8
 
@@ -91,7 +91,7 @@ def test_the_smaller_last_batch_is_not_always_of_the_longest_texts() -> None:
 
 def test_evaluation_goes_by_length_throughout() -> None:
     plan = make(500, 8, 1, shuffle=False)
-    lengths = np.concatenate([plan._lengths[plan.batch(0, step)[0]] for step in range(plan.steps)])
+    lengths = np.concatenate([plan.lengths(0)[plan.batch(0, step)[0]] for step in range(plan.steps)])
     assert np.all(np.diff(lengths) >= 0)
     assert plan.batch(0, 5)[0].tolist() == plan.batch(3, 5)[0].tolist()
 

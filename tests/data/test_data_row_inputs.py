@@ -33,6 +33,13 @@ def test_a_batch_is_the_texts_of_its_rows(put_rows: Callable[..., str]) -> None:
     assert inputs["text"].tolist() == [TEXTS[4], TEXTS[0], TEXTS[3]]
 
 
+def test_texts_are_cleaned_first(put_rows: Callable[..., str]) -> None:
+    texts = RawTexts(examples(put_rows), "text", lambda texts: [text.replace("words", "w w") for text in texts])
+    assert texts.lengths.tolist() == [1, 3, 4, 1, 5, 2]
+    assert texts.batch(np.array([1, 0]), 8)["text"].tolist() == ["two  w w", "one"]
+    assert texts.at(3) is texts
+
+
 def test_texts_can_be_planned_and_there_is_nothing_to_find(put_rows: Callable[..., str]) -> None:
     texts = RawTexts(examples(put_rows), "text")
     plan = BatchPlan(texts.lengths, np.arange(len(TEXTS)), 2, seed=1)

@@ -1,0 +1,69 @@
+"""The names of labels: found in the data or given beforehand, each with its number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sftkeras.data.findings import Fault
+from sftkeras.errors import SFTError, did_you_mean
+
+MOST_LABELS = 10_000  # more different labels than this are surely not the labels of a classification
+
+
+class LabelNames:
+    """The names of the labels in the order they were first seen, and why a value has none.
+
+    Args:
+        column: the name of the label column, for messages.
+        label_names: names for raw values; None keeps the values.
+        known: the only labels there may be, in the order of their ids; None learns them.
+    """
+
+    def __init__(self, column: str, label_names: Mapping[str, str] | None, known: Sequence[str] | None) -> None:
+        self.column = column
+        self.ids: dict[str, int] = {name: number for number, name in enumerate(known or ())}
+        self._given = label_names
+        self._open = known is None
+
+    def learn(self, value: str) -> int | Fault:
+        """Returns the id of a raw value, a new one if need be, or the fault that it has none."""
+        if not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            return Fault("SFT207", {"found": f"in column {self.column}"})
+        name = value
+        if self._given is not None:
+            if value not in self._given:
+                return Fault("SFT215", {"label": f'"{value}"', "known": _listed(self._given)})
+            name = self._given[value]
+        if name in self.ids:
+            return self.ids[name]
+        if not self._open:
+            details = {"label": f'"{name}"', "known": _listed(self.ids), "suggestion": did_you_mean(name, self.ids)}
+            return Fault("SFT214", details)
+        if len(self.ids) == MOST_LABELS:
+            examples = ", ".join(f'"{name[:30]}"' for name in list(self.ids)[:3])
+            raise SFTError("SFT229", column=self.column, flag="--data.label", limit=MOST_LABELS, examples=examples)
+        self.ids[name] = len(self.ids)
+        return self.ids[name]
+
+    def wrong_type(self, cell: Any, expected: str, hint: str = "") -> Fault:
+        """Makes the fault of a cell that is not even of the right type."""
+        found = "a list" if isinstance(cell, (list, tuple)) else "an object" if isinstance(cell, dict) else "a value"
+        return Fault("SFT219", {"column": self.column, "found": found, "expected": expected, "hint": hint})
+
+    def sorted(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Returns the final names, and the final id of each first-seen id.
+
+        Names are sorted, as numbers if all of them are whole numbers; known names keep their order.
+        """
+        names = list(self.ids)
+        if self._open:
+            names.sort(key=int if all(name.isdecimal() for name in names) else str)
+        final = {name: number for number, name in enumerate(names)}
+        return tuple(names), np.array([final[name] for name in self.ids], np.int32)
+
+
+def _listed(names: Mapping[str, Any]) -> str:
+    return ", ".join(list(names)[:10]) + (", …" if len(names) > 10 else "")
