@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TypeVar
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from sftkeras.config_file import Place, find_settings, in_words, settings_of
-from sftkeras.errors import SFTError, did_you_mean
+from sftkeras.errors import Preempted, SFTError, did_you_mean
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -60,9 +60,7 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None) ->
         if not _is_utf8(word):
             raise SFTError("SFT102", flag=ascii(word), problem="not valid UTF-8. Rename the file, or correct the word.")
     words = ["--print_config=comments" if word == "--print_config" else word for word in given]
-    for bare in fields(config_class):  # type: ignore[arg-type]
-        if bare.metadata.get("bare_words"):
-            words = _gather_bare_words(words, bare.name)
+    words = _spell_out(words, config_class)
     kinds = settings_of(config_class)
     for file in _values_of("--config", words):
         places = find_settings(file, kinds)
@@ -120,14 +118,53 @@ def _values_of(flag: str, words: Sequence[str]) -> list[str]:
     return values + [word.partition("=")[2] for word in words if word.startswith(f"{flag}=")]
 
 
+def _spell_out(words: Sequence[str], config_class: type, prefix: str = "--") -> list[str]:
+    """Writes what may be written for short as jsonargparse reads it; the metadata of the fields say what that is.
+
+    `short_for`: a group of settings, given a word, gives it to this one of its settings. `separator`: stands between
+    the items of a list. `bare_words`: words that belong to no flag are the list.
+    """
+    words = list(words)
+    for setting in fields(config_class):
+        flag, how = prefix + setting.name, setting.metadata
+        if short_for := how.get("short_for"):
+            words = [re.sub(rf"^{re.escape(flag)}(?==|$)", f"{flag}.{short_for}", word) for word in words]
+        if separator := how.get("separator"):
+            words = _split_values(words, flag, separator)
+        if how.get("bare_words"):
+            words = _gather_bare_words(words, setting.name)
+        if isinstance(setting.default_factory, type) and is_dataclass(setting.default_factory):
+            words = _spell_out(words, setting.default_factory, f"{flag}.")
+    return words
+
+
+def _split_values(words: Sequence[str], flag: str, separator: str) -> list[str]:
+    """Makes each value of `flag` a list, unless it is written as one."""
+    spelt: list[str] = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if spelt and spelt[-1] == flag:
+            spelt.pop()
+            name, equals, value = flag, "=", word
+        if name == flag and equals and not value.startswith("["):
+            value = json.dumps([item.strip() for item in value.split(separator) if item.strip()])
+        spelt.append(f"{name}{equals}{value}")
+    return spelt
+
+
 def _gather_bare_words(words: Sequence[str], setting: str) -> list[str]:
-    """Makes words that belong to no flag the value of `setting`, a list; every flag but --help takes one value."""
+    """Makes words that belong to no flag the value of `setting`, a list; every flag but --help takes one value.
+
+    All words after `--` are such words.
+    """
+    own = list(words).index("--") if "--" in words else len(words)
     kept: list[str] = []
     bare: list[str] = []
-    for word in words:
+    for word in words[:own]:
         takes_value = bool(kept) and kept[-1].startswith("--") and "=" not in kept[-1] and kept[-1] != "--help"
         (kept if word.startswith("-") or takes_value else bare).append(word)
-    return [*kept, f"--{setting}={json.dumps(bare)}"] if bare else kept
+    bare += words[own + 1 :]
+    return [*kept, f"--{setting}={json.dumps(bare, ensure_ascii=False)}"] if bare else kept
 
 
 def run(main: Callable[[Any], object], config_class: type) -> NoReturn:
@@ -140,6 +177,8 @@ def run(main: Callable[[Any], object], config_class: type) -> NoReturn:
     except SFTError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+    except Preempted as stop:
+        sys.exit(stop.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough

@@ -20,6 +20,11 @@ console = Console(highlight=False)
 _log = Console(file=StringIO(), width=_LOG_WIDTH, highlight=False)
 
 
+def be_quiet() -> None:
+    """Shows nothing on the terminal from here on: of several workers, one speaks for all."""
+    console.quiet = True
+
+
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
     """Writes to the file `path` what was said so far, and all that is said inside the block."""
@@ -68,5 +73,5 @@ def progress_bar(output: Console = console) -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=output,
-        disable=not output.is_terminal,
+        disable=output.quiet or not output.is_terminal,
     )

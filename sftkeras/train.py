@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftkeras import commands
-from sftkeras.config import TaskConfig, TrainConfig, plain
-from sftkeras.console import log_to, outputs, program, progress_bar, say
+from sftkeras.config import LabelKind, TaskConfig, TrainConfig, plain
+from sftkeras.console import be_quiet, log_to, outputs, program, progress_bar, say
 from sftkeras.data import quick_check
-from sftkeras.errors import SFTError
+from sftkeras.errors import Preempted, SFTError
 from sftkeras.runs import Run
 
 if TYPE_CHECKING:
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from sftkeras.training.setup import Setup
 
 Seconds = dict[str, float]
+
+# Settings that not every task looks at; and for each kind of label, what the task answers and which of them it does.
+_OF_SOME_TASKS = ("multi_label", "threshold", "label_smoothing", "class_weights", "constrained_decoding")
+_ANSWERS: dict[LabelKind, tuple[str, tuple[str, ...]]] = {
+    "class": ("one label a text", ("label_smoothing", "class_weights")),
+    "classes": ("labels", ("multi_label", "threshold", "label_smoothing", "class_weights")),
+    "number": ("numbers", ()),
+    "spans": ("entities", ("constrained_decoding",)),
+}
 
 
 @dataclass(frozen=True)
@@ -41,36 +51,88 @@ class Trained:
 
 def main(config: TrainConfig) -> None:
     """Trains, exports and judges a model; with `dry_run`, says what that would take."""
+    from sftkeras.training.workers import cluster
+
+    cluster.enter(config.training.strategy)
     check_settings(config)
+    if not cluster.is_chief():
+        be_quiet()
     if config.dry_run:
         rehearse(config)
         return
+    with cluster.naming_lost_worker():
+        if cluster.is_chief():
+            train_and_export(config)
+        else:
+            train_along(config)
+
+
+def train_and_export(config: TrainConfig) -> None:
+    """The whole of a run: by the one process there is, or by the chief of several."""
+    from sftkeras.training.resume.identity import continues, identity_of
+    from sftkeras.training.resume.preemption import signals_end
+    from sftkeras.training.workers import cluster
+
     run = Run.plan(config)
-    seconds: Seconds = {}
-    folders, data = read(config, seconds)
-    setup = prepare(config, data, folders, seconds)
-    run.create(config)  # only now: a mistake in the data or the weights must not cost an earlier run
-    with run.naming_full_disk(), log_to(run.log_file):
-        fitted = train(config, data, setup, run, seconds)
-        if fitted.interrupted:
-            say(f"Export what there is with: {export_command(run)}")
-            raise KeyboardInterrupt
-        report = export_and_judge(Trained(config, data, setup, fitted, run, seconds))
-        say_what_next(run, report)
+    with run.claimed(), signals_end(lambda: run.is_unfinished):
+        continues(run, config, identity_of(config))  # what differs is told before the long work
+        seconds: Seconds = {}
+        folders, data = read(config, seconds)
+        setup = prepare(config, data, folders, seconds)
+        # Only now: a mistake in the data or the weights must not cost an earlier run.
+        identity = identity_of(config, data.fingerprint)
+        if continues(run, config, identity):
+            run.keep_settings(config, identity)
+        else:
+            run.create(config, identity)
+        with run.naming_full_disk(), log_to(run.log_file):
+            fitted = train(config, data, setup, run, seconds)
+            if fitted.interrupted:
+                say_how_to_go_on(run)
+                raise Preempted
+            report = export_and_judge(Trained(config, data, setup, fitted, run, seconds))
+            run.finish()
+            say_what_next(run, report)
+        cluster.release()
+
+
+def train_along(config: TrainConfig) -> None:
+    """What the other workers do while the chief trains: the same, but that they write nothing.
+
+    They end when the chief has exported the model: until then, if it dies, all start again together.
+    """
+    from sftkeras.training.resume.preemption import signals_end
+    from sftkeras.training.workers import cluster
+
+    run = Run.of(config)
+    with signals_end(lambda: run.is_unfinished):
+        folders, data = read(config, {})
+        setup = prepare(config, data, folders, {})
+        from sftkeras.training.fit import fit
+
+        if fit(setup.model, setup.train, setup.validation, config, run).interrupted:
+            raise Preempted
+        cluster.wait_for_release()
 
 
 def check_settings(config: TrainConfig) -> None:
     """Finds what is wrong before anything heavy is imported or made."""
     from sftkeras.exporting.op_gate import known_release
     from sftkeras.exporting.versions import check_writable
+    from sftkeras.training.workers.cluster import is_chief
 
     if not config.backbone.handle:
         raise SFTError("SFT104", flag="--backbone.handle", remedy="Say where the pretrained weights are.")
     check_task(config.task)
+    if config.data.weight and config.task.label_kind == "spans":
+        raise SFTError("SFT412", setting="--data.weight", answers=_ANSWERS["spans"][0])
+    check_layers(config)
+    check_trackers(config.training.trackers)
     if config.export.server:
         known_release(config.export.server)
-    quick_check(config.data)
-    check_writable(Path(config.export.folder).expanduser() / config.name, "--export.folder")
+    quick_check(config.data, config.task.label_kind)
+    if is_chief():  # the one that exports; two that try the folder at once get in each other's way
+        check_writable(Path(config.export.folder).expanduser() / config.name, "--export.folder")
 
 
 def check_task(task: TaskConfig) -> None:
@@ -79,14 +141,35 @@ def check_task(task: TaskConfig) -> None:
     Raises:
         SFTError: SFT412.
     """
-    unused: dict[str, tuple[str, ...]] = {
-        "number": ("multi_label", "threshold", "label_smoothing", "class_weights"),
-        "class": ("threshold",),
-    }
-    for name in unused.get(task.label_kind, ()):
-        if getattr(task, name) != getattr(TaskConfig(), name):
-            answers = "numbers" if task.label_kind == "number" else "one label a text"
+    answers, looked_at = _ANSWERS[task.label_kind]
+    for name in _OF_SOME_TASKS:
+        if name not in looked_at and getattr(task, name) != getattr(TaskConfig(), name):
             raise SFTError("SFT412", setting=f"--task.{name}", answers=answers)
+
+
+def check_layers(config: TrainConfig) -> None:
+    """Refuses settings that reach into the encoder's layers where it is asked for as a module that hides them.
+
+    Raises:
+        SFTError: SFT440; a module that turns out to be one is refused when it is loaded.
+    """
+    from sftkeras.training.encoder_needs import check_opaque
+
+    if config.backbone.mode == "opaque":
+        check_opaque(config)
+
+
+def check_trackers(trackers: Sequence[str]) -> None:
+    """Makes sure that the packages of the trackers are there.
+
+    Raises:
+        SFTError: SFT107.
+    """
+    from importlib.util import find_spec
+
+    for tracker in trackers:
+        if find_spec(tracker) is None:
+            raise SFTError("SFT107", package=tracker, install=f"'sftkeras[{tracker}]'")
 
 
 def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, LabelledData]:
@@ -157,6 +240,11 @@ def export_and_judge(trained: Trained) -> dict[str, Any]:
         return judge_version(trained, version, process)
 
 
+def say_how_to_go_on(run: Run) -> None:
+    """Ends an interrupted run with what can be done now."""
+    say("The same command goes on from here.", f"Export what there is with: {export_command(run)}")
+
+
 def export_command(run: Run) -> str:
     """What to type to export the run's best epoch."""
     return f"{program('python')} -m sftkeras.export --run {shlex.quote(str(run.folder))}"
@@ -189,7 +277,7 @@ def judge_version(trained: Trained, version: ExportedVersion, process: FreshProc
     from sftkeras.evaluation import print_summary, write_report
     from sftkeras.exporting.contract import update_contract
     from sftkeras.judging import baselines_for, curves, judge, samples
-    from sftkeras.training.tensorboard import write_answers
+    from sftkeras.training.watching.tensorboard import write_answers
 
     config, data, run = trained.config, trained.data, trained.run
     began = time.perf_counter()
@@ -240,6 +328,7 @@ def facts_of(trained: Trained, version: ExportedVersion, served_per_second: floa
             "examples_per_second": served_per_second,
         },
         seconds=trained.seconds,
+        time=fitted.time,
         examples_per_second=fitted.examples_per_second,
         versions=runtime.versions(),
         seed=config.seed,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from rich.table import Table
 
-from sftkeras import runtime
 from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.config import TrainConfig
 from sftkeras.console import say
 from sftkeras.data import LabelledData, describe_lengths
+from sftkeras.training import memory
 from sftkeras.training.batches import Batches
 from sftkeras.training.setup import Setup, set_up
 
@@ -23,14 +23,17 @@ _STEPS = 3  # of each length, after one that is not timed
 
 def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -> None:
     """Prints what a run with these settings would take. Trains nothing and leaves nothing behind but caches."""
+    before = memory.held_now()
     setup = set_up(config, data, folders)
     say(describe_lengths(setup.inputs.lengths, setup.inputs.unit), setup.describe())
     show_batches(setup)
-    lengths, seconds = measure_steps(setup)
+    lengths, seconds = measure_steps(setup, config.training.epochs)
     table = Table(f"{setup.inputs.unit} in the longest text", "seconds a step", title="Measured")
     for length, second in zip(lengths, seconds, strict=True):
         table.add_row(str(length), f"{second:.3f}")
-    say(table, *summarise(config, setup, lengths, seconds))
+    validate(setup)
+    use = memory.memory_use(setup.model, before=before, peak=memory.held_at_most())
+    say(table, *summarise(config, setup, lengths, seconds, use))
 
 
 def show_batches(setup: Setup) -> None:
@@ -43,8 +46,11 @@ def show_batches(setup: Setup) -> None:
     say("")
 
 
-def measure_steps(setup: Setup) -> tuple[list[int], list[float]]:
+def measure_steps(setup: Setup, epochs: int) -> tuple[list[int], list[float]]:
     """Runs real training steps at a few lengths that the plan has; gives the lengths and the seconds of a step."""
+    unfreezing = setup.model.unfreezing
+    if unfreezing:  # the epoch in which most learn
+        setup.model.train_only(unfreezing.learning(epochs - 1))
     steps = _steps_by_length(setup.train)
     known = sorted(steps)
     lengths = sorted({known[round(place)] for place in np.linspace(0, len(known) - 1, _LENGTHS)})
@@ -52,36 +58,51 @@ def measure_steps(setup: Setup) -> tuple[list[int], list[float]]:
     return lengths, [_seconds_of_a_step(setup, steps[length]) for length in lengths]
 
 
-def summarise(config: TrainConfig, setup: Setup, lengths: list[int], seconds: list[float]) -> list[str]:
-    """Gives the steps, the time, the memory and the sizes, a line each."""
+def validate(setup: Setup) -> None:
+    """Runs a validation step of the longest batch, since the run's peak may be there."""
+    steps = _steps_by_length(setup.validation)
+    setup.model.make_test_function()
+    float(setup.model.test_function(_one_batch(setup, setup.validation, steps[max(steps)]))["loss"])
+
+
+def summarise(
+    config: TrainConfig, setup: Setup, lengths: list[int], seconds: list[float], use: memory.MemoryUse
+) -> list[str]:
+    """Gives the steps, the time and the memory, a line each."""
     train, epochs = setup.train, config.training.epochs
     padded = [train.plan.batch(0, step)[1] for step in range(train.steps)]
     epoch = float(np.interp(padded, lengths, seconds).sum())
     # Validation is a forward pass, a third of a step's arithmetic.
     epoch *= 1 + setup.validation.examples / train.examples / 3
-    network = setup.model.network
-    weights = sum(variable.value.shape.num_elements() * 4 for variable in network.trainable_variables)
-    moments = sum(variable.value.shape.num_elements() * 4 for variable in setup.model.optimizer.variables)
     return [
         f"Steps          {train.steps * epochs:,} ({train.steps:,} an epoch, {epochs} epochs)",
         f"Expected time  {_words(epoch * epochs)} ({_words(epoch)} an epoch), without export and report",
-        f"Peak memory    {runtime.peak_memory() / 2**30:.1f} GiB so far, with steps of the longest batches",
-        f"Model          {weights / 2**20:.0f} MiB of weights",
-        f"Optimizer      {moments / 2**20:.0f} MiB",
+        f"Peak memory    {use.peak / 2**30:.1f} GiB, and about 1 GiB for the process that tries the export",
+        f"               MiB: {use.describe()}",
+        *memory.describe_gpus(),
     ]
 
 
 def _steps_by_length(batches: Batches) -> dict[int, int]:
-    """For each padded length in the first epoch, a step that has it."""
-    return {batches.plan.batch(0, step)[1]: step for step in range(batches.steps)}
+    """For each padded length in the first epoch, a step that has it, with as many rows as there are."""
+    steps: dict[int, int] = {}
+    for step in range(batches.steps):
+        rows, length = batches.plan.batch(0, step)
+        if length not in steps or len(rows) > len(batches.plan.batch(0, steps[length])[0]):
+            steps[length] = step
+    return steps
+
+
+def _one_batch(setup: Setup, batches: Batches, step: int) -> Any:
+    """An iterator that begins with this batch of the first epoch."""
+    return iter(batches.distributed(range(1), setup.strategy, step))
 
 
 def _seconds_of_a_step(setup: Setup, step: int) -> float:
-    arrays = setup.train.arrays(0, step)
-    dataset = tf.data.Dataset.from_tensors(arrays).repeat(_STEPS + 1)
-    iterator = iter(setup.strategy.experimental_distribute_dataset(dataset))
     times = []
+    assert setup.model.train_function
     for _ in range(_STEPS + 1):
+        iterator = _one_batch(setup, setup.train, step)
         began = time.perf_counter()
         logs = setup.model.train_function(iterator)
         float(logs["loss"])  # waits for the step

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import keras
@@ -14,10 +13,27 @@ from sftkeras.errors import SFTError, did_you_mean
 from sftkeras.runs import Run
 from sftkeras.tasks import Task
 from sftkeras.training.batches import Batches
-from sftkeras.training.callbacks import KeepBest, Recorder, ShowProgress, StepRecord, StopAtNonFinite
-from sftkeras.training.model import SupervisedModel
-from sftkeras.training.optimizers import make_optimizer
-from sftkeras.training.tensorboard import TensorBoardLogs
+from sftkeras.training.callbacks import KeepBest, Recorder, StepRecord, StopAtNonFinite, StopEarly
+from sftkeras.training.epochs import train_from
+from sftkeras.training.position import FollowPosition, Position
+from sftkeras.training.resume.event_files import cut_events
+from sftkeras.training.resume.preemption import signals_wait
+from sftkeras.training.resume.run_state import Part, RunState
+from sftkeras.training.resume.saving import SaveStates, StateWriter, Stopped
+from sftkeras.training.resume.state_files import StateFiles
+from sftkeras.training.step.layer_rates import rate_factors
+from sftkeras.training.step.model import SupervisedModel
+from sftkeras.training.step.optimizers import make_optimizer
+from sftkeras.training.step.out_of_memory import SmallerSteps
+from sftkeras.training.step.unfreezing import UnfreezeLayers, Unfreezing
+from sftkeras.training.watching.progress import ShowProgress
+from sftkeras.training.watching.stalls import StallWatch
+from sftkeras.training.watching.tensorboard import TensorBoardLogs
+from sftkeras.training.watching.timing import Seconds, StepTimer
+from sftkeras.training.watching.trackers import Tracking
+from sftkeras.training.workers.cluster import agree, all_have, is_chief
+
+_LESS_MEMORY = ", set --training.rematerialise true"  # a remedy, where it is not set
 
 
 @dataclass(frozen=True)
@@ -27,14 +43,16 @@ class Fitted:
     Attributes:
         record: its steps and epochs.
         best_epoch: the epoch whose weights are kept, counted from 1; 0 if the first was interrupted.
-        seconds: wall time.
-        interrupted: whether the user stopped it.
+        seconds: wall time, that before an interruption included.
+        interrupted: whether a signal stopped it.
+        time: what its seconds went into, by part; see timing.py.
     """
 
     record: StepRecord
     best_epoch: int
     seconds: float
     interrupted: bool
+    time: Seconds
 
     @property
     def examples_per_second(self) -> float:
@@ -46,19 +64,44 @@ class Fitted:
 
 
 def prepare_model(
-    network: keras.Model, task: Task, config: TrainConfig, *, total_steps: int, strategy: tf.distribute.Strategy
+    network: keras.Model,
+    task: Task,
+    config: TrainConfig,
+    *,
+    total_steps: int,
+    strategy: tf.distribute.Strategy,
+    depths: tuple[int, ...] = (),
 ) -> SupervisedModel:
-    """Compiles the model that `fit` trains."""
+    """Compiles the model that `fit` trains.
+
+    Args:
+        network: model inputs to logits.
+        task: gives loss and metrics.
+        config: the settings.
+        total_steps: optimizer steps in the whole run.
+        strategy: the devices.
+        depths: of each trainable variable, where a setting asks for learning by layers.
+    """
+    optimizer, training = config.optimizer, config.training
     with strategy.scope():
         model = SupervisedModel(
             network,
             task,
             seed=config.seed,
-            clip_norm=config.optimizer.clip_norm,
-            accumulation=config.training.accumulation,
+            clip_norm=optimizer.clip_norm,
+            accumulation=training.accumulation,
+            ema=optimizer.ema,
+            unfreezing=Unfreezing(depths, training.unfreeze) if training.unfreeze else None,
         )
-        loss_scaling = config.training.precision == "mixed_float16"
-        model.compile(make_optimizer(config.optimizer, total_steps=total_steps, loss_scaling=loss_scaling))
+        model.compile(
+            make_optimizer(
+                optimizer,
+                total_steps=total_steps,
+                loss_scaling=training.precision == "mixed_float16",
+                rate_factors=rate_factors(depths, optimizer.layer_decay) if optimizer.layer_decay else (),
+                own_steps=training.unfreeze is not None,
+            )
+        )
     return model
 
 
@@ -69,54 +112,100 @@ def fit(
     config: TrainConfig,
     run: Run,
 ) -> Fitted:
-    """Trains `model`, and leaves in it, and in the run, the weights of its best epoch.
+    """Trains `model` from the newest state of the run, if there is one, and leaves in it the weights of its best epoch.
 
-    Ctrl-C ends it cleanly: the best epoch so far is kept, or the weights as they are if there is none.
+    SIGTERM and ctrl-C end it cleanly: the state is saved, and so are the best weights, those as they are if no epoch
+    is over yet.
 
     Raises:
-        SFTError: SFT401 if the monitored metric does not exist, SFT402 at a loss that is not a finite number.
+        SFTError: SFT401 if the monitored metric does not exist, SFT402 at a loss that is not a finite number, SFT422 if
+            the state is of another model, SFT436 if the workers do not find the same one.
     """
     training = config.training
     monitor = training.early_stopping.monitor
     higher_is_better = is_higher_better(monitor, model.task)
     record = StepRecord()
-    progress = ShowProgress(record, training.epochs, train.steps)
-    board = TensorBoardLogs(run.tensorboard, config, model.network, record)
-    best = KeepBest(model.network, run.best_weights, monitor, higher_is_better=higher_is_better)
+    position = Position(train.steps)
+    model.guard = SmallerSteps(model, train, position, "" if training.rematerialise else _LESS_MEMORY)
+    timer = StepTimer(model.clock)
+    recorder = Recorder(record, train, position, run.states)
+    best = KeepBest(
+        model.network, run.best_weights, monitor, position, higher_is_better=higher_is_better, judged=model.judged
+    )
+    stopper = _early_stopping(config, monitor, higher_is_better)
+    files = StateFiles(run.states, config.checkpoint.keep)
+    parts: dict[str, Part] = {"recorder": recorder, "best": best, "early_stopping": stopper, "timer": timer}
+    state = RunState(model, position, parts)
+    done = _resume(state, files, recorder, position, run)
+    progress = ShowProgress(record, position, training.epochs)
+    board = TensorBoardLogs(run.tensorboard, config, model.network, record, position, timer)
+    trackers = [Tracking(name, config, run, position, timer) for name in training.trackers if is_chief()]
     gradient_matters = training.precision != "mixed_float16"
-    callbacks = [
-        Recorder(record, train),
-        StopAtNonFinite(run.best_weights, gradient=gradient_matters),
-        best,
-        progress,
-        board,
-    ]
-    if training.early_stopping.patience is not None:
-        callbacks.append(_early_stopping(config, monitor, higher_is_better))
-    began = time.perf_counter()
-    interrupted = False
-    try:
-        model.fit(
-            train.dataset(range(training.epochs)),
+    writer = StateWriter(files)
+    interrupted = finished = False
+    with signals_wait() as wish:
+        saving = SaveStates(
+            state,
+            writer,
+            config.checkpoint,
+            position,
             epochs=training.epochs,
-            steps_per_epoch=train.steps,
-            validation_data=validation.dataset(range(1)),
-            shuffle=False,  # the plan has shuffled already
-            callbacks=callbacks,
-            verbose=0,
+            wish=wish,
+            flush=(recorder.flush, board.flush),
+            timed=timer.saving,
         )
-    except KeyboardInterrupt:
-        interrupted = True
-        if not best.best_epoch:
-            best.save()
-        progress.close()
-        say(f"Stopped. Kept: {_kept(best.best_epoch)}.")
-    finally:
-        progress.close()
-        board.close()
-    seconds = time.perf_counter() - began
-    model.network.load_weights(run.best_weights)
-    return Fitted(record, best.best_epoch, seconds, interrupted)
+        callbacks = [
+            FollowPosition(position),
+            *([UnfreezeLayers(model.unfreezing, model.train_only)] if model.unfreezing else []),
+            timer,
+            recorder,
+            StopAtNonFinite(run.best_weights, position, gradient=gradient_matters),
+            best,
+            progress,
+            *([board] if is_chief() else []),
+            StallWatch(timer, record, position, devices=model.distribute_strategy.num_replicas_in_sync),
+            stopper,
+            *trackers,
+            saving,  # the last: what the others do at a step is done when its state is saved
+        ]
+        try:
+            if not done:
+                train_from(position, model, train, validation, training.epochs, callbacks)
+                writer.wait()
+            finished = True
+        except Stopped:
+            interrupted = True
+            if not best.best_epoch:
+                best.save()
+            progress.close()
+            say(f"Stopped. Kept: {_kept(best.best_epoch)}.")
+        finally:
+            progress.close()
+            board.close()
+            for tracker in trackers:
+                tracker.close(finished=finished)
+    if is_chief():  # the other workers are done, and need not wait for the file
+        model.network.load_weights(run.best_weights)
+    return Fitted(record, best.best_epoch, recorder.seconds, interrupted or wish.wanted, timer.sums)
+
+
+def _resume(state: RunState, files: StateFiles, recorder: Recorder, position: Position, run: Run) -> bool:
+    """Goes to where the newest state was saved, or to the beginning; gives whether training was over there."""
+    agree(False)  # nobody looks for states before the chief has made or cleared the run's folder
+    newest = files.newest()
+    if newest:
+        state.restore(newest)
+    if not all_have(position.global_step):
+        raise SFTError("SFT436", folder=run.folder, step=position.global_step)
+    if is_chief():
+        files.sweep(position.global_step)
+        recorder.cut()
+        cut_events(run.tensorboard, steps=position.global_step, epochs=position.epoch)
+    done = bool(newest and newest.values["done"])
+    if newest:
+        where = "training is over" if done else f"epoch {position.epoch + 1}, {position.step} of {position.steps} steps"
+        say(f"Continuing the interrupted run: {where}.")
+    return done
 
 
 def _kept(best_epoch: int) -> str:
@@ -138,12 +227,12 @@ def is_higher_better(monitor: str, task: Task) -> bool:
     return directions[monitor]
 
 
-def _early_stopping(config: TrainConfig, monitor: str, higher_is_better: bool) -> keras.callbacks.EarlyStopping:
+def _early_stopping(config: TrainConfig, monitor: str, higher_is_better: bool) -> StopEarly:
     settings = config.training.early_stopping
-    return keras.callbacks.EarlyStopping(
+    return StopEarly(
         monitor=monitor,
         mode="max" if higher_is_better else "min",
         # Keras stops after `patience` epochs without improvement; 0 and 1 are the same to it.
-        patience=settings.patience,
+        patience=config.training.epochs if settings.patience is None else settings.patience,
         min_delta=settings.min_delta,
     )

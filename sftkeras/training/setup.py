@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 
 import tensorflow as tf
 
 from sftkeras import runtime
 from sftkeras.backbones import Backbone, choose_mode, load_chosen
+from sftkeras.backbones.depth import depths_of, transformer_layers
 from sftkeras.backbones.fetching import BackboneFolders
-from sftkeras.config import TrainConfig
+from sftkeras.backbones.rematerialisation import rematerialise
+from sftkeras.config import TrainConfig, plain
 from sftkeras.console import progress_bar
 from sftkeras.data import BatchPlan, LabelledData, RowInputs
 from sftkeras.tasks import TextModel, attach_head, make_task
-from sftkeras.text import make_features
-from sftkeras.training.batches import Batches, read_inputs
+from sftkeras.text import make_cleaning, make_features
+from sftkeras.training.batches import Batches, read_inputs, read_variants
+from sftkeras.training.encoder_needs import check_opaque
 from sftkeras.training.fit import is_higher_better, prepare_model
-from sftkeras.training.model import SupervisedModel
+from sftkeras.training.rewriting import rewrite_texts
+from sftkeras.training.step.model import SupervisedModel
+from sftkeras.training.workers import cluster as workers
+from sftkeras.training.workers.meeting import meet
 
 # Validation keeps no activations for a gradient, so larger batches fit; larger than this is no faster.
 _VALIDATION_BATCHES = 2
@@ -57,27 +64,43 @@ class Setup:
 
 
 def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -> Setup:
-    """Loads the backbone, attaches the head, tokenises the texts and plans the batches."""
+    """Loads the backbone, attaches the head, tokenises the texts and plans the batches.
+
+    Several workers first wait for each other here.
+    """
+    told = workers.digest([plain(config), data.fingerprint])
+    meet(workers.current(), told, config.training.join_minutes * 60)
     strategy = runtime.make_strategy(config.training, config.seed)
+    workers.connect(strategy)
     max_length = config.backbone.max_length
     labels = data.examples.labels
     choice = choose_mode(folders.encoder, config.backbone.mode)  # runs the module, so not under the strategy
+    if choice.mode == "opaque":
+        check_opaque(config)
     with strategy.scope():
         backbone = load_chosen(
             choice, max_length=max_length, dropout=config.backbone.dropout, preprocessor=folders.preprocessor
         )
         task = make_task(config.task, data.label_names, labels[data.splits["train"]])
         network = attach_head(backbone, task, config.backbone.pooling)
+        if config.training.rematerialise:
+            rematerialise(transformer_layers(backbone.encoder))
         is_higher_better(config.training.early_stopping.monitor, task)  # a misspelt metric is told before the long work
-    features = make_features(backbone.tokenizer, max_length=max_length, pairs=config.data.pair is not None)
+    pairs = config.data.pair is not None
+    make = partial(make_features, backbone.tokenizer, max_length=max_length, pairs=pairs, windows=task.of_tokens)
+    cleaning = make_cleaning(**asdict(config.cleaning))
+    features = make(cleaning=cleaning)
+    variants = rewrite_texts(config, data, cleaning)
     with progress_bar() as progress:
         inputs = read_inputs(data.examples, features, progress)
+        train_inputs = read_variants(variants, make(), progress) if variants else inputs
+    labels = inputs.of_rows(labels)
     training = config.training
     multiple = runtime.length_multiple()
     plans = {
         "train": BatchPlan(
-            inputs.lengths,
-            data.splits["train"],
+            train_inputs.lengths,
+            inputs.rows_of(data.splits["train"]),
             training.batch_size,
             config.seed,
             group_by_length=training.group_by_length,
@@ -85,15 +108,19 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
         ),
         "validation": BatchPlan(
             inputs.lengths,
-            data.splits["validation"],
+            inputs.rows_of(data.splits["validation"]),
             training.batch_size * _VALIDATION_BATCHES,
             config.seed,
             shuffle=False,
             multiple=multiple,
         ),
     }
-    train, validation = (Batches(plan, inputs, labels, task, max_length) for plan in plans.values())
+    weights = None if data.examples.weights is None else inputs.of_rows(data.examples.weights)
+    train = Batches(plans["train"], train_inputs, labels, task, max_length, weights)
+    validation = Batches(plans["validation"], inputs, labels, task, max_length, weights)
     total_steps = train.steps * training.epochs
-    model = prepare_model(network, task, config, total_steps=total_steps, strategy=strategy)
+    by_layer = config.optimizer.layer_decay or training.unfreeze
+    depths = depths_of(network, backbone.encoder) if by_layer else ()
+    model = prepare_model(network, task, config, total_steps=total_steps, strategy=strategy, depths=depths)
     text_model = TextModel(features, network, task)
     return Setup(backbone, text_model, model, inputs, train, validation, strategy)

@@ -11,6 +11,7 @@ from command_line import Running, flags, run_command
 
 # What a shell reports for both: Python ends itself by the signal if it was caught inside some C++ libraries.
 STOPPED = (128 + signal.SIGINT, -signal.SIGINT)
+RESUMABLE = 75
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +38,20 @@ def interrupted(folder: Path, settings: Sequence[str]) -> Running:
     """A training that was stopped in its second epoch or a little later."""
     training = Running("train", *settings, cwd=folder)
     training.wait_until(lambda: "epoch 1/300" in training.said)
-    assert training.press_ctrl_c() in STOPPED, training.said + training.complained
+    assert training.press_ctrl_c() == RESUMABLE, training.said + training.complained
     return training
 
 
 def test_training_stops_with_the_best_weights_and_says_what_to_do(interrupted: Running, folder: Path) -> None:
     assert interrupted.complained == ""
-    *_, kept, advice = interrupted.said.splitlines()
+    *_, asked, kept, going_on, advice = interrupted.said.splitlines()
+    assert asked == "Stopping after this step, with the state saved. A second ctrl-C stops at once."
+    assert going_on == "The same command goes on from here."
     assert kept.startswith("Stopped. Kept: the weights of epoch ")
     assert kept.endswith(", the best so far.")
     assert advice.startswith("Export what there is with: ")
     assert advice.endswith("python -m sftkeras.export --run runs/tiny")
-    assert [path.name for path in (folder / "runs/tiny/state").iterdir()] == ["best.weights.h5"]
+    assert any((folder / "runs/tiny/state").glob("step-*.safetensors"))
     assert "Stopped." in (folder / "runs/tiny/log.txt").read_text()
     assert not any((folder / "saved_models").glob("*"))
 

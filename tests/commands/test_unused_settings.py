@@ -20,6 +20,9 @@ from sftkeras.train import main
         ({"kind": "regression", "multi_label": "true"}, "--task.multi_label"),
         ({"kind": "regression", "threshold": 0.3}, "--task.threshold"),
         ({"kind": "classification", "threshold": 0.3}, "--task.threshold"),
+        ({"kind": "classification", "constrained_decoding": "false"}, "--task.constrained_decoding"),
+        ({"kind": "tagging", "label_smoothing": 0.1}, "--task.label_smoothing"),
+        ({"kind": "tagging", "multi_label": "true"}, "--task.multi_label"),
     ],
 )
 def test_a_setting_without_effect_is_refused(
@@ -27,3 +30,21 @@ def test_a_setting_without_effect_is_refused(
 ) -> None:
     words = flags(data__train=reviews_csv, **{f"task__{name}": value for name, value in task.items()})
     assert refuse(main, TrainConfig, *tiny_run, *words).startswith(f"SFT412  {named} has no effect here")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("optimizer__layer_decay", 0.9),
+        ("optimizer__ema", 0.99),
+        ("training__unfreeze", 1),
+        ("training__rematerialise", "true"),
+    ],
+)
+def test_what_a_module_cannot_do_is_refused(
+    refuse: Callable[..., str], tiny_run: list[str], reviews_csv: Path, setting: str, value: object
+) -> None:
+    words = flags(data__train=reviews_csv, backbone__mode="opaque", **{setting: value})
+    refused = refuse(main, TrainConfig, *tiny_run, *words)
+    assert refused.startswith(f"SFT440  --{setting.replace('__', '.')} {value}: the encoder is a TF-Hub module")
+    assert "--backbone.mode native" in refused

@@ -16,7 +16,7 @@ from sftkeras.runs import Run
 from sftkeras.tasks.classification import Classification
 from sftkeras.training.batches import Batches
 from sftkeras.training.fit import prepare_model
-from sftkeras.training.model import SupervisedModel
+from sftkeras.training.step.model import SupervisedModel
 
 ROWS, PIECES = 22, 12
 
@@ -30,6 +30,9 @@ class Tokens:
         random = np.random.default_rng(8)
         self.lengths = random.integers(2, 10, ROWS).astype(np.int32)
         self.rows = [random.integers(1, PIECES, length).astype(np.int32) for length in self.lengths]
+
+    def at(self, epoch: int) -> Tokens:
+        return self
 
     def batch(self, rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
         tokens = np.zeros((len(rows), length), np.int32)

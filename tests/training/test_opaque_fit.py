@@ -12,8 +12,8 @@ from sftkeras.backbones import load_backbone
 from sftkeras.config import OptimizerConfig
 from sftkeras.tasks import attach_head
 from sftkeras.tasks.classification import Classification
-from sftkeras.training.model import SupervisedModel
-from sftkeras.training.optimizers import make_optimizer
+from sftkeras.training.step.model import SupervisedModel
+from sftkeras.training.step.optimizers import make_optimizer
 
 STEPS = 8
 

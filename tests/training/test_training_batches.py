@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from small_fit import CONFIG, LABELS, TOKENS, batches
 
@@ -44,4 +45,29 @@ def test_the_dataset_is_every_epoch_in_order() -> None:
     expected = [train.arrays(epoch, step) for epoch in (1, 2) for step in range(train.steps)]
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
+        tf.nest.map_structure(np.testing.assert_array_equal, one, other)
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 11])
+def test_the_parts_of_a_batch_are_the_batch(replicas: int) -> None:
+    train = batches(CONFIG, "train")
+    parts = list(train.dataset(range(1), range(replicas), replicas).as_numpy_iterator())
+    assert len(parts) == train.steps * replicas
+    for step in range(train.steps):
+        inputs, labels, weights = train.arrays(0, step)
+        of_step = parts[step * replicas : (step + 1) * replicas]
+        np.testing.assert_array_equal(np.concatenate([part[1] for part in of_step]), labels)
+        np.testing.assert_array_equal(np.concatenate([part[2] for part in of_step]), weights)
+        for name, array in inputs.items():
+            np.testing.assert_array_equal(np.concatenate([part[0][name] for part in of_step]), array)
+        rows = [len(part[1]) for part in of_step]
+        assert max(rows) - min(rows) <= 1  # shared out evenly: with 11 replicas some get none
+
+
+def test_a_worker_gets_the_parts_of_its_own_replicas() -> None:
+    train = batches(CONFIG, "train")
+    whole = list(train.dataset(range(1), range(4), 4).as_numpy_iterator())
+    second = list(train.dataset(range(1), range(2, 4), 4).as_numpy_iterator())
+    expected = [part for step in range(train.steps) for part in whole[4 * step + 2 : 4 * step + 4]]
+    for one, other in zip(second, expected, strict=True):
         tf.nest.map_structure(np.testing.assert_array_equal, one, other)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from small_fit import TOKENS, Prepared, configured, network, prepare
 
 from sftkeras.config import EarlyStoppingConfig
 from sftkeras.errors import SFTError
-from sftkeras.training.callbacks import KeepBest, Recorder
+from sftkeras.training.callbacks import KeepBest
 from sftkeras.training.fit import Fitted, _early_stopping, fit
+from sftkeras.training.position import Position
 
 
 def fitted(prepared: Prepared) -> Fitted:
@@ -101,7 +101,7 @@ def test_the_best_epoch_and_the_stop_follow_the_history(
 ) -> None:
     rises = monitor != "val_loss"
     model = network()
-    keeper = KeepBest(model, tmp_path / "best.weights.h5", monitor, higher_is_better=rises)
+    keeper = KeepBest(model, tmp_path / "best.weights.h5", monitor, Position(steps=1), higher_is_better=rises)
     stopping = EarlyStoppingConfig(monitor=monitor, patience=patience, min_delta=min_delta)
     stopper = _early_stopping(configured(early_stopping=stopping), monitor, rises)
     stopper.set_model(model)
@@ -165,43 +165,13 @@ def test_a_gradient_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
         fitted(prepared)
 
 
-def interrupt(epoch: int, step: int) -> Callable[..., None]:
-    stock = Recorder.on_train_batch_end
-
-    def on_train_batch_end(self: Recorder, batch: int, logs: dict[str, float] | None = None) -> None:
-        stock(self, batch, logs)
-        if (self._epoch, batch) == (epoch, step):
-            raise KeyboardInterrupt
-
-    return on_train_batch_end
-
-
-def test_ctrl_c_in_the_first_epoch_keeps_the_weights_as_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Recorder, "on_train_batch_end", interrupt(0, 0))
-    prepared = prepare(tmp_path)
-    before = weights(prepared.model.network)
-    result = fitted(prepared)
-    assert (result.interrupted, result.best_epoch, len(result.record.losses)) == (True, 0, 1)
-    assert same(weights(prepared.model.network), kept(prepared))
-    assert not same(before, kept(prepared))  # one step was made
-
-
-def test_ctrl_c_later_keeps_the_best_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = prepare(tmp_path / "whole", configured(epochs=1))
-    fitted(whole)
-    monkeypatch.setattr(Recorder, "on_train_batch_end", interrupt(1, 1))
-    prepared = prepare(tmp_path / "interrupted")
-    result = fitted(prepared)
-    assert (result.interrupted, result.best_epoch) == (True, 1)
-    assert same(weights(prepared.model.network), kept(prepared))
-    assert same(kept(prepared), kept(whole))
-
-
-def test_nothing_half_written_is_left(overfitted: tuple[Prepared, Fitted]) -> None:
+def test_what_an_unfinished_run_needs_is_there_and_nothing_half_written(overfitted: tuple[Prepared, Fitted]) -> None:
     prepared, _ = overfitted
-    assert [path.name for path in prepared.run.best_weights.parent.iterdir()] == [prepared.run.best_weights.name]
+    states = [f"step-{prepared.train.steps * epoch:010d}.safetensors" for epoch in (11, 12)]
+    found = sorted(path.name for path in prepared.run.states.iterdir())
+    assert found == ["best.weights.h5", "epochs.jsonl", *states, "steps.jsonl"]
+    prepared.run.finish()
+    assert [path.name for path in prepared.run.states.iterdir()] == ["best.weights.h5"]
 
 
 def test_accumulation_of_more_parts_than_rows_trains(tmp_path: Path) -> None:

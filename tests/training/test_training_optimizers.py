@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from sftkeras.config import OptimizerConfig
-from sftkeras.training.optimizers import FusedAdamW, make_optimizer
-from sftkeras.training.schedules import WarmupSchedule
+from sftkeras.training.step.optimizers import FusedAdamW, make_optimizer
+from sftkeras.training.step.schedules import WarmupSchedule
 
 NAMES = ["kernel", "bias", "gamma", "beta", "embeddings"]
 
@@ -39,6 +39,36 @@ def test_the_fused_update_is_that_of_keras(scale: float) -> None:
         results.append(after_steps(optimizer, 8, scale))
     for fused, stock in zip(*results, strict=True):
         np.testing.assert_allclose(fused, stock, atol=1e-7)
+
+
+@pytest.mark.parametrize("steps_before", [0, 1, 30])
+def test_a_variable_that_learns_later_begins_as_any_other(steps_before: int) -> None:
+    late, other = variables()[:2]
+    optimizer = FusedAdamW(1e-2, own_steps=True)
+    optimizer.build([late, other])
+    gradient = tf.ones((4, 3))
+    for _ in range(steps_before):
+        optimizer.apply([gradient], [other])
+    before = late.numpy()
+    optimizer.apply([gradient, gradient], [late, other])
+    # Adam's first step is the learning rate's size, whatever the gradient's; weight decay comes first.
+    np.testing.assert_allclose(late.numpy(), before * (1 - 1e-2 * 0.004) - 1e-2, rtol=1e-5)
+
+
+def test_rates_and_decay_have_the_variable_s_factor() -> None:
+    gradient = tf.ones((4, 3))
+    for name in ("adamw", "adam", "sgd"):
+        config = OptimizerConfig(name=name, learning_rate=0.1, weight_decay=0.5, schedule="constant", warmup=0.0)
+        moved = []
+        for factors in ((1.0, 1.0), (0.25, 1.0)):
+            optimizer = make_optimizer(config, total_steps=4, loss_scaling=False, rate_factors=factors)
+            weights = [variable for variable in variables() if variable.name in ("kernel", "embeddings")]
+            before = [weight.numpy() for weight in weights]
+            optimizer.apply([gradient, gradient], weights)
+            moved.append([weight.numpy() - old for weight, old in zip(weights, before, strict=True)])
+        # Decay and step each have the factor; together they have it too, but for the decay's share of the step.
+        np.testing.assert_allclose(moved[1][0], moved[0][0] * 0.25, rtol=1e-4, err_msg=name)
+        np.testing.assert_array_equal(moved[1][1], moved[0][1])
 
 
 def test_biases_and_layer_norms_are_not_decayed() -> None:

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 from sftkeras.training.fit import Fitted, fit
-from sftkeras.training.tensorboard import write_answers
+from sftkeras.training.watching.tensorboard import write_answers
 
 
 def events(folder: Path) -> EventAccumulator:

@@ -24,12 +24,16 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from sftkeras.backbones import Backbone, Choice, choose_mode, load_chosen  # noqa: E402
+from sftkeras.backbones.depth import depths_of, transformer_layers  # noqa: E402
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noqa: E402
+from sftkeras.backbones.rematerialisation import rematerialise  # noqa: E402
 from sftkeras.config import OptimizerConfig, TrainingConfig  # noqa: E402
 from sftkeras.tasks import attach_head  # noqa: E402
 from sftkeras.tasks.classification import Classification  # noqa: E402
-from sftkeras.training.model import SupervisedModel  # noqa: E402
-from sftkeras.training.optimizers import make_optimizer  # noqa: E402
+from sftkeras.training.step.layer_rates import rate_factors  # noqa: E402
+from sftkeras.training.step.model import SupervisedModel  # noqa: E402
+from sftkeras.training.step.optimizers import make_optimizer  # noqa: E402
+from sftkeras.training.step.unfreezing import UnfreezeLayers, Unfreezing  # noqa: E402
 
 ROWS, BATCH, EPOCHS = 13, 5, 2  # the last batch of an epoch has three rows: some devices get none of them
 STEPS = -(-ROWS // BATCH)
@@ -47,6 +51,11 @@ class Settings:
     fused: bool = True
     clip_norm: float = 0.5
     class_weights: bool = False
+    row_weights: bool = False  # weights of the examples, zero for some
+    layer_decay: float | None = None
+    ema: float | None = None
+    unfreeze: int | None = None
+    rematerialise: bool = False
     loss_scale: float = 0.0  # to begin with, where the loss is scaled; 0 takes Keras' own
     compare_replicas: bool = False  # also give each replica's loss of one batch
     module: str = ""  # folder of a TF-Hub module to train in place of the KerasHub encoder
@@ -60,6 +69,8 @@ def batches(settings: Settings) -> Iterator[tuple[dict[str, np.ndarray], np.ndar
     mask = (np.arange(9) < lengths[:, None]).astype(np.int32)
     labels = random.integers(0, 3, ROWS).astype(np.int32)
     weights = np.array([1.0, 2.0, 0.5], np.float32)[labels] if settings.class_weights else np.ones(ROWS, np.float32)
+    if settings.row_weights:
+        weights *= random.integers(0, 4, ROWS).astype(np.float32) + (np.arange(ROWS) == 0)
     for _ in range(EPOCHS):
         order = random.permutation(ROWS)
         for begin in range(0, ROWS, BATCH):
@@ -78,11 +89,28 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
         backbone = Backbone(build_encoder(settings), None, 16, False, "hugging_face", {})
     task = Classification(("a", "b", "c"), dropout=settings.dropout)
     network = attach_head(backbone, task, "cls" if settings.module else "mean")
-    model = SupervisedModel(network, task, seed=SEED, clip_norm=settings.clip_norm, accumulation=settings.accumulation)
+    depths = () if settings.module else depths_of(network, backbone.encoder)
+    if settings.rematerialise:
+        rematerialise(transformer_layers(backbone.encoder))
+    model = SupervisedModel(
+        network,
+        task,
+        seed=SEED,
+        clip_norm=settings.clip_norm,
+        accumulation=settings.accumulation,
+        ema=settings.ema,
+        unfreezing=Unfreezing(depths, settings.unfreeze) if settings.unfreeze else None,
+    )
     loss_scaling = settings.precision == "mixed_float16"
     name = "adamw" if settings.optimizer == "stock adamw" else settings.optimizer
     config = OptimizerConfig(name=name, learning_rate=1e-2, weight_decay=0.1)  # type: ignore[arg-type]
-    optimizer = make_optimizer(config, total_steps=STEPS * EPOCHS, loss_scaling=loss_scaling)
+    optimizer = make_optimizer(
+        config,
+        total_steps=STEPS * EPOCHS,
+        loss_scaling=loss_scaling,
+        rate_factors=rate_factors(depths, settings.layer_decay) if settings.layer_decay else (),
+        own_steps=settings.unfreeze is not None,
+    )
     if settings.optimizer == "stock adamw":
         stock = keras.optimizers.AdamW(optimizer._learning_rate, weight_decay=0.1, epsilon=config.epsilon)
         stock.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -124,13 +152,16 @@ def train(settings: Settings, strategy: tf.distribute.Strategy) -> dict[str, Any
         steps_per_epoch=STEPS,
         validation_data=dataset,
         validation_steps=STEPS,
-        callbacks=[steps],
+        callbacks=[steps, *([UnfreezeLayers(model.unfreezing, model.train_only)] if model.unfreezing else [])],
         verbose=0,
     ).history
     result = {f"weights/{name}": array for name, array in weights_of(model.network).items()}
     result |= {f"before/{name}": array for name, array in before.items()}
     result |= {f"one step/{name}": array for name, array in steps.after_one.items()}
     result |= {f"history/{name}": np.asarray(values) for name, values in history.items()}
+    result |= {f"averages/{average.name}": average.numpy() for average in model.averages}
+    result |= {f"optimizer/{variable.path}": variable.numpy() for variable in model.optimizer.variables}
+    result |= {f"first epoch/{name}": array for name, array in steps.after_an_epoch.items()}
     result["losses"] = np.asarray(steps.losses)
     result["iterations"] = model.optimizer.iterations.numpy()
     if settings.loss_scale:
@@ -157,7 +188,7 @@ def restored(network: keras.Model, strategy: tf.distribute.Strategy) -> bool:
 def losses_of_replicas(model: SupervisedModel, batch: Any, strategy: tf.distribute.Strategy) -> np.ndarray:
     """The training loss of one and the same batch on each replica: they differ only by their dropout."""
     data = tf.nest.map_structure(tf.constant, batch)
-    losses = strategy.run(tf.function(lambda: model._gradients(data, 0)[0]))
+    losses = strategy.run(tf.function(lambda: model._gradients(data)[0]))
     return np.array([float(loss) for loss in strategy.experimental_local_results(losses)])
 
 
@@ -166,17 +197,21 @@ def weights_of(network: keras.Model) -> dict[str, np.ndarray]:
 
 
 class StepLog(keras.callbacks.Callback):
-    """The loss of each step, and the weights after the first."""
+    """The loss of each step, and the weights after the first step and the first epoch."""
 
     def __init__(self, network: keras.Model) -> None:
         super().__init__()
         self.network = network
         self.losses: list[float] = []
         self.after_one: dict[str, np.ndarray] = {}
+        self.after_an_epoch: dict[str, np.ndarray] = {}
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.losses.append(float((logs or {})["loss"]))
         self.after_one = self.after_one or weights_of(self.network)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.after_an_epoch = self.after_an_epoch or weights_of(self.network)
 
 
 def main(folder: str, devices: str, runs: str) -> None:

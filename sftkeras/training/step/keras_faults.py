@@ -5,9 +5,11 @@ Each names the fault and the test that fails when the fault is gone and the work
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 
 def stop_reducing_gradients(optimizer: keras.optimizers.Optimizer) -> None:
@@ -31,3 +33,22 @@ class NoSymbolicBuild:
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         pass
+
+
+class LogsOfOneReplica:
+    """Mix-in before `keras.Model` for steps whose figures are sums over all replicas already.
+
+    Keras 3.15 averages a step's figures over the workers along their first axis, which single numbers lack, so `fit`
+    fails under MultiWorkerMirroredStrategy; and each would be a message to all workers. These are the figures of this
+    process's first replica. Test: tests/training/test_workers_equal.py::test_stock_fit_fails.
+    """
+
+    distribute_strategy: tf.distribute.Strategy
+
+    def _make_function(self, step_function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        @tf.autograph.experimental.do_not_convert
+        def step(iterator: Any) -> Any:
+            figures = self.distribute_strategy.run(step_function, args=(iterator.get_next(),))
+            return {name: self.distribute_strategy.experimental_local_results(it)[0] for name, it in figures.items()}
+
+        return tf.function(step, reduce_retracing=True)

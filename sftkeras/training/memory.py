@@ -1,0 +1,100 @@
+"""What a run's memory goes into, and how much there will be at its peak. Nothing is saved here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+import keras
+import tensorflow as tf
+
+from sftkeras import runtime
+from sftkeras.training.step.model import SupervisedModel
+
+_EXPORT_COPIES = 3  # of the weights: the model built again, its SavedModel's variables, and what is being written
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Bytes at the peak of a run.
+
+    Attributes:
+        program: libraries and data.
+        weights: of the network.
+        averages: of the weights, where they are kept.
+        gradients: as large as the weights that learn.
+        moments: what the optimizer keeps.
+        activations: of the longest batch, and all else that a step needs.
+        saving: the copy of weights, averages and moments that a state is written from.
+    """
+
+    program: int
+    weights: int
+    averages: int
+    gradients: int
+    moments: int
+    activations: int
+    saving: int
+
+    @property
+    def peak(self) -> int:
+        """The most that training or export needs."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        export = sum(parts.values()) - self.activations - self.gradients + _EXPORT_COPIES * self.weights
+        return max(sum(parts.values()), export)
+
+    def describe(self) -> str:
+        """The parts, in MiB, in a line."""
+        parts = {
+            "libraries and data": self.program,
+            "weights": self.weights,
+            "averages": self.averages,
+            "gradients": self.gradients,
+            "moments": self.moments,
+            "activations of the longest batch": self.activations,
+            "a copy of the state while it is saved": self.saving,
+        }
+        return ", ".join(f"{name} {size / 2**20:.0f}" for name, size in parts.items() if size)
+
+
+def memory_use(model: SupervisedModel, *, before: int, peak: int) -> MemoryUse:
+    """Divides what was measured.
+
+    Args:
+        model: after steps of its longest batches.
+        before: bytes that the process held before there were weights.
+        peak: the most it has held since.
+    """
+    devices = model.distribute_strategy.num_replicas_in_sync
+    network = model.network
+    weights = _bytes(network.variables) * devices
+    averages = _bytes(model.averages) * devices
+    gradients = _bytes(network.trainable_variables) * devices
+    moments = _bytes(model.optimizer.variables) * devices
+    activations = max(0, peak - before - weights - averages - gradients - moments)
+    saving = (weights + averages + moments) // devices
+    return MemoryUse(before, weights, averages, gradients, moments, activations, saving)
+
+
+def describe_gpus() -> list[str]:
+    """The peak of each GPU since the process began, a line each."""
+    gpus = tf.config.list_logical_devices("GPU")
+    peaks = [tf.config.experimental.get_memory_info(gpu.name.removeprefix("/device:"))["peak"] for gpu in gpus]
+    return [f"GPU {number}          {peak / 2**30:.1f} GiB" for number, peak in enumerate(peaks)]
+
+
+def held_now() -> int:
+    """Bytes that this process holds."""
+    import psutil
+
+    return psutil.Process().memory_info().rss
+
+
+def held_at_most() -> int:
+    """The most bytes that this process has ever held."""
+    return runtime.peak_memory()
+
+
+def _bytes(variables: Iterable[keras.Variable]) -> int:
+    return sum(math.prod(variable.shape) * tf.as_dtype(variable.dtype).size for variable in variables)

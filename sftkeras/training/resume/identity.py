@@ -1,0 +1,115 @@
+"""What a run may not change between its start and its end, and what differs where it did. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import sftkeras
+from sftkeras.config import TrainConfig, plain
+from sftkeras.errors import SFTError
+from sftkeras.runs import Run
+from sftkeras.runtime import versions
+
+Identity = Mapping[str, Any]
+
+# What says where things are, what is watched, what is done once training is over, or how a step is computed.
+_HARMLESS = (
+    *("name", "runs", "overwrite", "dry_run", "resume", "checkpoint", "report", "export"),
+    *("data.train", "data.validation", "data.test"),  # data.contents has what is in them
+    *("training.devices", "training.strategy", "training.accumulation", "training.rematerialise"),
+    *("training.histograms", "training.profile", "training.trackers"),
+)
+# Packages of ours whose code decides what a step does, and the others' that do.
+_CODE = ("backbones", "data", "tasks", "text", "training")
+_PACKAGES = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "numpy")
+_MOST_SHOWN = 5
+
+
+def identity_of(config: TrainConfig, data_fingerprint: str | None = None) -> dict[str, Any]:
+    """What decides the weights that a run ends with, by dotted names.
+
+    Args:
+        config: the run's settings.
+        data_fingerprint: of its rows, labels and parts; None before they are read.
+    """
+    identity = {name: value for name, value in _flat(config) if not _is_among(name, _HARMLESS)}
+    identity |= {f"code.{package}": versions()[package] for package in _PACKAGES}
+    identity["code.sftkeras"] = f"{sftkeras.__version__} ({_source_hash()})"
+    if data_fingerprint:
+        identity["data.contents"] = data_fingerprint
+    return identity
+
+
+def continues(run: Run, config: TrainConfig, identity: Identity) -> bool:
+    """Whether a run goes on from where it was interrupted, or begins.
+
+    Args:
+        run: where it is, or will be.
+        config: its settings.
+        identity: of what would continue it, as `identity_of` gives it.
+
+    Raises:
+        SFTError: SFT420 if it was interrupted as another one, which is neither allowed nor to be replaced.
+    """
+    if config.resume.mode == "never" or not run.is_unfinished:
+        return False
+    began = _read_identity(run)
+    allow = config.resume.allow
+    unknown = () if "data.contents" in identity else ("data.contents",)  # until the data is read
+    different = {
+        name: f"{name} {_shown(began.get(name))} → {_shown(identity.get(name))}"
+        for name in sorted(began.keys() | identity.keys())
+        if began.get(name) != identity.get(name) and not _is_among(name, (*allow, *unknown))
+    }
+    if not different:
+        return True
+    if config.overwrite and config.resume.mode == "auto":
+        return False
+    shown = list(different.values())[:_MOST_SHOWN]
+    if rest := len(different) - len(shown):
+        shown.append(f"{rest} more")
+    raise SFTError("SFT420", folder=run.folder, differences=", ".join(shown), allow=",".join([*allow, *different]))
+
+
+def _read_identity(run: Run) -> dict[str, Any]:
+    """What an interrupted run began as; empty if that cannot be read, so that everything differs."""
+    try:
+        identity = json.loads(run.identity_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return identity if isinstance(identity, dict) else {}
+
+
+def _flat(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The settings by dotted names; a setting that is a list or a dictionary is one."""
+    values = plain(config)
+    for setting in dataclasses.fields(config):
+        value = getattr(config, setting.name)
+        if dataclasses.is_dataclass(value):
+            yield from _flat(value, f"{prefix}{setting.name}.")
+        else:
+            yield f"{prefix}{setting.name}", values[setting.name]
+
+
+def _is_among(name: str, names: Sequence[str]) -> bool:
+    return any(name == other or name.startswith(f"{other}.") for other in names)
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+@cache
+def _source_hash() -> str:
+    """Of the code that decides what a step does."""
+    package = Path(sftkeras.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(path for part in _CODE for path in (package / part).rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,156 @@
+"""Optimizers: Keras' own, with AdamW's update done by TensorFlow's fused kernel and a learning rate for each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from sftkeras.config import OptimizerConfig
+from sftkeras.training.step.schedules import WarmupSchedule
+
+# Biases and layer norms are not decayed (Devlin et al., 2019, and every BERT recipe since).
+_NOT_DECAYED = ["bias", "gamma", "beta"]
+
+
+@keras.saving.register_keras_serializable("sftkeras")
+class FusedAdamW(keras.optimizers.AdamW):
+    """`keras.optimizers.AdamW` whose update of a variable is one pass over memory instead of a dozen.
+
+    Same formula, variables and config. Decoupled weight decay: Loshchilov & Hutter, 2019 (arXiv:1711.05101).
+
+    Args:
+        rate_factors: what each variable's learning rate is multiplied by, in the order of `build`; () is 1 for all.
+            Its weight decay is multiplied too, since it is a share of the learning rate.
+        own_steps: count the steps of each variable, where not all learn from the first on. Adam's first steps are
+            corrected for moments that begin at zero; by the run's count, those of a variable that begins to learn
+            later would come out up to three times too large.
+    """
+
+    def __init__(self, *args: Any, rate_factors: Sequence[float] = (), own_steps: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rate_factors = tuple(rate_factors)
+        self.own_steps = own_steps
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Makes the moments, and the counters of `own_steps`."""
+        if self.built:
+            return
+        super().build(variables)
+        if self.own_steps:
+            self._steps = self.add_variable(
+                (len(variables),), dtype="int64", aggregation="only_first_replica", name="steps"
+            )
+
+    def apply(self, grads: list[tf.Tensor], trainable_variables: list[keras.Variable] | None = None) -> None:
+        """Updates these variables alone; moments, weight decay and steps of the others stay."""
+        super().apply(grads, trainable_variables)
+        if self.own_steps:
+            updated = trainable_variables or self._trainable_variables
+            positions = [self._get_variable_index(variable) for variable in updated]
+            learnt = tf.reduce_sum(tf.one_hot(positions, self._steps.shape[0], dtype=tf.int64), 0)
+            self._steps.assign_add(learnt)
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        """Updates `variable` and its moments in place."""
+        index = self._get_variable_index(variable)
+        steps = self._steps.value[index] if self.own_steps else self.iterations
+        step = tf.cast(steps + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(tf.cast(self.beta_1, variable.dtype), step),
+            beta2_power=tf.pow(tf.cast(self.beta_2, variable.dtype), step),
+            lr=tf.cast(learning_rate, variable.dtype) * _factor(self, variable),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+    def _apply_weight_decay(self, variables: list[keras.Variable]) -> None:
+        if not self.weight_decay:
+            return
+
+        def decay(variable: tf.Variable) -> None:
+            if self._use_weight_decay(variable):
+                rate = tf.cast(self.learning_rate * self.weight_decay, variable.dtype) * _factor(self, variable)
+                tf.raw_ops.ResourceApplyGradientDescent(
+                    var=variable.handle, alpha=rate, delta=variable.read_value()
+                )  # variable -= rate * variable
+
+        def decay_everywhere(strategy: tf.distribute.Strategy) -> None:
+            for variable in variables:
+                strategy.extended.update(variable.value, decay, group=False)
+
+        tf.__internal__.distribute.interim.maybe_merge_call(decay_everywhere, self._distribution_strategy)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "rate_factors": list(self.rate_factors), "own_steps": self.own_steps}
+
+
+@keras.saving.register_keras_serializable("sftkeras")
+class LayeredSGD(keras.optimizers.SGD):
+    """`keras.optimizers.SGD` with a learning rate for each variable.
+
+    Args:
+        rate_factors: as for `FusedAdamW`.
+    """
+
+    def __init__(self, *args: Any, rate_factors: Sequence[float], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rate_factors = tuple(rate_factors)
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        """Updates `variable` and its momentum in place."""
+        super().update_step(gradient, variable, learning_rate * _factor(self, variable))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {**super().get_config(), "rate_factors": list(self.rate_factors)}
+
+
+def _factor(optimizer: FusedAdamW | LayeredSGD, variable: tf.Variable) -> float:
+    factors = optimizer.rate_factors
+    return factors[optimizer._get_variable_index(variable)] if factors else 1.0
+
+
+def make_optimizer(
+    config: OptimizerConfig,
+    *,
+    total_steps: int,
+    loss_scaling: bool,
+    rate_factors: Sequence[float] = (),
+    own_steps: bool = False,
+) -> keras.optimizers.Optimizer:
+    """Builds the optimizer with its schedule. Clipping is the training step's: it must see the global gradient.
+
+    Args:
+        config: how weights are updated.
+        total_steps: optimizer steps in the whole run.
+        loss_scaling: whether to scale the loss dynamically, as float16 needs.
+        rate_factors: what each variable's learning rate is multiplied by; () is 1 for all.
+        own_steps: whether some variables begin to learn later than others.
+    """
+    rate = WarmupSchedule(config.learning_rate, total_steps, round(config.warmup * total_steps), config.schedule)
+    if config.name == "sgd":
+        if rate_factors:
+            optimizer = LayeredSGD(rate, momentum=config.momentum, rate_factors=rate_factors)
+        else:
+            optimizer = keras.optimizers.SGD(rate, momentum=config.momentum)
+    else:
+        optimizer = FusedAdamW(
+            rate,
+            weight_decay=config.weight_decay if config.name == "adamw" else 0.0,
+            beta_1=config.beta_1,
+            beta_2=config.beta_2,
+            epsilon=config.epsilon,
+            rate_factors=rate_factors,
+            own_steps=own_steps,
+        )
+        optimizer.exclude_from_weight_decay(var_names=_NOT_DECAYED)
+    return keras.optimizers.LossScaleOptimizer(optimizer) if loss_scaling else optimizer

@@ -1,0 +1,122 @@
+"""A run goes on as it began: what differs is refused by name, unless it is harmless or allowed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sftkeras.config import (
+    CheckpointConfig,
+    DataConfig,
+    ExportConfig,
+    OptimizerConfig,
+    ReportConfig,
+    ResumeConfig,
+    TaskConfig,
+    TrainConfig,
+    TrainingConfig,
+)
+from sftkeras.errors import SFTError
+from sftkeras.runs import Run
+from sftkeras.training.resume.identity import continues, identity_of
+
+DATA = "5f3a"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> TrainConfig:
+    """The settings of a run that was interrupted."""
+    config = TrainConfig(name="films", runs=str(tmp_path))
+    run = Run.plan(config)
+    run.create(config, identity_of(config, DATA))
+    return config
+
+
+def go_on(config: TrainConfig, data: str | None = DATA) -> bool:
+    return continues(Run.of(config), config, identity_of(config, data))
+
+
+def test_the_same_settings_go_on(config: TrainConfig) -> None:
+    assert go_on(config)
+    assert go_on(config, data=None)  # before the data is read
+
+
+def test_a_new_run_begins(tmp_path: Path) -> None:
+    assert not go_on(TrainConfig(name="new", runs=str(tmp_path)))
+
+
+HARMLESS: list[dict[str, Any]] = [
+    {"report": ReportConfig(bootstrap=5)},
+    {"export": ExportConfig(folder="elsewhere", server="2.19")},
+    {"checkpoint": CheckpointConfig(every_steps=50)},
+    {"resume": ResumeConfig("must", ["code"])},
+    {"training": TrainingConfig(devices=2, histograms=True)},
+    {"data": DataConfig(train="/moved/films.csv")},
+    {"overwrite": True},
+]
+
+
+@pytest.mark.parametrize("change", HARMLESS, ids=lambda change: next(iter(change)))
+def test_what_does_not_change_the_weights_may_differ(config: TrainConfig, change: dict[str, Any]) -> None:
+    assert go_on(replace(config, **change))
+
+
+CHANGES: list[tuple[dict[str, Any], str, str]] = [
+    ({"optimizer": OptimizerConfig(learning_rate=1e-4)}, "optimizer.learning_rate", "5e-05 → 0.0001"),
+    ({"training": TrainingConfig(batch_size=16)}, "training.batch_size", "32 → 16"),
+    ({"task": TaskConfig(class_weights={"bad": 2.0})}, "task.class_weights", 'nothing → {"bad": 2.0}'),
+    ({"seed": 4}, "seed", "17 → 4"),
+]
+
+
+@pytest.mark.parametrize(("change", "name", "difference"), CHANGES, ids=[name for _, name, _ in CHANGES])
+def test_what_differs_is_refused_with_both_values(
+    config: TrainConfig, change: dict[str, Any], name: str, difference: str
+) -> None:
+    with pytest.raises(SFTError, match="SFT420") as refused:
+        go_on(replace(config, **change))
+    assert f"{name} {difference}." in str(refused.value)
+    assert f"--resume.allow {name}," in str(refused.value)
+    for allowed in (name, name.split(".")[0]):
+        assert go_on(replace(config, **change, resume=ResumeConfig(allow=[allowed])))
+
+
+def test_other_data_is_refused(config: TrainConfig) -> None:
+    with pytest.raises(SFTError, match=r'SFT420.*data.contents "5f3a" → "77"'):
+        go_on(config, data="77")
+
+
+@pytest.mark.parametrize("changed", ["code.sftkeras", "code.keras"])
+def test_other_code_is_refused(config: TrainConfig, changed: str) -> None:
+    file = Run.of(config).identity_file
+    file.write_text(json.dumps({**json.loads(file.read_text()), changed: "0.0.1"}))
+    with pytest.raises(SFTError, match=rf'SFT420.*{changed} "0.0.1" → '):
+        go_on(config)
+    assert go_on(replace(config, resume=ResumeConfig(allow=["code"])))
+
+
+def test_many_differences_are_counted(config: TrainConfig) -> None:
+    optimizer = OptimizerConfig("sgd", 0.1, "cosine", 0.2, 0.0, None, 0.8, 0.99, 1e-6)
+    with pytest.raises(SFTError, match=r"SFT420.*, 4 more\."):
+        go_on(replace(config, optimizer=optimizer))
+
+
+def test_overwrite_replaces_what_cannot_go_on(config: TrainConfig) -> None:
+    assert go_on(replace(config, overwrite=True))
+    assert not go_on(replace(config, overwrite=True, seed=4))
+    with pytest.raises(SFTError, match="SFT420"):
+        go_on(replace(config, overwrite=True, seed=4, resume=ResumeConfig("must")))
+
+
+def test_never_begins_again(config: TrainConfig) -> None:
+    assert not go_on(replace(config, resume=ResumeConfig("never")))
+
+
+def test_an_identity_that_cannot_be_read_is_another_one(config: TrainConfig) -> None:
+    Run.of(config).identity_file.write_text("{")
+    with pytest.raises(SFTError, match="SFT420"):
+        go_on(config)
