@@ -1,4 +1,4 @@
-"""The processes of the serving benchmarks: servers that say where they listen, and workers that take turns."""
+"""The processes of the benchmarks: servers that say where they listen, and workers that take turns."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -111,6 +112,12 @@ class Worker:
         """Gives it work and waits for the answer."""
         self.tell(**question)
         return self.answer()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def cpu_seconds(process: psutil.Process) -> float:

@@ -37,8 +37,8 @@ import tensorflow as tf  # noqa: E402
 from sftkeras.backbones import dropout, fused_transformer, load_backbone  # noqa: E402
 from sftkeras.tasks import attach_head  # noqa: E402
 from sftkeras.tasks.classification import Classification  # noqa: E402
-from sftkeras.training.model import SupervisedModel  # noqa: E402
-from sftkeras.training.optimizers import make_optimizer  # noqa: E402
+from sftkeras.training.step.model import SupervisedModel  # noqa: E402
+from sftkeras.training.step.optimizers import make_optimizer  # noqa: E402
 
 CONFIG = Path(__file__).parent.parent / "examples" / "quickstart.yaml"
 BATCH_SIZE = 32
@@ -112,7 +112,7 @@ def as_stock(network: keras.Model, parts: list[str]) -> Iterator[None]:
         "layer norm gradient": ("sftkeras.backbones.fused_transformer._layer_norm", layer_norm),
         "bias gradient": ("sftkeras.backbones.fused_transformer._product_plus_bias", product_plus_bias),
         "GELU gradient": ("sftkeras.backbones.fused_transformer._exact_gelu", fused_transformer.exact_gelu),
-        "fused AdamW": ("sftkeras.training.optimizers.FusedAdamW", keras.optimizers.AdamW),
+        "fused AdamW": ("sftkeras.training.step.optimizers.FusedAdamW", keras.optimizers.AdamW),
     }
     classes = {
         "fused layers": (fused_transformer.FusedTransformerEncoder, keras_hub.layers.TransformerEncoder),

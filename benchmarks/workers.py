@@ -1,0 +1,136 @@
+"""Two worker processes with one core each against one process with both: what does it cost to go through the network?
+
+    python benchmarks/workers.py                          # 3 turns of 213 steps each, 10 to 15 minutes
+    python benchmarks/workers.py --turns 1                # a quick look
+
+Both train the quickstart's encoder on the same rows in batches of the same size, and so do the same arithmetic. Each
+process is bound to its cores before it starts, so TensorFlow sees no others. They take turns. The speed is that of the
+steps from one's end to the next's, by TensorBoard's own times, without the first ones and the evaluation. What divides
+the two is the sum of all gradients (91 MB a step) over a socket of this machine, and that the halves of a batch can be
+of unlike length. Linux only, since elsewhere a process cannot be bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from processes import HERE, environment, free_port
+from records import Rows, keep, machine, now, show, shown_machine
+
+from sftkeras import runtime
+
+CONFIG = HERE.parent / "examples" / "quickstart.yaml"
+FIRST_STEPS = 20  # not counted
+LEAST = 0.8
+ONE, TWO = "one process, two cores", "two processes, one core each"
+
+
+def main() -> None:
+    """Measures, prints the table and keeps it. The exit code is 1 if the median ratio is below `LEAST`."""
+    settings = arguments()
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        raise SystemExit("This needs two cores.")
+    speeds: dict[str, list[float]] = {ONE: [], TWO: []}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        work = Path(settings.work or folder)
+        for turn in range(settings.turns):
+            for name, bound_to in ((ONE, [cores]), (TWO, [[core] for core in cores])):
+                output = work / f"{turn}-{len(bound_to)}"
+                output.mkdir(parents=True)
+                speeds[name].append(examples_per_second(bound_to, output, settings))
+                print(f"{name}: {speeds[name][-1]:.1f} examples/s", flush=True)
+    ratios = [two / one for one, two in zip(speeds[ONE], speeds[TWO], strict=True)]
+    record = {"when": now(), "machine": machine(), "speeds": speeds, "ratios": ratios}
+    keep(record, settings.results, "workers", about(record), tables(record))
+    show(about(record), tables(record))
+    raise SystemExit(statistics.median(ratios) < LEAST)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, default=CONFIG)
+    parser.add_argument("--batch_size", type=int, default=32)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--results", type=Path, default=HERE / "results", help="folder for the record and its tables")
+    parser.add_argument("--work", help="folder for runs and logs; by default one that is removed at the end")
+    return parser.parse_args()
+
+
+def examples_per_second(bound_to: list[list[int]], output: Path, settings: argparse.Namespace) -> float:
+    """Trains once, in a process for each list of cores; gives the steady speed.
+
+    Raises:
+        SystemExit: a process failed; names its log.
+    """
+    workers = [f"127.0.0.1:{free_port()}" for _ in bound_to]
+    flags = {
+        "config": settings.config,
+        "name": "run",
+        "runs": output / "runs",
+        "export.folder": output / "saved_models",
+        "training.epochs": 1,
+        "training.batch_size": settings.batch_size,
+        "training.strategy": "multi_worker" if len(workers) > 1 else "mirrored",
+        "report.baselines": "false",
+        "report.bootstrap": 0,
+        "checkpoint.every_minutes": "null",
+    }
+    words = [sys.executable, "-m", "sftkeras.train", *(f"--{name}={value}" for name, value in flags.items())]
+    processes = []
+    for index, cores in enumerate(bound_to):
+        task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+        variables = {"TF_CONFIG": json.dumps(task)} if len(workers) > 1 else {}
+        with (output / f"{index}.log").open("w", encoding="utf-8") as log:
+            processes.append(
+                subprocess.Popen(bound(words, cores), env=environment(**variables), stdout=log, stderr=log)
+            )
+    codes = [process.wait() for process in processes]
+    if any(codes):
+        raise SystemExit(f"A worker failed; the logs are in {output}")
+    return speed_of(output / "runs" / "run" / "tensorboard", settings.batch_size)
+
+
+def bound(words: list[str], cores: list[int]) -> list[str]:
+    """The command, bound to these cores from its beginning."""
+    return ["taskset", "--cpu-list", ",".join(map(str, cores)), *words]
+
+
+def speed_of(folder: Path, batch_size: int) -> float:
+    """Examples a second from the first counted step's end to the last but one's: the last step's batch is smaller."""
+    runtime.start_tensorflow()  # TensorBoard imports it, less quietly
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+    ends = [event.wall_time for event in events.Tensors("step/loss")][:-1]
+    return (len(ends) - 1 - FIRST_STEPS) * batch_size / (ends[-1] - ends[FIRST_STEPS])
+
+
+def about(record: dict[str, Any]) -> str:
+    ratio = statistics.median(record["ratios"])
+    return (
+        f"{shown_machine(record)} Two workers with one core each reach {ratio:.2f} of one process with two "
+        f"({'at least' if ratio >= LEAST else 'below'} {LEAST})."
+    )
+
+
+def tables(record: dict[str, Any]) -> list[Rows]:
+    columns = ["", "median", "lowest", "highest"]
+    rows = [
+        [name, *(f"{of(values):.1f} examples/s" for of in (statistics.median, min, max))]
+        for name, values in record["speeds"].items()
+    ]
+    ratios = record["ratios"]
+    return [(columns, [*rows, ["ratio", *(f"{of(ratios):.3f}" for of in (statistics.median, min, max))]])]
+
+
+if __name__ == "__main__":
+    main()
