@@ -14,14 +14,14 @@ import numpy as np
 from sftkeras.config import ReportConfig
 from sftkeras.console import progress_bar
 from sftkeras.data import LabelledData
-from sftkeras.evaluation import Baselines, Judged, fit_baselines
+from sftkeras.evaluation import KINDS, Baselines, kind_of
 from sftkeras.exporting.fresh_process import FreshProcess
 
 _MOST_CURVES = 20  # labels drawn in TensorBoard
 _SAMPLES = 20
 
 
-def judge(process: FreshProcess, data: LabelledData, task: dict[str, Any], *, batch_size: int) -> Judged:
+def judge(process: FreshProcess, data: LabelledData, task: dict[str, Any], *, batch_size: int) -> Any:
     """Lets the version that `process` has loaded answer the test rows.
 
     Args:
@@ -33,19 +33,16 @@ def judge(process: FreshProcess, data: LabelledData, task: dict[str, Any], *, ba
     rows = data.splits["test"]
     examples = data.examples
     texts, pairs = examples.texts(rows), examples.pairs(rows)
-    output = "value" if data.label_kind == "number" else "probabilities"
+    kind = KINDS[data.label_kind]
     with progress_bar() as display:
         bar = display.add_task("Judging", total=len(texts), note=f"{len(texts):,} texts")
         advance = partial(display.advance, bar)
-        answers = process.answer(texts, pairs, batch_size=batch_size, outputs=[output], progress=advance)[output]
-    thresholds = None
-    if data.label_kind == "classes":
-        thresholds = np.full(len(data.label_names), task["threshold"])
-    truth = np.asarray(examples.labels[rows])
-    return Judged(data.label_kind, data.label_names, texts, pairs, examples.places(rows), truth, answers, thresholds)
+        answers = process.answer(texts, pairs, batch_size=batch_size, outputs=kind.outputs, progress=advance)
+    facts = {"texts": texts, "pairs": pairs, "places": examples.places(rows)}
+    return kind.judged(facts, examples.labels[rows], answers, task, data.label_names)
 
 
-def baselines_for(judged: Judged, data: LabelledData, options: ReportConfig, seed: int) -> Baselines:
+def baselines_for(judged: Any, data: LabelledData, options: ReportConfig, seed: int) -> Baselines:
     """Fits the baselines on the training rows of `data`, if the options ask for them and there are training rows."""
     rows = data.splits["train"]
     if not options.baselines or not len(rows):
@@ -54,12 +51,12 @@ def baselines_for(judged: Judged, data: LabelledData, options: ReportConfig, see
     def read(positions: np.ndarray) -> tuple[Sequence[str], Sequence[str] | None]:
         return data.examples.texts(rows[positions]), data.examples.pairs(rows[positions])
 
-    return fit_baselines(read, np.asarray(data.examples.labels[rows]), judged, seed)
+    return kind_of(judged).baselines(read, data.examples.labels[rows], judged, seed)
 
 
-def curves(judged: Judged) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """For each of the first labels, its truth [rows] bool and its probability [rows] float32; nothing for numbers."""
-    if judged.kind == "number":
+def curves(judged: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """For each of the first labels, its truth [rows] bool and its probability [rows] float32; nothing for others."""
+    if judged.kind not in ("class", "classes"):
         return {}
     truth = judged.truth
     is_label = truth.astype(bool) if truth.ndim == 2 else truth[:, np.newaxis] == np.arange(len(judged.label_names))
@@ -69,16 +66,8 @@ def curves(judged: Judged) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     }
 
 
-def samples(judged: Judged) -> list[tuple[str, str, str]]:
+def samples(judged: Any) -> list[tuple[str, str, str]]:
     """Text, truth and answer of a few rows, evenly spread."""
     rows = np.unique(np.linspace(0, len(judged) - 1, min(_SAMPLES, len(judged)), dtype=int))
 
-    def word(value: Any) -> str:
-        if judged.kind == "number":
-            return f"{value:g}"
-        if judged.kind == "class":
-            return judged.label_names[value]
-        return ", ".join(judged.label_names[number] for number in np.flatnonzero(value)) or "none"
-
-    given = judged.given
-    return [(judged.texts[row], word(judged.truth[row]), word(given[row])) for row in rows]
+    return [(judged.texts[row], *judged.in_words(row)) for row in rows]

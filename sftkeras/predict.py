@@ -126,9 +126,23 @@ def _print_lines(answers: Iterator[Record], file: TextIO) -> None:
 
 def _show(answers: Iterator[Record], console: Console) -> None:
     for answer in answers:
+        if "entities" in answer:
+            console.print(_marked(answer), soft_wrap=True)
+            continue
         line = _verdict(answer)
         line.append("  " + " | ".join(_printable(answer[name]) for name in ("text", "pair") if name in answer))
         console.print(line, overflow="ellipsis", no_wrap=True)
+
+
+def _marked(answer: Record) -> Text:
+    """The text with its entities marked, and the label after each."""
+    line, place = Text(), 0
+    for entity in answer["entities"]:
+        line.append(_printable(answer["text"][place : entity["start"]]))
+        line.append(_printable(entity["text"]), "bold underline")
+        line.append(f" {entity['label']} {entity['score']:.2f}", "green")
+        place = entity["end"]
+    return line.append(_printable(answer["text"][place:]))
 
 
 def _verdict(answer: Record) -> Text:

@@ -56,7 +56,10 @@ def told(*words: str, config_class: type = TrainConfig) -> str:
         (["--training.epochs=0"], "SFT102  --training.epochs: expected a whole number above 0; got 0."),
         (["--training.epochs", "1.5"], "expected a whole number above 0; got 1.5."),
         (["--training.epochs"], "SFT102  --training.epochs: expected a whole number above 0; got nothing."),
-        (["--task.kind", "clasification"], "--task.kind: expected classification or regression; got clasification."),
+        (
+            ["--task.kind", "clasification"],
+            "--task.kind: expected classification, regression or tagging; got clasification.",
+        ),
         (["--optimizer.schedule", "x"], "--optimizer.schedule: expected linear, cosine or constant; got x."),
         (["--backbone.dropout", "2"], "--backbone.dropout: expected a number at least 0 and below 1, or null; got 2."),
         (["--backbone.max_length", "4"], "--backbone.max_length: expected a whole number at least 5; got 4."),
@@ -243,3 +246,26 @@ def test_every_setting_has_a_help_text() -> None:
         parser.add_class_arguments(config_class, nested_key=None)
         silent = [action.dest for action in parser._actions if not action.help]
         assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("words", "mode", "allow"),
+    [
+        (["--resume", "must"], "must", []),
+        (["--resume=never", "--resume.allow=code"], "never", ["code"]),
+        (
+            ["--resume.allow", "optimizer.learning_rate, code", "--resume", "auto"],
+            "auto",
+            ["optimizer.learning_rate", "code"],
+        ),
+        (["--resume.mode=must", "--resume.allow=[code,seed]"], "must", ["code", "seed"]),
+    ],
+)
+def test_resume_is_a_word_and_what_may_differ_a_list(words: list[str], mode: str, allow: list[str]) -> None:
+    resume = parse(TrainConfig, words).resume
+    assert (resume.mode, resume.allow) == (mode, allow)
+
+
+def test_a_wrong_word_for_resume_is_told() -> None:
+    with pytest.raises(SFTError, match=r"SFT102  --resume.mode: expected never, auto or must; got often\."):
+        parse(TrainConfig, ["--resume", "often"])

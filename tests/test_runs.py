@@ -68,6 +68,44 @@ def test_planning_alone_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
+    run = Run.plan(config(tmp_path))
+    with run.claimed():
+        run.create(config(tmp_path))  # which keeps the claim
+        with pytest.raises(SFTError, match="SFT423"), run.claimed():
+            pass
+    with run.claimed():
+        pass
+
+
+def test_a_claim_alone_leaves_nothing_behind(tmp_path: Path) -> None:
+    with Run.plan(config(tmp_path)).claimed():
+        pass
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_run_is_unfinished_from_its_first_file_to_its_end(tmp_path: Path) -> None:
+    run = Run.plan(config(tmp_path))
+    run.create(config(tmp_path), {"seed": 17})
+    assert run.is_unfinished
+    run.best_weights.write_bytes(b"best")
+    (run.states / "step-0000000001.safetensors").write_bytes(b"state")
+    assert Run.plan(config(tmp_path)) == run  # to be continued
+    run.finish()
+    assert not run.is_unfinished
+    assert [path.name for path in run.states.iterdir()] == ["best.weights.h5"]
+    with pytest.raises(SFTError, match="SFT105"):
+        Run.plan(config(tmp_path))
+
+
+@pytest.mark.parametrize("left", ["state/.4711.identity.json", "state"])
+def test_what_a_process_killed_at_its_very_beginning_left_is_no_obstacle(tmp_path: Path, left: str) -> None:
+    path = tmp_path / "runs" / "films" / left
+    path.parent.mkdir(parents=True)
+    path.write_text("half") if path.suffix else path.mkdir()
+    assert create(config(tmp_path)).config_file.exists()
+
+
 @pytest.mark.parametrize("name", ["..", "../films", "/etc", "a/b", "", ".hidden", "two words", "a\n"])
 def test_a_name_stays_inside_its_folder(name: str) -> None:
     with pytest.raises(SFTError, match="SFT102  --name"):
