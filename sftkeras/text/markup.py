@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html.entities import name2codepoint
+from html.entities import html5, name2codepoint
 
 import tensorflow as tf
 
@@ -31,8 +31,8 @@ _SPACE = (
 )
 _DECIMAL = r"&#[0-9]{1,7};"
 _HEXADECIMAL = r"&#[xX][0-9A-Fa-f]{1,6};"
-# Those of HTML 4, and the apostrophe.
-_CODES = {**name2codepoint, "apos": ord("'")}
+# The names of HTML 4, and the apostrophe's; HTML 5 moved two of them to other characters.
+_CODES = {name: ord(html5[f"{name};"]) for name in (*name2codepoint, "apos")}
 _NAMED = f"&(?:{'|'.join(sorted(_CODES))});"
 
 PATTERN = rf"(?:{_NOTHING})|(?:{_SPACE})|{_DECIMAL}|{_HEXADECIMAL}|(?-i:{_NAMED})"

@@ -114,7 +114,7 @@ class Batches:
         def generate() -> Iterator[Any]:
             for epoch in epochs:
                 for step in range(first_step if epoch == epochs[0] else 0, self.steps):
-                    whole = self.arrays(epoch, step)
+                    whole = self.arrays(epoch, step)  # made anew: TensorFlow may compute in their memory
                     for replica in replicas:
                         yield part_of(whole, replica, of)
 

@@ -168,7 +168,7 @@ AT_ONCE: dict[str, tuple[Change, list[str], str]] = {
     "another kind of model": (
         set_config(model_type="gpt2"),
         [],
-        'SFT355  bert: model_type "gpt2" is not supported. Supported: bert, electra, albert.',
+        'SFT355  bert: model_type "gpt2" is not supported. Supported: bert, electra, albert,',
     ),
     "a config that is no JSON": (
         lambda folder: (folder / "config.json").write_text("{"),

@@ -142,7 +142,10 @@ def train(settings: Settings, strategy: tf.distribute.Strategy) -> dict[str, Any
         model = build(settings, choice)
     examples = list(batches(settings))
     signature = tf.nest.map_structure(lambda array: tf.TensorSpec([None, *array.shape[1:]], array.dtype), examples[0])
-    dataset = tf.data.Dataset.from_generator(lambda: iter(examples), output_signature=signature)
+    # Copies: TensorFlow takes a generator's arrays as its own, and may compute in their memory.
+    dataset = tf.data.Dataset.from_generator(
+        lambda: (tf.nest.map_structure(np.copy, example) for example in examples), output_signature=signature
+    )
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(examples)))
     steps = StepLog(model.network)
     before = weights_of(model.network)

@@ -10,7 +10,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 _FILES = "events.out.tfevents.*"
 _BY_EPOCH = ("epoch/", "weights/")  # tags whose step is an epoch; that of the others is a step of the run
-_AFTER_TRAINING = ("test/", "_hparams_")  # written again once the run is judged
+_WRITTEN_AGAIN = ("config", "test/", "_hparams_")  # when the run goes on, and once it is judged
 
 
 def cut_events(folder: Path, *, steps: int, epochs: int) -> None:
@@ -39,6 +39,6 @@ def _records(path: Path) -> Iterator[bytes]:
 
 def _is_kept(event: Event, steps: int, epochs: int) -> bool:
     tags = [value.tag for value in event.summary.value]
-    if any(tag.startswith(_AFTER_TRAINING) for tag in tags):
+    if any(tag.startswith(_WRITTEN_AGAIN) for tag in tags):
         return False
     return event.step <= (epochs if any(tag.startswith(_BY_EPOCH) for tag in tags) else steps)

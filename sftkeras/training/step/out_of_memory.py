@@ -1,8 +1,8 @@
 """When a step runs out of memory: done again in half as large micro-batches, and so is every step after it.
 
-Micro-batches do not change the result, so neither does this. It helps where an allocation fails: on GPUs, and on CPUs
-under a limit of the process (`ulimit -v`). A Linux machine without one ends the process instead; the dry run tells
-before.
+Micro-batches do not change the result, so neither does this. It helps where an allocation fails: on GPUs (not run on
+one), and on a CPU where the system refuses it. Linux mostly grants what it has not got, and kills the process later; a
+limit such as `ulimit -v` makes TensorFlow's own threads fail first. The dry run tells before.
 """
 
 from __future__ import annotations
