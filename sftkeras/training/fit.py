@@ -122,27 +122,15 @@ def fit(
             the state is of another model, SFT436 if the workers do not find the same one.
     """
     training = config.training
-    monitor = training.early_stopping.monitor
-    higher_is_better = is_higher_better(monitor, model.task)
-    record = StepRecord()
-    position = Position(train.steps)
+    followed = _follow(model, train, config, run)
+    position, best = followed.position, followed.best
     model.guard = SmallerSteps(model, train, position, "" if training.rematerialise else _LESS_MEMORY)
-    timer = StepTimer(model.clock)
-    recorder = Recorder(record, train, position, run.states)
-    best = KeepBest(
-        model.network, run.best_weights, monitor, position, higher_is_better=higher_is_better, judged=model.judged
-    )
-    stopper = _early_stopping(config, monitor, higher_is_better)
     files = StateFiles(run.states, config.checkpoint.keep)
-    parts: dict[str, Part] = {"recorder": recorder, "best": best, "early_stopping": stopper, "timer": timer}
-    state = RunState(model, position, parts)
-    done = _resume(state, files, recorder, position, run)
-    progress = ShowProgress(record, position, training.epochs)
-    board = TensorBoardLogs(run.tensorboard, config, model.network, record, position, timer)
-    trackers = [Tracking(name, config, run, position, timer) for name in training.trackers if is_chief()]
-    gradient_matters = training.precision != "mixed_float16"
+    state = RunState(model, position, followed.parts())
+    done = _resume(state, files, followed.recorder, position, run)
+    shown = _show(model, config, run, followed)
     writer = StateWriter(files)
-    interrupted = finished = False
+    stopped = finished = False
     with signals_wait() as wish:
         saving = SaveStates(
             state,
@@ -151,42 +139,111 @@ def fit(
             position,
             epochs=training.epochs,
             wish=wish,
-            flush=(recorder.flush, board.flush),
-            timed=timer.saving,
+            flush=(followed.recorder.flush, shown.board.flush),
+            timed=followed.timer.saving,
         )
-        callbacks = [
-            FollowPosition(position),
-            *([UnfreezeLayers(model.unfreezing, model.train_only)] if model.unfreezing else []),
-            timer,
-            recorder,
-            StopAtNonFinite(run.best_weights, position, gradient=gradient_matters),
-            best,
-            progress,
-            *([board] if is_chief() else []),
-            StallWatch(timer, record, position, devices=model.distribute_strategy.num_replicas_in_sync),
-            stopper,
-            *trackers,
-            saving,  # the last: what the others do at a step is done when its state is saved
-        ]
         try:
             if not done:
+                callbacks = _in_order(model, config, run, followed, shown, saving)
                 train_from(position, model, train, validation, training.epochs, callbacks)
                 writer.wait()
             finished = True
         except Stopped:
-            interrupted = True
+            stopped = True
             if not best.best_epoch:
                 best.save()
-            progress.close()
+            shown.progress.close()
             say(f"Stopped. Kept: {_kept(best.best_epoch)}.")
         finally:
-            progress.close()
-            board.close()
-            for tracker in trackers:
-                tracker.close(finished=finished)
+            shown.close(finished=finished)
     if is_chief():  # the other workers are done, and need not wait for the file
         model.network.load_weights(run.best_weights)
-    return Fitted(record, best.best_epoch, recorder.seconds, interrupted or wish.wanted, timer.sums)
+    interrupted = stopped or wish.wanted
+    return Fitted(followed.record, best.best_epoch, followed.recorder.seconds, interrupted, followed.timer.sums)
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """What knows how far a run is and how it went; most of it is in the run's state."""
+
+    position: Position
+    record: StepRecord
+    recorder: Recorder
+    timer: StepTimer
+    best: KeepBest
+    stopper: StopEarly
+
+    def parts(self) -> dict[str, Part]:
+        """The parts of the run's state."""
+        return {"recorder": self.recorder, "best": self.best, "early_stopping": self.stopper, "timer": self.timer}
+
+
+def _follow(model: SupervisedModel, train: Batches, config: TrainConfig, run: Run) -> _Followed:
+    """Raises SFT401 if the monitored metric does not exist."""
+    monitor = config.training.early_stopping.monitor
+    higher_is_better = is_higher_better(monitor, model.task)
+    record, position = StepRecord(), Position(train.steps)
+    best = KeepBest(
+        model.network, run.best_weights, monitor, position, higher_is_better=higher_is_better, judged=model.judged
+    )
+    return _Followed(
+        position,
+        record,
+        Recorder(record, train, position, run.states),
+        StepTimer(model.clock),
+        best,
+        _early_stopping(config, monitor, higher_is_better),
+    )
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What people see of a run while it trains."""
+
+    progress: ShowProgress
+    board: TensorBoardLogs
+    stalls: StallWatch
+    trackers: list[Tracking]
+
+    def close(self, *, finished: bool) -> None:
+        """Ends all of them, however training ended."""
+        self.progress.close()
+        self.board.close()
+        for tracker in self.trackers:
+            tracker.close(finished=finished)
+
+
+def _show(model: SupervisedModel, config: TrainConfig, run: Run, followed: _Followed) -> _Shown:
+    """Made after a state is restored: an event file begins where the run goes on."""
+    position, record, timer = followed.position, followed.record, followed.timer
+    trackers = config.training.trackers if is_chief() else []
+    return _Shown(
+        ShowProgress(record, position, config.training.epochs),
+        TensorBoardLogs(run.tensorboard, config, model.network, record, position, timer),
+        StallWatch(timer, record, position, devices=model.distribute_strategy.num_replicas_in_sync),
+        [Tracking(name, config, run, position, timer) for name in trackers],
+    )
+
+
+def _in_order(
+    model: SupervisedModel, config: TrainConfig, run: Run, followed: _Followed, shown: _Shown, saving: SaveStates
+) -> list[keras.callbacks.Callback]:
+    """All callbacks, each after those it depends on."""
+    gradient_matters = config.training.precision != "mixed_float16"
+    return [
+        FollowPosition(followed.position),
+        *([UnfreezeLayers(model.unfreezing, model.train_only)] if model.unfreezing else []),
+        followed.timer,
+        followed.recorder,
+        StopAtNonFinite(run.best_weights, followed.position, gradient=gradient_matters),
+        followed.best,
+        shown.progress,
+        *([shown.board] if is_chief() else []),
+        shown.stalls,
+        followed.stopper,
+        *shown.trackers,
+        saving,  # the last: what the others do at a step is done when its state is saved
+    ]
 
 
 def _resume(state: RunState, files: StateFiles, recorder: Recorder, position: Position, run: Run) -> bool:
