@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -62,12 +63,14 @@ class Outcome:
     Attributes:
         setting: a key of `COMMANDS`.
         hits: the phases it was killed in.
+        died_when_asked: how often it died of the question where it is.
         seconds: from its first process to its end.
         faults: what differs from the run that nobody killed, or is broken; empty if it passed.
     """
 
     setting: str
     hits: list[str] = field(default_factory=list)
+    died_when_asked: int = 0
     seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
 
@@ -139,7 +142,8 @@ def outcomes_of(setting: str, kills: int, flags: list[str], work: Path, chance: 
         done += max(len(outcome.hits), 1)  # a run that ends too early for a kill must not keep this going for ever
         verdict = "passed" if not outcome.faults else "FAILED: " + "; ".join(outcome.faults)
         killed = ", ".join(outcome.hits) or "no phase"
-        print(f"{setting} {number}: killed in {killed}; {outcome.seconds:.0f} s; {verdict}", flush=True)
+        asked = f", and {outcome.died_when_asked} times when asked" if outcome.died_when_asked else ""
+        print(f"{setting} {number}: killed in {killed}{asked}; {outcome.seconds:.0f} s; {verdict}", flush=True)
         yield outcome
 
 
@@ -176,7 +180,9 @@ def run(
         if hit and setting == WORKERS:
             continue  # the command is still there, and starts them again
         code = training.wait()
-        if not hit:
+        if code == -signal.SIGSEGV:
+            outcome.died_when_asked += 1  # see killing.py; it is started again as after any other death
+        elif not hit:
             break
         training = Training(words, folder, half_written, trainees)
     if code != 0:
@@ -244,6 +250,8 @@ def arrays_of(path: Path) -> dict[str, np.ndarray]:
 
 def losses_of(folder: Path) -> list[tuple[int, bytes]]:
     """Step and loss of every event, in the order in which they were written."""
+    if not folder.is_dir():
+        raise FileNotFoundError(folder)
     runtime.start_tensorflow()  # TensorBoard imports it, less quietly
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -2,7 +2,9 @@
 
 Python's fault handler tells, on a signal, where the main thread of a process is, whatever it does; a `sitecustomize`
 module switches it on in every process of a training. So a phase is not guessed from the clock. (It must not be asked
-for the other threads: that can end the process.) A state is written by another thread, but its half-written file shows.
+for the other threads: that can end the process. Asked while modules are imported it can too, if rarely: so it is asked
+seldom before training begins, and a process that dies of it counts as one more that crashed.) A state is written by
+another thread, but its half-written file shows.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from processes import environment
 ASK = signal.SIGUSR2
 PATIENCE = 300  # seconds in which a phase must come, or a training end
 PAUSE = 0.004  # seconds between two looks
+LONG_PAUSE = 0.3  # before training begins
 
 _SITE = f"""
 import faulthandler, os, signal
@@ -118,7 +121,7 @@ class Training:
                 os.kill(pid, signal.SIGKILL)
                 self._gone.update(pids)
                 return Hit(phase, pid)
-            time.sleep(PAUSE if now else 10 * PAUSE)
+            time.sleep(PAUSE if now else LONG_PAUSE)
         if self.ended is None:
             self.stop()
             raise SystemExit(f"{phase} did not come in {PATIENCE} s; see {self.log}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import cache
+from typing import Any
 
 import sentencepiece
 from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
@@ -23,9 +24,8 @@ SENTENCES = (
 )
 
 
-@cache
-def tiny_sentence_pieces() -> bytes:
-    """The contents of a spiece.model, trained on a few made-up sentences."""
+def train_pieces(**settings: Any) -> bytes:
+    """The contents of a SentencePiece model, trained on a few made-up sentences."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(SENTENCES * 20),
@@ -34,6 +34,17 @@ def tiny_sentence_pieces() -> bytes:
         hard_vocab_limit=False,
         character_coverage=1.0,
         normalization_rule_name="nmt_nfkc",
+        num_threads=1,
+        minloglevel=2,
+        **settings,
+    )
+    return model.getvalue()
+
+
+@cache
+def tiny_sentence_pieces() -> bytes:
+    """The contents of a spiece.model."""
+    return train_pieces(
         split_by_number=False,
         split_by_unicode_script=False,
         pad_id=0,
@@ -42,10 +53,7 @@ def tiny_sentence_pieces() -> bytes:
         eos_id=-1,
         control_symbols=["[CLS]", "[SEP]", "[MASK]"],
         user_defined_symbols=["(", ")", '"', "-", ".", "£"],
-        num_threads=1,
-        minloglevel=2,
     )
-    return model.getvalue()
 
 
 def hugging_face_tokenizer(model: bytes, lowercase: bool = True, strip_accents: bool = True) -> Tokenizer:

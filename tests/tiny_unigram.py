@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from functools import cache
 
-import sentencepiece
 from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
-from tiny_sentence_pieces import SENTENCES
+from tiny_sentence_pieces import train_pieces
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 SPECIALS = {
@@ -24,20 +22,8 @@ ADDED = {
 
 @cache
 def tiny_model(rules: str) -> bytes:
-    """The contents of a sentencepiece.bpe.model or spm.model, trained on a few made-up sentences."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 20),
-        model_writer=model,
-        vocab_size=240,
-        hard_vocab_limit=False,
-        character_coverage=1.0,
-        normalization_rule_name="nmt_nfkc",
-        num_threads=1,
-        minloglevel=2,
-        **SPECIALS[rules],
-    )
-    return model.getvalue()
+    """The contents of a sentencepiece.bpe.model or spm.model."""
+    return train_pieces(**SPECIALS[rules])
 
 
 def hugging_face_tokenizer(rules: str) -> Tokenizer:
