@@ -12,7 +12,8 @@ from sftkeras.training.resume.event_files import cut_events
 
 def write(folder: Path, steps: range, epochs: range, *, judged: bool = False) -> None:
     with tf.summary.create_file_writer(str(folder)).as_default(0):
-        tf.summary.text("config", "written whenever a run begins or goes on")
+        if steps.start == 1:
+            tf.summary.text("config", "written when a run begins")
         for step in steps:
             tf.summary.scalar("step/loss", float(step), step)
         for epoch in epochs:
@@ -30,10 +31,16 @@ def points(folder: Path) -> dict[str, list[int]]:
 def test_points_after_the_cut_are_gone_and_others_stay(tmp_path: Path) -> None:
     write(tmp_path, range(1, 9), range(1, 3), judged=True)
     cut_events(tmp_path, steps=6, epochs=1)
-    assert points(tmp_path) == {"step/loss": [*range(1, 7)], "epoch/val_loss": [1]}
+    assert points(tmp_path) == {"config": [0], "step/loss": [*range(1, 7)], "epoch/val_loss": [1]}
     write(tmp_path, range(7, 10), range(2, 3))
     cut_events(tmp_path, steps=8, epochs=2)
-    assert points(tmp_path) == {"step/loss": [*range(1, 9)], "epoch/val_loss": [1, 2]}
+    assert points(tmp_path) == {"config": [0], "step/loss": [*range(1, 9)], "epoch/val_loss": [1, 2]}
+
+
+def test_a_run_that_begins_anew_keeps_nothing(tmp_path: Path) -> None:
+    write(tmp_path, range(1, 4), range(0))
+    cut_events(tmp_path, steps=0, epochs=0)
+    assert points(tmp_path) == {}
 
 
 def test_half_an_event_at_the_end_is_left_out(tmp_path: Path) -> None:

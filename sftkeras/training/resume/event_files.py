@@ -10,7 +10,8 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 _FILES = "events.out.tfevents.*"
 _BY_EPOCH = ("epoch/", "weights/")  # tags whose step is an epoch; that of the others is a step of the run
-_WRITTEN_AGAIN = ("config", "test/", "_hparams_")  # when the run goes on, and once it is judged
+_AFTER_TRAINING = ("test/", "_hparams_")  # written again once the run is judged
+_AT_BEGINNING = ("config",)  # written again by a run that begins anew
 
 
 def cut_events(folder: Path, *, steps: int, epochs: int) -> None:
@@ -39,6 +40,8 @@ def _records(path: Path) -> Iterator[bytes]:
 
 def _is_kept(event: Event, steps: int, epochs: int) -> bool:
     tags = [value.tag for value in event.summary.value]
-    if any(tag.startswith(_WRITTEN_AGAIN) for tag in tags):
+    if any(tag.startswith(_AFTER_TRAINING) for tag in tags):
         return False
+    if any(tag.startswith(_AT_BEGINNING) for tag in tags):
+        return steps > 0
     return event.step <= (epochs if any(tag.startswith(_BY_EPOCH) for tag in tags) else steps)
