@@ -1,9 +1,7 @@
 """ALBERT's SentencePiece tokenizer as TensorFlow ops, equal token for token to Hugging Face's, or to TF-Hub modules'.
 
-The pieces come from the op of tensorflow_text, which every stock TensorFlow Serving has; the rules before it are
-ALBERT's. Own code rather than `tf_text.SentencepieceTokenizer`, whose model is a resource outside of the graph that a
-SavedModel must track: here the graph makes it where it is used, named by its contents, so that a function that splits
-texts can be saved, copied and loaded beside others as it is.
+The pieces come from the op of tensorflow_text, which every stock TensorFlow Serving has (see `piece_model`); the rules
+before it are ALBERT's.
 
 Where the same pieces fit a word in several orders, as "rr", "rr" and "r" fit "rrrrr", their scores add up to the same,
 and rounding decides: of float32 here, of float64 there. About one film review in three hundred has such a word.
@@ -21,13 +19,14 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
-from tensorflow_text.python.ops.sentencepiece_tokenizer import gen_sentencepiece_tokenizer as sentencepiece_ops
 
 from sftkeras.errors import SFTError
 from sftkeras.text.alignment import SPACE, align
 from sftkeras.text.letters import lower, valid
 from sftkeras.text.origin import source_bytes
 from sftkeras.text.packing import Layout
+from sftkeras.text.piece_model import MODELS_SPACES, PieceModel
+from sftkeras.text.spans import character_class
 from sftkeras.text.word_piece import Rules
 
 PAD, UNKNOWN, CLS, SEP = "<pad>", "<unk>", "[CLS]", "[SEP]"
@@ -35,8 +34,7 @@ PAD, UNKNOWN, CLS, SEP = "<pad>", "<unk>", "[CLS]", "[SEP]"
 _QUOTES = "`'"  # two of a kind are a quotation mark in old texts; ALBERT has seen the plain one for them
 # All that Unicode calls white space but U+000B, which SentencePiece's usual rules drop.
 _SPACE = r"[\t\n\f\r\x{85}\p{Z}]"
-# What the usual rules of a model make a space, or nothing.
-_MODELS_SPACE = r"[\x{01}-\x{1F}\x{7F}\x{8F}\x{9F}\x{200B}\x{200C}\x{200E}\x{200F}\x{2581}\x{FEFF}\x{FFFD}]"
+_MODELS_SPACE = character_class(MODELS_SPACES)
 _ACCENT = r"\p{M}"
 _NUL = r"\x{00}"  # at which some operations end a text
 _NO_CHARACTER = "\uffff"  # as unknown to every model
@@ -73,10 +71,8 @@ class SentencePiece:
             if special not in numbers:
                 raise SFTError("SFT352", token=special, size=len(self.vocabulary))
         self.pad_id, self.cls_id, self.sep_id = (numbers[special] for special in (PAD, CLS, SEP))
-        self._space = numbers.get("▁", -1)
         self.layout = Layout(self.cls_id, self.sep_id, self.pad_id)
-        self._model = _for_single_words(proto) if rules == "hugging_face" else model
-        self._model_name = f"sentencepiece_{hashlib.sha256(self._model).hexdigest()}"
+        self._model = PieceModel(_for_single_words(proto) if rules == "hugging_face" else model, numbers.get("▁", -1))
         # A function, so that the model is in the graph once however often texts are tokenised.
         texts = tf.TensorSpec([None], tf.string)
         self._tokenise = tf.function(self._tokens, input_signature=[texts], autograph=False)
@@ -91,7 +87,7 @@ class SentencePiece:
     def fingerprint(self) -> str:
         """A hash of everything that decides the token numbers."""
         settings = [self.lowercase, self.strip_accents, self.rules]
-        return hashlib.sha256(json.dumps([self._model_name, settings, tf_text.__version__]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self._model.name, settings, tf_text.__version__]).encode()).hexdigest()
 
     def pieces(self, numbers: np.ndarray) -> list[str]:
         """The pieces of these numbers."""
@@ -107,17 +103,15 @@ class SentencePiece:
 
     def _tokens(self, texts: tf.Tensor) -> tf.RaggedTensor:
         words, _ = self._words(valid(texts))
-        return words.with_flat_values(self._split(words.flat_values)[0]).merge_dims(-2, -1)
+        return words.with_flat_values(self._model.split(words.flat_values)[0]).merge_dims(-2, -1)
 
     def _tokens_with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         texts = valid(texts)
         words, word_begins = self._words(texts)
-        pieces, begins, ends = self._split(words.flat_values)
-        # A piece within what the model makes of one character, such as "f" of "ﬁ", is told to end where it begins.
-        ends = tf.where(pieces.values == self._space, begins, tf.maximum(ends, begins + 1))
+        pieces, begins, ends = self._model.split(words.flat_values)
         word = pieces.value_rowids()
         rows, word_begins = tf.gather(words.value_rowids(), word), tf.gather(word_begins, word)
-        begins, ends = word_begins + begins, word_begins + ends
+        begins, ends = (word_begins + tf.cast(place, tf.int64) for place in (begins, ends))
         if not self._by_words and self.lowercase:
             begins, ends = self._before_composing(texts, pieces, begins, ends)
         paired = _QUOTES if self._by_words else ""
@@ -159,21 +153,6 @@ class SentencePiece:
             texts = tf.strings.regex_replace(texts, quote * 2, '"')
         words, begins, _ = tf_text.regex_split_with_offsets(self._rewrite(texts), " ")
         return words, begins.flat_values
-
-    def _split(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
-        """The pieces of `texts` [batch] string, [batch, (pieces)] int32, and the bytes where each begins and ends."""
-        numbers, splits, begins, ends = sentencepiece_ops.sentencepiece_tokenize_with_offsets_op(
-            sentencepiece_ops.sentencepiece_op(model=self._model, shared_name=self._model_name),
-            texts,
-            nbest_size=0,
-            alpha=1.0,
-            add_bos=False,
-            add_eos=False,
-            reverse=False,
-            out_type=tf.int32,
-        )
-        pieces = tf.RaggedTensor.from_row_splits(numbers, splits, validate=False)
-        return pieces, tf.cast(begins, tf.int64), tf.cast(ends, tf.int64)
 
 
 def _fold(texts: tf.Tensor, lowercase: bool, strip_accents: bool) -> tf.Tensor:

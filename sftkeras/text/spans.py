@@ -13,6 +13,11 @@ SPACES: Ranges = ((0x09, 0x0D), (0x20, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0x168
 SPACES += ((0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000))
 
 
+def character_class(ranges: Ranges) -> str:
+    """A regular expression, in RE2's notation, for one character of these ranges."""
+    return "[" + "".join(rf"\x{{{first:X}}}-\x{{{last:X}}}" for first, last in ranges) + "]"
+
+
 @dataclass(frozen=True)
 class Characters:
     """The characters of some texts, one text after the other.

@@ -1,8 +1,7 @@
 """The tokenizers of XLM-RoBERTa and DeBERTa-v3 as TensorFlow ops, equal token for token to Hugging Face's.
 
 Texts go to the model as they are: it knows itself what to do with letters and spaces. ALBERT, which rewrites texts
-first, is in `sentence_piece`, where it also stands why the op is used and not `tf_text.SentencepieceTokenizer`, and how
-rounding decides between pieces that fit a word equally well.
+first, is in `sentence_piece`, where it also stands how rounding decides between pieces that fit a word equally well.
 """
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
-from tensorflow_text.python.ops.sentencepiece_tokenizer import gen_sentencepiece_tokenizer as sentencepiece_ops
 
 from sftkeras.errors import SFTError
+from sftkeras.text.letters import valid
 from sftkeras.text.packing import Layout
-from sftkeras.text.spans import SPACES, Characters, Ranges
+from sftkeras.text.piece_model import MODELS_SPACES, PieceModel
+from sftkeras.text.spans import SPACES, Characters
 
 UnigramRules = Literal["xlm_roberta", "deberta"]
 
@@ -28,9 +28,6 @@ _MODEL_FIRST = ("<unk>", "<s>", "</s>")
 _XLM_MASK, _DEBERTA_MASK = "<mask>", "[MASK]"
 _BETWEEN_WORDS = " +"  # other white space is the model's business: it makes a space of most, and has U+0085 as a piece
 _NUL, _UNKNOWN = r"\x{00}", "\uffff"
-# What the usual rules of a model make a space, or nothing, besides white space.
-_MODELS_SPACES: Ranges = ((0x01, 0x1F), (0x7F, 0x7F), (0x8F, 0x8F), (0x9F, 0x9F), (0x200B, 0x200C), (0x200E, 0x200F))
-_MODELS_SPACES += ((0x2581, 0x2581), (0xFEFF, 0xFEFF), (0xFFFD, 0xFFFD))
 
 
 class Unigram:
@@ -63,9 +60,8 @@ class Unigram:
         self.pad_id, self.cls_id, self.sep_id = self.layout.pad, self.layout.start, self.layout.end
         spec = proto.normalizer_spec
         spec.add_dummy_prefix = spec.remove_extra_whitespaces = spec.escape_whitespaces = True
-        self._model = proto.SerializeToString(deterministic=True)
-        self._model_name = f"sentencepiece_{hashlib.sha256(self._model).hexdigest()}"
-        self._space = pieces.index("▁") if "▁" in pieces else -1
+        space = pieces.index("▁") if "▁" in pieces else -1
+        self._model = PieceModel(proto.SerializeToString(deterministic=True), space)
         texts = tf.TensorSpec([None], tf.string)
         # Functions, so that the model is in the graph once however often texts are tokenised.
         self._tokenise, self._locate = (
@@ -80,7 +76,7 @@ class Unigram:
     @property
     def fingerprint(self) -> str:
         """A hash of everything that decides the token numbers."""
-        return hashlib.sha256(json.dumps([self._model_name, self.rules, tf_text.__version__]).encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self._model.name, self.rules, tf_text.__version__]).encode()).hexdigest()
 
     def pieces(self, numbers: np.ndarray) -> list[str]:
         """The pieces of these numbers."""
@@ -96,22 +92,21 @@ class Unigram:
 
     def _tokens(self, texts: tf.Tensor) -> tf.RaggedTensor:
         words, _ = self._words(_as_utf8(texts))
-        pieces, _, _ = self._split(words.flat_values)
+        pieces, _, _ = self._model.split(words.flat_values)
         return self._numbered(words, pieces)
 
     def _spans(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         texts = _as_utf8(texts)
         words, word_begins = self._words(texts)
-        pieces, begins, ends = self._split(words.flat_values)
-        # A piece within what the model makes of one character, such as "f" of "ﬁ", is told to end where it begins.
-        ends = tf.where(pieces.values == self._space, begins, tf.maximum(ends, begins + 1))
-        characters = Characters.of(texts, spaces=(*SPACES, *_MODELS_SPACES))
+        pieces, begins, ends = self._model.split(words.flat_values)
+        characters = Characters.of(texts, spaces=(*SPACES, *MODELS_SPACES))
         word = pieces.value_rowids()
         text = tf.cast(tf.gather(words.value_rowids(), word), tf.int32)
         before = tf.gather(characters.byte_splits(), text) + tf.gather(word_begins, word)
         tokens = self._numbered(words, pieces)
         # "▁1" of " ½" is told to end before the "½".
-        places = characters.spans(before + begins, before + ends, text, reach=True)
+        begins, ends = (before + tf.cast(byte, tf.int32) for byte in (begins, ends))
+        places = characters.spans(begins, ends, text, reach=True)
         return tokens, *(tokens.with_flat_values(place) for place in places)
 
     def _words(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
@@ -121,21 +116,6 @@ class Unigram:
         """
         words, begins, _ = tf_text.regex_split_with_offsets(texts, _BETWEEN_WORDS)
         return words, tf.cast(begins.flat_values, tf.int32)
-
-    def _split(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
-        """The model's pieces of `words` [words] string, [words, (pieces)] int32, and the bytes of each, from and to."""
-        numbers, splits, begins, ends = sentencepiece_ops.sentencepiece_tokenize_with_offsets_op(
-            sentencepiece_ops.sentencepiece_op(model=self._model, shared_name=self._model_name),
-            words,
-            nbest_size=0,
-            alpha=1.0,
-            add_bos=False,
-            add_eos=False,
-            reverse=False,
-            out_type=tf.int32,
-        )
-        pieces = tf.RaggedTensor.from_row_splits(numbers, splits, validate=False)
-        return pieces, tf.cast(begins, tf.int32), tf.cast(ends, tf.int32)
 
     def _numbered(self, words: tf.RaggedTensor, pieces: tf.RaggedTensor) -> tf.RaggedTensor:
         """The model's pieces of `words` as tokens of texts, [batch, (pieces)] int32."""
@@ -148,8 +128,7 @@ class Unigram:
 
 def _as_utf8(texts: tf.Tensor) -> tf.Tensor:
     """Texts without NUL characters and bytes that are no UTF-8, at which operations end or disagree."""
-    texts = tf.strings.regex_replace(texts, _NUL, _UNKNOWN)
-    return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
+    return valid(tf.strings.regex_replace(texts, _NUL, _UNKNOWN))
 
 
 def _fairseq_vocabulary(pieces: list[str]) -> list[str]:

@@ -28,10 +28,6 @@ class Unfreezing:
         lowest = max(self.depths) - self.layers * epoch
         return tuple(position for position, depth in enumerate(self.depths) if depth >= lowest)
 
-    def frozen_to_the_end(self, epochs: int) -> int:
-        """How many layers never learn in so many epochs; the embeddings count as one."""
-        return max(0, max(self.depths) - self.layers * (epochs - 1))
-
 
 class UnfreezeLayers(keras.callbacks.Callback):
     """Sets which weights learn when an epoch begins.
