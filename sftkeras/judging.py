@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sftkeras.config import ReportConfig
+from sftkeras.config import TASKS, ReportConfig
 from sftkeras.console import progress_bar
 from sftkeras.data import LabelledData
 from sftkeras.evaluation import KINDS, Baselines, kind_of
@@ -33,7 +33,7 @@ def judge(process: FreshProcess, data: LabelledData, task: dict[str, Any], *, ba
     rows = data.splits["test"]
     examples = data.examples
     texts, pairs = examples.texts(rows), examples.pairs(rows)
-    kind = KINDS[data.label_kind]
+    kind = KINDS[TASKS[task["kind"]].judged_as or data.label_kind]
     with progress_bar() as display:
         bar = display.add_task("Judging", total=len(texts), note=f"{len(texts):,} texts")
         advance = partial(display.advance, bar)

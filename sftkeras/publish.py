@@ -20,7 +20,7 @@ from sftkeras.runs import Run
 
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
-    from sftkeras.tasks.network import Pooling
+    from sftkeras.tasks import Pooling
 
 MODULE_FILE = "saved_model.pb"
 PREPROCESSOR = "preprocessor"  # the preprocessor's folder inside the module's: they move together

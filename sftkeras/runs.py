@@ -23,7 +23,7 @@ from sftkeras.errors import SFTError
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
     from sftkeras.tasks import TextModel
-    from sftkeras.tasks.network import Pooling
+    from sftkeras.tasks import Pooling
 
 
 @dataclass(frozen=True)
@@ -253,7 +253,7 @@ class Run:
     def _restore(self) -> tuple[TextModel, Backbone, Pooling]:
         from sftkeras.backbones import load_backbone
         from sftkeras.tasks import TextModel, attach_head, restore_task
-        from sftkeras.text import make_cleaning, make_features
+        from sftkeras.text import make_cleaning
 
         with _reading(self.model_file):
             settings = json.loads(self.model_file.read_text(encoding="utf-8"))
@@ -263,11 +263,10 @@ class Run:
         network = attach_head(backbone, task, settings["pooling"])
         with _reading(self.best_weights):
             network.load_weights(self.best_weights)
-        features = make_features(
+        features = task.features(
             backbone.tokenizer,
             max_length=settings["max_length"],
             pairs=settings["pairs"],
-            windows=task.of_tokens,
             cleaning=make_cleaning(**settings.get("cleaning", {})),
         )
         return TextModel(features, network, task), backbone, settings["pooling"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftkeras import commands
-from sftkeras.config import LabelKind, TaskConfig, TrainConfig, plain
+from sftkeras.config import TASKS, TaskConfig, TrainConfig, plain
 from sftkeras.console import be_quiet, log_to, outputs, program, progress_bar, say
 from sftkeras.data import quick_check
 from sftkeras.errors import Preempted, SFTError
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
     from sftkeras.training.setup import Setup
 
 Seconds = dict[str, float]
-
-# Settings that not every task looks at; and for each kind of label, what the task answers and which of them it does.
-_OF_SOME_TASKS = ("multi_label", "threshold", "label_smoothing", "class_weights", "constrained_decoding")
-_ANSWERS: dict[LabelKind, tuple[str, tuple[str, ...]]] = {
-    "class": ("one label a text", ("label_smoothing", "class_weights")),
-    "classes": ("labels", ("multi_label", "threshold", "label_smoothing", "class_weights")),
-    "number": ("numbers", ()),
-    "spans": ("entities", ("constrained_decoding",)),
-}
 
 
 @dataclass(frozen=True)
@@ -125,7 +116,7 @@ def check_settings(config: TrainConfig) -> None:
         raise SFTError("SFT104", flag="--backbone.handle", remedy="Say where the pretrained weights are.")
     check_task(config.task)
     if config.data.weight and config.task.label_kind == "spans":
-        raise SFTError("SFT412", setting="--data.weight", answers=_ANSWERS["spans"][0])
+        raise SFTError("SFT412", setting="--data.weight", answers=TASKS[config.task.kind].answers)
     check_layers(config)
     check_trackers(config.training.trackers)
     if config.export.server:
@@ -141,10 +132,14 @@ def check_task(task: TaskConfig) -> None:
     Raises:
         SFTError: SFT412.
     """
-    answers, looked_at = _ANSWERS[task.label_kind]
-    for name in _OF_SOME_TASKS:
+    facts = TASKS[task.kind]
+    one_label = task.label_kind == "class"
+    looked_at = {"kind", *facts.settings} - ({"threshold"} if one_label else set())
+    for name in (setting.name for setting in fields(TaskConfig)):
         if name not in looked_at and getattr(task, name) != getattr(TaskConfig(), name):
-            raise SFTError("SFT412", setting=f"--task.{name}", answers=answers)
+            raise SFTError(
+                "SFT412", setting=f"--task.{name}", answers="one label a text" if one_label else facts.answers
+            )
 
 
 def check_layers(config: TrainConfig) -> None:

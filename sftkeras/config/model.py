@@ -33,8 +33,7 @@ class TaskConfig:
     @property
     def label_kind(self) -> LabelKind:
         """What a label of this task is."""
-        kind = TASKS[self.kind]
-        return "classes" if kind == "class" and self.multi_label else kind
+        return "classes" if self.kind == "classification" and self.multi_label else TASKS[self.kind].label_kind
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How a report judges each kind of label: one line a kind."""
+"""How a report judges each kind of label, or a task that says so (`TaskFacts.judged_as`): one line a kind."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ _OF_PROBABILITIES: dict[str, Any] = {
     "baselines": fit_baselines,
 }
 
-KINDS: dict[LabelKind, Kind] = {
+KINDS: dict[str, Kind] = {
     "class": Kind(**_OF_PROBABILITIES, headline="accuracy", judged=_probabilities("class"), figures=_class_figures),
     "classes": Kind(
         **_OF_PROBABILITIES, headline="micro_f1", judged=_probabilities("classes"), figures=_classes_figures

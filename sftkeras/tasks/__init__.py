@@ -7,9 +7,9 @@ from typing import Any
 
 from sftkeras.config import TASKS, TaskConfig
 from sftkeras.tasks.network import TextModel, attach_head, pool
-from sftkeras.tasks.task import Task
+from sftkeras.tasks.task import Pooling, Task
 
-__all__ = ["Task", "TextModel", "attach_head", "make_task", "pool", "restore_task"]
+__all__ = ["Pooling", "Task", "TextModel", "attach_head", "make_task", "pool", "restore_task"]
 
 
 def make_task(config: TaskConfig, label_names: tuple[str, ...], train_labels: Any) -> Task:

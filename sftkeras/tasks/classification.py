@@ -11,9 +11,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from sftkeras.backbones import Backbone
 from sftkeras.config import LabelKind, TaskConfig
 from sftkeras.errors import SFTError, did_you_mean
 from sftkeras.tasks.head import dense_head
+from sftkeras.tasks.network import text_network
+from sftkeras.tasks.task import Pooling
+from sftkeras.text import AnyTokenizer, Cleaning, Features, make_features
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,16 @@ class Classification:
 
     kind: ClassVar[str] = "classification"
     label_kind: ClassVar[LabelKind] = "class"
-    of_tokens: ClassVar[bool] = False
+
+    def features(
+        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
+    ) -> Features:
+        """Texts or pairs of them, a row each."""
+        return make_features(tokenizer, max_length=max_length, pairs=pairs, cleaning=cleaning)
+
+    def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
+        """Gives logits [batch, classes]."""
+        return text_network(backbone, pooling, self.head, self.kind)
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Gives logits [batch, classes]."""
@@ -103,7 +116,16 @@ class MultiLabelClassification:
 
     kind: ClassVar[str] = "classification"
     label_kind: ClassVar[LabelKind] = "classes"
-    of_tokens: ClassVar[bool] = False
+
+    def features(
+        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
+    ) -> Features:
+        """Texts or pairs of them, a row each."""
+        return make_features(tokenizer, max_length=max_length, pairs=pairs, cleaning=cleaning)
+
+    def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
+        """Gives logits [batch, classes]."""
+        return text_network(backbone, pooling, self.head, self.kind)
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Gives logits [batch, classes]."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -11,10 +11,10 @@ import tensorflow as tf
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.dropout import use_stream_dropout
 from sftkeras.errors import SFTError
-from sftkeras.tasks.task import Task
+from sftkeras.tasks.task import Pooling, Task
 from sftkeras.text import Features
 
-Pooling = Literal["cls", "mean", "max"]
+Head = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 
 @keras.saving.register_keras_serializable("sftkeras")
@@ -51,23 +51,39 @@ def attach_head(backbone: Backbone, task: Task, pooling: Pooling) -> keras.Model
     """Joins the encoder and the task's head.
 
     Returns:
-        A functional model from the encoder's inputs to float32 logits.
+        A functional model from the encoder's inputs to float32 logits, whose dropout is a function of the row.
 
     Raises:
-        SFTError: SFT610 if the task is about tokens and the encoder says nothing of them.
+        SFTError: as `Task.network`.
     """
-    vectors = _token_vectors(backbone, task) if task.of_tokens else pool(backbone, pooling)
-    network = keras.Model(backbone.encoder.input, task.head(vectors), name=task.kind)
+    network = task.network(backbone, pooling)
     use_stream_dropout(network)
     return network
 
 
-def _token_vectors(backbone: Backbone, task: Task) -> keras.KerasTensor:
-    """The encoder's token vectors, [batch, length, hidden], as a symbolic tensor."""
+def text_network(backbone: Backbone, pooling: Pooling, head: Head, name: str) -> keras.Model:
+    """A network whose head takes one vector a text, [batch, hidden]."""
+    return keras.Model(backbone.encoder.input, head(pool(backbone, pooling)), name=name)
+
+
+def token_network(backbone: Backbone, head: Head, name: str) -> keras.Model:
+    """A network whose head takes the vectors of the tokens, [batch, length, hidden]; raises as `token_vectors`."""
+    return keras.Model(backbone.encoder.input, head(token_vectors(backbone, name)), name=name)
+
+
+def token_vectors(backbone: Backbone, kind: str) -> keras.KerasTensor:
+    """The encoder's token vectors, [batch, length, hidden], as a symbolic tensor.
+
+    Args:
+        kind: the task, for messages.
+
+    Raises:
+        SFTError: SFT610 if the encoder gives none, or nobody can say which characters they are of.
+    """
     if "sequence_output" not in backbone.encoder.output:
-        raise SFTError("SFT610", kind=task.kind, reason="this encoder gives no vectors of tokens")
+        raise SFTError("SFT610", kind=kind, reason="this encoder gives no vectors of tokens")
     if not hasattr(backbone.tokenizer, "with_offsets"):
-        raise SFTError("SFT610", kind=task.kind, reason="its tokenizer does not tell which characters a token is of")
+        raise SFTError("SFT610", kind=kind, reason="its tokenizer does not tell which characters a token is of")
     return backbone.encoder.output["sequence_output"]
 
 

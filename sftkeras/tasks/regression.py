@@ -9,8 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from sftkeras.backbones import Backbone
 from sftkeras.config import LabelKind, TaskConfig
 from sftkeras.tasks.head import dense_head
+from sftkeras.tasks.network import text_network
+from sftkeras.tasks.task import Pooling
+from sftkeras.text import AnyTokenizer, Cleaning, Features, make_features
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,16 @@ class Regression:
 
     kind: ClassVar[str] = "regression"
     label_kind: ClassVar[LabelKind] = "number"
-    of_tokens: ClassVar[bool] = False
+
+    def features(
+        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
+    ) -> Features:
+        """Texts or pairs of them, a row each."""
+        return make_features(tokenizer, max_length=max_length, pairs=pairs, cleaning=cleaning)
+
+    def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
+        """Gives logits [batch, 1]."""
+        return text_network(backbone, pooling, self.head, self.kind)
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Gives the standardised number, [batch, 1]."""

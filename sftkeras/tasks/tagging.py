@@ -9,10 +9,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from sftkeras.backbones import Backbone
 from sftkeras.config import LabelKind, TaskConfig
 from sftkeras.tasks.entity_f1 import EntityF1
 from sftkeras.tasks.head import dense_head
+from sftkeras.tasks.network import token_network
 from sftkeras.tasks.tag_decoding import begin_tag, inside_tag, join, likeliest_legal
+from sftkeras.tasks.task import Pooling
+from sftkeras.text import AnyTokenizer, Cleaning, Features, window_features
 from sftkeras.text.window_features import ENDS, STARTS, TEXT_NUMBER, TEXTS
 
 NO_LABEL = -1  # of tokens that are no first token of a word: they have no loss
@@ -38,7 +42,16 @@ class Tagging:
 
     kind: ClassVar[str] = "tagging"
     label_kind: ClassVar[LabelKind] = "spans"
-    of_tokens: ClassVar[bool] = True
+
+    def features(
+        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
+    ) -> Features:
+        """Single texts, long ones as several windows, with the places of their words."""
+        return window_features(tokenizer, max_length=max_length, cleaning=cleaning)
+
+    def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
+        """Gives logits [batch, length, tags]; raises SFT610 if the encoder says nothing of tokens."""
+        return token_network(backbone, self.head, self.kind)
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
         """Gives logits [batch, length, tags] of token vectors [batch, length, hidden]."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from sftkeras.backbones import Backbone
 from sftkeras.config import LabelKind
+from sftkeras.text import AnyTokenizer, Cleaning, Features
+
+Pooling = Literal["cls", "mean", "max"]
 
 
 class Task(Protocol):
@@ -20,17 +24,32 @@ class Task(Protocol):
     Attributes:
         kind: its name in the settings.
         label_kind: what a label of it is, in the data.
-        of_tokens: whether its head takes a vector for each token, not one for each text. Its features are then
-            `sftkeras.text.WindowFeatures`: a long text is several rows of a batch, and the features tell where in the
-            text the words of each row are. Otherwise they are `TextFeatures`: a row is a text, or two.
     """
 
     kind: ClassVar[str]
     label_kind: ClassVar[LabelKind]
-    of_tokens: ClassVar[bool]
 
-    def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
-        """Attaches the head to features [batch, hidden] or [batch, length, hidden]; gives float32 logits [batch, …]."""
+    def features(
+        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
+    ) -> Features:
+        """Gives what makes the encoder's inputs of raw texts, in training and in serving alike.
+
+        Args:
+            tokenizer: the backbone's; None if its encoder reads texts itself.
+            max_length: tokens a row may have, special tokens included.
+            pairs: whether each example has two texts.
+            cleaning: what is done to the texts first, if anything.
+
+        Raises:
+            SFTError: the tokenizer cannot do what the task needs.
+        """
+
+    def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
+        """Attaches the head: a functional model from the features' model inputs to float32 logits [batch, …].
+
+        Raises:
+            SFTError: the encoder cannot do what the task needs, such as SFT610.
+        """
 
     def targets(
         self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
@@ -38,7 +57,7 @@ class Task(Protocol):
         """Makes a batch's model inputs and labels, as the loss takes them, when the batch is put together.
 
         Args:
-            inputs: what the token cache has of the rows: model inputs, and where words are if `of_tokens`.
+            inputs: what the token cache has of the rows: all that `encode_arrays` of the features gives.
             labels: what the data has of the rows, one item each.
             random: for what is drawn anew in each epoch; it is a function of (seed, epoch, step) alone.
 
@@ -66,7 +85,7 @@ class Task(Protocol):
 
         Args:
             logits: of the rows of the model inputs.
-            features: all that the features gave, from which `of_tokens` tasks tell texts and places.
+            features: all that the features gave, such as where in a text the words of a row stand.
         """
 
     def settings(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from sftkeras.text.byte_pair import BytePair
 from sftkeras.text.cleaning import Cleaning, make_cleaning
-from sftkeras.text.features import Features, TextFeatures, make_features
+from sftkeras.text.features import AnyTokenizer, Features, TextFeatures, make_features, window_features
 from sftkeras.text.module_preprocessor import ModulePreprocessor
 from sftkeras.text.packing import Layout
 from sftkeras.text.raw_text import RawTextFeatures
@@ -13,6 +13,7 @@ from sftkeras.text.window_features import WindowFeatures
 from sftkeras.text.word_piece import WordPiece
 
 __all__ = [
+    "AnyTokenizer",
     "BytePair",
     "Cleaning",
     "Features",
@@ -27,4 +28,5 @@ __all__ = [
     "WordPiece",
     "make_cleaning",
     "make_features",
+    "window_features",
 ]

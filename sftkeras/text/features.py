@@ -17,6 +17,9 @@ from sftkeras.text.raw_text import RawTextFeatures
 from sftkeras.text.tokenizer import Tokenizer
 from sftkeras.text.window_features import WindowFeatures
 
+# What a backbone may have: None where its encoder reads texts itself.
+AnyTokenizer = Tokenizer | ModulePreprocessor | None
+
 # (texts, second texts, the most tokens) → model inputs, and each row's length before truncation
 Encode = Callable[[tf.Tensor, tf.Tensor | None, int], tuple[dict[str, tf.Tensor], tf.Tensor]]
 
@@ -52,11 +55,10 @@ class Features(Protocol):
 
 
 def make_features(
-    tokenizer: Tokenizer | ModulePreprocessor | None,
+    tokenizer: AnyTokenizer,
     *,
     max_length: int,
     pairs: bool,
-    windows: bool = False,
     cleaning: Cleaning | None = None,
 ) -> Features:
     """The features that belong to a backbone's tokenizer.
@@ -65,18 +67,12 @@ def make_features(
         tokenizer: None if the encoder reads texts itself.
         max_length: tokens a row may have, special tokens included.
         pairs: whether each example has two texts.
-        windows: divide long texts rather than cut them; only for a tokenizer that knows offsets.
         cleaning: what is done to the texts first, if anything.
 
     Raises:
         SFTError: SFT370 or SFT374 if `pairs` and the encoder or its preprocessor reads single texts only, SFT373 if a
             preprocessor gives more than `max_length` tokens.
     """
-    if windows:
-        if tokenizer is None or isinstance(tokenizer, ModulePreprocessor):
-            raise ValueError("this encoder's tokenizer does not know which characters its tokens stand for")
-        tokenizer = cleaning.before(tokenizer) if cleaning else tokenizer
-        return WindowFeatures(tokenizer, max_length=max_length)
     if tokenizer is None:
         return RawTextFeatures(pairs=pairs, cleaning=cleaning)
     if isinstance(tokenizer, ModulePreprocessor):
@@ -85,6 +81,17 @@ def make_features(
     elif cleaning:
         tokenizer = cleaning.before(tokenizer)
     return TextFeatures(tokenizer, max_length=max_length, pairs=pairs)
+
+
+def window_features(tokenizer: AnyTokenizer, *, max_length: int, cleaning: Cleaning | None = None) -> WindowFeatures:
+    """The features of tasks about words: as `make_features`, but long texts are divided rather than cut.
+
+    Raises:
+        ValueError: the tokenizer does not know offsets.
+    """
+    if tokenizer is None or isinstance(tokenizer, ModulePreprocessor):
+        raise ValueError("this encoder's tokenizer does not know which characters its tokens stand for")
+    return WindowFeatures(cleaning.before(tokenizer) if cleaning else tokenizer, max_length=max_length)
 
 
 class TextFeatures:

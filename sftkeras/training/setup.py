@@ -16,7 +16,7 @@ from sftkeras.config import TrainConfig, plain
 from sftkeras.console import progress_bar
 from sftkeras.data import BatchPlan, LabelledData, RowInputs
 from sftkeras.tasks import TextModel, attach_head, make_task
-from sftkeras.text import make_cleaning, make_features
+from sftkeras.text import make_cleaning
 from sftkeras.training.batches import Batches, read_inputs, read_variants
 from sftkeras.training.encoder_needs import check_opaque
 from sftkeras.training.fit import is_higher_better, prepare_model
@@ -87,7 +87,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
             rematerialise(transformer_layers(backbone.encoder))
         is_higher_better(config.training.early_stopping.monitor, task)  # a misspelt metric is told before the long work
     pairs = config.data.pair is not None
-    make = partial(make_features, backbone.tokenizer, max_length=max_length, pairs=pairs, windows=task.of_tokens)
+    make = partial(task.features, backbone.tokenizer, max_length=max_length, pairs=pairs)
     cleaning = make_cleaning(**asdict(config.cleaning))
     features = make(cleaning=cleaning)
     variants = rewrite_texts(config, data, cleaning)
