@@ -1,20 +1,26 @@
-"""The contenders of train_vs_peers.py: how each is started, and what is read of it from outside. No tables here."""
+"""The contenders in training: how each is started, and what is read of it from outside. No tables here."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 from processes import HERE, environment
 
 from sftkeras import runtime
+from sftkeras.config import TrainConfig
+from sftkeras.data import LabelledData
+from sftkeras.handles import resolve
 
 FIRST_STEPS = 20  # not counted in the steady speed: graphs are traced and compiled, memory is claimed
 
@@ -25,8 +31,9 @@ class Recipe:
 
     Attributes:
         model: folder of the pretrained weights.
-        files: "train", "validation" and "test", each a JSON Lines file of text, label (a word) and class (a number).
-        labels: names of the classes.
+        files: "train", "validation" and "test", each a JSON Lines file. Rows to classify have text, label (a word) and
+            class (a number); rows to tag have text and spans of characters, and the same as tokens (words) and tags.
+        labels: names of the classes, or of the tags.
         evaluation_batch_size: as sftkeras evaluates.
         warmup: share of all steps.
         output: folder for what the contender writes.
@@ -51,6 +58,32 @@ class Recipe:
     output: str
     most_steps: int = 0
 
+    @classmethod
+    def of(cls, config: TrainConfig, **others: Any) -> Recipe:
+        """The settings of an example, and what it does not say.
+
+        Raises:
+            SystemExit: the peers do not know these settings.
+        """
+        optimizer = config.optimizer
+        if (optimizer.name, optimizer.schedule) != ("adamw", "linear"):
+            raise SystemExit("The peers know adamw with a linear schedule only.")
+        return cls(
+            model=str(resolve(config.backbone.handle)),
+            batch_size=config.training.batch_size,
+            evaluation_batch_size=2 * config.training.batch_size,
+            max_length=config.backbone.max_length,
+            learning_rate=optimizer.learning_rate,
+            warmup=optimizer.warmup,
+            weight_decay=optimizer.weight_decay,
+            clip_norm=optimizer.clip_norm or float("inf"),
+            beta_1=optimizer.beta_1,
+            beta_2=optimizer.beta_2,
+            epsilon=optimizer.epsilon,
+            seed=config.seed,
+            **others,
+        )
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -61,9 +94,9 @@ class Outcome:
         cpu_seconds: processor time it had used until then, over all threads.
         peak_memory: most resident bytes until then; None where the system does not tell.
         examples_per_second: steady speed of the training steps, with all that happens between them.
-        accuracy: on the test rows, 0 to 1.
+        accuracy: on the test rows, 0 to 1; None if the task has none.
         tokens: tokens of a training example, padding left out; only sftkeras tells.
-        ceilings: matrix-multiply ceilings before and after, in GFLOP/s; only measured around sftkeras.
+        ceilings: matrix-multiply ceilings before and after, in GFLOP/s; only measured around sftkeras, if at all.
     """
 
     contender: str
@@ -101,21 +134,25 @@ class Contender:
 
 
 class Sftkeras(Contender):
-    """`python -m sftkeras.train`, as a user types it."""
+    """`python -m sftkeras.train`, as a user types it.
+
+    Args:
+        model_shape: hidden and intermediate size of the encoder whose ceilings are measured; None measures none.
+    """
 
     name = "sftkeras"
 
-    def __init__(self, config: Path, model_shape: tuple[int, int]) -> None:
+    def __init__(self, config: Path, model_shape: tuple[int, int] | None = None) -> None:
         super().__init__(sys.executable, "tensorflow, keras_hub, tensorflow_text")
         self._config = config
-        self._hidden, self._intermediate = model_shape
+        self._model_shape = model_shape
 
     def run(self, recipe: Recipe) -> Outcome:
         output = Path(recipe.output)
         words = [self.python, "-m", "sftkeras.train", "--config", str(self._config), *self._flags(recipe)]
         before = self._ceilings()
         process = watch(words, output, trained=re.compile("^Best epoch: "), SFTKERAS_CACHE=str(output / "cache"))
-        ceilings = [before, self._ceilings()]
+        ceilings = [*before, *self._ceilings()]
         report = json.loads((output / "runs" / "comparison" / "report.json").read_text(encoding="utf-8"))
         ends, tokens = read_steps(output / "runs" / "comparison" / "tensorboard", recipe)
         return Outcome(
@@ -123,7 +160,7 @@ class Sftkeras(Contender):
             recipe.seed,
             **process.figures,
             examples_per_second=steady_speed(ends, recipe),
-            accuracy=report["metrics"]["accuracy"],
+            accuracy=report["metrics"].get("accuracy"),
             tokens=tokens,
             ceilings=ceilings,
             versions=report["versions"],
@@ -147,11 +184,14 @@ class Sftkeras(Contender):
         }
         return [word for name, value in flags.items() for word in (f"--{name}", str(value))]
 
-    def _ceilings(self) -> dict[str, float]:
-        shape = ["--hidden", str(self._hidden), "--intermediate", str(self._intermediate)]
+    def _ceilings(self) -> list[dict[str, float]]:
+        if self._model_shape is None:
+            return []
+        hidden, intermediate = map(str, self._model_shape)
+        shape = ["--hidden", hidden, "--intermediate", intermediate]
         words = [self.python, str(HERE / "ceiling.py"), *shape]
         answer = subprocess.run(words, env=environment(), check=True, capture_output=True, text=True)
-        return json.loads(answer.stdout)
+        return [json.loads(answer.stdout)]
 
 
 class Peer(Contender):
@@ -179,9 +219,22 @@ class Peer(Contender):
             recipe.seed,
             **process.figures,
             examples_per_second=steady_speed(result["step_ends"], recipe),
-            accuracy=result["accuracy"],
+            accuracy=result.get("accuracy"),
             versions=result["versions"],
         )
+
+
+def take_turns(contenders: list[Contender], recipe: Recipe, seeds: int, work: Path) -> Iterator[tuple[Recipe, Outcome]]:
+    """Runs all contenders with one seed, then with the next; who begins changes from seed to seed."""
+    for turn in range(seeds):
+        begins = turn % len(contenders)
+        for contender in contenders[begins:] + contenders[:begins]:
+            seed = recipe.seed + turn
+            output = work / f"{contender.name}-{seed}"
+            output.mkdir(parents=True, exist_ok=True)
+            own = replace(recipe, seed=seed, output=str(output))
+            os.sync()  # nobody waits for the disk to write what the one before has left
+            yield own, contender.run(own)
 
 
 @dataclass
@@ -259,6 +312,25 @@ def steady_speed(ends: list[list[float]], recipe: Recipe) -> float:
         done += min(len(times) * recipe.batch_size, examples) - first * recipe.batch_size
         seconds += times[-1] - times[first - 1]
     return done / seconds
+
+
+def labelled_rows(data: LabelledData, rows: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Rows to classify."""
+    for text, label in zip(data.examples.texts(rows), data.examples.labels[rows].tolist(), strict=True):
+        yield {"text": text, "label": data.label_names[label], "class": label}
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> str:
+    """Writes JSON Lines and returns the file's name."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return str(path)
+
+
+def read_rows(path: str | Path) -> list[dict[str, Any]]:
+    """Reads JSON Lines."""
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
 
 
 def rows_of(path: str) -> int:

@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,18 @@ def shown(value: float | None, form: str, unit: str = "", *, before: str = "", m
 
 def ratio(part: float | None, whole: float | None) -> float | None:
     return part / whole if part is not None and whole else None
+
+
+def difference(ours: float | None, theirs: float | None) -> float | None:
+    """In points: hundredths."""
+    return 100 * (ours - theirs) if ours is not None and theirs is not None else None
+
+
+def mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.mean(known) if known else None
+
+
+def deviation(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.stdev(known) if len(known) > 1 else None

@@ -17,18 +17,16 @@ import argparse
 import json
 import statistics
 import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from contenders import HERE, Contender, Outcome, Peer, Recipe, Sftkeras
-from records import Rows, keep, machine, now, ratio, show, shown, shown_machine
+from contenders import HERE, Contender, Outcome, Peer, Recipe, Sftkeras, labelled_rows, take_turns, write_rows
+from records import Rows, deviation, difference, keep, machine, mean, now, ratio, show, shown, shown_machine
 
 from sftkeras import commands
 from sftkeras.config import TrainConfig
 from sftkeras.data import load_data
-from sftkeras.handles import resolve
 
 CONFIG = HERE.parent / "examples" / "quickstart.yaml"
 EPOCHS = 2
@@ -46,7 +44,10 @@ def main() -> None:
         contenders = make_contenders(settings, recipe)
         for contender in contenders:
             contender.warm_up()
-        outcomes = list(take_turns(contenders, recipe, settings.seeds, work))
+        outcomes = []
+        for _, outcome in take_turns(contenders, recipe, settings.seeds, work):
+            outcomes.append(outcome)
+            print(describe(outcome), flush=True)
         record = {
             "when": now(),
             "machine": machine(),
@@ -78,34 +79,16 @@ def arguments() -> argparse.Namespace:
 
 def write_recipe(config: TrainConfig, work: Path, settings: argparse.Namespace) -> Recipe:
     """Fetches weights and data, divides the rows as sftkeras does, and writes them to files for all."""
-    optimizer = config.optimizer
-    if (config.task.kind, optimizer.name, optimizer.schedule) != ("classification", "adamw", "linear"):
-        raise SystemExit("The peers know classification with adamw and a linear schedule only.")
+    if config.task.kind != "classification":
+        raise SystemExit("The peers know classification only.")
     data = load_data(config.data, config.task.label_kind, config.seed, None)
-    files = {}
-    for part, rows in data.splits.items():
-        path = work / f"{part}.jsonl"
-        with path.open("w", encoding="utf-8") as file:
-            for text, label in zip(data.examples.texts(rows), data.examples.labels[rows].tolist(), strict=True):
-                row = {"text": text, "label": data.label_names[label], "class": label}
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        files[part] = str(path)
-    return Recipe(
-        model=str(resolve(config.backbone.handle)),
+    splits = data.splits.items()
+    files = {part: write_rows(work / f"{part}.jsonl", labelled_rows(data, rows)) for part, rows in splits}
+    return Recipe.of(
+        config,
         files=files,
         labels=list(data.label_names),
         epochs=settings.epochs,
-        batch_size=config.training.batch_size,
-        evaluation_batch_size=2 * config.training.batch_size,
-        max_length=config.backbone.max_length,
-        learning_rate=optimizer.learning_rate,
-        warmup=optimizer.warmup,
-        weight_decay=optimizer.weight_decay,
-        clip_norm=optimizer.clip_norm or float("inf"),
-        beta_1=optimizer.beta_1,
-        beta_2=optimizer.beta_2,
-        epsilon=optimizer.epsilon,
-        seed=config.seed,
         output=str(work),
         most_steps=settings.keras_hub_steps,
     )
@@ -122,19 +105,6 @@ def make_contenders(settings: argparse.Namespace, recipe: Recipe) -> list[Conten
         "keras_hub": lambda: Peer("keras_hub", ours.python, ours.imports, "keras_hub_classifier.py"),
     }
     return [known[name]() for name in settings.contenders]
-
-
-def take_turns(contenders: list[Contender], recipe: Recipe, seeds: int, work: Path) -> Iterator[Outcome]:
-    """Runs all contenders with one seed, then with the next; who begins changes from seed to seed."""
-    for turn in range(seeds):
-        begins = turn % len(contenders)
-        for contender in contenders[begins:] + contenders[:begins]:
-            seed = recipe.seed + turn
-            output = work / f"{contender.name}-{seed}"
-            output.mkdir(parents=True, exist_ok=True)
-            outcome = contender.run(replace(recipe, seed=seed, output=str(output)))
-            print(describe(outcome), flush=True)
-            yield outcome
 
 
 def shape_of(model: str) -> dict[str, int]:
@@ -187,21 +157,6 @@ def figures(record: dict[str, Any]) -> dict[str, Any]:
 def ceilings(outcomes: list[dict[str, Any]]) -> dict[str, float]:
     measured = [ceiling for outcome in outcomes for ceiling in outcome["ceilings"]]
     return {name: statistics.mean(each[name] for each in measured) for name in (measured[0] if measured else {})}
-
-
-def mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.mean(known) if known else None
-
-
-def deviation(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.stdev(known) if len(known) > 1 else None
-
-
-def difference(ours: float | None, theirs: float | None) -> float | None:
-    """In points: hundredths."""
-    return 100 * (ours - theirs) if ours is not None and theirs is not None else None
 
 
 def describe(outcome: Outcome) -> str:

@@ -1,6 +1,6 @@
 """Hugging Face `Trainer` on PyTorch as its documentation shows it, batches grouped by length, padded to the longest.
 
-Run by benchmarks/train_vs_peers.py, in an environment of its own: python hugging_face.py RECIPE.json
+Run by train_vs_peers.py and tasks_vs_peers.py in an environment of its own: python hugging_face.py RECIPE.json
 """
 
 import json
@@ -46,26 +46,7 @@ def main(recipe):
     clock = StepClock()
     trainer = Trainer(
         model,
-        TrainingArguments(
-            output_dir=recipe["output"],
-            num_train_epochs=recipe["epochs"],
-            per_device_train_batch_size=recipe["batch_size"],
-            per_device_eval_batch_size=recipe["evaluation_batch_size"],
-            train_sampling_strategy="group_by_length",
-            learning_rate=recipe["learning_rate"],
-            lr_scheduler_type="linear",
-            warmup_steps=recipe["warmup"],  # below 1 it is a share of all steps
-            weight_decay=recipe["weight_decay"],
-            max_grad_norm=recipe["clip_norm"],
-            adam_beta1=recipe["beta_1"],
-            adam_beta2=recipe["beta_2"],
-            adam_epsilon=recipe["epsilon"],
-            eval_strategy="epoch",
-            save_strategy="no",
-            report_to="none",
-            use_cpu=True,
-            seed=recipe["seed"],
-        ),
+        training_arguments(recipe),
         data_collator=DataCollatorWithPadding(tokenizer),
         train_dataset=data["train"],
         eval_dataset=data["validation"],
@@ -83,6 +64,30 @@ def main(recipe):
         "versions": {name: version(name) for name in ("torch", "transformers")},
     }
     print("RESULT " + json.dumps(answer), flush=True)
+
+
+def training_arguments(recipe, **others):
+    """The settings of a recipe; what it does not say is as Hugging Face has it, or among `others`."""
+    return TrainingArguments(
+        output_dir=recipe["output"],
+        num_train_epochs=recipe["epochs"],
+        per_device_train_batch_size=recipe["batch_size"],
+        per_device_eval_batch_size=recipe["evaluation_batch_size"],
+        train_sampling_strategy="group_by_length",
+        learning_rate=recipe["learning_rate"],
+        lr_scheduler_type="linear",
+        warmup_steps=recipe["warmup"],  # below 1 it is a share of all steps
+        weight_decay=recipe["weight_decay"],
+        max_grad_norm=recipe["clip_norm"],
+        adam_beta1=recipe["beta_1"],
+        adam_beta2=recipe["beta_2"],
+        adam_epsilon=recipe["epsilon"],
+        eval_strategy="epoch",
+        report_to="none",
+        use_cpu=True,
+        seed=recipe["seed"],
+        **{"save_strategy": "no", **others},
+    )
 
 
 def accuracy(judged):
