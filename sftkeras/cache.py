@@ -6,20 +6,17 @@ What the entries hold is the business of `sftkeras.handles` and `sftkeras.data`.
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
 import json
 import logging
 import os
 import shutil
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sftkeras.errors import SFTError
+from sftkeras.files import land, sha256_of, write_errors
 
 VARIABLE = "SFTKERAS_CACHE"
 MANIFEST = "manifest.json"
@@ -34,20 +31,9 @@ def cache_folder(*parts: str) -> Path:
         SFTError: SFT106 if it cannot be made, SFT108 if the disk is full.
     """
     folder = Path(os.environ.get(VARIABLE) or "~/.cache/sftkeras").expanduser().absolute().joinpath(*parts)
-    with write_errors(folder):
+    with write_errors(folder, VARIABLE):
         folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-@contextlib.contextmanager
-def write_errors(folder: Path, flag: str = VARIABLE) -> Iterator[None]:
-    """Turns an `OSError` of writing below `folder` into SFT108 (disk full) or SFT106; `flag` is what sets it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise SFTError("SFT108", path=folder, freed="What was half written is removed.", flag=flag) from error
-        raise SFTError("SFT106", path=folder, problem=error.strerror or error, flag=flag) from error
 
 
 @contextlib.contextmanager
@@ -75,10 +61,10 @@ def scratch(folder: Path) -> Iterator[Path]:
 
     Call it under a lock: the name is fixed, so that what a killed process left there is swept away.
     """
-    with write_errors(folder.parent):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
     try:
+        with write_errors(folder.parent, VARIABLE):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -92,40 +78,8 @@ def building(final: Path) -> Iterator[Path]:
     """
     with scratch(final.with_name(f".{final.name}.partial")) as temporary:
         yield temporary
-        with write_errors(final.parent):
+        with write_errors(final.parent, VARIABLE):
             land(temporary, final)
-
-
-def land(temporary: Path, final: Path) -> None:
-    """Renames a finished file or folder to its place; a folder that stands there is set aside first, then removed."""
-    if not final.is_dir():
-        os.replace(temporary, final)
-        return
-    aside = final.with_name(f".{final.name}.{uuid.uuid4().hex}.old")
-    os.replace(final, aside)
-    os.replace(temporary, final)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    write_aside(path, lambda aside: aside.write_text(text, encoding="utf-8"))
-
-
-def write_aside(path: Path, write: Callable[[Path], Any]) -> None:
-    """Calls `write(aside)` with a path beside `path`, then renames: no reader sees half a file."""
-    aside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(aside)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def sha256_of(path: Path) -> str:
-    """Returns the SHA-256 of a file, in lower-case hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_manifest(folder: Path, **about: object) -> None:

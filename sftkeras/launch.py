@@ -16,10 +16,10 @@ from pathlib import Path
 from types import FrameType
 
 from sftkeras import commands
-from sftkeras.cache import write_errors
 from sftkeras.config import LaunchConfig, TrainConfig
 from sftkeras.console import say
 from sftkeras.errors import Preempted, SFTError
+from sftkeras.files import write_errors
 from sftkeras.runs import Run
 
 DONE, REFUSED, RESUMABLE, INTERRUPTED = 0, SFTError.exit_code, Preempted.exit_code, 130

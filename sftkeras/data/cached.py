@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sftkeras.cache import VARIABLE, building, locked, read_manifest, write_errors, write_manifest
+from sftkeras.cache import VARIABLE, building, locked, read_manifest, write_manifest
 from sftkeras.errors import SFTError
+from sftkeras.files import write_errors
 
 
 def find_or_make(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def find_or_make(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> di
 def _make(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> dict[str, Any]:
     with building(folder) as unfinished:
         about = write(unfinished)
-        with write_errors(folder):
+        with write_errors(folder, VARIABLE):
             write_manifest(unfinished, **about)
     manifest = read_manifest(folder)
     if manifest is None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sftkeras import cache
 from sftkeras.errors import SFTError
+from sftkeras.files import land, sha256_of, write_errors, write_text
 from sftkeras.handles.archives import BOUNDS, Bounds
 from sftkeras.handles.folders import SAVED_MODEL, check_saved_model
 from sftkeras.handles.parsing import BucketHandle, WebHandle
@@ -47,7 +48,7 @@ def kept_or_fetched(handle: WebHandle | BucketHandle, fetch: Fetch, *, flag: str
     with cache.locked(entry, variable):
         if kept := _kept(entry, handle.sha256):  # by the process that was waited for
             return kept
-        with cache.write_errors(folder, variable), cache.scratch(_aside(entry)) as work:
+        with write_errors(folder, variable), cache.scratch(_aside(entry)) as work:
             module, sha256 = fetch(work)
             check_saved_model(module, handle)
             _keep(module, entry, handle, sha256)
@@ -63,7 +64,7 @@ def unpack_local(archive: Path) -> Path:
         SFTError: as `kept_or_fetched`, and SFT314, SFT316, SFT340 of the archive.
     """
     try:
-        sha256 = cache.sha256_of(archive)
+        sha256 = sha256_of(archive)
     except OSError as error:
         raise SFTError("SFT314", archive=archive, problem=error.strerror or error) from error
     entry = cache.cache_folder("archives") / sha256
@@ -72,10 +73,10 @@ def unpack_local(archive: Path) -> Path:
     with cache.locked(entry):
         if kept := _kept(entry):
             return kept
-        with cache.write_errors(entry.parent), cache.scratch(_aside(entry)) as work:
+        with write_errors(entry.parent, cache.VARIABLE), cache.scratch(_aside(entry)) as work:
             module = unpacked(archive, work, archive)
             check_saved_model(module, archive)
-            cache.land(module, entry)
+            land(module, entry)
     return entry
 
 
@@ -87,7 +88,7 @@ def checked_and_unpacked(
     Raises:
         SFTError: SFT313 wrong hash; SFT314, SFT316, SFT340 of the archive.
     """
-    sha256 = cache.sha256_of(archive)
+    sha256 = sha256_of(archive)
     if handle.sha256 not in (None, sha256):
         raise SFTError("SFT313", flag=flag, handle=handle, expected=handle.sha256, got=sha256)
     return unpacked(archive, archive.parent, handle, bounds), sha256
@@ -118,7 +119,7 @@ def _cache() -> tuple[Path, str]:
     if "://" in place:  # tensorflow_hub can keep modules in a bucket
         raise SFTError("SFT102", flag=VARIABLE, problem=f"{place} is not on this machine. Give a local folder.")
     folder = Path(place).expanduser().absolute()
-    with cache.write_errors(folder, VARIABLE):
+    with write_errors(folder, VARIABLE):
         folder.mkdir(parents=True, exist_ok=True)
     return folder, VARIABLE
 
@@ -146,13 +147,13 @@ def _module_in(folder: Path) -> Path | None:
 def _keep(module: Path, entry: Path, handle: WebHandle | BucketHandle, sha256: str | None) -> None:
     descriptor = _descriptor(entry)
     descriptor.unlink(missing_ok=True)  # first, so that it never speaks of another module than the one that is there
-    cache.land(module, entry)
+    land(module, entry)
     lines = [
         f"Module: {handle.address}",
         f"Download Time: {datetime.datetime.now()}",
         f"Downloader Hostname: {socket.gethostname()} (PID:{os.getpid()})",
     ]
-    cache.write_text(descriptor, "\n".join(lines + ([f"SHA-256: {sha256}"] if sha256 else [])))
+    write_text(descriptor, "\n".join(lines + ([f"SHA-256: {sha256}"] if sha256 else [])))
 
 
 def _descriptor(entry: Path) -> Path:

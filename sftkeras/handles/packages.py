@@ -14,17 +14,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from sftkeras.cache import (
-    building,
-    cache_folder,
-    locked,
-    read_manifest,
-    scratch,
-    sha256_of,
-    write_errors,
-    write_manifest,
-)
+from sftkeras.cache import VARIABLE, building, cache_folder, locked, read_manifest, scratch, write_manifest
 from sftkeras.errors import SFTError
+from sftkeras.files import sha256_of, write_errors
 from sftkeras.handles.parsing import PackageHandle
 from sftkeras.handles.progress import waiting
 from sftkeras.handles.reasons import in_one_line
@@ -68,7 +60,7 @@ def _cached(entries: Path, handle: PackageHandle) -> Path | None:
 
 
 def _fetch(entries: Path, handle: PackageHandle, flag: str) -> Path:
-    with write_errors(entries.parent), scratch(entries.with_name(f".{entries.name}.download")) as folder:
+    with write_errors(entries.parent, VARIABLE), scratch(entries.with_name(f".{entries.name}.download")) as folder:
         archive = _download(handle, folder, flag)
         sha256 = sha256_of(archive)
         if handle.sha256 not in (None, sha256):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from sftkeras.cache import write_errors
 from sftkeras.errors import SFTError
+from sftkeras.files import write_errors
 from sftkeras.handles.folders import SAVED_MODEL, kind_of, kind_of_names
 from sftkeras.handles.parsing import HubHandle
 from sftkeras.handles.reasons import in_one_line

@@ -17,9 +17,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from sftkeras.cache import write_errors
 from sftkeras.console import say
 from sftkeras.errors import SFTError
+from sftkeras.files import write_errors
 from sftkeras.runs import kept
 
 _FILES = "step-*.safetensors"

@@ -14,10 +14,10 @@ from textwrap import shorten
 
 import keras
 
-from sftkeras.cache import write_text
 from sftkeras.config import TrainConfig, plain
 from sftkeras.console import say
 from sftkeras.errors import SFTError
+from sftkeras.files import write_text
 from sftkeras.runs import Run
 from sftkeras.training.callbacks import Logs
 from sftkeras.training.position import Position
