@@ -1,8 +1,8 @@
-"""From places in a rewritten text back to the characters of the raw one, inside the graph.
+"""From bytes of a text, or of what it was rewritten to, to the characters of the raw one, inside the graph.
 
-Tokenizers lower texts and take letters and accents apart before they split them. Each character's rewriting depends on
-that character alone, so its length can be had from the few different characters of a batch, and tells which bytes of
-the rewritten text come from where.
+Many tokenizers lower texts and take letters and accents apart before they split them. Each character's rewriting
+depends on that character alone, so its length can be had from the few different characters of a batch, and tells which
+bytes of the rewritten text come from where.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Alignment:
         starts: [units] int32, the first raw character of each unit, counted within its text.
         ends: [units] int32, the raw character after its last; of white space that is left out, the one after what
             stands before it.
-        solid: [units] int32, the unit at or behind each that is no white space; None if no white space is left out.
+        solid: [units] int32, the unit at or behind each that is no white space, itself if its text has no such; None
+            if no white space is left out.
     """
 
     text_begins: tf.Tensor
@@ -39,26 +40,30 @@ class Alignment:
     ends: tf.Tensor
     solid: tf.Tensor | None
 
-    def spans(self, texts: tf.Tensor, begins: tf.Tensor, ends: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Finds the raw characters of pieces of the rewritten texts.
+    def spans(
+        self, texts: tf.Tensor, begins: tf.Tensor, ends: tf.Tensor, *, reach: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Finds the raw characters of pieces of the texts. A character that is cut belongs to both sides.
 
         Args:
             texts: [pieces] int, the number of the text that each piece is of.
             begins: [pieces] int, the first byte of each piece, within its rewritten text.
             ends: [pieces] int, the byte after its last; where it begins if the piece stands for nothing.
+            reach: a piece of white space alone stands for what is behind it, part of which it is made of.
 
         Returns:
             The first raw character of each piece and the one after its last, [pieces] int32. They are equal where the
-            piece stands for nothing; any other has one character at least.
+            piece stands for nothing, or for white space that is left out.
         """
         text_begins = tf.gather(self.text_begins, texts)
         begins, ends = text_begins + tf.cast(begins, tf.int32), text_begins + tf.cast(ends, tf.int32)
-        first = self._units_at(begins)
-        if self.solid is not None:
-            first = tf.gather(self.solid, first)
-        last = tf.maximum(first, self._units_at(ends - 1))
-        starts = tf.gather(self.starts, first)
-        return starts, tf.where(ends > begins, tf.gather(self.ends, last), starts)
+        first, last = self._units_at(begins), self._units_at(ends - 1)
+        solid = first if self.solid is None else tf.gather(self.solid, first)
+        if reach:
+            last = tf.maximum(last, solid)
+        is_empty = (ends <= begins) | (solid > last)
+        starts = tf.gather(self.starts, tf.where(is_empty, first, solid))
+        return starts, tf.where(is_empty, starts, tf.maximum(starts, tf.gather(self.ends, last)))
 
     def _units_at(self, places: tf.Tensor) -> tf.Tensor:
         """The unit that each byte is of; the last one where there is no such byte."""
@@ -68,7 +73,7 @@ class Alignment:
 
 def align(
     texts: tf.Tensor,
-    rewrite: Callable[[tf.Tensor], tf.Tensor],
+    rewrite: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
     *,
     paired: str = "",
     space: str | None = None,
@@ -76,7 +81,7 @@ def align(
     """Finds out what becomes of each character.
 
     Args:
-        texts: [batch] string, the raw texts.
+        texts: [batch] string, the raw texts; bytes that are no UTF-8 count as U+FFFD.
         rewrite: what is done to them, [n] string to [n] string, each character by itself.
         paired: characters of which two in a row become one, before `rewrite`.
         space: what spans neither begin nor end with, as a regular expression for one character, such as `SPACE`.

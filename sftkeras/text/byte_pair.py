@@ -15,10 +15,10 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from sftkeras.errors import SFTError
+from sftkeras.text.alignment import SPACE, align
 from sftkeras.text.gpt_words import split_words
 from sftkeras.text.merging import Merges
 from sftkeras.text.packing import Layout
-from sftkeras.text.spans import Characters
 
 START, PAD, END = "<s>", "<pad>", "</s>"
 
@@ -99,16 +99,16 @@ class BytePair:
         return self._locate(texts)
 
     def _tokens(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        return self._split(Characters.of(self._prefixed(texts)))
+        return self._split(self._prefixed(texts))
 
     def _spans(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         prefixed = self._prefixed(texts)
-        characters = Characters.of(prefixed)
-        tokens = self._split(characters)
-        ends = tf.cumsum(tf.gather(self._widths, tokens.flat_values))  # each byte is in one token
-        text = tf.cast(tokens.value_rowids(), tf.int32)
-        begins = ends - tf.gather(self._widths, tokens.flat_values)
-        places = characters.spans(begins, ends, text)
+        tokens = self._split(prefixed)
+        text = tokens.value_rowids()
+        widths = tokens.with_flat_values(tf.gather(self._widths, tokens.flat_values))
+        text_begins = tf.cumsum(tf.reduce_sum(widths, 1), exclusive=True)
+        ends = tf.cumsum(widths.flat_values) - tf.gather(text_begins, text)  # each byte is in one token
+        places = align(prefixed, space=SPACE).spans(text, ends - widths.flat_values, ends)
         if self.add_prefix_space:
             added = tf.gather(tf.strings.length(prefixed) - tf.strings.length(texts), text)
             places = tuple(tf.maximum(place - added, 0) for place in places)
@@ -117,8 +117,8 @@ class BytePair:
     def _prefixed(self, texts: tf.Tensor) -> tf.Tensor:
         return tf.strings.regex_replace(texts, r"^([^ ])", r" \1") if self.add_prefix_space else texts
 
-    def _split(self, characters: Characters) -> tf.RaggedTensor:
-        words = split_words(characters)
+    def _split(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        words = split_words(texts)
         distinct, word = tf.unique(words.flat_values)
         return words.with_flat_values(tf.gather(self._merge(distinct), word)).merge_dims(-2, -1)
 

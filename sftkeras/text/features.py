@@ -13,8 +13,11 @@ import tensorflow as tf
 from sftkeras.text.cleaning import Cleaning
 from sftkeras.text.module_preprocessor import ModulePreprocessor
 from sftkeras.text.packing import pack
+from sftkeras.text.question_features import QuestionFeatures
 from sftkeras.text.raw_text import RawTextFeatures
+from sftkeras.text.special_strings import SpecialStrings, with_special_strings
 from sftkeras.text.tokenizer import Tokenizer
+from sftkeras.text.unigram import Unigram
 from sftkeras.text.window_features import WindowFeatures
 
 # What a backbone may have: None where its encoder reads texts itself.
@@ -89,9 +92,38 @@ def window_features(tokenizer: AnyTokenizer, *, max_length: int, cleaning: Clean
     Raises:
         ValueError: the tokenizer does not know offsets.
     """
+    return WindowFeatures(with_places(tokenizer, cleaning), max_length=max_length)
+
+
+def question_features(
+    tokenizer: AnyTokenizer, *, max_length: int, cleaning: Cleaning | None = None
+) -> QuestionFeatures:
+    """The features of questions to contexts: as `window_features`, whose windows begin with the question.
+
+    Raises:
+        ValueError: the tokenizer does not know offsets.
+    """
+    return QuestionFeatures(with_places(tokenizer, cleaning), max_length=max_length)
+
+
+def with_places(tokenizer: AnyTokenizer, cleaning: Cleaning | None) -> Tokenizer:
+    """A tokenizer that knows which characters of the raw text its tokens stand for, behind the cleaning.
+
+    No token of it spans two Chinese characters: an answer may begin and end at any of them.
+
+    Raises:
+        ValueError: the tokenizer does not know offsets.
+    """
     if tokenizer is None or isinstance(tokenizer, ModulePreprocessor):
         raise ValueError("this encoder's tokenizer does not know which characters its tokens stand for")
-    return WindowFeatures(cleaning.before(tokenizer) if cleaning else tokenizer, max_length=max_length)
+    tokenizer = _ideographs_apart(tokenizer)
+    return cleaning.before(tokenizer) if cleaning else tokenizer
+
+
+def _ideographs_apart(tokenizer: Tokenizer) -> Tokenizer:
+    if isinstance(tokenizer, SpecialStrings):
+        return with_special_strings(_ideographs_apart(tokenizer.tokenizer), tokenizer.numbers)
+    return tokenizer.with_ideographs_apart() if isinstance(tokenizer, Unigram) else tokenizer
 
 
 class TextFeatures:

@@ -12,16 +12,18 @@ from functools import cache
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.text.spans import Characters
-
 _OTHER, _LETTER, _NUMBER, _BLANK, _SPACE = range(5)  # _BLANK is " ", _SPACE all other white space
 _SPACES = {0x85, *range(0x09, 0x0E), 0x2028, 0x2029}  # besides the separators of Unicode
 _PAGE = 128  # characters in a row of the table; most rows are alike and are stored once
 
 
-def split_words(characters: Characters) -> tf.RaggedTensor:
-    """The words of some texts, [batch, (words)] string; each character is in one of them."""
-    codes, splits = characters.codes, characters.splits
+def split_words(texts: tf.Tensor) -> tf.RaggedTensor:
+    """The words of `texts` [batch] string, [batch, (words)] string; each character is in one of them.
+
+    Bytes that are no UTF-8 become U+FFFD.
+    """
+    characters = tf.strings.unicode_decode(texts, "UTF-8")
+    codes, splits = characters.flat_values, characters.row_splits
     begins = _word_begins(codes, splits)
     letters = tf.RaggedTensor.from_row_splits(
         codes, tf.concat([tf.where(begins)[:, 0], [tf.size(codes, tf.int64)]], 0), validate=False

@@ -12,11 +12,10 @@ import hashlib
 import tensorflow as tf
 from tensorflow_text.python.ops.sentencepiece_tokenizer import gen_sentencepiece_tokenizer as sentencepiece_ops
 
-from sftkeras.text.spans import Ranges
+from sftkeras.text.alignment import SPACE
 
-# What the usual rules of a model make a space, or nothing, besides white space.
-MODELS_SPACES: Ranges = ((0x01, 0x1F), (0x7F, 0x7F), (0x8F, 0x8F), (0x9F, 0x9F), (0x200B, 0x200C), (0x200E, 0x200F))
-MODELS_SPACES += ((0x2581, 0x2581), (0xFEFF, 0xFEFF), (0xFFFD, 0xFFFD))
+# White space, and what the usual rules of a model make a space or nothing: a regular expression for one character.
+MODELS_SPACE = SPACE + r"|[\x01-\x1F\x7F\x{8F}\x{9F}\x{200B}\x{200C}\x{200E}\x{200F}\x{2581}\x{FEFF}\x{FFFD}]"
 
 
 class PieceModel:
@@ -35,6 +34,10 @@ class PieceModel:
         self._contents = contents
         self._space = space
 
+    def is_space(self, numbers: tf.Tensor) -> tf.Tensor:
+        """Which of these pieces are a space and nothing else."""
+        return numbers == self._space
+
     def split(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
         """The pieces of `texts` [batch] string, [batch, (pieces)] int32; and the bytes where each begins and ends.
 
@@ -51,5 +54,5 @@ class PieceModel:
             out_type=tf.int32,
         )
         # A piece within what the model makes of one character, such as "f" of "ﬁ", is told to end where it begins.
-        ends = tf.where(numbers == self._space, begins, tf.maximum(ends, begins + 1))
+        ends = tf.where(self.is_space(numbers), begins, tf.maximum(ends, begins + 1))
         return tf.RaggedTensor.from_row_splits(numbers, splits, validate=False), begins, ends

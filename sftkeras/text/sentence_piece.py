@@ -21,12 +21,11 @@ import tensorflow_text as tf_text
 from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
 
 from sftkeras.errors import SFTError
-from sftkeras.text.alignment import SPACE, align
+from sftkeras.text.alignment import align
 from sftkeras.text.letters import lower, valid
 from sftkeras.text.origin import source_bytes
 from sftkeras.text.packing import Layout
-from sftkeras.text.piece_model import MODELS_SPACES, PieceModel
-from sftkeras.text.spans import character_class
+from sftkeras.text.piece_model import MODELS_SPACE, PieceModel
 from sftkeras.text.word_piece import Rules
 
 PAD, UNKNOWN, CLS, SEP = "<pad>", "<unk>", "[CLS]", "[SEP]"
@@ -34,7 +33,6 @@ PAD, UNKNOWN, CLS, SEP = "<pad>", "<unk>", "[CLS]", "[SEP]"
 _QUOTES = "`'"  # two of a kind are a quotation mark in old texts; ALBERT has seen the plain one for them
 # All that Unicode calls white space but U+000B, which SentencePiece's usual rules drop.
 _SPACE = r"[\t\n\f\r\x{85}\p{Z}]"
-_MODELS_SPACE = character_class(MODELS_SPACES)
 _ACCENT = r"\p{M}"
 _NUL = r"\x{00}"  # at which some operations end a text
 _NO_CHARACTER = "\uffff"  # as unknown to every model
@@ -115,8 +113,8 @@ class SentencePiece:
         if not self._by_words and self.lowercase:
             begins, ends = self._before_composing(texts, pieces, begins, ends)
         paired = _QUOTES if self._by_words else ""
-        alignment = align(texts, self._rewrite, paired=paired, space=f"{SPACE}|{_MODELS_SPACE}")
-        starts, ends = alignment.spans(rows, begins, ends)
+        alignment = align(texts, self._rewrite, paired=paired, space=MODELS_SPACE)
+        starts, ends = alignment.spans(rows, begins, ends, reach=True)
         tokens = words.with_flat_values(pieces).merge_dims(-2, -1)
         return tokens, tokens.with_values(starts), tokens.with_values(ends)
 

@@ -16,10 +16,10 @@ import tensorflow_text as tf_text
 from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
 
 from sftkeras.errors import SFTError
+from sftkeras.text.alignment import align
 from sftkeras.text.letters import valid
 from sftkeras.text.packing import Layout
-from sftkeras.text.piece_model import MODELS_SPACES, PieceModel
-from sftkeras.text.spans import SPACES, Characters
+from sftkeras.text.piece_model import MODELS_SPACE, PieceModel
 
 UnigramRules = Literal["xlm_roberta", "deberta"]
 
@@ -27,6 +27,7 @@ _FIRST = ("<s>", "<pad>", "</s>", "<unk>")  # of XLM-RoBERTa, whose model begins
 _MODEL_FIRST = ("<unk>", "<s>", "</s>")
 _XLM_MASK, _DEBERTA_MASK = "<mask>", "[MASK]"
 _BETWEEN_WORDS = " +"  # other white space is the model's business: it makes a space of most, and has U+0085 as a piece
+_IDEOGRAPH = r"\p{Han}\p{M}*"
 _NUL, _UNKNOWN = r"\x{00}", "\uffff"
 
 
@@ -39,14 +40,16 @@ class Unigram:
         model: the contents of sentencepiece.bpe.model or spm.model.
         rules: "xlm_roberta" numbers pieces as fairseq does, special tokens first and "<mask>" last, and has RoBERTa's
             layout; "deberta" as the model does, with "[MASK]" after the last, and has BERT's.
+        ideographs_apart: whether each Chinese character is split as a word of its own.
 
     Raises:
         SFTError: SFT352 if a special token is not where it must be in the model.
     """
 
-    def __init__(self, model: bytes, *, rules: UnigramRules) -> None:
+    def __init__(self, model: bytes, *, rules: UnigramRules, ideographs_apart: bool = False) -> None:
         self.model = model
         self.rules = rules
+        self.ideographs_apart = ideographs_apart
         proto = ModelProto.FromString(model)
         pieces = [piece.piece for piece in proto.pieces]
         if rules == "xlm_roberta":
@@ -76,7 +79,16 @@ class Unigram:
     @property
     def fingerprint(self) -> str:
         """A hash of everything that decides the token numbers."""
-        return hashlib.sha256(json.dumps([self._model.name, self.rules, tf_text.__version__]).encode()).hexdigest()
+        rules = [self._model.name, self.rules, tf_text.__version__, *["ideographs apart"] * self.ideographs_apart]
+        return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
+
+    def with_ideographs_apart(self) -> Unigram:
+        """The same tokenizer, but that no piece spans two Chinese characters, as with BERT (Devlin et al., 2019).
+
+        The model has pieces such as "在北京", of which a place is only a part: who answers with places in a text could
+        not tell it from the rest.
+        """
+        return Unigram(self.model, rules=self.rules, ideographs_apart=True)
 
     def pieces(self, numbers: np.ndarray) -> list[str]:
         """The pieces of these numbers."""
@@ -92,21 +104,20 @@ class Unigram:
 
     def _tokens(self, texts: tf.Tensor) -> tf.RaggedTensor:
         words, _ = self._words(_as_utf8(texts))
-        pieces, _, _ = self._model.split(words.flat_values)
+        pieces, _, _ = self._pieces(words.flat_values)
         return self._numbered(words, pieces)
 
     def _spans(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         texts = _as_utf8(texts)
         words, word_begins = self._words(texts)
-        pieces, begins, ends = self._model.split(words.flat_values)
-        characters = Characters.of(texts, spaces=(*SPACES, *MODELS_SPACES))
+        pieces, begins, ends = self._pieces(words.flat_values)
         word = pieces.value_rowids()
-        text = tf.cast(tf.gather(words.value_rowids(), word), tf.int32)
-        before = tf.gather(characters.byte_splits(), text) + tf.gather(word_begins, word)
+        before = tf.gather(word_begins, word)
+        begins, ends = (before + tf.cast(byte, tf.int32) for byte in (begins, ends))
         tokens = self._numbered(words, pieces)
         # "▁1" of " ½" is told to end before the "½".
-        begins, ends = (before + tf.cast(byte, tf.int32) for byte in (begins, ends))
-        places = characters.spans(begins, ends, text, reach=True)
+        alignment = align(texts, space=MODELS_SPACE)
+        places = alignment.spans(tf.gather(words.value_rowids(), word), begins, ends, reach=True)
         return tokens, *(tokens.with_flat_values(place) for place in places)
 
     def _words(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
@@ -114,8 +125,23 @@ class Unigram:
 
         Word by word, sums of scores stay small, and the pieces of a word do not depend on those before it.
         """
-        words, begins, _ = tf_text.regex_split_with_offsets(texts, _BETWEEN_WORDS)
+        if self.ideographs_apart:
+            between = f"{_BETWEEN_WORDS}|{_IDEOGRAPH}"
+            words, begins, _ = tf_text.regex_split_with_offsets(texts, between, _IDEOGRAPH)
+        else:
+            words, begins, _ = tf_text.regex_split_with_offsets(texts, _BETWEEN_WORDS)
         return words, tf.cast(begins.flat_values, tf.int32)
+
+    def _pieces(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
+        """The model's pieces of `words` [words] string, as `PieceModel.split` gives them."""
+        pieces, begins, ends = self._model.split(words)
+        if not self.ideographs_apart:
+            return pieces, begins, ends
+        # The model puts a space before each word; before an ideograph there is none, and it would double the tokens.
+        is_ideograph = tf.gather(tf.strings.regex_full_match(words, _IDEOGRAPH), pieces.value_rowids())
+        kept = ~(is_ideograph & self._model.is_space(pieces.values))
+        pieces = tf.ragged.boolean_mask(pieces, pieces.with_values(kept))
+        return pieces, tf.boolean_mask(begins, kept), tf.boolean_mask(ends, kept)
 
     def _numbered(self, words: tf.RaggedTensor, pieces: tf.RaggedTensor) -> tf.RaggedTensor:
         """The model's pieces of `words` as tokens of texts, [batch, (pieces)] int32."""

@@ -85,15 +85,20 @@ class WindowFeatures:
             Each feature as all windows' values and the windows' lengths, int32; and the number within `texts` of each
             window's text.
         """
-        found = {name: tensor.numpy() for name, tensor in self._encode(tf.constant(texts, tf.string)).items()}
-        mask = found.pop("padding_mask").astype(bool)
-        lengths = mask.sum(1, dtype=np.int32)
-        numbers = found.pop(TEXT_NUMBER)
-        del found[TEXTS]
-        return {name: (array[mask], lengths) for name, array in found.items()}, numbers
+        return without_padding(self._encode(tf.constant(texts, tf.string)))
 
     def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
         """The tokens of one window of a batch, and how much of it is padding."""
         mask = inputs["padding_mask"][row].astype(bool)
         tokens = self.tokenizer.pieces(inputs["token_ids"][row][mask])
         return f"{' '.join(tokens)}  (+ {len(mask) - mask.sum()} padding)"
+
+
+def without_padding(features: dict[str, tf.Tensor]) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
+    """Features of windows, as `WindowFeatures.encode_arrays` gives them."""
+    found = {name: tensor.numpy() for name, tensor in features.items()}
+    mask = found.pop("padding_mask").astype(bool)
+    lengths = mask.sum(1, dtype=np.int32)
+    numbers = found.pop(TEXT_NUMBER)
+    del found[TEXTS]
+    return {name: (array[mask], lengths) for name, array in found.items()}, numbers

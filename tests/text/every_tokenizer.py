@@ -35,6 +35,7 @@ TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {
     ),
     "Unigram of XLM-RoBERTa": lambda: Unigram(tiny_model("xlm_roberta"), rules="xlm_roberta"),
     "Unigram of DeBERTa": lambda: Unigram(tiny_model("deberta"), rules="deberta"),
+    "Unigram, ideographs apart": lambda: Unigram(tiny_model("xlm_roberta"), rules="xlm_roberta", ideographs_apart=True),
     "cleaned WordPiece": lambda: Cleaning(markup=True, unicode="nfkc", spaces=True).before(
         TOKENIZERS["WordPiece uncased"]()
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,13 +68,13 @@ def test_every_character_gives_the_same_tokens_inside_a_word(both: Both) -> None
     assert [hex(ord(texts[number][1])) for number, (mine, theirs) in enumerate(pairs) if mine != theirs] == []
 
 
+ANY_TEXT = st.text(st.sampled_from(ALIKE) | st.sampled_from(" .,aAéÉßİΣσς\u0301\u200d字9,'`the"), max_size=30)
+# Hypothesis also draws strings that stand in the code, and Hugging Face lets a text smuggle in a special token.
+ORDINARY_TEXT = ANY_TEXT.filter(lambda text: not re.search(r"\[(CLS|SEP|MASK)\]|<(pad|unk)>", text))
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.lists(
-        st.text(st.sampled_from(ALIKE) | st.sampled_from(" .,aAéÉßİΣσς\u0301\u200d字9,'`the"), max_size=30),
-        max_size=20,
-    )
-)
+@given(st.lists(ORDINARY_TEXT, max_size=20))
 def test_texts_of_any_characters_give_the_same_tokens_or_equally_good_ones(both: Both, texts: list[str]) -> None:
     ours, reference = both
     for text, mine, theirs in zip(texts, ids(ours, texts), reference(texts), strict=True):

@@ -202,3 +202,17 @@ def test_each_token_stands_where_its_characters_are(both: Both) -> None:
                 assert all(letters not in normalised(less) for less in (span[1:], span[:-1]))
             behind = max(behind, end)
         assert normalised(text[behind:]) == ""
+
+
+def test_ideographs_apart_are_tokens_of_their_own_and_all_else_is_as_before(both: Both) -> None:
+    tokenizer, _ = both
+    apart = tokenizer.with_ideographs_apart()
+    plain = ["the film", "ｆｕｌｌ, 1,000", "한국어 にほん", ""]
+    assert ids(apart, plain) == ids(tokenizer, plain)
+    text = "the日本x語。本 日本"
+    tokens, starts, ends = (ragged.to_list()[0] for ragged in apart.with_offsets(tf.constant([text])))
+    assert tokens == ids(apart, [text])[0]
+    spans = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    assert [span for span in spans if set(span) & set("日本語")] == ["日", "本", "語", "本", "日", "本"]
+    assert "".join(spans) == text.replace(" ", "")
+    assert apart.fingerprint != tokenizer.fingerprint
