@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sftkeras import commands, runtime
-from sftkeras.cache import building, cache_folder, locked, write_errors, write_text
+from sftkeras.cache import building, cache_folder, locked
 from sftkeras.config import PublishConfig, TrainConfig
 from sftkeras.console import program, say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import Origin, without_folders
+from sftkeras.files import write_errors, write_text
 from sftkeras.runs import Run
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def fine_tuned(folder: str) -> Source:
     backbone, pooling = run.restore_backbone()
     origin = Origin.read(run.origin_file) if run.origin_file.exists() else Origin.of(settings)
     given = run.backbone / PREPROCESSOR
+    # The vectors of markers, side by side, are no text vector that a module could give under this name.
+    pooling = "mean" if pooling == "markers" else pooling
     return Source(backbone, pooling, origin, given if given.is_dir() else None)
 
 

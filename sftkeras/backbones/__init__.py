@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def load_backbone(
     mode: Mode = "auto",
     preprocessor: Path | None = None,
     without_weights: Kind | None = None,
+    extra_tokens: Sequence[str] = (),
 ) -> Backbone:
     """Loads the encoder and the tokenizer of `folder`.
 
@@ -48,9 +50,10 @@ def load_backbone(
             preprocessor that a run keeps beside its encoder.
         without_weights: the folder's kind, if it holds no weights: the encoder is built with random ones, for a run
             that has its own. A module is always whole.
+        extra_tokens: strings that become tokens; see `sftkeras.backbones.extra_tokens`.
 
     Raises:
-        SFTError: SFT35x to SFT37x if the folder's files are broken, do not belong together, are of no supported kind
+        SFTError: SFT35x to SFT38x if the folder's files are broken, do not belong together, are of no supported kind
             or cannot do what is asked.
     """
     if without_weights is None:
@@ -60,7 +63,12 @@ def load_backbone(
         kept = folder / "preprocessor"
         preprocessor = preprocessor or (kept if kept.is_dir() else None)
     return load_chosen(
-        choice, max_length=max_length, dropout=dropout, preprocessor=preprocessor, without_weights=without_weights
+        choice,
+        max_length=max_length,
+        dropout=dropout,
+        preprocessor=preprocessor,
+        without_weights=without_weights,
+        extra_tokens=extra_tokens,
     )
 
 
@@ -71,6 +79,7 @@ def load_chosen(
     dropout: float | None = None,
     preprocessor: Path | None = None,
     without_weights: Kind | None = None,
+    extra_tokens: Sequence[str] = (),
 ) -> Backbone:
     """Loads what `choose_mode` chose, also under a strategy's scope; otherwise as `load_backbone`."""
     if choice.mode == "opaque":
@@ -81,6 +90,10 @@ def load_chosen(
         backbone = _load_native(choice.folder, max_length, dropout, without_weights)
         if preprocessor is not None:
             backbone = _with_preprocessor(backbone, preprocessor)
+    if extra_tokens:
+        from sftkeras.backbones.extra_tokens import add_tokens
+
+        backbone = add_tokens(backbone, extra_tokens)
     return replace(backbone, notes=(*choice.notes, *backbone.notes))
 
 

@@ -29,6 +29,7 @@ class Backbone:
         kind: what wrote `files`: "hugging_face", "keras_hub" or "tfhub".
         files: what `load_backbone` needs to build the encoder again for weights of its own, by the path inside the
             folder, with / between the parts: small files, but of a "tfhub" module all.
+        weights: the Hugging Face folder that its weights are from; None for other kinds, and where a run has its own.
         notes: what a user should be told: how it was loaded and why, and which settings cannot reach it.
     """
 
@@ -38,6 +39,7 @@ class Backbone:
     has_pooler: bool
     kind: Kind
     files: dict[str, Path]
+    weights: Path | None = None
     notes: tuple[str, ...] = ()
 
     @property

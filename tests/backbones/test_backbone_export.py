@@ -1,7 +1,8 @@
-"""Every architecture goes the whole way: folder → a step of training → export → answers of a fresh process."""
+"""Every architecture goes the whole way: folder → a step of training → run → export → answers of a fresh process."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,16 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tiny_folders import Checkpoint
 
-from sftkeras.backbones import load_backbone
+from sftkeras.backbones import Backbone, load_backbone
 from sftkeras.backbones.dropout import StreamDropout, dropout_stream
 from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder
 from sftkeras.backbones.fused_transformer import FusedTransformerEncoder
+from sftkeras.backbones.hugging_face.families import FAMILIES
 from sftkeras.exporting.contract import Origin
 from sftkeras.exporting.export import export
 from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.exporting.saved_model import write_saved_model
+from sftkeras.runs import Run
 from sftkeras.tasks import TextModel, attach_head
 from sftkeras.tasks.classification import Classification
 from sftkeras.text import TextFeatures
@@ -43,8 +46,11 @@ CHECKPOINTS = {
 
 
 def build(checkpoint: Checkpoint, folder: Path, *, pairs: bool = False) -> TextModel:
+    return with_head(load_backbone(checkpoint.write(folder), max_length=12), pairs=pairs)
+
+
+def with_head(backbone: Backbone, *, pairs: bool = False) -> TextModel:
     keras.utils.set_random_seed(1)
-    backbone = load_backbone(checkpoint.write(folder), max_length=12)
     task = Classification(("bad", "good"))
     assert backbone.tokenizer is not None
     features = TextFeatures(backbone.tokenizer, max_length=12, pairs=pairs)
@@ -66,9 +72,23 @@ def step(model: TextModel, number: int) -> tuple[float, list[tf.Tensor]]:
     return float(loss), tape.gradient(loss, [weight.value for weight in network.trainable_weights])
 
 
+def test_every_architecture_is_here() -> None:
+    assert {checkpoint.model_type for checkpoint in CHECKPOINTS.values()} == set(FAMILIES)
+
+
+def restored(model: TextModel, backbone: Backbone, run: Run) -> TextModel:
+    """The model again, from what a run keeps of it."""
+    run.states.mkdir(parents=True)
+    run.keep_model(model, backbone, "cls")
+    model.network.save_weights(run.best_weights)
+    return run.restore_model()
+
+
 @pytest.mark.parametrize("kind", CHECKPOINTS)
 def test_a_trained_model_answers_in_a_fresh_process(kind: str, tmp_path: Path, process: FreshProcess) -> None:
-    model = build(CHECKPOINTS[kind], tmp_path / "folder")
+    folder = CHECKPOINTS[kind].write(tmp_path / "folder")
+    backbone = load_backbone(folder, max_length=12)
+    model = with_head(backbone)
     assert any(type(layer) in FUSED for layer in model.network._flatten_layers())
     before = [weight.numpy() for weight in model.network.trainable_weights]
     first, gradients = step(model, 0)
@@ -82,7 +102,9 @@ def test_a_trained_model_answers_in_a_fresh_process(kind: str, tmp_path: Path, p
     ]
     assert unchanged == []
     assert step(model, 0)[0] < first
-    version = export(model, tmp_path / "tiny", origin=ORIGIN, process=process)
+    again = restored(model, backbone, Run(tmp_path / "run"))
+    shutil.rmtree(folder)
+    version = export(again, tmp_path / "tiny", origin=ORIGIN, process=process)
     assert version.parity <= 1e-5
     answers, expected = process.answer(TEXTS), model(tf.constant(TEXTS))
     np.testing.assert_allclose(answers["probabilities"], expected["probabilities"], atol=1e-5)

@@ -28,7 +28,8 @@ def load(folder: Path, *, dropout: float | None, weights: bool) -> Backbone:
     encoder = family.build(config, dropout)
     has_pooler = _assign_weights(folder, family, encoder) if weights else True
     kept = {name: path for name in ("config.json", *tokenizers.FILES) if (path := folder / name).exists()}
-    return Backbone(encoder, tokenizer, family.positions(config), has_pooler, "hugging_face", kept)
+    source = folder if weights else None
+    return Backbone(encoder, tokenizer, family.positions(config), has_pooler, "hugging_face", kept, source)
 
 
 def check_folder(folder: Path, *, max_length: int) -> None:

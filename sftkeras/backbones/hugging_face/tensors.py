@@ -41,6 +41,13 @@ class Tensors:
     def __contains__(self, name: str) -> bool:
         return self._stored_name(name) is not None
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a tensor that is there."""
+        stored = self._stored_name(name)
+        assert stored is not None
+        with safe_open(self._files[stored], framework="numpy") as file:
+            return tuple(file.get_slice(stored).get_shape())
+
     def read(self, weight: Weight) -> np.ndarray:
         """Reads one tensor as float32.
 

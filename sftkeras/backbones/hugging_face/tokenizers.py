@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftkeras.backbones.hugging_face.added_tokens import read_added, written_added
 from sftkeras.backbones.hugging_face.config import read_json
 from sftkeras.backbones.hugging_face.vocabularies import (
     BYTE_PAIRS,
@@ -43,12 +44,23 @@ class TokenizerFiles:
         vocabulary: the pieces, in one of the forms they come in. It decides which tokenizer they are of.
         settings: what tokenizer_config.json says.
         normalizer: what tokenizer.json says of the text's letters.
+        added: the number of each string that is a token wherever a text has it.
     """
 
     size: int
     vocabulary: Vocabulary
     settings: dict[str, Any]
     normalizer: dict[str, Any]
+    added: dict[str, int]
+
+    @classmethod
+    def of(
+        cls, vocabulary: Vocabulary, settings: dict[str, Any], normalizer: dict[str, Any], folder: Path
+    ) -> TokenizerFiles:
+        """What was read of a folder; raises SFT354 or SFT388 if the tokens that were added are none to use."""
+        size = count_tokens(vocabulary, folder)
+        added = read_added(settings, size, folder / SETTINGS)
+        return cls(max([size, *(number + 1 for number in added.values())]), vocabulary, settings, normalizer, added)
 
     def build(self) -> Tokenizer:
         """Makes the tokenizer.
@@ -56,6 +68,11 @@ class TokenizerFiles:
         Raises:
             SFTError: SFT352 if a special token is not in the vocabulary, SFT380 if merges do not belong to it.
         """
+        from sftkeras.text import with_special_strings
+
+        return with_special_strings(self._of_vocabulary(), self.added)
+
+    def _of_vocabulary(self) -> Tokenizer:
         from sftkeras.text import BytePair, SentencePiece, Unigram, WordPiece
 
         if isinstance(self.vocabulary, UnigramModel):
@@ -98,8 +115,7 @@ def read_tokenizer_files(folder: Path) -> TokenizerFiles:
     vocabulary = read_vocabulary(folder, whole)
     if isinstance(vocabulary, UnigramModel):
         _check_unigram_settings(folder, settings)
-    normalizer = whole.get("normalizer") or {}
-    return TokenizerFiles(count_tokens(vocabulary, folder), vocabulary, settings, normalizer)
+    return TokenizerFiles.of(vocabulary, settings, whole.get("normalizer") or {}, folder)
 
 
 def _check_unigram_settings(folder: Path, settings: dict[str, Any]) -> None:
@@ -113,13 +129,13 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     """Writes the vocabulary, by the file names of its kind, and tokenizer_config.json.
 
     Args:
-        tokenizer: a `WordPiece`, `SentencePiece`, `Unigram` or `BytePair`.
+        tokenizer: a `WordPiece`, `SentencePiece`, `Unigram` or `BytePair`, to which tokens may have been added.
         folder: must exist.
 
     Raises:
         TypeError: it is another tokenizer.
     """
-    from sftkeras.text import BytePair, SentencePiece, Unigram, WordPiece
+    from sftkeras.text import BytePair, SentencePiece, SpecialStrings, Unigram, WordPiece
 
     settings: dict[str, Any]
     match tokenizer:
@@ -138,6 +154,9 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
         case BytePair():
             write_byte_pairs(tokenizer.numbers, tokenizer.merges, folder)
             settings = {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": tokenizer.add_prefix_space}
+        case SpecialStrings():
+            write_tokenizer(tokenizer.tokenizer, folder)
+            settings = read_json(folder / SETTINGS) | written_added(tokenizer.numbers)
         case _:
             raise TypeError(f"{type(tokenizer).__name__} has no files")
     (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")

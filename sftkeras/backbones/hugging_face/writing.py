@@ -11,6 +11,7 @@ from sftkeras.backbones.hugging_face.bert import BERT
 from sftkeras.backbones.hugging_face.electra import ELECTRA
 from sftkeras.backbones.hugging_face.families import FAMILIES
 from sftkeras.backbones.hugging_face.family import Family, is_pooler, told
+from sftkeras.backbones.hugging_face.masked_lm import Head, head_weights
 from sftkeras.backbones.hugging_face.tensors import write_tensors
 from sftkeras.backbones.hugging_face.tokenizers import write_tokenizer
 from sftkeras.errors import SFTError
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 _BY_CLASS = {family.encoder: family for family in (BERT, ELECTRA, ALBERT)}
 
 
-def write_folder(folder: Path, encoder: keras.Model, tokenizer: Tokenizer, *, has_pooler: bool) -> None:
+def write_folder(
+    folder: Path, encoder: keras.Model, tokenizer: Tokenizer, *, has_pooler: bool, head: Head | None = None
+) -> None:
     """Writes config.json, model.safetensors and the tokenizer's files.
 
     The weights are those of the encoder, bit for bit; the config is what the encoder is, not what a config.json that it
@@ -34,13 +37,15 @@ def write_folder(folder: Path, encoder: keras.Model, tokenizer: Tokenizer, *, ha
         encoder: an encoder that was built here, or a BERT, ELECTRA or ALBERT of `keras_hub.models`.
         tokenizer: splits texts into the numbers the encoder knows.
         has_pooler: whether the encoder's pooler is worth keeping.
+        head: a masked-LM head to go with it.
 
     Raises:
         SFTError: SFT355 if the encoder is of another architecture, or has an activation without a name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     family = write_config(encoder, folder)
-    write_tensors([it for it in family.weights(encoder) if has_pooler or not is_pooler(it)], folder)
+    weights = [it for it in family.weights(encoder) if has_pooler or not is_pooler(it)]
+    write_tensors([*weights, *(head_weights(head, family.model_type) if head else ())], folder)
     write_tokenizer(tokenizer, folder)
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from sftkeras.backbones.hugging_face import write_tokenizer
 from sftkeras.backbones.hugging_face.tokenizers import SENTENCE_PIECES, SETTINGS, WORD_PIECES
-from sftkeras.text import SentencePiece, Tokenizer, WordPiece
+from sftkeras.text import Tokenizer, WordPiece, without_special_strings
 from sftkeras.text.packing import pack
 
 _DEFAULT_LENGTH = 128  # tokens, as the public preprocessors have it
@@ -23,7 +23,7 @@ _ASSETS = {"vocab_file": WORD_PIECES, "sp_model_file": SENTENCE_PIECES, "tokeniz
 _TEXTS = tf.TensorSpec([None], tf.string, "texts")
 
 
-def write_preprocessor(tokenizer: WordPiece | SentencePiece, folder: Path, *, max_positions: int) -> None:
+def write_preprocessor(tokenizer: Tokenizer, folder: Path, *, max_positions: int) -> None:
     """Writes the tokenizer as a TF-Hub preprocessor module into `folder`.
 
     Called with [batch] strings, the module gives `{"input_word_ids", "input_mask", "input_type_ids"}`, each
@@ -49,7 +49,7 @@ def write_preprocessor(tokenizer: WordPiece | SentencePiece, folder: Path, *, ma
         tf.saved_model.save(module, str(folder), signatures=call.get_concrete_function())
 
 
-def attach_tokenizer_files(module: tf.train.Checkpoint, tokenizer: WordPiece | SentencePiece, beside: Path) -> None:
+def attach_tokenizer_files(module: tf.train.Checkpoint, tokenizer: Tokenizer, beside: Path) -> None:
     """Gives a module that will be saved the tokenizer's files as assets, and what public modules have beside them.
 
     Public modules say no more of a WordPiece tokenizer than its vocabulary and whether to lower the text;
@@ -64,8 +64,9 @@ def attach_tokenizer_files(module: tf.train.Checkpoint, tokenizer: WordPiece | S
     for name, file in _ASSETS.items():
         if (beside / file).exists():
             setattr(module, name, tf.saved_model.Asset(str(beside / file)))
-    if (beside / WORD_PIECES).exists():
-        module.do_lower_case = tf.Variable(tokenizer.lowercase, trainable=False)
+    plain = without_special_strings(tokenizer)
+    if isinstance(plain, WordPiece):
+        module.do_lower_case = tf.Variable(plain.lowercase, trainable=False)
 
 
 def _tokenize(tokenizer: Tokenizer) -> tf.train.Checkpoint:

@@ -9,7 +9,7 @@ import keras
 from sftkeras.backbones.backbone import Backbone
 from sftkeras.backbones.hugging_face.family import told
 from sftkeras.errors import SFTError
-from sftkeras.text import ModulePreprocessor, SentencePiece, WordPiece
+from sftkeras.text import ModulePreprocessor, SentencePiece, Tokenizer, WordPiece, without_special_strings
 
 # The architectures that public modules have names for.
 _PUBLISHED = ("bert", "electra", "albert")
@@ -21,14 +21,15 @@ class Publication:
 
     Attributes:
         encoder: a BERT, ELECTRA or ALBERT of KerasHub, in float32.
-        tokenizer: splits texts into the numbers the encoder knows.
+        tokenizer: splits texts into the numbers the encoder knows: a `WordPiece` or `SentencePiece`, to which tokens
+            may have been added.
         pooled: what "pooled_output" is to be, [batch, hidden], from `encoder.output`.
         has_pooler: whether `pooled` comes from the encoder's own pooler, which is left out if it does not.
         max_positions: most tokens the encoder has positions for.
     """
 
     encoder: keras.Model
-    tokenizer: WordPiece | SentencePiece
+    tokenizer: Tokenizer
     pooled: keras.KerasTensor
     has_pooler: bool
     max_positions: int
@@ -43,7 +44,8 @@ class Publication:
         if backbone.tokenizer is None or isinstance(backbone.tokenizer, ModulePreprocessor):
             raise SFTError("SFT378")
         kind = getattr(backbone.encoder, "model_type", "bert")  # KerasHub's own encoders are of that kind
-        if kind not in _PUBLISHED or not isinstance(backbone.tokenizer, WordPiece | SentencePiece):
-            tokenizer = type(backbone.tokenizer).__name__
+        plain = without_special_strings(backbone.tokenizer)
+        if kind not in _PUBLISHED or not isinstance(plain, WordPiece | SentencePiece):
+            tokenizer = type(plain).__name__
             raise SFTError("SFT381", encoder=kind, tokenizer=tokenizer, known=told(_PUBLISHED))
         return cls(backbone.encoder, backbone.tokenizer, pooled, backbone.has_pooler, backbone.max_positions)

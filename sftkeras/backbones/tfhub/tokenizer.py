@@ -40,7 +40,7 @@ def tokenizer_of(module: HubModule) -> Tokenizer:
 
 
 def _as_configured(vocabulary: list[str] | bytes, config: Path) -> Tokenizer:
-    return TokenizerFiles(len(vocabulary), vocabulary, read_json(config), {}).build()
+    return TokenizerFiles.of(vocabulary, read_json(config), {}, config.parent).build()
 
 
 def _is_lower(vocabulary: Sequence[str]) -> bool:

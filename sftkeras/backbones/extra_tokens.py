@@ -1,0 +1,83 @@
+"""Tokens added to a pretrained encoder: rows of its embedding, and strings that its tokenizer finds in a text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sftkeras.backbones.backbone import Backbone
+from sftkeras.errors import SFTError
+from sftkeras.text import ModulePreprocessor, Tokenizer, is_usable, with_special_strings
+
+
+def add_tokens(backbone: Backbone, tokens: Sequence[str]) -> Backbone:
+    """The same backbone, for which each of these strings in a text is a token of its own.
+
+    A string that the vocabulary has already keeps its number and its vector. The others get the numbers after the last,
+    and begin as the mean of all tokens' vectors, near which a network trained without them takes them for any word
+    (Hewitt, 2021, "Initializing new word embeddings for pretrained language models").
+
+    Args:
+        backbone: an encoder that was rebuilt, with its own tokenizer. Its embedding is changed in place.
+        tokens: the strings; the order decides their numbers.
+
+    Raises:
+        SFTError: SFT382 if a string cannot be a token, SFT383 if the encoder's vocabulary cannot be changed.
+    """
+    tokenizer = backbone.tokenizer
+    if (
+        tokenizer is None
+        or isinstance(tokenizer, ModulePreprocessor)
+        or not hasattr(backbone.encoder, "token_embedding")
+    ):
+        raise SFTError("SFT383", tokens=", ".join(tokens))
+    numbers = _numbers(tokenizer, tokens)
+    _add_rows(backbone.encoder, tokenizer.size, 1 + max(numbers.values()))
+    return replace(backbone, tokenizer=with_special_strings(tokenizer, numbers))
+
+
+def _numbers(tokenizer: Tokenizer, tokens: Sequence[str]) -> Mapping[str, int]:
+    """The number of each string: that which it has, or the next."""
+    known = {piece: number for number, piece in enumerate(tokenizer.pieces(np.arange(tokenizer.size)))}
+    following = count(tokenizer.size)
+    numbers: dict[str, int] = {}
+    for token in dict.fromkeys(tokens):
+        if not is_usable(token):
+            raise SFTError("SFT382", token=token, problem="a token is something to be seen, without spaces around it")
+        numbers[token] = known[token] if token in known else next(following)
+        if numbers[token] in (tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id):
+            raise SFTError("SFT382", token=token, problem="this token stands around texts, and must not be in one")
+    return numbers
+
+
+def _add_rows(encoder: keras.Model, known: int, needed: int) -> None:
+    """Gives the token embedding `needed` rows at least; those after the first `known` become the mean of these."""
+    embedding = encoder.token_embedding
+    table = embedding.embeddings.numpy()
+    mean = table[:known].mean(0, dtype=np.float64).astype(table.dtype)
+    table = np.concatenate([table, np.tile(mean, (max(needed - len(table), 0), 1))])
+    table[known:needed] = mean  # some checkpoints have rows to spare, which were never learned
+    if len(table) == embedding.input_dim:
+        embedding.embeddings.assign(table)
+    else:
+        _replace_table(embedding, table)
+    for size in ("vocabulary_size", "vocab_size"):
+        if hasattr(encoder, size):
+            setattr(encoder, size, len(table))
+
+
+def _replace_table(embedding: keras.layers.Embedding, table: np.ndarray) -> None:
+    """Gives a built layer a table of another height, which Keras 3.15 has no public way for."""
+    with embedding._open_name_scope():
+        del embedding._embeddings  # Keras forgets the variable
+        embedding._tracker.unlock()
+        embedding.input_dim = len(table)
+        embedding._embeddings = embedding.add_weight(
+            shape=table.shape, initializer=lambda shape, dtype: tf.constant(table, dtype), name="embeddings"
+        )
+        embedding._tracker.lock()
