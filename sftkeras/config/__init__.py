@@ -17,9 +17,11 @@ from sftkeras.config.commands import (
     ServeConfig,
     TrainConfig,
     plain,
+    with_task_columns,
 )
 from sftkeras.config.data import AugmentationConfig, DataConfig
 from sftkeras.config.kinds import TASKS, LabelKind, TagScheme
+from sftkeras.config.markers import added_tokens, closing_marker, markers_of, opening_markers
 from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskConfig
 from sftkeras.config.training import (
     CheckpointConfig,
@@ -52,5 +54,10 @@ __all__ = [
     "TaskConfig",
     "TrainConfig",
     "TrainingConfig",
+    "added_tokens",
+    "closing_marker",
+    "markers_of",
+    "opening_markers",
     "plain",
+    "with_task_columns",
 ]

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sftkeras.config.data import DataConfig
-from sftkeras.config.kinds import Name, Port, Seed
+from sftkeras.config.kinds import TASKS, Name, Port, Seed
 from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskConfig
 from sftkeras.config.training import CheckpointConfig, OptimizerConfig, ResumeConfig, TrainingConfig
 
@@ -62,6 +62,15 @@ class TrainConfig:
     """Replace a run of the same name, unless it can be continued."""
     dry_run: bool = False
     """Check the data, run a few steps, say how long and how much memory the run needs; train nothing."""
+
+
+def with_task_columns(config: TrainConfig) -> TrainConfig:
+    """The settings with the columns that the task's data usually has, where none are named."""
+    data, usual = config.data, TASKS[config.task.kind].columns
+    columns: dict[str, Any] = {
+        name: column for name, column in usual.items() if getattr(data, name) == getattr(DataConfig, name)
+    }
+    return replace(config, data=replace(data, **columns))
 
 
 @dataclass(frozen=True)

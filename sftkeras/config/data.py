@@ -55,6 +55,9 @@ class DataConfig:
     """Column that holds the text."""
     pair: str | None = None
     """Column that holds the second text of a sentence pair."""
+    mark: list[str] = field(default_factory=list)
+    """Columns that hold a span of the text, [start, end] in characters: [head, tail] makes "Ann met Bob" the text
+    "[head]Ann[/head] met [tail]Bob[/tail]", whose markers become tokens. For relations between entities."""
     label: str = "label"
     """Column that holds the label or the number."""
     weight: str | None = None

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jsonargparse.typing import restricted_number_type, restricted_string_type
 
-# One label a text; none, one or several; a number; labelled spans of characters.
-LabelKind = Literal["class", "classes", "number", "spans"]
+# One label a text; none, one or several; a number; labelled spans of characters; spans of the second text that answer
+# the first, if any do; no label at all.
+LabelKind = Literal["class", "classes", "number", "spans", "answers", "none"]
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,22 @@ class TaskFacts:
         answers: what it answers, in words, for messages.
         settings: the settings of a task that it looks at.
         judged_as: how a report judges it, a key of `sftkeras.evaluation.KINDS`; None: as its label kind is judged.
+        refuses: settings of the data that it cannot do anything with.
+        needs_pair: whether it learns from two texts a row, and from nothing else.
+        columns: where its data has what data.text, data.pair and data.label name, if these are not set.
+        answers_untuned: whether the encoder can answer before it learns, with no head or one of its own: a baseline.
+        gives_backbone: whether what it makes is an encoder for other tasks, which the run then keeps as a folder.
     """
 
     label_kind: LabelKind
     answers: str
     settings: tuple[str, ...] = ()
     judged_as: str | None = None
+    refuses: tuple[str, ...] = ()
+    gives_backbone: bool = False
+    needs_pair: bool = False
+    answers_untuned: bool = False
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 # Every task. Its file is tasks/KIND.py, which is looked up by this name.
@@ -38,6 +50,30 @@ TASKS: dict[str, TaskFacts] = {
     ),
     "regression": TaskFacts("number", "numbers", ("dropout",)),
     "tagging": TaskFacts("spans", "entities", ("dropout", "constrained_decoding")),
+    "span_qa": TaskFacts(
+        "answers",
+        "answers out of a context",
+        ("dropout", "max_answer_length", "no_answer_threshold"),
+        refuses=("augmentation",),
+        columns={"text": "question", "pair": "context", "label": "answers"},
+    ),
+    "masked_lm": TaskFacts(
+        "none",
+        "hidden words",
+        ("mask_share", "whole_words", "chinese_words"),
+        judged_as="masked_words",
+        refuses=("pair", "augmentation"),
+        gives_backbone=True,
+        answers_untuned=True,
+    ),
+    "similarity": TaskFacts(
+        "none",
+        "vectors",
+        ("loss", "temperature", "margin"),
+        judged_as="similarity",
+        needs_pair=True,
+        answers_untuned=True,
+    ),
 }
 TaskKind = Literal[tuple(TASKS)]
 TagScheme = Literal["auto", "bio", "iob1", "bioes", "io", "words"]

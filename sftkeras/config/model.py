@@ -7,7 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sftkeras.config.kinds import TASKS, LabelKind, Probability, TaskKind, TextLength, UnitInterval
+from jsonargparse.typing import PositiveFloat, PositiveInt
+
+from sftkeras.config.kinds import TASKS, Fraction, LabelKind, Probability, TaskKind, TextLength, UnitInterval
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,9 @@ class TaskConfig:
 
     kind: TaskKind = "classification"
     """classification: one label a text (or several, see multi_label). regression: one number a text. tagging: the
-    entities in a text, or a label for each word."""
+    entities in a text, or a label for each word. span_qa: the part of a context that answers a question. similarity: a
+    vector for each text, learned from pairs. masked_lm: words hidden in texts without labels, which adapts the encoder
+    to such texts."""
     multi_label: bool = False
     """A text may have none, one or several labels."""
     threshold: Probability = 0.5
@@ -29,11 +33,52 @@ class TaskConfig:
     """Weight of each label's examples in the loss: null, balanced (inverse to frequency), or {label: weight}."""
     constrained_decoding: bool = True
     """tagging: choose the likeliest sequence of tags that is legal; false takes the likeliest tag of each word."""
+    max_answer_length: PositiveInt = 30
+    """span_qa: tokens that an answer may have."""
+    no_answer_threshold: Probability | None = None
+    """span_qa: probability that the context has no answer, above which none is given; 1 always gives one. null takes
+    the best one for the validation part, and 1 if every question there has an answer."""
+    loss: Literal["multiple_negatives", "contrastive", "cosine"] = "multiple_negatives"
+    """similarity. multiple_negatives: pairs that belong together, without labels; the other texts of a batch do not.
+    contrastive: pairs with 1 (together) or 0 (apart). cosine: pairs with a number, which their cosine is to become."""
+    temperature: PositiveFloat = 0.05
+    """similarity by multiple_negatives: what cosines are divided by; the smaller, the more the nearest wrong texts
+    count."""
+    margin: Probability = 0.5
+    """similarity by contrastive: from what distance (one minus the cosine) pairs that do not belong together are let
+    be."""
+    mask_share: Fraction = 0.15
+    """masked_lm: share of the tokens that is hidden, drawn anew for every batch."""
+    whole_words: bool = True
+    """masked_lm: hide all tokens of a word or none; false hides each by itself."""
+    chinese_words: bool = False
+    """masked_lm: hide whole Chinese words by jieba's dictionary (pip install 'sftkeras[chinese]'), not characters."""
 
     @property
     def label_kind(self) -> LabelKind:
         """What a label of this task is."""
-        return "classes" if self.kind == "classification" and self.multi_label else TASKS[self.kind].label_kind
+        if self.kind == "classification" and self.multi_label:
+            return "classes"
+        if self.kind == "similarity" and self.loss != "multiple_negatives":
+            return "number"
+        return TASKS[self.kind].label_kind
+
+    @property
+    def looked_at(self) -> set[str]:
+        """The settings that have an effect, beside `kind`."""
+        of_one_case = {
+            "threshold": self.multi_label,
+            "temperature": self.loss == "multiple_negatives",
+            "margin": self.loss == "contrastive",
+        }
+        return {name for name in TASKS[self.kind].settings if of_one_case.get(name, True)}
+
+    @property
+    def answers(self) -> str:
+        """What the task answers, in words, for messages."""
+        if self.kind == "similarity":
+            return f"vectors learned by {self.loss}"
+        return "one label a text" if self.label_kind == "class" else TASKS[self.kind].answers
 
 
 @dataclass(frozen=True)
@@ -46,8 +91,11 @@ class BackboneConfig:
     """For TF-Hub modules. native: rebuilt as a KerasHub encoder; opaque: trained as it is; auto: native if equal."""
     preprocessor: str | None = None
     """Handle of the TF-Hub preprocessor that tokenises the texts; null tokenises by the module's own vocabulary."""
-    pooling: Literal["cls", "mean", "max"] = "mean"
-    """How token vectors become one text vector. mean suits sentence encoders, cls suits BERT."""
+    extra_tokens: list[str] = field(default_factory=list)
+    """Strings of the texts that become tokens of their own, such as ["[E1]", "[/E1]"], with vectors to be learned."""
+    pooling: Literal["cls", "mean", "max", "markers"] = "mean"
+    """How token vectors become one text vector. mean suits sentence encoders, cls suits BERT; markers puts the vectors
+    of the tokens that open a span, such as [E1], side by side (see data.mark)."""
     max_length: TextLength = 128
     """Tokens a text is cut to, special tokens included."""
     dropout: UnitInterval | None = None

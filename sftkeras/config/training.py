@@ -68,6 +68,8 @@ class TrainingConfig:
     """Compute each layer's activations again in the backward pass instead of keeping them: less memory, more time."""
     unfreeze: PositiveInt | None = None
     """Train the head alone in the first epoch, then so many more layers each epoch, from the top; null trains all."""
+    freeze_embeddings: bool = False
+    """Leave the table of token embeddings as it is: quicker and smaller where the vocabulary is large."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Arithmetic of the encoder. The head, the loss and the weights are float32 always."""
     strategy: Literal["mirrored", "multi_worker"] = "mirrored"

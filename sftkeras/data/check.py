@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from sftkeras.config import LabelKind
 from sftkeras.data.examples import Examples
 from sftkeras.data.findings import SHOWN, Finding, finding, line_of, place
 from sftkeras.data.joining import UNSPACED
 from sftkeras.data.repeats import Repeats
+from sftkeras.data.span_labels import OF_SPANS
 from sftkeras.errors import did_you_mean
 
 RARE = 5  # training rows below which a label can hardly be learned
@@ -22,12 +24,15 @@ _LABELS_NAMED = 20  # rare or absent labels beyond these are many of one kind: n
 
 Splits = Mapping[str, np.ndarray]
 
+_NAMED: tuple[LabelKind, ...] = ("class", "classes", "spans")  # kinds of labels that have names
+
 
 def check(examples: Examples, splits: Splits, repeats: Repeats) -> list[Finding]:
     """Runs all checks that need all rows; see each for what it finds."""
     return [
         *unknown_labels(examples),
         *one_label_only(examples, splits),
+        *nothing_to_find(examples, splits),
         *rare_labels(examples, splits),
         *absent_labels(examples, splits),
         *cut_words(examples),
@@ -53,7 +58,7 @@ def label_counts(examples: Examples, rows: np.ndarray | range) -> np.ndarray:
 def _labels(examples: Examples, rows: slice | np.ndarray) -> np.ndarray:
     """The class id of each row, or where a row may have several labels, which it has, [rows, classes]."""
     labels = examples.labels[rows]
-    return labels.members() if examples.label_kind == "spans" else labels
+    return labels.members() if examples.label_kind in OF_SPANS else labels
 
 
 def _rows_of_label(examples: Examples, label: int, begin: int, end: int) -> Iterator[int]:
@@ -65,7 +70,7 @@ def _rows_of_label(examples: Examples, label: int, begin: int, end: int) -> Iter
 
 def unknown_labels(examples: Examples) -> Iterator[Finding]:
     """A label in the validation or test file that no row of the training file has: it cannot be learned."""
-    if examples.label_kind == "number":
+    if examples.label_kind not in _NAMED:
         return
     in_train = label_counts(examples, range(*examples.file_rows(0)))
     known = [name for name, rows in zip(examples.label_names, in_train, strict=True) if rows]
@@ -92,7 +97,7 @@ def unknown_labels(examples: Examples) -> Iterator[Finding]:
 
 def one_label_only(examples: Examples, splits: Splits) -> Iterator[Finding]:
     """All training rows have the same label, label set or number."""
-    if examples.label_kind == "spans":  # each row is many decisions
+    if examples.label_kind in (*OF_SPANS, "none"):  # each row is many decisions
         return
     rows = splits["train"]
     first = examples.label_ids[rows[0]]
@@ -111,9 +116,16 @@ def one_label_only(examples: Examples, splits: Splits) -> Iterator[Finding]:
     )
 
 
+def nothing_to_find(examples: Examples, splits: Splits) -> Iterator[Finding]:
+    """No question to train on has an answer."""
+    rows = splits["train"]
+    if examples.label_kind == "answers" and not label_counts(examples, rows).any():
+        yield finding("SFT282", "error", len(rows), file=examples.file_names[0], rows=f"{len(rows):,}")
+
+
 def rare_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
     """A label with hardly any row to train on; often a misspelling of another."""
-    if examples.label_kind == "number":
+    if examples.label_kind not in _NAMED:
         return
     counts = label_counts(examples, splits["train"])
     in_file = label_counts(examples, range(*examples.file_rows(0)))
@@ -137,7 +149,7 @@ def rare_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
 
 def absent_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
     """A label that the validation or the test part has no row of."""
-    if examples.label_kind == "number":
+    if examples.label_kind not in _NAMED:
         return
     for part in ("validation", "test"):
         counts = label_counts(examples, splits[part])
@@ -184,7 +196,7 @@ def _first(rows: Iterator[int]) -> list[int]:
 
 
 def duplicates(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
-    """Rows of one file that have text and label of an earlier one."""
+    """Rows of one file that have the text, and the label if there are labels, of an earlier one."""
     order, same_group = _neighbours(examples, repeats)
     files = np.searchsorted(examples.file_ends, repeats.rows[order], side="right")
     labels = examples.label_ids[repeats.rows[order]]
@@ -205,6 +217,7 @@ def duplicates(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
                 file=name,
                 rows=f"{len(at):,}",
                 total=f"{end - begin:,}",
+                what="the text" if examples.label_kind == "none" else "the text and the label",
                 later=later,
                 earlier=earlier,
             )

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from sftkeras.data.labels import LabelKind
-from sftkeras.data.span_labels import SpanLabels
+from sftkeras.data.span_labels import OF_SPANS, SpanLabels
 
 
 class Texts(Protocol):
@@ -39,8 +39,9 @@ class Examples:
         file_names: what messages call the files.
         file_ends: for each file, the row after its last.
         label_kind: what a label is.
-        label_names: names of the classes, in the order of their ids; () for numbers.
-        labels: [n] int32 class ids | [n, classes] uint8 | [n] float32 | the spans of n rows, mapped from disk.
+        label_names: names of the classes, in the order of their ids; () where labels have none.
+        labels: [n] int32 class ids | [n, classes] uint8 | [n] float32 | the spans of n rows | [n] int32 zeros where
+            there are no labels, mapped from disk.
         label_ids: [n] int32, equal for rows with equal labels: class ids, numbers of label sets, a float's bits, or a
             checksum of spans.
         label_sets: the class ids of each label set, by its number; empty unless rows have several labels.
@@ -64,7 +65,7 @@ class Examples:
             self.label_ids: np.ndarray = np.asarray(np.load(folder / "sets.npy", mmap_mode="r"))
         else:
             self.label_ids = self.labels.view(np.int32)
-        if self.label_kind == "spans":
+        if self.label_kind in OF_SPANS:
             self.labels = SpanLabels.open(folder, len(self.label_names))
         self._starts = np.array(manifest["batch_starts"], np.int64)
         self._table = pa.ipc.open_file(pa.memory_map(str(folder / "examples.arrow")))
@@ -108,9 +109,10 @@ class Examples:
             return f"{self.labels[row]:g}"
         if self.label_kind == "class":
             return f'"{self.label_names[self.labels[row]]}"'
-        if self.label_kind == "spans":
+        if self.label_kind in OF_SPANS:
+            nothing = "no entity" if self.label_kind == "spans" else "no answer"
             spans = next(iter(self.labels[row : row + 1])).tolist()
-            return ", ".join(f'"{self.label_names[label]}" {start}-{end}' for start, end, label in spans) or "no entity"
+            return ", ".join(f'"{self.label_names[label]}" {start}-{end}' for start, end, label in spans) or nothing
         return ", ".join(f'"{self.label_names[label]}"' for label in self.label_sets[self.label_ids[row]]) or "no label"
 
     def _cells(self, column: str, rows: Sequence[int] | np.ndarray) -> list[Any]:

@@ -9,6 +9,7 @@ import math
 
 from sftkeras.config import DataConfig, LabelKind
 from sftkeras.data.blocks import check_columns
+from sftkeras.data.marking import check_marks
 from sftkeras.data.read import read_blocks, wanted_columns
 from sftkeras.data.sources import PARTS, Source, find_source
 from sftkeras.data.text_tables import check_augmentation
@@ -25,16 +26,18 @@ def quick_check(config: DataConfig, label_kind: LabelKind = "class") -> None:
 
     Raises:
         SFTError: SFT104 without data.train; SFT201 to SFT205 and others of `read_blocks`; SFT231 for a wrong split,
-            SFT256 for pairs where a label is spans, and those of `check_augmentation`.
+            SFT256 for pairs where a label is spans, SFT259 for marks that cannot be, and those of
+            `check_augmentation`.
     """
     if not config.train:
         raise SFTError("SFT104", flag="--data.train", remedy="Give a file of labelled examples.")
     check_split(config)
     check_augmentation(config.augmentation, label_kind)
+    check_marks(config, label_kind)
     if label_kind == "spans" and config.pair:
         raise SFTError("SFT256")
     for part in PARTS:
-        wanted = wanted_columns(config, part)
+        wanted = wanted_columns(config, part, labelled=label_kind != "none")
         handle = getattr(config, part)
         source = _source_at_hand(handle, part) if handle else None
         if source is None:
@@ -43,12 +46,18 @@ def quick_check(config: DataConfig, label_kind: LabelKind = "class") -> None:
             from sftkeras.data.tagged import find_layout, tagged_blocks
 
             wanted = find_layout(source, config).columns
+        elif label_kind == "answers":
+            from sftkeras.data.answers import answered_blocks, columns_of
+
+            wanted = columns_of(source, config)
         if source.format == "parquet":
             from sftkeras.data.read_arrow import parquet_columns
 
             check_columns(source, parquet_columns(source), wanted)
         elif label_kind == "spans":
             next(tagged_blocks(source, config), None)
+        elif label_kind == "answers":
+            next(answered_blocks(source, config), None)
         else:
             next(read_blocks(source, wanted, config), None)
 

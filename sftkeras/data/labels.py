@@ -11,7 +11,7 @@ import numpy as np
 from sftkeras.config import LabelKind
 from sftkeras.data.findings import Fault
 from sftkeras.data.label_names import LabelNames
-from sftkeras.data.span_labels import SpansReader
+from sftkeras.data.span_labels import ANSWER, SpansReader
 
 # Cells are learned once: how many different ones are remembered at most.
 _REMEMBERED = 1 << 20
@@ -31,7 +31,7 @@ def label_reader(
     label_names: Mapping[str, str] | None,
     separator: str,
     known: Sequence[str] | None = None,
-) -> ClassReader | ClassesReader | NumberReader | SpansReader:
+) -> ClassReader | ClassesReader | NumberReader | SpansReader | NoLabels:
     """Makes the reader for a kind of label.
 
     Args:
@@ -40,10 +40,14 @@ def label_reader(
         separator: stands between the labels of one cell (kind "classes").
         known: the only labels there may be, in the order of their ids; None learns them from the cells.
     """
+    if kind == "none":
+        return NoLabels()
     if kind == "number":
         return NumberReader(column)
     if kind == "spans":  # whose raw labels have their names already
         return SpansReader(LabelNames(column, None, known))
+    if kind == "answers":
+        return SpansReader(LabelNames(column, None, (ANSWER,)))
     names = LabelNames(column, label_names, known)
     return ClassReader(names) if kind == "class" else ClassesReader(names, separator)
 
@@ -189,6 +193,14 @@ class NumberReader:
         if "," in shown and _is_number(with_point):
             hint = f" Write decimals with a point: {with_point}, not {shown}."
         return Fault("SFT218", {"found": f'"{shown[:40]}"', "column": self._column, "hint": hint})
+
+
+class NoLabels:
+    """No label a row: texts are all there is."""
+
+    def read(self, cells: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
+        """Returns zeros, [n] int32, whatever the cells hold."""
+        return np.zeros(len(cells), np.int32), {}
 
 
 def _number(cell: Any) -> float:

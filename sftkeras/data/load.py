@@ -18,6 +18,7 @@ from sftkeras.data.first_look import check_split
 from sftkeras.data.labels import LabelKind
 from sftkeras.data.repeats import Repeats, find_repeats
 from sftkeras.data.sources import PARTS, Source, find_source, find_sources
+from sftkeras.data.span_labels import OF_SPANS
 from sftkeras.data.split import UNUSED, rows_of, split_rows, strata_of_numbers, strata_of_sets
 from sftkeras.data.store import open_examples
 from sftkeras.data.text_tables import read_tables
@@ -33,7 +34,7 @@ class LabelledData:
         examples: the rows of all files.
         splits: for "train", "validation" and "test", the rows of the part, ascending, int32.
         label_kind: what a label is.
-        label_names: names of the classes, in the order of their ids; () for numbers.
+        label_names: names of the classes, in the order of their ids; () where labels have none.
         findings: what the data check found; only warnings, since an error stops.
         fingerprint: hash of the files' contents and of all settings that decide rows, labels and parts.
     """
@@ -50,7 +51,8 @@ def load_data(config: DataConfig, label_kind: LabelKind, seed: int, progress: Pr
     """Reads, checks and divides the data; what was read before is taken from the cache.
 
     Args:
-        label_kind: "class" (one label a row), "classes" (none, one or several), "number" or "spans".
+        label_kind: "class" (one label a row), "classes" (none, one or several), "number", "spans", or "none" where
+            there is no column of labels.
         seed: decides, with text and label, which part a row is in.
         progress: gets one task for each file that is read.
 
@@ -135,7 +137,7 @@ def _strata(examples: Examples, rows: int) -> np.ndarray:
         return strata_of_numbers(examples.labels[:rows])
     if examples.label_kind == "classes":
         return strata_of_sets(examples.label_ids[:rows], examples.label_sets)
-    return examples.labels[:rows].strata() if examples.label_kind == "spans" else examples.labels[:rows]
+    return examples.labels[:rows].strata() if examples.label_kind in OF_SPANS else examples.labels[:rows]
 
 
 def _unused_rows(splits: dict[str, np.ndarray], examples: Examples, config: DataConfig) -> list[Finding]:

@@ -12,16 +12,23 @@ from sftkeras.config import DataConfig
 from sftkeras.data.blocks import Block
 from sftkeras.data.read_csv import csv_blocks
 from sftkeras.data.read_json import first_keys, json_blocks
+from sftkeras.data.read_lines import line_blocks
 from sftkeras.data.sources import Source, unknown_format
 
 
-def wanted_columns(config: DataConfig, part: str = "train") -> dict[str, str]:
-    """Returns the columns that the settings name for a part of the data, each with the setting that names it."""
-    wanted = {config.text: "--data.text", config.label: "--data.label"}
+def wanted_columns(config: DataConfig, part: str = "train", *, labelled: bool = True) -> dict[str, str]:
+    """Returns the columns that the settings name for a part of the data, each with the setting that names it.
+
+    Args:
+        labelled: whether there is a column of labels.
+    """
+    wanted = {config.text: "--data.text"} | ({config.label: "--data.label"} if labelled else {})
     if config.pair:
         wanted[config.pair] = "--data.pair"
     if config.weight and part != "test":  # which is judged by its answers, not by the loss
         wanted.setdefault(config.weight, "--data.weight")
+    for column in config.mark:
+        wanted.setdefault(column, "--data.mark")
     for column in config.where or {}:
         wanted.setdefault(column, "--data.where")
     return wanted
@@ -35,15 +42,17 @@ def read_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
         config: gives delimiter, quoting and encoding.
 
     Raises:
-        SFTError: SFT202 to SFT205, SFT207 to SFT213, SFT234, SFT235 and SFT238 for what no row can be blamed
-            for.
+        SFTError: SFT202 to SFT205, SFT207 to SFT213, SFT234, SFT235, SFT238 and SFT295 for what no row can be
+            blamed for.
     """
     match source.format:
         case "csv" | "tsv":
             return csv_blocks(source, wanted, config)
         case "json" | "jsonl":
             return json_blocks(source, wanted, config)
-        case "conll":  # words, not texts: `tagged` reads them
+        case "text" if "--data.label" not in wanted.values():
+            return line_blocks(source, wanted, config)
+        case "conll" | "text":  # words, not texts: `tagged` reads them
             raise unknown_format(source.file, source.flag)
         case "parquet" | "hub":
             from sftkeras.data.read_arrow import arrow_blocks  # Arrow takes a tenth of a second to import

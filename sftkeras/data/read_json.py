@@ -41,7 +41,7 @@ def _parsed(text: TextIOWrapper, source: Source, filling: Filling, config: DataC
         return _json_lines(enumerate(text, start=1), filling)
     if _begins_with_object(source, config):
         return _surely_lines(_json_lines(enumerate(text, start=1), filling), source)
-    return _json_array(_array_items(_Document(text, source)), filling)
+    return _json_array(_whole_array(Document(text, source)), filling)
 
 
 def _begins_with_object(source: Source, config: DataConfig) -> bool:
@@ -102,30 +102,35 @@ def _json_array(items: Iterator[tuple[Any, int]], filling: Filling) -> Iterator[
         yield rows, lines, []
 
 
-def _array_items(document: _Document) -> Iterator[tuple[Any, int]]:
-    """Yields the items of a JSON array, each with the line it begins on."""
+def _whole_array(document: Document) -> Iterator[tuple[Any, int]]:
+    """Yields the items of a document that is a JSON array, each with the line it begins on."""
     if document.next() != "[":
         raise document.error("an array of objects begins with [" if document.next() else "nothing in it")
+    yield from array_items(document)
+    if document.next():
+        raise document.error("something follows the array")
+
+
+def array_items(document: Document) -> Iterator[tuple[Any, int]]:
+    """Yields the items of the JSON array that comes next in a document, each with the line it begins on."""
     document.pass_by()
     if document.next() == "]":
         document.pass_by()
-    else:
-        separator = ","
-        while separator == ",":
-            yield document.value()
-            separator = document.next()
-            if separator not in (",", "]"):
-                raise document.error("expected a comma or ] after the object before")
-            document.pass_by()
-    if document.next():
-        raise document.error("something follows the array")
+        return
+    separator = ","
+    while separator == ",":
+        yield document.value()
+        separator = document.next()
+        if separator not in (",", "]"):
+            raise document.error("expected a comma or ] after the object before")
+        document.pass_by()
 
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODE = json.JSONDecoder().raw_decode
 
 
-class _Document:
+class Document:
     """A JSON text of any size, of which only the part that is being read is held."""
 
     def __init__(self, text: TextIOWrapper, source: Source) -> None:

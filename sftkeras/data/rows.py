@@ -61,7 +61,7 @@ def sift(block: Block, config: DataConfig, labels: LabelReader, tally: Tally) ->
         faults = weight_faults | faults
     # Labels are learned from rows that are otherwise whole: another row's label may be found nowhere else.
     good = _without(faults, len(lines))
-    cells = columns[config.label]
+    cells = columns.get(config.label, [None] * len(lines))  # where there are no labels, their reader wants none
     values, label_faults = labels.read([cells[row] for row in good] if faults else cells)
     values = values[_without(label_faults, len(values))]
     faults |= {int(good[at]): fault for at, fault in label_faults.items()}

@@ -17,11 +17,15 @@ from sftkeras.data.load import LabelledData
 
 _MOST_LABELS = 30  # rows of the table; the rarer labels are summed up
 
+_ANSWERED = ("SFT280", "SFT281")  # rows with a question and its answers
 _TAGGED = ("SFT250", "SFT251", "SFT252", "SFT253", "SFT254", "SFT255")  # rows with words or spans
+
+# What is looked at in labels alone.
+_OF_LABELS = ("every row has a label", "no label is unknown, rare or alone", "no text has two different labels")
 
 # What was looked at, in the order shown, with the codes that say it was not well.
 _LOOKED_AT: tuple[tuple[str, frozenset[str]], ...] = (
-    ("every row is well formed", frozenset({"SFT206", "SFT210", "SFT211", "SFT219", *_TAGGED})),
+    ("every row is well formed", frozenset({"SFT206", "SFT210", "SFT211", "SFT219", *_TAGGED, *_ANSWERED})),
     ("every text can be decoded", frozenset({"SFT207", "SFT208"})),
     ("every row has a text", frozenset({"SFT216"})),
     ("every row has a label", frozenset({"SFT217", "SFT218", "SFT215"})),
@@ -34,13 +38,19 @@ _LOOKED_AT: tuple[tuple[str, frozenset[str]], ...] = (
 )
 
 
-def print_findings(findings: Sequence[Finding], console: Console | None = None) -> None:
-    """Prints the data check: what is well, what to know, what stops the run, and a count."""
+def print_findings(findings: Sequence[Finding], console: Console | None = None, *, labelled: bool = True) -> None:
+    """Prints the data check: what is well, what to know, what stops the run, and a count.
+
+    Args:
+        findings: what it found.
+        console: where to; the terminal by default.
+        labelled: whether the rows have labels to be looked at.
+    """
     console = console or Console()
     console.rule("Data check")
     codes = {found.code for found in findings}
     for statement, bad in _LOOKED_AT:
-        if not codes & bad:
+        if not codes & bad and (labelled or statement not in _OF_LABELS):
             console.print(f"[green]✔[/] {statement}")
     marks = {"warning": "[yellow]![/]", "error": "[red]✘[/]"}
     for found in sorted(findings, key=lambda found: found.severity == "error"):
@@ -50,10 +60,10 @@ def print_findings(findings: Sequence[Finding], console: Console | None = None) 
     console.print(f"{_counted(warnings, 'warning')}, {_counted(errors, 'error')}")
 
 
-def show_findings(findings: Sequence[Finding]) -> None:
-    """Prints the data check on the terminal and in the run's log."""
+def show_findings(findings: Sequence[Finding], *, labelled: bool = True) -> None:
+    """Prints the data check on the terminal and in the run's log; see `print_findings`."""
     for output in outputs():
-        print_findings(findings, output)
+        print_findings(findings, output, labelled=labelled)
 
 
 def _counted(number: int, noun: str) -> str:
@@ -62,7 +72,12 @@ def _counted(number: int, noun: str) -> str:
 
 def describe(data: LabelledData) -> Table:
     """Returns a table of the parts' sizes by label, or of the parts' numbers."""
-    return _numbers_table(data) if data.label_kind == "number" else _labels_table(data)
+    match data.label_kind:
+        case "number":
+            return _numbers_table(data)
+        case "none":
+            return _sizes_table(data)
+    return _labels_table(data)
 
 
 def _labels_table(data: LabelledData) -> Table:
@@ -85,6 +100,14 @@ def _labels_table(data: LabelledData) -> Table:
 
 def _with_shares(counts: list[int], sizes: list[int]) -> list[str]:
     return [f"{count:,} ({count / size:.1%})" if size else "0" for count, size in zip(counts, sizes, strict=True)]
+
+
+def _sizes_table(data: LabelledData) -> Table:
+    table = Table(*data.splits, title="Rows by part")
+    for column in table.columns:
+        column.justify = "right"
+    table.add_row(*(f"{len(rows):,}" for rows in data.splits.values()))
+    return table
 
 
 def _numbers_table(data: LabelledData) -> Table:

@@ -14,7 +14,7 @@ from sftkeras.errors import SFTError
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
-Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "hub"]
+Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "text", "hub"]
 
 _FORMATS: dict[str, Format] = {
     ".csv": "csv",
@@ -26,7 +26,7 @@ _FORMATS: dict[str, Format] = {
     ".conll": "conll",
     ".bio": "conll",
     ".iob": "conll",
-    ".txt": "conll",
+    ".txt": "text",
 }
 
 _HUB = re.compile(
@@ -113,7 +113,7 @@ def _format(path: Path, flag: str) -> Format:
 
 def unknown_format(path: Path, flag: str) -> SFTError:
     """Makes the error for a file that cannot be read as rows with texts."""
-    known = ", ".join(ending for ending, form in _FORMATS.items() if form != "conll")
+    known = ", ".join(ending for ending, form in _FORMATS.items() if form not in ("conll", "text"))
     return SFTError("SFT212", flag=flag, file=path.name, known=known)
 
 

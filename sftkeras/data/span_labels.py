@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from sftkeras.config import LabelKind
 from sftkeras.data.findings import Fault
 from sftkeras.data.label_names import LabelNames
 
 _ROWS_AT_ONCE = 1 << 14
+OF_SPANS: tuple[LabelKind, ...] = ("spans", "answers")  # kinds of labels that are spans of characters
+ANSWER = "answer"  # the one label of those of kind "answers"
 _SPANS, _ENDS, _IDS = "spans.npy", "span_ends.npy", "labels.npy"
 
 

@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 from rich.progress import Progress
 
-from sftkeras.cache import cache_folder, write_errors
+from sftkeras.cache import VARIABLE, cache_folder
 from sftkeras.config import DataConfig
+from sftkeras.data.answers import answered_blocks
 from sftkeras.data.blocks import Block
 from sftkeras.data.cached import find_or_make
 from sftkeras.data.examples import Examples
@@ -27,10 +28,12 @@ from sftkeras.data.labels import (
     ClassReader,
     LabelKind,
     LabelReader,
+    NoLabels,
     NumberReader,
     cell_text,
     label_reader,
 )
+from sftkeras.data.marking import marked_blocks
 from sftkeras.data.progress import RowCount
 from sftkeras.data.read import read_blocks, wanted_columns
 from sftkeras.data.rows import Rows, sift
@@ -39,6 +42,7 @@ from sftkeras.data.span_labels import SpansReader, packed, write_spans
 from sftkeras.data.tagged import tagged_blocks
 from sftkeras.data.text_files import locate_broken_byte, readable
 from sftkeras.errors import SFTError
+from sftkeras.files import write_errors
 
 FORMAT = 1  # of the cache; raise it when what is written, or what decides it, changes
 CHUNK = 1 << 16  # rows handled at once where whole columns are walked, so that memory stays flat
@@ -47,6 +51,7 @@ CHUNK = 1 << 16  # rows handled at once where whole columns are walked, so that 
 _DECIDING = (
     "text",
     "pair",
+    "mark",
     "label",
     "label_names",
     "label_separator",
@@ -138,7 +143,7 @@ def _write(
             tallies.append(_write_source(writer, source, config, kind, labels, progress))
             ends.append(writer.rows)
     _stop_on_bad_rows(sources, tallies, ends, config, kind)
-    with write_errors(folder):
+    with write_errors(folder, VARIABLE):
         about = _finish_labels(folder, labels, writer.rows)
     if kind in ("classes", "spans") and not about["label_names"]:
         problem = f"None has a label in column {config.label} (--data.label)."
@@ -184,7 +189,10 @@ def _blocks(source: Source, config: DataConfig, kind: LabelKind) -> Iterator[Blo
     """The rows of a source with texts in one column and labels in another, whatever its format."""
     if kind == "spans":
         return tagged_blocks(source, config)
-    return read_blocks(source, wanted_columns(config, source.part), config)
+    if kind == "answers":
+        return answered_blocks(source, config)
+    wanted = wanted_columns(config, source.part, labelled=kind != "none")
+    return marked_blocks(read_blocks(source, wanted, config), config)
 
 
 def _stop_on_bad_rows(
@@ -222,7 +230,7 @@ class _Writer:
         self.starts: list[int] = []  # first row of each record batch
 
     def __enter__(self) -> _Writer:
-        with write_errors(self._folder):
+        with write_errors(self._folder, VARIABLE):
             self._table = self._files.enter_context(pa.ipc.new_file(str(self._folder / "examples.arrow"), self._schema))
             self._hashes = self._files.enter_context((self._folder / "hashes.raw").open("wb"))
             self._labels = self._files.enter_context((self._folder / "labels.raw").open("wb"))
@@ -231,7 +239,7 @@ class _Writer:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with write_errors(self._folder):
+        with write_errors(self._folder, VARIABLE):
             self._files.close()
 
     def add(self, rows: Rows) -> None:
@@ -239,7 +247,7 @@ class _Writer:
             return
         columns = [rows.texts, *([rows.pairs] if rows.pairs is not None else []), pa.array(rows.lines)]
         self.starts.append(self.rows)
-        with write_errors(self._folder):
+        with write_errors(self._folder, VARIABLE):
             self._table.write_batch(pa.record_batch(columns, schema=self._schema))
             self._hashes.write(rows.hashes.tobytes())
             if self._weighted:
@@ -249,13 +257,14 @@ class _Writer:
 
 
 def _finish_labels(
-    folder: Path, labels: ClassReader | ClassesReader | NumberReader | SpansReader, rows: int
+    folder: Path, labels: ClassReader | ClassesReader | NumberReader | SpansReader | NoLabels, rows: int
 ) -> dict[str, Any]:
     """Turns first-seen ids into sorted ones; writes labels.npy, and for label sets and spans what they need beside."""
     raw_path = folder / "labels.raw"
-    if isinstance(labels, NumberReader):
-        raw = np.memmap(raw_path, np.float32, "r")
-        _write_column(folder / "labels.npy", raw, np.dtype(np.float32), (), lambda chunk: chunk)
+    if isinstance(labels, NumberReader | NoLabels):
+        dtype = np.dtype(np.float32 if isinstance(labels, NumberReader) else np.int32)
+        raw = np.memmap(raw_path, dtype, "r")
+        _write_column(folder / "labels.npy", raw, dtype, (), lambda chunk: chunk)
         raw_path.unlink()
         return {"label_names": [], "label_sets": []}
     raw = np.memmap(raw_path, np.int32, "r")

@@ -53,7 +53,7 @@ def tagged_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
     `read_blocks`.
     """
     layout = find_layout(source, config)
-    read = conll_blocks if source.format == "conll" else read_blocks
+    read = conll_blocks if source.format in ("conll", "text") else read_blocks
     blocks = read(source, layout.columns, config)
     first = next(blocks, None)
     if first is None:
@@ -173,8 +173,10 @@ def _words_and_tags(
     if not isinstance(label, (list, tuple)) or len(label) != len(words):
         count = str(len(label)) if isinstance(label, (list, tuple)) else "no"
         return Fault("SFT251", {"words": str(len(words)), "tags": count})
-    if wrong := next((word for word in words if not isinstance(word, str)), None):
-        return Fault("SFT252", {"problem": f"{shown(wrong)} is no word"})
+    if wrong := [word for word in words if not isinstance(word, str)]:
+        return Fault("SFT252", {"problem": f"{shown(wrong[0])} is no word"})
+    if wrong := [tag for tag in label if not isinstance(tag, (str, int))]:
+        return Fault("SFT252", {"problem": f"{shown(wrong[0])} is no tag"})
     tags = _tag_names(label, config)
     try:
         spans = word_spans(tags, scheme)

@@ -11,12 +11,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from rich.progress import Progress
 
-from sftkeras.cache import cache_folder, write_errors
+from sftkeras.cache import VARIABLE, cache_folder
 from sftkeras.data.batches import BatchPlan
 from sftkeras.data.cached import find_or_make
 from sftkeras.data.examples import Texts
 from sftkeras.data.findings import Finding, finding
 from sftkeras.data.progress import RowCount
+from sftkeras.files import write_errors
 
 FORMAT = 2  # of the cache; raise it when what is written changes
 BATCH_ROWS = 1000  # texts given to `encode` at once
@@ -188,7 +189,7 @@ class _Writer:
         return self
 
     def __exit__(self, *error: object) -> None:
-        with write_errors(self._folder):
+        with write_errors(self._folder, VARIABLE):
             self._open.close()
 
     def add_windows(self, features: Mapping[str, Ragged], examples: np.ndarray) -> None:
@@ -210,7 +211,7 @@ class _Writer:
         self.limit = max(self.limit, int(lengths.max()))
 
     def _append(self, name: str, values: np.ndarray) -> None:
-        with write_errors(self._folder):
+        with write_errors(self._folder, VARIABLE):
             if name not in self._files:
                 self._files[name] = self._open.enter_context((self._folder / f"{name}.raw").open("wb"))
             self._files[name].write(values.tobytes())

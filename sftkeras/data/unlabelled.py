@@ -14,6 +14,7 @@ from sftkeras.config import DataConfig
 from sftkeras.data.blocks import BLOCK_ROWS, Block
 from sftkeras.data.findings import place
 from sftkeras.data.labels import cell_text
+from sftkeras.data.marking import marked_blocks
 from sftkeras.data.read import read_blocks
 from sftkeras.data.sources import find_source
 from sftkeras.errors import SFTError
@@ -58,7 +59,8 @@ def read_texts(file: str, config: DataConfig) -> Iterator[Texts]:
         return
     source = find_source(file, "test", flag="--file")
     wanted = {config.text: "--text"} | ({config.pair: "--pair"} if config.pair else {})
-    for block in read_blocks(source, wanted, config):
+    wanted |= dict.fromkeys(config.mark, "data.mark of the model's training")
+    for block in marked_blocks(read_blocks(source, wanted, config), config):
         if block.broken:
             fault, line = block.broken[0]
             details = {"place": place(source.name, line), "more": "", "remedy": "", **fault.details}
