@@ -8,19 +8,24 @@ from typing import Any
 from sftkeras.config import TASKS, TaskConfig
 from sftkeras.tasks.network import TextModel, attach_head, pool
 from sftkeras.tasks.task import Pooling, Task
+from sftkeras.text import AnyTokenizer
 
 __all__ = ["Pooling", "Task", "TextModel", "attach_head", "make_task", "pool", "restore_task"]
 
 
-def make_task(config: TaskConfig, label_names: tuple[str, ...], train_labels: Any) -> Task:
+def make_task(
+    config: TaskConfig, label_names: tuple[str, ...], train_labels: Any, tokenizer: AnyTokenizer = None
+) -> Task:
     """Builds the task from its settings and the training labels.
 
     Args:
         config: the task's settings.
         label_names: names of the classes; empty for numbers.
         train_labels: of the training examples, as the data has them: see `sftkeras.data.Examples`.
+        tokenizer: the backbone's, for a task that must know the vocabulary.
     """
-    return _file_of(config.kind).make(config, label_names, train_labels)
+    task = _file_of(config.kind).make(config, label_names, train_labels)
+    return task.for_tokenizer(tokenizer) if hasattr(task, "for_tokenizer") else task
 
 
 def restore_task(settings: dict[str, Any]) -> Task:

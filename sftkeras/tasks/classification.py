@@ -38,6 +38,7 @@ class Classification:
 
     kind: ClassVar[str] = "classification"
     label_kind: ClassVar[LabelKind] = "class"
+    whole_batch: ClassVar[bool] = False
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
@@ -116,6 +117,7 @@ class MultiLabelClassification:
 
     kind: ClassVar[str] = "classification"
     label_kind: ClassVar[LabelKind] = "classes"
+    whole_batch: ClassVar[bool] = False
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None

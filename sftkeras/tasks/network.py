@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import keras
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.dropout import use_stream_dropout
+from sftkeras.config import opening_markers
 from sftkeras.errors import SFTError
 from sftkeras.tasks.task import Pooling, Task
-from sftkeras.text import Features
+from sftkeras.text import Features, SpecialStrings
 
+# Those that make one vector of all tokens' alike.
+TextPooling = Literal["cls", "mean", "max"]
 Head = Callable[[keras.KerasTensor], keras.KerasTensor]
 
 
@@ -25,7 +29,7 @@ class TokenPooling(keras.layers.Layer):
         pooling: "cls" takes the first token, "mean" the average and "max" the largest of each feature.
     """
 
-    def __init__(self, pooling: Pooling, **kwargs: object) -> None:
+    def __init__(self, pooling: TextPooling, **kwargs: object) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.pooling = pooling
 
@@ -45,6 +49,37 @@ class TokenPooling(keras.layers.Layer):
     def get_config(self) -> dict:
         """The pooling."""
         return {**super().get_config(), "pooling": self.pooling}
+
+
+@keras.saving.register_keras_serializable("sftkeras")
+class MarkerPooling(keras.layers.Layer):
+    """The vectors of some tokens side by side, in float32: those that open a span, as in "entity start" pooling.
+
+    From Baldini Soares et al., 2019, "Matching the Blanks" (arXiv:1906.03158). A token that a row has several times
+    gives the mean of its vectors, one that it has not gives zeros.
+
+    Args:
+        numbers: of the tokens, in the order of their vectors.
+    """
+
+    def __init__(self, numbers: Sequence[int], **kwargs: object) -> None:
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.numbers = tuple(numbers)
+
+    def call(self, tokens: tf.Tensor, token_ids: tf.Tensor) -> tf.Tensor:
+        """Pools `tokens` [batch, length, hidden] by `token_ids` [batch, length] to [batch, markers * hidden]."""
+        is_marker = tf.cast(token_ids[:, tf.newaxis, :] == tf.constant(self.numbers)[:, tf.newaxis], tokens.dtype)
+        found = tf.reduce_sum(is_marker, -1, keepdims=True)  # [batch, markers, 1]
+        vectors = tf.matmul(is_marker, tokens) / tf.maximum(found, 1)
+        return tf.reshape(vectors, [-1, len(self.numbers) * tokens.shape[-1]])
+
+    def compute_output_shape(self, tokens_shape: tuple, token_ids_shape: tuple) -> tuple:
+        """[batch, markers * hidden]."""
+        return (tokens_shape[0], len(self.numbers) * tokens_shape[2])
+
+    def get_config(self) -> dict:
+        """The numbers."""
+        return {**super().get_config(), "numbers": self.numbers}
 
 
 def attach_head(backbone: Backbone, task: Task, pooling: Pooling) -> keras.Model:
@@ -91,13 +126,28 @@ def pool(backbone: Backbone, pooling: Pooling) -> keras.KerasTensor:
     """The encoder's text vector, [batch, hidden], as a symbolic tensor.
 
     With "cls", it goes through the encoder's own pooler where its checkpoint has one, as BERT does. An encoder that
-    gives no token vectors has pooled them already.
+    gives no token vectors has pooled them already. With "markers", it is [batch, markers * hidden].
+
+    Raises:
+        SFTError: SFT384 if there are to be markers, but none among the tokens that were added.
     """
     encoder = backbone.encoder
     if (pooling == "cls" and backbone.has_pooler) or "sequence_output" not in encoder.output:
         return encoder.output["pooled_output"]
     tokens = encoder.output["sequence_output"]
+    if pooling == "markers":
+        return MarkerPooling(_opening(backbone), name="pooling")(tokens, encoder.input["token_ids"])
     return TokenPooling(pooling, name="pooling")(tokens, encoder.input["padding_mask"])
+
+
+def _opening(backbone: Backbone) -> list[int]:
+    """The numbers of the added tokens that open a span, in their order."""
+    tokenizer = backbone.tokenizer
+    numbers = tokenizer.numbers if isinstance(tokenizer, SpecialStrings) else {}
+    opening = [numbers[token] for token in opening_markers(list(numbers))]
+    if not opening:
+        raise SFTError("SFT384")
+    return opening
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Regression:
 
     kind: ClassVar[str] = "regression"
     label_kind: ClassVar[LabelKind] = "number"
+    whole_batch: ClassVar[bool] = False
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from sftkeras.backbones import Backbone
 from sftkeras.config import LabelKind, TaskConfig
+from sftkeras.tasks.by_text import by_text
 from sftkeras.tasks.entity_f1 import EntityF1
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_network
@@ -42,6 +43,7 @@ class Tagging:
 
     kind: ClassVar[str] = "tagging"
     label_kind: ClassVar[LabelKind] = "spans"
+    whole_batch: ClassVar[bool] = False
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
@@ -128,7 +130,7 @@ class Tagging:
             "end": (end, -1),
             "text": (characters, ""),
         }
-        return {name: _by_text(value, text, count, fill) for name, (value, fill) in values.items()}
+        return {name: by_text(value, text, count, fill) for name, (value, fill) in values.items()}
 
     def _tags(self, logits: tf.Tensor, texts: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
         """The tag of each word, [words] int32."""
@@ -151,12 +153,6 @@ class Tagging:
             "label_names": list(self.label_names),
             "constrained_decoding": self.constrained_decoding,
         }
-
-
-def _by_text(values: tf.Tensor, texts: tf.Tensor, count: tf.Tensor, fill: str | float) -> tf.Tensor:
-    """Values [entities] as [count, most entities of a text]."""
-    ragged = tf.RaggedTensor.from_value_rowids(values, texts, tf.cast(count, texts.dtype), validate=False)
-    return ragged.to_tensor(fill)
 
 
 def make(config: TaskConfig, label_names: tuple[str, ...], labels: Any) -> Tagging:

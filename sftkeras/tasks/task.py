@@ -12,11 +12,17 @@ from sftkeras.backbones import Backbone
 from sftkeras.config import LabelKind
 from sftkeras.text import AnyTokenizer, Cleaning, Features
 
-Pooling = Literal["cls", "mean", "max"]
+Pooling = Literal["cls", "mean", "max", "markers"]
 
 
 class Task(Protocol):
     """One kind of question to a text, learnt from labelled examples.
+
+    A task that must know the vocabulary also has `for_tokenizer(tokenizer) -> Task`, which `make_task` calls.
+
+    One that chooses how it answers once it has learned, such as a threshold, also has `to_be_tuned(labels) -> bool`,
+    whether the labels of the validation part leave it a choice, and `tuned(answers, labels) -> Task`, which is given
+    the named answers to that part as arrays.
 
     A task knows nothing of devices, optimizers or files. Its `outputs`, with the features before it, is all that stands
     between raw strings and answers, in evaluation and in serving alike.
@@ -24,10 +30,12 @@ class Task(Protocol):
     Attributes:
         kind: its name in the settings.
         label_kind: what a label of it is, in the data.
+        whole_batch: whether a row's loss depends on the other rows of its batch. `loss` then always gets whole batches.
     """
 
     kind: ClassVar[str]
     label_kind: ClassVar[LabelKind]
+    whole_batch: ClassVar[bool]
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
@@ -55,6 +63,8 @@ class Task(Protocol):
         self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Makes a batch's model inputs and labels, as the loss takes them, when the batch is put together.
+
+        A row of the data may become several, as many of each, one after another.
 
         Args:
             inputs: what the token cache has of the rows: all that `encode_arrays` of the features gives.

@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from sftkeras.data import BatchPlan, RawTexts, RowInputs, Texts, Variants, tokenise
 from sftkeras.tasks import Task
-from sftkeras.text import Features, TextFeatures, WindowFeatures
+from sftkeras.text import Features
 from sftkeras.text.raw_text import TEXT
 
 _BATCHES_AHEAD = 4
@@ -26,8 +26,9 @@ def read_inputs(examples: Texts, features: Features, progress: Progress | None =
     Raises:
         SFTError: as `sftkeras.data.tokenise`.
     """
-    if isinstance(features, TextFeatures | WindowFeatures):
-        return tokenise(examples, features.encode_arrays, features.fingerprint, progress, windows=features.windows)
+    encode = getattr(features, "encode_arrays", None)  # those of an encoder that reads texts itself have none
+    if encode:
+        return tokenise(examples, encode, features.fingerprint, progress, windows=features.windows)
     return RawTexts(examples, TEXT, features.cleaning.clean if features.cleaning else None)
 
 
@@ -89,8 +90,8 @@ class Batches:
         random = np.random.default_rng([self.plan.seed, epoch, step, 1])  # 1: no other draw has four numbers
         inputs, labels = self._task.targets(inputs, self._labels[rows], random)
         weights = self._task.example_weights(labels)
-        if self._row_weights is not None:
-            weights = weights * self._row_weights[rows]
+        if self._row_weights is not None:  # of which a task may have made several each
+            weights = weights * np.repeat(self._row_weights[rows], len(weights) // len(rows))
         total = weights.sum(dtype=np.float32)
         return inputs, labels, weights / (total or np.float32(1))
 

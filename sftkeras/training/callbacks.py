@@ -13,8 +13,8 @@ from typing import Any
 
 import keras
 
-from sftkeras.cache import write_aside, write_errors
 from sftkeras.errors import SFTError
+from sftkeras.files import write_aside, write_errors
 from sftkeras.runs import kept
 from sftkeras.training.batches import Batches
 from sftkeras.training.position import Position
@@ -179,6 +179,11 @@ class KeepBest(keras.callbacks.Callback):
         position: where the run is.
         higher_is_better: whether it should rise.
         judged: a context in which the weights are those that were judged, where others are trained.
+        timed: gives a context that times what it encloses.
+
+    Attributes:
+        best_epoch: counted from 1; 0 before there is one.
+        seconds: what saving took at the last epoch's end; next to nothing if it was not the best.
     """
 
     def __init__(
@@ -190,16 +195,19 @@ class KeepBest(keras.callbacks.Callback):
         *,
         higher_is_better: bool,
         judged: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        timed: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         super().__init__()
         self._network = network
         self._path = path
         self._judged = judged
+        self._timed = timed
         self._monitor = monitor
         self._position = position
         self._sign = 1 if higher_is_better else -1
         self._best = -math.inf
         self.best_epoch = 0
+        self.seconds = 0.0
 
     def state(self) -> dict[str, float]:
         """The best epoch and its value."""
@@ -216,9 +224,11 @@ class KeepBest(keras.callbacks.Callback):
         if not math.isfinite(value):
             step, what = self._position.steps, self._monitor
             raise SFTError("SFT402", step=step, epoch=epoch + 1, what=what, kept=kept(self._path))
+        began = time.perf_counter()
         if value > self._best:
             self._best, self.best_epoch = value, epoch + 1
             self.save()
+        self.seconds = time.perf_counter() - began
 
     def save(self) -> None:
         """Saves the weights as they are; the chief of several workers does it for all.
@@ -231,7 +241,7 @@ class KeepBest(keras.callbacks.Callback):
         if shutil.disk_usage(self._path.parent).free < _bytes_to_save(self._network):
             # A disk that fills up while h5py 3.16 writes ends the whole process with a segmentation fault.
             raise SFTError("SFT108", path=self._path.parent, freed=kept(self._path), flag="--runs")
-        with write_errors(self._path.parent, "--runs"), self._judged():
+        with self._timed(), write_errors(self._path.parent, "--runs"), self._judged():
             write_aside(self._path, self._network.save_weights)
 
 

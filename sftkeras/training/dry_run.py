@@ -62,6 +62,7 @@ def validate(setup: Setup) -> None:
     """Runs a validation step of the longest batch, since the run's peak may be there."""
     steps = _steps_by_length(setup.validation)
     setup.model.make_test_function()
+    assert setup.model.test_function
     float(setup.model.test_function(_one_batch(setup, setup.validation, steps[max(steps)]))["loss"])
 
 

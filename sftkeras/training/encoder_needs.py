@@ -1,11 +1,18 @@
-"""Settings that reach into the encoder, and so need one that is made of layers here. Imports no TensorFlow."""
+"""What settings that reach into the encoder need of it, and of one another. Imports no TensorFlow."""
 
 from __future__ import annotations
 
-from sftkeras.config import TrainConfig
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sftkeras.config import TrainConfig, added_tokens, opening_markers
 from sftkeras.errors import SFTError
 
+if TYPE_CHECKING:
+    from sftkeras.text import Cleaning
+
 _NO_LAYERS = "which has no layers that can be told apart"
+_NO_VOCABULARY = "whose vocabulary cannot be added to"
 
 
 def check_opaque(config: TrainConfig) -> None:
@@ -18,6 +25,9 @@ def check_opaque(config: TrainConfig) -> None:
         "--optimizer.layer_decay": (config.optimizer.layer_decay, _NO_LAYERS),
         "--optimizer.ema": (config.optimizer.ema, "which computes with its own weights and not with their averages"),
         "--training.unfreeze": (config.training.unfreeze, _NO_LAYERS),
+        "--training.freeze_embeddings": (config.training.freeze_embeddings, _NO_LAYERS),
+        "--backbone.extra_tokens": (bool(config.backbone.extra_tokens), _NO_VOCABULARY),
+        "--data.mark": (bool(config.data.mark), _NO_VOCABULARY),
         "--training.rematerialise": (
             config.training.rematerialise,
             "whose graph fixes what is kept for the backward pass",
@@ -26,3 +36,30 @@ def check_opaque(config: TrainConfig) -> None:
     for setting, (value, reason) in settings.items():
         if value:
             raise SFTError("SFT440", setting=setting, value=str(value).lower(), reason=reason)
+
+
+def check_tokens(config: TrainConfig) -> None:
+    """Refuses what does not go together with the tokens that the run adds to the vocabulary.
+
+    Raises:
+        SFTError: SFT384 if there are no markers to pool by, SFT386 or SFT387 for settings that would spoil the tokens.
+    """
+    tokens = added_tokens(config)
+    if config.backbone.pooling == "markers" and not opening_markers(tokens):
+        raise SFTError("SFT384")
+    if tokens and config.training.freeze_embeddings:
+        raise SFTError("SFT386", token=tokens[0])
+    if tokens and config.data.augmentation.active:
+        raise SFTError("SFT387", token=tokens[0])
+
+
+def check_cleaning(cleaning: Cleaning | None, tokens: Sequence[str]) -> None:
+    """Makes sure that texts keep their added tokens when they are cleaned.
+
+    Raises:
+        SFTError: SFT385.
+    """
+    cleaned = cleaning.clean(list(tokens)) if cleaning and tokens else tokens
+    for token, kept in zip(tokens, cleaned, strict=True):
+        if kept != token:
+            raise SFTError("SFT385", token=token, kept=kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import tensorflow as tf
@@ -182,15 +183,21 @@ def _follow(model: SupervisedModel, train: Batches, config: TrainConfig, run: Ru
     """Raises SFT401 if the monitored metric does not exist."""
     monitor = config.training.early_stopping.monitor
     higher_is_better = is_higher_better(monitor, model.task)
-    record, position = StepRecord(), Position(train.steps)
+    record, position, timer = StepRecord(), Position(train.steps), StepTimer(model.clock)
     best = KeepBest(
-        model.network, run.best_weights, monitor, position, higher_is_better=higher_is_better, judged=model.judged
+        model.network,
+        run.best_weights,
+        monitor,
+        position,
+        higher_is_better=higher_is_better,
+        judged=model.judged,
+        timed=partial(timer.saving, state=False),
     )
     return _Followed(
         position,
         record,
         Recorder(record, train, position, run.states),
-        StepTimer(model.clock),
+        timer,
         best,
         _early_stopping(config, monitor, higher_is_better),
     )
@@ -220,7 +227,7 @@ def _show(model: SupervisedModel, config: TrainConfig, run: Run, followed: _Foll
     return _Shown(
         ShowProgress(record, position, config.training.epochs),
         TensorBoardLogs(run.tensorboard, config, model.network, record, position, timer),
-        StallWatch(timer, record, position, devices=model.distribute_strategy.num_replicas_in_sync),
+        StallWatch(timer, record, position, followed.best, devices=model.distribute_strategy.num_replicas_in_sync),
         [Tracking(name, config, run, position, timer) for name in trackers],
     )
 

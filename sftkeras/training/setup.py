@@ -12,13 +12,13 @@ from sftkeras.backbones import Backbone, choose_mode, load_chosen
 from sftkeras.backbones.depth import depths_of, transformer_layers
 from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.backbones.rematerialisation import rematerialise
-from sftkeras.config import TrainConfig, plain
+from sftkeras.config import TrainConfig, added_tokens, plain
 from sftkeras.console import progress_bar
 from sftkeras.data import BatchPlan, LabelledData, RowInputs
 from sftkeras.tasks import TextModel, attach_head, make_task
 from sftkeras.text import make_cleaning
 from sftkeras.training.batches import Batches, read_inputs, read_variants
-from sftkeras.training.encoder_needs import check_opaque
+from sftkeras.training.encoder_needs import check_cleaning, check_opaque
 from sftkeras.training.fit import is_higher_better, prepare_model
 from sftkeras.training.rewriting import rewrite_texts
 from sftkeras.training.step.model import SupervisedModel
@@ -54,7 +54,7 @@ class Setup:
     def describe(self) -> str:
         """What the user should know of the backbone; and the model, the devices and the steps, in a few words."""
         devices = self.strategy.num_replicas_in_sync
-        notes = "".join(f"Note: {note}.\n" for note in self.backbone.notes)
+        notes = "".join(f"Note: {note}.\n" for note in (*self.backbone.notes, *runtime.precision_notes()))
         return (
             f"{notes}"
             f"{self.model.network.count_params() / 1e6:.1f} million parameters on {devices} "
@@ -79,16 +79,23 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
         check_opaque(config)
     with strategy.scope():
         backbone = load_chosen(
-            choice, max_length=max_length, dropout=config.backbone.dropout, preprocessor=folders.preprocessor
+            choice,
+            max_length=max_length,
+            dropout=config.backbone.dropout,
+            preprocessor=folders.preprocessor,
+            extra_tokens=added_tokens(config),
         )
-        task = make_task(config.task, data.label_names, labels[data.splits["train"]])
+        task = make_task(config.task, data.label_names, labels[data.splits["train"]], backbone.tokenizer)
         network = attach_head(backbone, task, config.backbone.pooling)
         if config.training.rematerialise:
             rematerialise(transformer_layers(backbone.encoder))
+        if config.training.freeze_embeddings:
+            backbone.encoder.token_embedding.trainable = False
         is_higher_better(config.training.early_stopping.monitor, task)  # a misspelt metric is told before the long work
     pairs = config.data.pair is not None
     make = partial(task.features, backbone.tokenizer, max_length=max_length, pairs=pairs)
     cleaning = make_cleaning(**asdict(config.cleaning))
+    check_cleaning(cleaning, added_tokens(config))
     features = make(cleaning=cleaning)
     variants = rewrite_texts(config, data, cleaning)
     with progress_bar() as progress:

@@ -1,4 +1,8 @@
-"""Tiny runs started in processes of their own, and what they left; see tiny_run.py for what is trained."""
+"""Tiny runs in processes of their own, and what they left; see tiny_run.py for what is trained.
+
+A process can have one number of devices only, and takes seconds to start: there is one for each number, which lives as
+long as this process and trains for all its tests.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +22,47 @@ Run = dict[str, np.ndarray]
 
 def train(folder: Path, devices: int, runs: dict[str, dict[str, Any]]) -> dict[str, Run]:
     """Trains each of `runs`, a name with its settings, on so many devices."""
-    command = [sys.executable, str(Path(__file__).with_name("tiny_run.py")), str(folder), str(devices)]
-    here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}  # the code that is tested, not one installed
-    done = subprocess.run([*command, json.dumps(runs)], capture_output=True, text=True, check=False, env=here)
-    assert done.returncode == 0, done.stderr[-3000:]
+    _host(devices).train(folder, runs)
     return {name: dict(np.load(folder / f"{name}.npz")) for name in runs}
+
+
+class _Host:
+    """A process that has so many devices, and trains what it is asked to; it ends when its input does."""
+
+    def __init__(self, devices: int) -> None:
+        here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}  # the code that is tested, not one installed
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  open as long as the process
+        self._busy = threading.Lock()
+        self.process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("tiny_run.py")), str(devices)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env=here,
+        )
+
+    def train(self, folder: Path, runs: dict[str, dict[str, Any]]) -> None:
+        stdin, stdout = self.process.stdin, self.process.stdout
+        assert stdin
+        assert stdout
+        with self._busy:
+            print(json.dumps([str(folder), runs]), file=stdin, flush=True)
+            if stdout.readline() != "done\n":
+                self.process.wait()
+                self._errors.seek(0)
+                raise AssertionError(self._errors.read()[-3000:])
+
+
+_hosts: dict[int, _Host] = {}
+_making = threading.Lock()
+
+
+def _host(devices: int) -> _Host:
+    with _making:
+        if devices not in _hosts or _hosts[devices].process.poll() is not None:
+            _hosts[devices] = _Host(devices)
+        return _hosts[devices]
 
 
 def weights(run: Run, when: str = "weights") -> dict[str, np.ndarray]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hungry_run import CONFIG
-from small_fit import Prepared, prepare
+from small_fit import Prepared, configured, prepare
 
 from sftkeras.errors import SFTError
 from sftkeras.training.fit import Fitted, fit
@@ -30,19 +31,19 @@ def weights(prepared: Prepared) -> list[np.ndarray]:
     return [weight.numpy() for weight in prepared.model.network.weights]
 
 
-def short_of_memory(fits: Callable[[int], bool], *, after_update: bool = False) -> Any:
-    """Inside, a training step fails unless `fits` its number of parts, before or after it has changed weights."""
+def short_of_memory(fits: Callable[[int], bool], *, after_update: bool = False, step: str = "train_step") -> Any:
+    """Inside, a step fails unless `fits` its number of parts, before or after it has changed weights."""
     stock = LogsOfOneReplica._make_function
 
     def make(self: SupervisedModel, step_function: Any) -> Any:
-        step, parts = stock(self, step_function), self.accumulation
-        if step_function.__name__ != "train_step":
-            return step
+        function, parts = stock(self, step_function), self.accumulation
+        if step_function.__name__ != step:
+            return function
 
         def failing(iterator: Any) -> Any:
             if fits(parts):
-                return step(iterator)
-            (step if after_update else next)(iterator)  # type: ignore[operator]  # the batch is gone either way
+                return function(iterator)
+            (function if after_update else next)(iterator)  # type: ignore[operator]  # the batch is gone either way
             raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
         return failing
@@ -97,6 +98,21 @@ def test_a_half_done_update_is_not_trained_on(tmp_path: Path) -> None:
     with short_of_memory(lambda parts: False, after_update=True), pytest.raises(SFTError, match="SFT442") as raised:
         fitted(prepared)
     assert "--training.accumulation 2" in str(raised.value)
+
+
+def test_a_validation_that_is_short_of_memory_names_the_remedy_and_the_run_goes_on(
+    tmp_path: Path, whole: tuple[Prepared, Fitted]
+) -> None:
+    prepared = prepare(tmp_path / "run", CONFIG)
+    with (
+        short_of_memory(lambda parts: False, step="test_step"),
+        pytest.raises(SFTError, match=r"SFT444  epoch 1: ") as raised,
+    ):
+        fitted(prepared)
+    assert "--training.accumulation 2" in str(raised.value)
+    beside = prepare(tmp_path / "beside", configured(CONFIG, accumulation=2))
+    result = fitted(replace(beside, run=prepared.run))
+    assert result.record.losses == pytest.approx(whole[1].record.losses, rel=1e-5)
 
 
 @pytest.mark.skipif(

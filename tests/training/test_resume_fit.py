@@ -131,24 +131,26 @@ def test_a_stopped_run_goes_on_without_a_step_done_twice(
 
 
 CRASHES = [
-    (Recorder, "on_train_batch_end", 1),  # before any state
-    (Recorder, "on_train_batch_end", 4),
-    (SaveStates, "on_test_batch_end", 2),
-    (KeepBest, "on_epoch_end", 2),  # the best weights are written, the state is not
-    (SaveStates, "on_epoch_end", 3),
+    (Recorder, "on_train_batch_end", 1, EVERY_STEP),
+    (Recorder, "on_train_batch_end", 1, CONFIG.checkpoint),  # before any state
+    (Recorder, "on_train_batch_end", 4, EVERY_STEP),
+    (Recorder, "on_train_batch_end", 4, CONFIG.checkpoint),
+    (SaveStates, "on_test_batch_end", 2, EVERY_STEP),
+    (KeepBest, "on_epoch_end", 2, CONFIG.checkpoint),  # the best weights are written, the state is not
+    (SaveStates, "on_epoch_end", 3, CONFIG.checkpoint),
 ]
+CRASH_NAMES = [f"{name} {call}, {'steps' if it is EVERY_STEP else 'epochs'}" for _, name, call, it in CRASHES]
 
 
-@pytest.mark.parametrize("checkpoint", [CONFIG.checkpoint, EVERY_STEP], ids=["epochs", "steps"])
-@pytest.mark.parametrize(("owner", "method", "call"), CRASHES, ids=[f"{name} {call}" for _, name, call in CRASHES])
+@pytest.mark.parametrize(("owner", "method", "call", "checkpoint"), CRASHES, ids=CRASH_NAMES)
 def test_a_crashed_run_ends_with_the_same_bits(
     tmp_path: Path,
     whole: tuple[Prepared, Fitted],
     monkeypatch: pytest.MonkeyPatch,
-    checkpoint: CheckpointConfig,
     owner: type,
     method: str,
     call: int,
+    checkpoint: CheckpointConfig,
 ) -> None:
     config = replace(CONFIG, checkpoint=checkpoint)
     run = prepare(tmp_path / "run", config)
@@ -159,12 +161,12 @@ def test_a_crashed_run_ends_with_the_same_bits(
     assert_same_ending(resumed(tmp_path, config), whole)
 
 
-def test_a_run_that_crashes_at_every_turn_ends_all_the_same(
+def test_a_run_that_crashes_again_and_again_ends_all_the_same(
     tmp_path: Path, whole: tuple[Prepared, Fitted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = replace(CONFIG, checkpoint=EVERY_STEP)
     prepare(tmp_path / "run", config)
-    for _ in range(len(whole[1].record.losses) - 1):
+    for _ in range(2 * STEPS):  # at each step of the first epochs
         with monkeypatch.context() as patch:
             at_call(patch, Recorder, "on_train_batch_end", 2, crash)
             with pytest.raises(CrashError):

@@ -28,17 +28,24 @@ class Timer:
     traced = False
 
 
+class Best:
+    """What saves the best weights, that is told how long it took."""
+
+    seconds = 0.0
+
+
 class Training:
     """A watch, and the steps it is shown."""
 
     def __init__(self, cluster: Cluster | None = None) -> None:
-        self.timer, self.record, self.position = Timer(), StepRecord(), Position(10_000)
+        self.timer, self.record, self.position, self.best = Timer(), StepRecord(), Position(10_000), Best()
         self.said: list[str] = []
         self.load = replace(QUIET, at=time.monotonic())
         self.watch = StallWatch(
             self.timer,  # type: ignore[arg-type]
             self.record,
             self.position,
+            self.best,  # type: ignore[arg-type]
             cluster=cluster or Cluster(("",), 0),
             devices=2,
             tell=self.said.append,
@@ -53,6 +60,15 @@ class Training:
             self.record.tokens.append(tokens)
             self.watch.on_train_batch_end(0)
             self.position.step += 1
+        return self
+
+    def epoch(self, monkeypatch: pytest.MonkeyPatch, *, takes: float, saving: float) -> Training:
+        """An epoch of so many seconds, of which so many are for the best weights."""
+        self.watch.on_epoch_begin(0)
+        began = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: began + takes)
+        self.best.seconds = saving
+        self.watch.on_epoch_end(0)
         return self
 
     @property
@@ -87,6 +103,21 @@ def test_a_cheap_state_is_not_told() -> None:
     for _ in range(2 * WINDOW // 10):
         training.steps(9).steps(1, checkpoint=0.05)
     assert training.codes == []
+
+
+def test_best_weights_that_take_long_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training()
+    for _ in range(2):
+        training.epoch(monkeypatch, takes=200, saving=95)
+    assert training.codes == ["SFT459"]
+    assert "epoch 1: writing the best weights took 95.0 s, 47% of the epoch" in training.said[0]
+
+
+@pytest.mark.parametrize(("takes", "saving"), [(200, 10), (10, 4), (10, 0)])
+def test_best_weights_that_take_a_share_that_is_small_or_soon_over_are_not_told(
+    monkeypatch: pytest.MonkeyPatch, takes: float, saving: float
+) -> None:
+    assert Training().epoch(monkeypatch, takes=takes, saving=saving).codes == []
 
 
 def test_a_step_far_slower_than_its_size_explains_is_told() -> None:

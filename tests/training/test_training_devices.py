@@ -12,24 +12,24 @@ import pytest
 from fresh_runs import largest_difference, train, weights
 
 WEIGHTED: dict[str, object] = {"class_weights": True}
+# The size of a gradient is seen by SGD alone: AdamW divides by it.
+SGD: dict[str, object] = {**WEIGHTED, "optimizer": "sgd"}
 FLOAT16: dict[str, object] = {"precision": "mixed_float16", "optimizer": "sgd", "loss_scale": 65536.0}
 RUNS: dict[int, dict[str, dict[str, object]]] = {
     1: {
         "adamw": WEIGHTED,
-        "sgd": {"optimizer": "sgd"},
+        "sgd": SGD,
         "3 micro-batches": {**WEIGHTED, "accumulation": 3},
         "float16": FLOAT16,
         "bfloat16": {**WEIGHTED, "precision": "mixed_bfloat16"},
     },
     2: {
         "adamw": WEIGHTED,
-        "stock adamw": {**WEIGHTED, "optimizer": "stock adamw"},
-        "sgd": {"optimizer": "sgd", "compare_replicas": True},
+        "sgd": {**SGD, "compare_replicas": True},
         "float16": FLOAT16,
         "dropout": {"dropout": 0.2, "compare_replicas": True},
-        "dropout again": {"dropout": 0.2},
     },
-    4: {"2 micro-batches": {**WEIGHTED, "accumulation": 2}, "sgd": {"optimizer": "sgd"}},
+    4: {"2 micro-batches": {**SGD, "accumulation": 2}},
 }
 STEPS = 6
 
@@ -51,8 +51,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
     [
         (2, "adamw", "adamw"),
         (2, "sgd", "sgd"),
-        (4, "sgd", "sgd"),
-        (4, "2 micro-batches", "adamw"),
+        (4, "2 micro-batches", "sgd"),
         (1, "3 micro-batches", "adamw"),
     ],
 )
@@ -78,11 +77,6 @@ def test_weights_are_learnt_at_all(trained: dict[int, Future]) -> None:
     assert largest_difference(runs["adamw"], runs["sgd"]) > 1e-2
 
 
-def test_the_fused_update_is_stock_adamw_under_a_strategy(trained: dict[int, Future]) -> None:
-    runs = trained[2].result()
-    assert largest_difference(runs["adamw"], runs["stock adamw"]) < 1e-5
-
-
 def test_float16_skips_overflowing_steps_alike(trained: dict[int, Future]) -> None:
     one, two = trained[1].result()["float16"], trained[2].result()["float16"]
     assert one["loss_scale"] == two["loss_scale"] == 65536 / 4
@@ -97,12 +91,6 @@ def test_bfloat16_stays_near_float32(trained: dict[int, Future]) -> None:
     assert all(array.dtype == np.float32 for array in weights(rounded).values())
     np.testing.assert_allclose(rounded["losses"], exact["losses"], atol=0.05)
     assert largest_difference(exact, rounded) > 0
-
-
-def test_dropout_is_the_same_bit_for_bit_in_the_next_run(trained: dict[int, Future]) -> None:
-    first, second = trained[2].result()["dropout"], trained[2].result()["dropout again"]
-    assert largest_difference(first, second) == 0
-    np.testing.assert_array_equal(first["losses"], second["losses"])
 
 
 def test_replicas_drop_different_units(trained: dict[int, Future]) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from sftkeras.training.workers.cluster import Cluster
 RUNS = {
     # AdamW divides by the gradient's own size, which makes of rounding errors what the learning rate allows.
     "encoder": {"optimizer": {"learning_rate": 2e-4}, "accumulation": 2, "class_weights": [1.0, 3.0]},
+    "pairs": {"optimizer": {"learning_rate": 2e-4}, "pairs": True},
     "stopped early": {
         "optimizer": {"name": "sgd", "learning_rate": 2.0, "momentum": 0.9},
         "small": True,
@@ -25,16 +27,23 @@ RUNS = {
         "patience": 1,
     },
 }
-WAYS = {"one": (1, 1), "two": (2, 1), "two with two devices": (2, 2)}  # processes, devices of each
+# Processes, devices of each, and what they train: each start costs seconds, and each run its graphs.
+WAYS = {
+    "one": (1, 1, ("encoder", "pairs", "stopped early")),
+    "two": (2, 1, ("stopped early",)),
+    "two with two devices": (2, 2, ("encoder", "pairs")),
+}
+SEVERAL = [(way, name) for way, (processes, _, names) in WAYS.items() for name in names if processes > 1]
 
 
-def start(folder: Path, processes: int, devices: int) -> list[subprocess.Popen]:
+def start(folder: Path, processes: int, devices: int, names: Sequence[str]) -> list[subprocess.Popen]:
     here = Path(__file__)
     paths = [here.parents[2], here.parent]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "TF_NUM_INTRAOP_THREADS": "1"}
     environment.pop("TF_CONFIG", None)
     addresses = free_addresses(processes)
-    command = [sys.executable, str(here.with_name("worker_run.py")), str(folder), str(devices), json.dumps(RUNS)]
+    runs = json.dumps({name: RUNS[name] for name in names})
+    command = [sys.executable, str(here.with_name("worker_run.py")), str(folder), str(devices), runs]
     return [
         subprocess.Popen(
             command,
@@ -65,8 +74,7 @@ def trained(folder: Path, name: str) -> list[Run]:
     return [dict(np.load(file)) for file in sorted(folder.glob(f"{name}-*.npz"))]
 
 
-@pytest.mark.parametrize("way", ["two", "two with two devices"])
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(("way", "name"), SEVERAL)
 def test_several_workers_end_as_one(folders: dict[str, Path], way: str, name: str) -> None:
     (one,) = trained(folders["one"], name)
     several = trained(folders[way], name)
@@ -74,13 +82,13 @@ def test_several_workers_end_as_one(folders: dict[str, Path], way: str, name: st
     for worker in several:
         assert largest_difference(one, worker) < 1e-6
         figures = [key for key in one if key.startswith("history/")]
-        assert {"history/loss", "history/macro_f1", "history/val_loss", "history/val_accuracy"} <= set(figures)
+        metric = "in_batch_accuracy" if name == "pairs" else "macro_f1"
+        assert {"history/loss", f"history/{metric}", "history/val_loss", f"history/val_{metric}"} <= set(figures)
         for key in figures:
             np.testing.assert_allclose(worker[key], one[key], rtol=1e-5, err_msg=key)
 
 
-@pytest.mark.parametrize("way", ["two", "two with two devices"])
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(("way", "name"), SEVERAL)
 def test_workers_are_equal_to_the_bit(folders: dict[str, Path], way: str, name: str) -> None:
     chief, other = trained(folders[way], name)
     assert largest_difference(chief, other) == 0
@@ -89,14 +97,14 @@ def test_workers_are_equal_to_the_bit(folders: dict[str, Path], way: str, name: 
 
 
 def test_the_run_to_be_stopped_was_stopped(folders: dict[str, Path]) -> None:
-    for way in WAYS:
+    for way in ("one", "two"):
         assert all(2 <= len(run["history/loss"]) < 12 for run in trained(folders[way], "stopped early"))
 
 
 def test_one_worker_s_wish_is_known_to_all(folders: dict[str, Path]) -> None:
     # The second worker raised the first flag, nobody the second one.
-    for way in ("two", "two with two devices"):
-        assert [run["agreed"].tolist() for run in trained(folders[way], "encoder")] == [[True, False]] * 2
+    for way, name in SEVERAL:
+        assert [run["agreed"].tolist() for run in trained(folders[way], name)] == [[True, False]] * 2
 
 
 def test_stock_fit_fails(folders: dict[str, Path]) -> None:

@@ -1,7 +1,7 @@
 """Tiny training runs in a process of their own, which has one distribution strategy.
 
-`python tests/training/tiny_run.py FOLDER DEVICES '{"name": {settings}, …}'` trains a random two-layer encoder for each
-entry and leaves its weights and history in FOLDER/NAME.npz.
+`python tests/training/tiny_run.py DEVICES` reads lines such as `["FOLDER", {"NAME": {settings}, …}]`, trains a random
+two-layer encoder for each name, leaves its weights and history in FOLDER/NAME.npz, and answers each line with `done`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from sftkeras.backbones import Backbone, Choice, choose_mode, load_chosen  # noq
 from sftkeras.backbones.depth import depths_of, transformer_layers  # noqa: E402
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noqa: E402
 from sftkeras.backbones.rematerialisation import rematerialise  # noqa: E402
-from sftkeras.config import OptimizerConfig, TrainingConfig  # noqa: E402
-from sftkeras.tasks import attach_head  # noqa: E402
+from sftkeras.config import OptimizerConfig, TaskConfig, TrainingConfig  # noqa: E402
+from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
 from sftkeras.tasks.classification import Classification  # noqa: E402
 from sftkeras.training.step.layer_rates import rate_factors  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
@@ -60,9 +60,13 @@ class Settings:
     compare_replicas: bool = False  # also give each replica's loss of one batch
     module: str = ""  # folder of a TF-Hub module to train in place of the KerasHub encoder
     mode: str = "opaque"  # how it is loaded
+    pairs: str = ""  # the loss of pairs of texts that is learned, in place of classes
 
 
 def batches(settings: Settings) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]]:
+    if settings.pairs:
+        yield from batches_of_pairs(settings)
+        return
     random = np.random.default_rng(3)
     ids = random.integers(1, 50, (ROWS, 9)).astype(np.int32)
     lengths = random.integers(2, 10, ROWS)
@@ -79,6 +83,27 @@ def batches(settings: Settings) -> Iterator[tuple[dict[str, np.ndarray], np.ndar
             yield inputs, labels[rows], weights[rows] / weights[rows].sum()
 
 
+def batches_of_pairs(settings: Settings) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]]:
+    """Two texts of each pair one after the other: devices and micro-batches divide some pairs."""
+    random = np.random.default_rng(4)
+    ids = random.integers(1, 50, (2 * ROWS, 9)).astype(np.int32)
+    ids[7] = ids[1]  # pairs 0 and 3 have the same second text
+    mask = (np.arange(9) < random.integers(2, 10, 2 * ROWS)[:, None]).astype(np.int32)
+    mask[7] = mask[1]
+    if settings.pairs == "multiple_negatives":
+        labels = np.arange(2 * ROWS, dtype=np.int32)
+        labels[7] = labels[1]
+    else:
+        labels = np.repeat(random.integers(0, 2, ROWS), 2).astype(np.float32)
+    weights = np.repeat(random.integers(0, 4, ROWS) + (np.arange(ROWS) == 0), 2).astype(np.float32)
+    for _ in range(EPOCHS):
+        order = random.permutation(ROWS)
+        for begin in range(0, ROWS, BATCH):
+            rows = (2 * order[begin : begin + BATCH, None] + [0, 1]).reshape(-1)
+            inputs = {"token_ids": ids[rows] * mask[rows], "segment_ids": ids[rows] * 0, "padding_mask": mask[rows]}
+            yield inputs, labels[rows], weights[rows] / weights[rows].sum()
+
+
 def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
     """The model, the same weights each time; call it in the strategy's scope."""
     keras.utils.set_random_seed(SEED)
@@ -87,7 +112,9 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
         backbone = load_chosen(choice, max_length=9)
     else:
         backbone = Backbone(build_encoder(settings), None, 16, False, "hugging_face", {})
-    task = Classification(("a", "b", "c"), dropout=settings.dropout)
+    task: Task = Classification(("a", "b", "c"), dropout=settings.dropout)
+    if settings.pairs:
+        task = make_task(TaskConfig(kind="similarity", loss=settings.pairs), (), np.array([0, 1], np.float32))  # type: ignore[arg-type]
     network = attach_head(backbone, task, "cls" if settings.module else "mean")
     depths = () if settings.module else depths_of(network, backbone.encoder)
     if settings.rematerialise:
@@ -137,6 +164,7 @@ def build_encoder(settings: Settings) -> keras.Model:
 
 
 def train(settings: Settings, strategy: tf.distribute.Strategy) -> dict[str, Any]:
+    keras.utils.clear_session()  # names are those of a first run
     choice = choose_mode(Path(settings.module), settings.mode) if settings.module else None  # type: ignore[arg-type]
     with strategy.scope():
         model = build(settings, choice)
@@ -217,10 +245,14 @@ class StepLog(keras.callbacks.Callback):
         self.after_an_epoch = self.after_an_epoch or weights_of(self.network)
 
 
-def main(folder: str, devices: str, runs: str) -> None:
+def main(devices: str) -> None:
     strategy = runtime.make_strategy(TrainingConfig(devices=int(devices), deterministic=True), SEED)
-    for name, values in json.loads(runs).items():
-        np.savez(Path(folder) / f"{name}.npz", **train(Settings(**values), strategy))
+    answers, sys.stdout = sys.stdout, sys.stderr  # nothing else comes between the answers
+    for line in sys.stdin:
+        folder, runs = json.loads(line)
+        for name, values in runs.items():
+            np.savez(Path(folder) / f"{name}.npz", **train(Settings(**values), strategy))
+        print("done", file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,10 @@ import tiny_run  # noqa: E402
 
 from sftkeras.backbones import Backbone  # noqa: E402
 from sftkeras.config import TrainingConfig  # noqa: E402
-from sftkeras.tasks import attach_head  # noqa: E402
+from sftkeras.tasks import Task, attach_head  # noqa: E402
 from sftkeras.tasks.classification import Classification  # noqa: E402
+from sftkeras.tasks.similarity import MatchingPairs  # noqa: E402
+from sftkeras.text.bi_encoder import FIRST, SECOND  # noqa: E402
 from sftkeras.training.fit import prepare_model  # noqa: E402
 from sftkeras.training.workers import cluster as workers  # noqa: E402
 from sftkeras.training.workers.meeting import meet  # noqa: E402
@@ -33,7 +35,25 @@ from sftkeras.training.workers.meeting import meet  # noqa: E402
 EPOCHS, BATCH = 2, 5  # of 16 rows: an epoch's last batch has one, so that workers or devices get none of it
 
 
-def encoder_with_head(task: Classification) -> keras.Model:
+class Pairs:
+    """Each row of `small_fit.TOKENS` with the next one, as the token cache gives pairs of texts."""
+
+    unit = "tokens"
+    lengths = small_fit.TOKENS.lengths
+
+    def at(self, epoch: int) -> Pairs:
+        return self
+
+    def batch(self, rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
+        texts = ((FIRST, rows), (SECOND, (rows + 1) % small_fit.ROWS))
+        return {
+            side + name: array
+            for side, of_side in texts
+            for name, array in small_fit.TOKENS.batch(of_side, length).items()
+        }
+
+
+def encoder_with_head(task: Task) -> keras.Model:
     keras.utils.set_random_seed(4)
     encoder = tiny_run.build_encoder(tiny_run.Settings())
     return attach_head(Backbone(encoder, None, 16, False, "hugging_face", {}), task, "mean")
@@ -41,7 +61,10 @@ def encoder_with_head(task: Classification) -> keras.Model:
 
 def train(given: dict[str, Any], strategy: tf.distribute.Strategy) -> dict[str, Any]:
     patience = given.pop("patience", None)
-    task = Classification(("even", "odd"), dropout=0.0, class_weights=tuple(given.pop("class_weights", ())))
+    task: Task = Classification(("even", "odd"), dropout=0.0, class_weights=tuple(given.pop("class_weights", ())))
+    pairs = given.pop("pairs", False)
+    if pairs:
+        task = MatchingPairs()
     optimizer, small = given.pop("optimizer"), given.pop("small", False)
     training = {"epochs": EPOCHS, "batch_size": BATCH, **given}
     config = small_fit.configured(optimizer={"clip_norm": 0.5, **optimizer}, **training)
@@ -50,6 +73,7 @@ def train(given: dict[str, Any], strategy: tf.distribute.Strategy) -> dict[str, 
     train, validation = (small_fit.batches(config, part, shuffle=part == "train") for part in ("train", "validation"))
     for batches in (train, validation):
         batches._task = task
+        batches._inputs = Pairs() if pairs else batches._inputs
     total = train.steps * config.training.epochs
     model = prepare_model(network, task, config, total_steps=total, strategy=strategy)
     callbacks = [] if patience is None else [keras.callbacks.EarlyStopping("val_loss", patience=patience)]

@@ -2,7 +2,8 @@
 
 Each batch carries its examples' weights, which sum to one over the whole batch. A replica's loss, and a micro-batch's,
 is then simply its part of the sum, and so is its gradient: however a batch is cut, the sum is the whole's gradient.
-Regularization losses of the network are shared out by the same weights, so that they too count once.
+Regularization losses of the network are shared out by the same weights, so that they too count once. Where a row's loss
+depends on the other rows, whole_batch.py makes it a sum over rows all the same.
 Clipping, the finite check and the update see that sum.
 
 Nothing of the model changes before the whole gradient is there, so a step that runs out of memory on the way can be
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
@@ -24,10 +25,23 @@ from sftkeras.training.step.averaging import WeightAverage
 from sftkeras.training.step.keras_faults import LogsOfOneReplica, NoSymbolicBuild, stop_reducing_gradients
 from sftkeras.training.step.summing import Gradient, dense, sum_over_replicas
 from sftkeras.training.step.unfreezing import Unfreezing
+from sftkeras.training.step.whole_batch import RowLosses, on_first_replica, row_losses
 from sftkeras.training.watching.timing import StepClock
 
 Batch = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]  # model inputs, labels, weights
 StepFunction = Callable[[Any], dict[str, tf.Tensor]]  # takes an iterator over batches, does the step of the next one
+
+
+class StepGuard(Protocol):
+    """What stands between `fit` and its steps."""
+
+    def __call__(self, step: StepFunction) -> StepFunction:
+        """Wraps the function that trains on a batch."""
+        ...
+
+    def judging(self, step: StepFunction) -> StepFunction:
+        """Wraps the function that judges a batch."""
+        ...
 
 
 class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
@@ -43,10 +57,11 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         unfreezing: which weights learn in which epoch; None lets all learn.
 
     Attributes:
-        guard: wraps the function that does a training step; None leaves it as it is.
+        guard: wraps the functions that train on a batch and judge one; None leaves them as they are.
     """
 
     train_function: StepFunction | None
+    test_function: StepFunction | None
 
     def __init__(
         self,
@@ -66,7 +81,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         self.clip_norm = clip_norm
         self.accumulation = accumulation
         self.unfreezing = unfreezing
-        self.guard: Callable[[StepFunction], StepFunction] | None = None
+        self.guard: StepGuard | None = None
         self._learning = tuple(range(len(network.trainable_variables)))  # positions of the variables that learn
         self._average = WeightAverage(network.trainable_variables, ema) if ema else None
         self._updates_begun = tf.Variable(
@@ -124,6 +139,13 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
             if self.guard and self.train_function:
                 self.train_function = self.guard(self.train_function)
 
+    def make_test_function(self, force: bool = False) -> None:
+        """Makes the function that `fit` and `evaluate` call to judge a batch."""
+        if self.test_function is None or force:
+            super().make_test_function(force)
+            if self.guard and self.test_function:
+                self.test_function = self.guard.judging(self.test_function)
+
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
         """Gives logits."""
         return self.network(inputs, training=training)
@@ -147,8 +169,11 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         """Judges one batch by the task's loss alone; called on each replica with its part of it."""
         _, labels, weights = data
         with self.judged():
-            logits = self._answer(data)
-        loss = tf.reduce_sum(self.task.loss(labels, logits) * weights)
+            logits = self._logits(data)
+        if self.task.whole_batch:
+            loss = tf.reduce_sum(row_losses(self.task.loss, labels, logits, weights).losses)
+        else:
+            loss = tf.reduce_sum(self.task.loss(labels, logits) * weights)
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
             loss = context.all_reduce(tf.distribute.ReduceOp.SUM, loss)
@@ -168,16 +193,23 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         variables = self.network.trainable_variables
         return [variables[position] for position in self._learning]
 
-    def _gradients(self, data: Batch, part: Part | None = None) -> tuple[tf.Tensor, tf.Tensor, list[Gradient]]:
-        """These rows' loss, logits, and gradients of the (scaled) loss."""
+    def _gradients(
+        self, data: Batch, part: Part | None = None, known: RowLosses | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor, list[Gradient]]:
+        """These rows' loss, logits, and gradients of the (scaled) loss.
+
+        Args:
+            data: the rows.
+            part: which they are of the replica's rows; None for all.
+            known: what they have of the loss of a whole batch that was computed before.
+        """
         inputs, labels, weights = data
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        with (
-            dropout_stream(self.seed_number, self.optimizer.iterations.value, replica, part),
-            tf.GradientTape() as tape,
-        ):
+        with self._dropout(part), tf.GradientTape() as tape:
             logits = self.network(inputs, training=True)
-            loss = tf.reduce_sum(self.task.loss(labels, logits) * weights)
+            if self.task.whole_batch and not known:
+                with tape.stop_recording():
+                    known = row_losses(self.task.loss, labels, logits, weights)
+            loss = known.loss(logits) if known else tf.reduce_sum(self.task.loss(labels, logits) * weights)
             if penalties := self.network.losses:  # of the weights, not of the examples: each part bears its share
                 loss += tf.add_n(penalties) * tf.reduce_sum(weights)
             scaled = self.optimizer.scale_loss(loss)
@@ -187,10 +219,14 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
 
     def _accumulate(self, data: Batch) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         """As `_gradients`, one micro-batch after the other, so that only one's activations are held."""
+        whole = None
+        if self.task.whole_batch:
+            _, labels, weights = data
+            whole = row_losses(self.task.loss, labels, self._logits(data, training=True), weights)
 
         def add_part(number: tf.Tensor, loss: tf.Tensor, logits: tf.TensorArray, sums: list[tf.Tensor]) -> tuple:
             piece, part = self._micro_batch(data, number)
-            part_loss, part_logits, gradients = self._gradients(piece, part)
+            part_loss, part_logits, gradients = self._gradients(piece, part, whole and whole.of(part))
             sums = [total + dense(gradient) for total, gradient in zip(sums, gradients, strict=True)]
             return number + 1, loss + part_loss, logits.write(number, part_logits), sums
 
@@ -199,17 +235,23 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         _, loss, logits, sums = self._each_micro_batch(add_part, start)
         return loss, logits.concat(), sums
 
-    def _answer(self, data: Batch) -> tf.Tensor:
-        """Logits without dropout, of one micro-batch after the other."""
+    def _logits(self, data: Batch, *, training: bool = False) -> tf.Tensor:
+        """The logits, of one micro-batch after the other; when training, with the dropout that `_gradients` has."""
         if self.accumulation == 1:
-            return self.network(data[0], training=False)
+            return self.network(data[0], training=training)
 
         def add_part(number: tf.Tensor, logits: tf.TensorArray) -> tuple:
-            (inputs, *_), _ = self._micro_batch(data, number)
-            return number + 1, logits.write(number, self.network(inputs, training=False))
+            (inputs, *_), part = self._micro_batch(data, number)
+            with self._dropout(part):
+                return number + 1, logits.write(number, self.network(inputs, training=training))
 
         _, logits = self._each_micro_batch(add_part, (tf.constant(0), self._room_for_logits()))
         return logits.concat()
+
+    def _dropout(self, part: Part | None) -> AbstractContextManager[None]:
+        """In it, dropout layers drop what these rows drop in this step."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return dropout_stream(self.seed_number, self.optimizer.iterations.value, replica, part)
 
     def _micro_batch(self, data: Batch, number: tf.Tensor) -> tuple[Batch, Part]:
         rows = tf.shape(data[1])[0]
@@ -234,6 +276,8 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
 
     def _update_metrics(self, loss: tf.Tensor, labels: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """Adds this replica's part to the metrics; gives the batch's loss and the metrics so far."""
+        if self.task.whole_batch:
+            labels, logits = on_first_replica(labels, logits)
         self._loss.update_state(loss, sample_weight=tf.shape(labels)[0])
         truths, answers = self.task.truths(labels), self.task.answers(logits)
         for metric in self._task_metrics:

@@ -21,7 +21,7 @@ Logs = dict[str, tf.Tensor]
 
 
 class SmallerSteps:
-    """Guards the training step of a model: see `SupervisedModel.guard`.
+    """Guards the steps of a model: see `SupervisedModel.guard`.
 
     Args:
         model: what is trained.
@@ -54,6 +54,22 @@ class SmallerSteps:
                 return self._model.train_function(self._this_batch())  # guarded too
             self._updates += 1
             return logs
+
+        return guarded
+
+    def judging(self, step: StepFunction) -> StepFunction:
+        """Wraps the function that judges a batch. None is judged again: the metrics may have a part of it already.
+
+        The function it gives raises:
+            SFTError: SFT444 if memory runs out.
+        """
+
+        def guarded(iterator: Any) -> Logs:
+            try:
+                return step(iterator)
+            except tf.errors.ResourceExhaustedError as error:
+                epoch, doubled = self._position.epoch + 1, 2 * self._model.accumulation
+                raise SFTError("SFT444", epoch=epoch, accumulation=doubled) from error
 
         return guarded
 

@@ -12,7 +12,7 @@ import keras
 
 from sftkeras.console import say
 from sftkeras.errors import SFTError
-from sftkeras.training.callbacks import StepRecord
+from sftkeras.training.callbacks import KeepBest, StepRecord
 from sftkeras.training.position import Position
 from sftkeras.training.watching.machine_load import Load, Usage
 from sftkeras.training.watching.timing import STEP_PARTS, StepTimer
@@ -29,6 +29,7 @@ MUCH_REDUCING = 0.25
 WORTH_SECONDS = 0.005
 LITTLE_REDUCING = 0.10  # a worker that waits less than this, while others wait long, is the one they wait for
 SLOW_TIMES, SLOW_SECONDS = 5.0, 1.0  # a step is slow that takes so many times, and so much more, than one of its size
+WRITING_SECONDS = 5.0  # from which the writing of best weights is worth a word, if it also takes as much as MUCH_SAVING
 BUSY_CORES, IDLE_CORES = 0.25, 0.1  # shares of the cores: others use so many, while next to none is idle
 SWAP_BYTES = 5e6  # a second
 
@@ -40,6 +41,7 @@ class StallWatch(keras.callbacks.Callback):
         timer: divides the steps; it stands before this in the list of callbacks.
         record: filled by a `Recorder` that stands before this too.
         position: of the run.
+        best: saves the best weights, before this is told of an epoch's end.
         cluster: the workers, and which of them this process is; those of this training by default.
         devices: how many add up their gradients.
         tell: says a line.
@@ -51,6 +53,7 @@ class StallWatch(keras.callbacks.Callback):
         timer: StepTimer,
         record: StepRecord,
         position: Position,
+        best: KeepBest,
         *,
         cluster: Cluster | None = None,
         devices: int = 1,
@@ -61,6 +64,7 @@ class StallWatch(keras.callbacks.Callback):
         self._timer = timer
         self._record = record
         self._position = position
+        self._best = best
         self._cluster = cluster or current()
         self._workers = len(self._cluster.addresses)
         self._devices = devices
@@ -71,6 +75,7 @@ class StallWatch(keras.callbacks.Callback):
         self._seconds_a_token: deque[float] = deque(maxlen=WINDOW)
         self._load = self._look()
         self._told: set[str] = set()
+        self._epoch_began = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Judges the step, and now and then the last ones together."""
@@ -83,6 +88,16 @@ class StallWatch(keras.callbacks.Callback):
         # By the run's own step, which is the same on all workers, and not by what this process has seen.
         if (self._position.global_step + 1) % WINDOW == 0:
             self._judge_reducing()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Starts the epoch's clock."""
+        self._epoch_began = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Tells of best weights that took long to write."""
+        took, share = self._best.seconds, self._best.seconds / max(time.monotonic() - self._epoch_began, 1e-3)
+        if took > WRITING_SECONDS and share > MUCH_SAVING:
+            self._warn(SFTError("SFT459", epoch=epoch + 1, seconds=f"{took:.1f} s", share=f"{share:.0%}"))
 
     def _judge_step(self) -> None:
         """Tells of a step that is far slower than others of its size, with what the machine did meanwhile."""

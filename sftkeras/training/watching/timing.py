@@ -96,14 +96,14 @@ class StepTimer(keras.callbacks.Callback):
         self.sums = {part: float(state.get(part, 0.0)) for part in PARTS}
 
     @contextmanager
-    def saving(self) -> Iterator[None]:
-        """Counts the time of the block, in the training loop, as that of a checkpoint."""
+    def saving(self, *, state: bool = True) -> Iterator[None]:
+        """Counts the time of the block, in the training loop, as that of a checkpoint; if of a `state`, in a step."""
         self._account("other")
         before = self._now()
         try:
             yield
         finally:
-            self._saved += self._now() - before
+            self._saved += self._now() - before if state else 0.0
             self._account("checkpoint")
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:

@@ -1,0 +1,89 @@
+"""The loss of a batch whose rows are judged against one another, exact however the batch is cut.
+
+Where a row's loss depends on the other rows (`Task.whole_batch`), the losses of a batch's parts do not add up to that
+of the whole. But the gradient of the whole loss with respect to the logits divides by rows: the logits of all parts are
+gathered, each replica takes its own rows of that gradient, and leads them back through the network, in micro-batches if
+need be. This is GradCache (Gao et al., 2021, arXiv:2101.06983); it knows no task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from sftkeras.backbones.dropout import Part
+
+
+@dataclass(frozen=True)
+class RowLosses:
+    """What some rows have of the loss of their whole batch.
+
+    Attributes:
+        losses: [rows] float32, weighted: those of all rows of the batch add up to its loss.
+        pull: [rows, …] float32, the gradient of the whole loss with respect to these rows' logits.
+    """
+
+    losses: tf.Tensor
+    pull: tf.Tensor
+
+    def of(self, part: Part) -> RowLosses:
+        """Those of some of the rows."""
+        end = part.first + part.rows
+        return RowLosses(self.losses[part.first : end], self.pull[part.first : end])
+
+    def loss(self, logits: tf.Tensor) -> tf.Tensor:
+        """The sum of the losses, whose gradient with respect to the rows' `logits` is `pull`."""
+        no_difference = logits - tf.stop_gradient(logits)
+        return tf.reduce_sum(self.losses) + tf.reduce_sum(self.pull * no_difference)
+
+
+def row_losses(
+    loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor
+) -> RowLosses:
+    """Called on each replica with all its rows of a batch; gives what they have of the loss of all replicas' rows.
+
+    Args:
+        loss: a task's: (labels, logits) → each row's loss.
+        labels: [rows, …].
+        logits: [rows, …] float32.
+        weights: [rows] float32; those of all replicas sum to one.
+    """
+    rows = tf.shape(logits)[0]
+    (labels, logits, weights), first = gather(labels, logits, weights)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        losses = loss(labels, logits) * weights
+    whole = RowLosses(losses, tape.gradient(losses, logits))
+    return whole.of(Part(first, rows))
+
+
+def on_first_replica(labels: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """All replicas' rows on the first replica and none on the others: what metrics count, once."""
+    (labels, logits), _ = gather(labels, logits)
+    is_first = tf.equal(tf.distribute.get_replica_context().replica_id_in_sync_group, 0)
+    rows = tf.where(is_first, tf.shape(logits)[0], 0)
+    return labels[:rows], logits[:rows]
+
+
+def gather(*tensors: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """The rows of all replicas, in their order, and where this replica's begin.
+
+    Each puts its rows where they belong among zeros, and these are added up: unlike a gathering, that is one operation
+    under every strategy, whatever the replicas' numbers of rows.
+    """
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return list(tensors), tf.constant(0)
+    total, replica = tf.distribute.ReduceOp.SUM, context.replica_id_in_sync_group
+    rows = tf.shape(tensors[0])[0]
+    counts = context.all_reduce(total, tf.one_hot(replica, context.num_replicas_in_sync, dtype=tf.int32) * rows)
+    first = tf.reduce_sum(counts[:replica])
+    after = tf.reduce_sum(counts) - first - rows
+    whole = []
+    for tensor in tensors:
+        room = [[first, after], *([[0, 0]] * (len(tensor.shape) - 1))]
+        whole.append(context.all_reduce(total, tf.pad(tensor, room)))
+        whole[-1].set_shape([None, *tensor.shape[1:]])
+    return whole, first

@@ -1,0 +1,48 @@
+"""What a task makes of its settings and of those of the data: one that it would not look at is refused.
+
+Whoever sets it means something by it. Imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from importlib import util
+
+from sftkeras.config import TASKS, DataConfig, TaskConfig, TrainConfig
+from sftkeras.errors import SFTError
+
+
+def check_task(config: TrainConfig) -> None:
+    """Looks at the settings of the task, and at those of the data that it decides on.
+
+    Raises:
+        SFTError: SFT412 for one without effect, SFT290 without second texts where it needs them, SFT107 if a package is
+            missing.
+    """
+    task, facts = config.task, TASKS[config.task.kind]
+    looked_at = {"kind", *task.looked_at}
+    for name in (setting.name for setting in fields(TaskConfig)):
+        if name not in looked_at and getattr(task, name) != getattr(TaskConfig(), name):
+            raise SFTError("SFT412", setting=f"--task.{name}", answers=task.answers)
+    refused = [*facts.refuses]
+    if task.label_kind == "spans":
+        refused.append("weight")
+    if task.label_kind == "none":
+        refused += ["label", "label_names"]
+    for name in refused:
+        if getattr(config.data, name) != getattr(DataConfig(), name):
+            raise SFTError("SFT412", setting=f"--data.{name}", answers=facts.answers)
+    if facts.needs_pair and config.data.pair is None:
+        raise SFTError("SFT290", kind=task.kind)
+    if task.chinese_words:
+        check_installed("jieba", "chinese")
+
+
+def check_installed(package: str, extra: str) -> None:
+    """Makes sure that a package is there which `sftkeras[extra]` installs.
+
+    Raises:
+        SFTError: SFT107.
+    """
+    if util.find_spec(package) is None:
+        raise SFTError("SFT107", package=package, install=f"'sftkeras[{extra}]'")

@@ -1,0 +1,40 @@
+"""After training: what a task chooses by the validation part, such as a threshold. A function of the best weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from sftkeras import runtime
+from sftkeras.data import LabelledData
+from sftkeras.runs import Run
+from sftkeras.tasks import Task, TextModel
+
+
+def tune(run: Run, task: Task, data: LabelledData, *, batch_size: int) -> None:
+    """Lets the task choose how it answers, if it has a choice left, and keeps what it chose in the run.
+
+    Args:
+        run: has the best weights; the model is built again in float32, as it will be exported.
+        task: what was trained.
+        data: its "validation" part is answered.
+        batch_size: texts answered at once.
+    """
+    rows = data.splits["validation"]
+    labels = data.examples.labels[rows]
+    if not (hasattr(task, "to_be_tuned") and task.to_be_tuned(labels)):
+        return
+    runtime.full_precision()
+    text_model = run.restore_model()
+    parts = [_answer(text_model, data, rows[begin : begin + batch_size]) for begin in range(0, len(rows), batch_size)]
+    answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    run.keep_task(text_model.task.tuned(answers, labels))  # type: ignore[attr-defined]
+
+
+def _answer(text_model: TextModel, data: LabelledData, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The named answers to some rows, computed on the CPU, as the export is proved there."""
+    texts, pairs = data.examples.texts(rows), data.examples.pairs(rows)
+    with tf.device("CPU:0"):
+        second = None if pairs is None else tf.constant(pairs, tf.string)
+        answers = text_model(tf.constant(texts, tf.string), second)
+    return {name: tensor.numpy() for name, tensor in answers.items()}

@@ -1,0 +1,23 @@
+"""A training on two devices that is stopped and gone on with ends with the same bits as one that was not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+def test_two_devices_resume_to_the_same_bits(tmp_path: Path) -> None:
+    program = Path(__file__).with_name("resume_run.py")
+    here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}  # the code that is tested, not one installed
+    done = subprocess.run(
+        [sys.executable, program, tmp_path], capture_output=True, text=True, check=False, timeout=300, env=here
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    whole, resumed = (np.load(tmp_path / f"{name}.npz") for name in ("whole", "resumed"))
+    assert len(whole["losses"]) == 8
+    for name in whole.files:
+        np.testing.assert_array_equal(resumed[name], whole[name], err_msg=name)
