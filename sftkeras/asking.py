@@ -19,7 +19,8 @@ from sftkeras.config import PredictConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.fresh_process import Answers, FreshProcess
-from sftkeras.exporting.spans import has_spans, widened
+from sftkeras.exporting.masks import PROBABILITY, TOKEN, has_masks, near_ties
+from sftkeras.exporting.spans import widened, width_of
 from sftkeras.exporting.versions import find_version
 
 if TYPE_CHECKING:
@@ -173,9 +174,11 @@ class Parity:
     def compare(self, texts: Sequence[str], pairs: Sequence[str] | None, answers: Answers) -> None:
         """Compares the server's answers to some texts."""
         expected = self._process.answer(texts, pairs, batch_size=self._batch_size)
-        if has_spans(expected) and has_spans(answers):  # the texts that went together decide how wide rows are
-            width = max(expected["start"].shape[1], answers["start"].shape[1])
-            expected, answers = widened(expected, width), widened(answers, width)
+        # The texts that went together decide how wide rows of spans or masks are.
+        width = max(width_of(expected), width_of(answers))
+        expected, answers = widened(expected, width), widened(answers, width)
+        if has_masks(expected) and has_masks(answers) and expected[TOKEN].shape == answers[TOKEN].shape:
+            answers[TOKEN] = np.where(near_ties(expected[PROBABILITY], _TOLERANCE), expected[TOKEN], answers[TOKEN])
         self._texts += len(texts)
         for name, array in expected.items():
             difference = _difference(array, answers.get(name))

@@ -77,7 +77,12 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> 
     """The labelled rows: of the file that is given, read as the training data was, or of the run's own parts."""
     from sftkeras.data import load_data, load_file, show_findings
 
-    task = TaskConfig(kind=contract["task"]["kind"], multi_label=contract["task"].get("multi_label", False))
+    learned = contract["task"]
+    task = TaskConfig(
+        kind=learned["kind"],
+        multi_label=learned.get("multi_label", False),
+        loss=learned.get("loss", TaskConfig.loss),
+    )
     with progress_bar() as progress:
         if config.data is not None:
             columns = {name: value for name in ("text", "pair", "label") if (value := getattr(config, name))}
@@ -90,7 +95,7 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> 
             data = load_data(trained.data, task.label_kind, trained.seed, progress)
         else:
             raise SFTError("SFT104", flag="--data", remedy="Give labelled texts, or a run folder as --model.")
-    show_findings(data.findings)
+    show_findings(data.findings, labelled=task.label_kind != "none")
     return data
 
 

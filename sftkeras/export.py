@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sftkeras import commands, runtime
-from sftkeras.config import ExportCommandConfig, TrainConfig
+from sftkeras.config import TASKS, ExportCommandConfig, TrainConfig
 from sftkeras.console import program, say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import Origin
@@ -17,7 +17,7 @@ from sftkeras.exporting.versions import check_writable
 from sftkeras.runs import Run
 
 if TYPE_CHECKING:
-    from sftkeras.exporting.export import ExportedVersion
+    from sftkeras.exporting.exported import ExportedVersion
 
 
 def main(config: ExportCommandConfig) -> None:
@@ -38,6 +38,8 @@ def main(config: ExportCommandConfig) -> None:
         origin = Origin.read(run.origin_file) if run.origin_file.exists() else Origin.of(settings)
         version = export(run.restore_model(), folder, origin=origin, process=process, server=server, flag="--folder")
         run.note_export(version.path)
+        if TASKS[settings.task.kind].gives_backbone:
+            run.write_encoder()
     describe(version)
 
 

@@ -5,7 +5,8 @@ Imports no TensorFlow: the answers come from a fresh process.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,10 +16,14 @@ from sftkeras.config import TASKS, ReportConfig
 from sftkeras.console import progress_bar
 from sftkeras.data import LabelledData
 from sftkeras.evaluation import KINDS, Baselines, kind_of
-from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.evaluation.baselines import Baseline
+from sftkeras.exporting.fresh_process import Answers, FreshProcess
 
 _MOST_CURVES = 20  # labels drawn in TensorBoard
 _SAMPLES = 20
+
+Ask = Callable[[Sequence[str], Sequence[str] | None, Sequence[str], Callable[[int], object]], Answers]
+"""(texts, second texts, wanted outputs, progress) → named answers, one row a text."""
 
 
 def judge(process: FreshProcess, data: LabelledData, task: dict[str, Any], *, batch_size: int) -> Any:
@@ -30,20 +35,49 @@ def judge(process: FreshProcess, data: LabelledData, task: dict[str, Any], *, ba
         task: the task's settings, as the version's contract has them.
         batch_size: texts answered at once.
     """
+    takes_pairs = "pair" in process.signatures["serving_default"]["inputs"]
+
+    def ask(
+        texts: Sequence[str],
+        pairs: Sequence[str] | None,
+        outputs: Sequence[str],
+        progress: Callable[[int], object],
+    ) -> Answers:
+        second = pairs if takes_pairs else None
+        return process.answer(texts, second, batch_size=batch_size, outputs=outputs, progress=progress)
+
+    return judge_answers(ask, data, task)
+
+
+def judge_answers(ask: Ask, data: LabelledData, task: dict[str, Any], *, doing: str = "Judging") -> Any:
+    """Lets `ask` answer the test rows of `data`; `doing` is what is said meanwhile."""
     rows = data.splits["test"]
     examples = data.examples
     texts, pairs = examples.texts(rows), examples.pairs(rows)
     kind = KINDS[TASKS[task["kind"]].judged_as or data.label_kind]
     with progress_bar() as display:
-        bar = display.add_task("Judging", total=len(texts), note=f"{len(texts):,} texts")
+        bar = display.add_task(doing, total=len(texts) * (1 + kind.texts_apart), note=f"{len(texts):,} texts")
         advance = partial(display.advance, bar)
-        answers = process.answer(texts, pairs, batch_size=batch_size, outputs=kind.outputs, progress=advance)
+        answers = ask(texts, pairs, kind.outputs, advance)
+        if kind.texts_apart and pairs is not None:
+            second = ask(pairs, None, kind.outputs, advance)
+            answers = {name: np.stack([array, second[name]], axis=1) for name, array in answers.items()}
     facts = {"texts": texts, "pairs": pairs, "places": examples.places(rows)}
     return kind.judged(facts, examples.labels[rows], answers, task, data.label_names)
 
 
-def baselines_for(judged: Any, data: LabelledData, options: ReportConfig, seed: int) -> Baselines:
-    """Fits the baselines on the training rows of `data`, if the options ask for them and there are training rows."""
+def judge_untuned(ask: Ask, data: LabelledData, task: dict[str, Any]) -> Baseline:
+    """What the pretrained encoder answers, by `ask`, before it learns anything."""
+    began = time.perf_counter()
+    judged = judge_answers(ask, data, task, doing="Judging the untuned encoder")
+    return Baseline("untuned", "the untuned encoder", judged, 0, time.perf_counter() - began)
+
+
+def baselines_for(judged: Any, data: LabelledData, options: ReportConfig, seed: int, *further: Baseline) -> Baselines:
+    """Fits the baselines on the training rows of `data`, if the options ask for them and there are training rows.
+
+    `further` ones, which are known already, come after them.
+    """
     rows = data.splits["train"]
     if not options.baselines or not len(rows):
         return Baselines()
@@ -51,7 +85,8 @@ def baselines_for(judged: Any, data: LabelledData, options: ReportConfig, seed: 
     def read(positions: np.ndarray) -> tuple[Sequence[str], Sequence[str] | None]:
         return data.examples.texts(rows[positions]), data.examples.pairs(rows[positions])
 
-    return kind_of(judged).baselines(read, data.examples.labels[rows], judged, seed)
+    found = kind_of(judged).baselines(read, data.examples.labels[rows], judged, seed)
+    return Baselines((*found.fitted, *further), found.left_out)
 
 
 def curves(judged: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -20,16 +20,17 @@ from rich.text import Text
 
 from sftkeras import commands
 from sftkeras.asking import Model, asked_model
-from sftkeras.cache import write_aside, write_errors
 from sftkeras.config import DataConfig, PredictConfig
 from sftkeras.console import progress_bar
 from sftkeras.data.unlabelled import Texts, has_columns, read_texts
 from sftkeras.errors import SFTError
 from sftkeras.exporting.answers import records
+from sftkeras.files import write_aside, write_errors
 
 Record = dict[str, Any]
 
 _BAR = 20  # characters
+_NUMBERS = 4  # of a vector that are shown
 
 
 def main(config: PredictConfig) -> None:
@@ -67,7 +68,7 @@ def _check_output(path: Path) -> None:
 
 def _columns(config: PredictConfig, model: Model) -> DataConfig:
     """The file is read as the training data was, as far as that is known, but for the columns that are named."""
-    kept = ("text", "pair", "delimiter", "quoted", "encoding")
+    kept = ("text", "pair", "mark", "delimiter", "quoted", "encoding")
     known = {name: model.data[name] for name in kept if name in model.data}
     named = {name: value for name in ("text", "pair") if (value := getattr(config, name))}
     data = DataConfig(**known | named)
@@ -129,6 +130,12 @@ def _show(answers: Iterator[Record], console: Console) -> None:
         if "entities" in answer:
             console.print(_marked(answer), soft_wrap=True)
             continue
+        if "no_answer" in answer:
+            console.print(_answered(answer), soft_wrap=True)
+            continue
+        if "masks" in answer:
+            console.print(_filled(answer), soft_wrap=True)
+            continue
         line = _verdict(answer)
         line.append("  " + " | ".join(_printable(answer[name]) for name in ("text", "pair") if name in answer))
         console.print(line, overflow="ellipsis", no_wrap=True)
@@ -145,9 +152,36 @@ def _marked(answer: Record) -> Text:
     return line.append(_printable(answer["text"][place:]))
 
 
+def _answered(answer: Record) -> Text:
+    """The question, its answer, and the context with the answer marked."""
+    context, start, end = answer["pair"], max(answer["start"], 0), max(answer["end"], 0)
+    shown = _printable(answer["answer"]) or "no answer"
+    return Text.assemble(
+        (f"{_printable(answer['text'])}  ", "dim"),
+        (shown, "bold"),
+        (f" {answer['score']:.2f}  ", "green"),
+        _printable(context[:start]),
+        (_printable(context[start:end]), "bold underline"),
+        _printable(context[end:]),
+    )
+
+
+def _filled(answer: Record) -> Text:
+    """What may stand at each mask of the text; for a text without any, how well the model knows it."""
+    if "perplexity" in answer:
+        line = Text(f"perplexity {answer['perplexity']:,.1f}", style="bold")
+    else:
+        guesses = ([f"{_printable(it['token'])} {it['probability']:.2f}" for it in mask] for mask in answer["masks"])
+        line = Text(" | ").join(Text.assemble((mask[0], "bold"), "  " + "  ".join(mask[1:])) for mask in guesses)
+    return line.append("  " + _printable(answer["text"]))
+
+
 def _verdict(answer: Record) -> Text:
     if "value" in answer:
         return Text(f"{answer['value']:>12,.6g}", style="bold")
+    if "vector" in answer:
+        first = " ".join(f"{number:.4f}" for number in answer["vector"][:_NUMBERS])
+        return Text(f"{first} … ({len(answer['vector']):,} numbers)", style="bold")
     probabilities: dict[str, float] = answer["probabilities"]
     width = max(map(len, probabilities))
     if "label" in answer:

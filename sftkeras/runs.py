@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from sftkeras.cache import write_errors, write_text
+from sftkeras.cache import building
 from sftkeras.config import TrainConfig, plain
 from sftkeras.errors import SFTError
+from sftkeras.files import write_errors, write_text
 
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
-    from sftkeras.tasks import TextModel
-    from sftkeras.tasks import Pooling
+    from sftkeras.tasks import Pooling, Task, TextModel
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,11 @@ class Run:
         return self.folder / "backbone"
 
     @property
+    def encoder(self) -> Path:
+        """The encoder as a Hugging Face folder, of a run whose encoder is for other tasks."""
+        return self.folder / "encoder"
+
+    @property
     def states(self) -> Path:
         """What an interrupted run goes on from."""
         return self.folder / "state"
@@ -70,6 +75,11 @@ class Run:
     def identity_file(self) -> Path:
         """What the run may not change before its end; only an unfinished run has it."""
         return self.states / "identity.json"
+
+    @property
+    def export_note(self) -> Path:
+        """Which version is about to be published; only an unfinished run has it."""
+        return self.states / "export.json"
 
     @property
     def best_weights(self) -> Path:
@@ -202,7 +212,9 @@ class Run:
                 raise SFTError("SFT109", path=run.folder, problem=f"{needed.relative_to(run.folder)} is missing")
         return run
 
-    def keep_model(self, text_model: TextModel, backbone: Backbone, pooling: str) -> None:
+    def keep_model(
+        self, text_model: TextModel, backbone: Backbone, pooling: str, extra_tokens: Sequence[str] = ()
+    ) -> None:
         """Writes all that `restore_model` needs, but for the weights."""
         for name, path in backbone.files.items():
             copy = self.backbone / name
@@ -216,7 +228,13 @@ class Run:
             "pooling": pooling,
             "backbone": backbone.kind,
             "has_pooler": backbone.has_pooler,
+            "extra_tokens": list(extra_tokens),
         }
+        write_text(self.model_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+
+    def keep_task(self, task: Task) -> None:
+        """Writes what a task has become since `keep_model`."""
+        settings = json.loads(self.model_file.read_text(encoding="utf-8")) | {"task": task.settings()}
         write_text(self.model_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
     def note_export(self, version: Path) -> None:
@@ -247,8 +265,27 @@ class Run:
 
         A pooler that the run did not train is not in the run, so `has_pooler` is false then. Raises as `restore_model`.
         """
-        _, backbone, pooling = self._restore()
-        return replace(backbone, has_pooler=backbone.has_pooler and pooling == "cls"), pooling
+        text_model, backbone, pooling = self._restore()
+        trained = {id(variable) for variable in text_model.network.variables}
+        pooler = getattr(backbone.encoder, "pooled_dense", None)  # what a TF-Hub module does, it does itself
+        is_kept = pooling == "cls" and (pooler is None or id(pooler.kernel) in trained)
+        return replace(backbone, has_pooler=backbone.has_pooler and is_kept), pooling
+
+    def write_encoder(self) -> None:
+        """Writes the encoder with its best weights, and the head if it is a masked-LM head, as a Hugging Face folder.
+
+        The folder is a handle for other runs, and lands whole or not at all. Raises as `restore_model`.
+        """
+        from sftkeras.backbones.hugging_face import write_folder
+        from sftkeras.tasks.vocabulary_head import VocabularyHead
+        from sftkeras.text import ModulePreprocessor
+
+        text_model, backbone, _ = self._restore()
+        head, tokenizer = VocabularyHead.of(text_model.network), backbone.tokenizer
+        assert tokenizer is not None
+        assert not isinstance(tokenizer, ModulePreprocessor)  # which such tasks refuse
+        with write_errors(self.encoder, "--runs"), building(self.encoder) as unfinished:
+            write_folder(unfinished, backbone.encoder, tokenizer, has_pooler=False, head=head)
 
     def _restore(self) -> tuple[TextModel, Backbone, Pooling]:
         from sftkeras.backbones import load_backbone
@@ -257,7 +294,12 @@ class Run:
 
         with _reading(self.model_file):
             settings = json.loads(self.model_file.read_text(encoding="utf-8"))
-        backbone = load_backbone(self.backbone, max_length=settings["max_length"], without_weights=settings["backbone"])
+        backbone = load_backbone(
+            self.backbone,
+            max_length=settings["max_length"],
+            without_weights=settings["backbone"],
+            extra_tokens=settings.get("extra_tokens", ()),
+        )
         backbone = replace(backbone, has_pooler=settings["has_pooler"])  # its weights, which would tell, are not here
         task = restore_task(settings["task"])
         network = attach_head(backbone, task, settings["pooling"])

@@ -131,6 +131,16 @@ def length_multiple() -> int:
     return 8 if tf.config.list_physical_devices("GPU") else 1
 
 
+def precision_notes() -> list[str]:
+    """What the user should know of the precision that was set, on this machine."""
+    import keras
+    import tensorflow as tf
+
+    if keras.config.dtype_policy().name != "mixed_float16" or tf.config.list_physical_devices("GPU"):
+        return []
+    return ["mixed_float16 is made for GPUs: on a CPU it is slower than float32, and no more exact"]
+
+
 def full_precision() -> None:
     """Makes layers built from here on compute in float32: exports are float32 whatever the training's precision."""
     import keras

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftkeras import commands
-from sftkeras.config import TASKS, TaskConfig, TrainConfig, plain
+from sftkeras.config import TASKS, TrainConfig, added_tokens, plain, with_task_columns
 from sftkeras.console import be_quiet, log_to, outputs, program, progress_bar, say
 from sftkeras.data import quick_check
 from sftkeras.errors import Preempted, SFTError
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from sftkeras.backbones.fetching import BackboneFolders
     from sftkeras.data import LabelledData
     from sftkeras.evaluation import RunFacts
-    from sftkeras.exporting.export import ExportedVersion
+    from sftkeras.evaluation.baselines import Baseline
+    from sftkeras.exporting.exported import ExportedVersion
     from sftkeras.exporting.fresh_process import FreshProcess
     from sftkeras.training.fit import Fitted
     from sftkeras.training.setup import Setup
@@ -38,12 +39,14 @@ class Trained:
     fitted: Fitted
     run: Run
     seconds: Seconds
+    untuned: Baseline | None = None
 
 
 def main(config: TrainConfig) -> None:
     """Trains, exports and judges a model; with `dry_run`, says what that would take."""
     from sftkeras.training.workers import cluster
 
+    config = with_task_columns(config)
     cluster.enter(config.training.strategy)
     check_settings(config)
     if not cluster.is_chief():
@@ -77,11 +80,12 @@ def train_and_export(config: TrainConfig) -> None:
         else:
             run.create(config, identity)
         with run.naming_full_disk(), log_to(run.log_file):
+            untuned = judge_untuned(config, data, setup)
             fitted = train(config, data, setup, run, seconds)
             if fitted.interrupted:
                 say_how_to_go_on(run)
                 raise Preempted
-            report = export_and_judge(Trained(config, data, setup, fitted, run, seconds))
+            report = export_and_judge(Trained(config, data, setup, fitted, run, seconds, untuned))
             run.finish()
             say_what_next(run, report)
         cluster.release()
@@ -110,36 +114,21 @@ def check_settings(config: TrainConfig) -> None:
     """Finds what is wrong before anything heavy is imported or made."""
     from sftkeras.exporting.op_gate import known_release
     from sftkeras.exporting.versions import check_writable
+    from sftkeras.training.encoder_needs import check_tokens
+    from sftkeras.training.task_settings import check_task
     from sftkeras.training.workers.cluster import is_chief
 
     if not config.backbone.handle:
         raise SFTError("SFT104", flag="--backbone.handle", remedy="Say where the pretrained weights are.")
-    check_task(config.task)
-    if config.data.weight and config.task.label_kind == "spans":
-        raise SFTError("SFT412", setting="--data.weight", answers=TASKS[config.task.kind].answers)
+    check_task(config)
     check_layers(config)
+    check_tokens(config)
     check_trackers(config.training.trackers)
     if config.export.server:
         known_release(config.export.server)
     quick_check(config.data, config.task.label_kind)
     if is_chief():  # the one that exports; two that try the folder at once get in each other's way
         check_writable(Path(config.export.folder).expanduser() / config.name, "--export.folder")
-
-
-def check_task(task: TaskConfig) -> None:
-    """Refuses a setting that the task would not look at: whoever sets it means something by it.
-
-    Raises:
-        SFTError: SFT412.
-    """
-    facts = TASKS[task.kind]
-    one_label = task.label_kind == "class"
-    looked_at = {"kind", *facts.settings} - ({"threshold"} if one_label else set())
-    for name in (setting.name for setting in fields(TaskConfig)):
-        if name not in looked_at and getattr(task, name) != getattr(TaskConfig(), name):
-            raise SFTError(
-                "SFT412", setting=f"--task.{name}", answers="one label a text" if one_label else facts.answers
-            )
 
 
 def check_layers(config: TrainConfig) -> None:
@@ -160,11 +149,10 @@ def check_trackers(trackers: Sequence[str]) -> None:
     Raises:
         SFTError: SFT107.
     """
-    from importlib.util import find_spec
+    from sftkeras.training.task_settings import check_installed
 
     for tracker in trackers:
-        if find_spec(tracker) is None:
-            raise SFTError("SFT107", package=tracker, install=f"'sftkeras[{tracker}]'")
+        check_installed(tracker, tracker)
 
 
 def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, LabelledData]:
@@ -173,15 +161,15 @@ def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, Labell
     from sftkeras.data import DataError, describe, load_data, show_findings
 
     began = time.perf_counter()
-    backbone = config.backbone
+    backbone, labelled = config.backbone, config.task.label_kind != "none"
     folders = fetch_backbone(backbone.handle, backbone.preprocessor, max_length=backbone.max_length)
     try:
         with progress_bar() as progress:
             data = load_data(config.data, config.task.label_kind, config.seed, progress)
     except DataError as error:
-        show_findings(error.findings)
+        show_findings(error.findings, labelled=labelled)
         raise
-    show_findings(data.findings)
+    show_findings(data.findings, labelled=labelled)
     say(describe(data))
     seconds["data"] = time.perf_counter() - began
     return folders, data
@@ -201,16 +189,33 @@ def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders, s
     return setup
 
 
+def judge_untuned(config: TrainConfig, data: LabelledData, setup: Setup) -> Baseline | None:
+    """What the encoder answers before it learns, where a task can be asked so; a baseline of the report."""
+    if not (TASKS[config.task.kind].answers_untuned and config.report.baselines):
+        return None
+    from sftkeras.exporting.in_memory import asker
+    from sftkeras.judging import judge_untuned as judge
+    from sftkeras.tasks.vocabulary_head import VocabularyHead
+
+    head = VocabularyHead.of(setup.text_model.network)
+    if head and not head.pretrained:
+        return None
+    ask = asker(setup.text_model, config.training.batch_size)
+    return judge(ask, data, setup.text_model.task.settings())
+
+
 def train(config: TrainConfig, data: LabelledData, setup: Setup, run: Run, seconds: Seconds) -> Fitted:
     """Fits the model and leaves all that is needed to build it again in the run."""
     from sftkeras.exporting.contract import Origin
     from sftkeras.training.fit import fit
+    from sftkeras.training.tuning import tune
 
-    run.keep_model(setup.text_model, setup.backbone, config.backbone.pooling)
+    run.keep_model(setup.text_model, setup.backbone, config.backbone.pooling, added_tokens(config))
     Origin.of(config, data.fingerprint, row_counts(data)).write(run.origin_file)
     fitted = fit(setup.model, setup.train, setup.validation, config, run)
     seconds["train"] = fitted.seconds
     if not fitted.interrupted:
+        tune(run, setup.text_model.task, data, batch_size=config.training.batch_size)
         say(f"Best epoch: {fitted.best_epoch}. {fitted.examples_per_second:,.0f} examples/s.")
     return fitted
 
@@ -253,6 +258,8 @@ def export(trained: Trained, process: FreshProcess) -> ExportedVersion:
 
     config, data, run = trained.config, trained.data, trained.run
     runtime.full_precision()
+    if TASKS[config.task.kind].gives_backbone:
+        run.write_encoder()
     samples = data.splits["test"][:8]
     version = publish(
         run.restore_model(),
@@ -262,6 +269,7 @@ def export(trained: Trained, process: FreshProcess) -> ExportedVersion:
         sample_pairs=data.examples.pairs(samples),
         process=process,
         server=config.export.server,
+        note=run.export_note,
     )
     run.note_export(version.path)
     return version
@@ -270,16 +278,17 @@ def export(trained: Trained, process: FreshProcess) -> ExportedVersion:
 def judge_version(trained: Trained, version: ExportedVersion, process: FreshProcess) -> dict[str, Any]:
     """Writes the report of the exported version, and its figures into TensorBoard and the version's contract."""
     from sftkeras.evaluation import print_summary, write_report
-    from sftkeras.exporting.contract import update_contract
+    from sftkeras.exporting.contract import read_contract, update_contract
     from sftkeras.judging import baselines_for, curves, judge, samples
     from sftkeras.training.watching.tensorboard import write_answers
 
     config, data, run = trained.config, trained.data, trained.run
     began = time.perf_counter()
-    task = trained.setup.text_model.task.settings()
+    task = read_contract(version.path)["task"]
     judged = judge(process, data, task, batch_size=config.training.batch_size)
     trained.seconds["judge"] = time.perf_counter() - began
-    baselines = baselines_for(judged, data, config.report, config.seed)
+    known = (trained.untuned,) if trained.untuned else ()
+    baselines = baselines_for(judged, data, config.report, config.seed, *known)
     facts = facts_of(trained, version, process.examples_per_second)
     report = write_report(run.folder, judged, facts, baselines, config.report)
     update_contract(version.path, metrics=report["metrics"])
@@ -344,7 +353,8 @@ def rehearse(config: TrainConfig) -> None:
 def say_what_next(run: Run, report: dict[str, Any]) -> None:
     """Ends with the paths and the commands that follow."""
     version = Path(report["export"]["path"])
-    model, python = shlex.quote(str(version.parent)), program("python")
+    model, python, encoder = shlex.quote(str(version.parent)), program("python"), shlex.quote(str(run.encoder))
+    further = [f"  {python} -m sftkeras.train --backbone.handle {encoder} --data.train FILE"]
     say(
         "",
         f"Exported model  {version}",
@@ -353,6 +363,7 @@ def say_what_next(run: Run, report: dict[str, Any]) -> None:
         "What to type next:",
         f'  {python} -m sftkeras.predict --model {model} "a text of yours"',
         f"  {python} -m sftkeras.evaluate --model {model} --data FILE",
+        *(further if run.encoder.exists() else ()),
         f"  {program('tensorboard')} --logdir {shlex.quote(str(run.tensorboard))}",
     )
 

@@ -10,13 +10,21 @@ import numpy as np
 
 from sftkeras.config import LabelKind
 from sftkeras.evaluation import entity_pictures, pictures
+from sftkeras.evaluation.answer_baselines import fit_answer_baselines
+from sftkeras.evaluation.answer_mistakes import worst_answer_mistakes
+from sftkeras.evaluation.answers import answer_tally, read_answers, score_answers
 from sftkeras.evaluation.baselines import Baselines, fit_baselines
 from sftkeras.evaluation.entities import entity_tally, read_entities, score_entities
 from sftkeras.evaluation.entity_baselines import fit_entity_baselines
 from sftkeras.evaluation.entity_mistakes import worst_entity_mistakes
 from sftkeras.evaluation.judged import Judged
+from sftkeras.evaluation.masked_words import fit_mask_baselines, masks_tally, read_masks, score_masks, worst_guesses
 from sftkeras.evaluation.metrics import Scores, Tally, confusion_counts, score, tally
 from sftkeras.evaluation.mistakes import worst_mistakes
+from sftkeras.evaluation.similarity import judge_vectors, score_similarity, similarity_tally
+from sftkeras.evaluation.similarity_baselines import fit_similarity_baselines
+from sftkeras.evaluation.similarity_mistakes import worst_matches, worst_scores
+from sftkeras.evaluation.similarity_pictures import match_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,6 +48,7 @@ class Kind:
         mistakes: (judged, how many) → what to look at first.
         figures: (judged, report) → pictures by name.
         baselines: (read_texts, training truth, judged, seed) → simple models on the same rows.
+        texts_apart: whether both texts of a row are answered by themselves: answers are then [rows, 2, …].
     """
 
     task: str
@@ -51,6 +60,7 @@ class Kind:
     mistakes: Callable[[Any, int], list[dict[str, Any]]]
     figures: Callable[[Any, Report], Figures]
     baselines: Callable[..., Baselines]
+    texts_apart: bool = False
 
 
 def kind_of(judged: Any) -> Kind:
@@ -85,7 +95,29 @@ def _entities(
     return read_entities(rows, truth, answers, names)
 
 
+def _vectors(
+    rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray], task: dict[str, Any], names: tuple[str, ...]
+) -> Any:
+    return judge_vectors(rows, truth, answers["vector"], task)
+
+
+def _masks(
+    rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray], task: dict[str, Any], names: tuple[str, ...]
+) -> Any:
+    return read_masks(rows, answers, task)
+
+
+def _spans_of_contexts(
+    rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray], task: dict[str, Any], names: tuple[str, ...]
+) -> Any:
+    return read_answers(rows, truth, answers)
+
+
 # ---- figures
+
+
+def _no_figures(judged: Any, report: Report) -> Figures:
+    return {}
 
 
 def _class_figures(judged: Judged, report: Report) -> Figures:
@@ -108,8 +140,16 @@ def _precision_recall(judged: Judged) -> Figure:
     return pictures.precision_recall_figure(judged.truth, judged.answers, judged.label_names)
 
 
-def _number_figures(judged: Judged, report: Report) -> Figures:
+def _number_figures(judged: Any, report: Report) -> Figures:
     return {"residuals": pictures.residual_figure(judged.truth, judged.answers)}
+
+
+def _match_figures(judged: Any, report: Report) -> Figures:
+    return {"matches": match_figure(judged)}
+
+
+def _answer_figures(judged: Any, report: Report) -> Figures:
+    return {"reliability": pictures.reliability_figure(report["calibration"])}
 
 
 def _entity_figures(judged: Any, report: Report) -> Figures:
@@ -131,6 +171,15 @@ _OF_PROBABILITIES: dict[str, Any] = {
     "mistakes": worst_mistakes,
     "baselines": fit_baselines,
 }
+_OF_VECTORS: dict[str, Any] = {
+    "task": "similarity",
+    "outputs": ("vector",),
+    "judged": _vectors,
+    "score": score_similarity,
+    "tally": similarity_tally,
+    "baselines": fit_similarity_baselines,
+    "texts_apart": True,
+}
 
 KINDS: dict[str, Kind] = {
     "class": Kind(**_OF_PROBABILITIES, headline="accuracy", judged=_probabilities("class"), figures=_class_figures),
@@ -151,4 +200,29 @@ KINDS: dict[str, Kind] = {
         _entity_figures,
         fit_entity_baselines,
     ),
+    "answers": Kind(
+        "span_qa",
+        "answer_f1",
+        ("answer", "score", "start", "end"),
+        _spans_of_contexts,
+        score_answers,
+        answer_tally,
+        worst_answer_mistakes,
+        _answer_figures,
+        fit_answer_baselines,
+    ),
+    "masked_words": Kind(
+        "masked_lm",
+        "perplexity",
+        ("token", "probability", "hidden", "loss"),
+        _masks,
+        score_masks,
+        masks_tally,
+        worst_guesses,
+        _no_figures,
+        fit_mask_baselines,
+    ),
+    # Vectors learned from pairs alone, and from pairs with numbers: what `judged` gives says which.
+    "similarity": Kind(**_OF_VECTORS, headline="recall_at_1", mistakes=worst_matches, figures=_match_figures),
+    "similarity_scores": Kind(**_OF_VECTORS, headline="spearman", mistakes=worst_scores, figures=_number_figures),
 }

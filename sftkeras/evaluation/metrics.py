@@ -7,7 +7,7 @@ its confidence interval (the sums of resampled rows, see bootstrap.py).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -61,12 +61,27 @@ METRICS: dict[str, Metric] = {
     "boundary_f1": Metric("Boundary F1", "F1 if the characters must be right, whatever the label (SemEval 2013)"),
     "label_f1": Metric("Label F1", "F1 if the label must be right and the characters overlap (SemEval 2013)"),
     "entity_ece": Metric("Calibration error", "how far scores are from the share that is right (ECE)", True, False),
+    "exact_match": Metric("Exact match", "share of questions whose answer is a true one, but for case and articles"),
+    "answer_f1": Metric("Answer F1", "words that answer and truth share, averaged over questions"),
+    "has_answer_exact": Metric("Exact match, answerable", "exact match where the context has an answer"),
+    "has_answer_f1": Metric("Answer F1, answerable", "answer F1 where the context has an answer"),
+    "no_answer_accuracy": Metric("No answer found out", "share of questions without an answer that got none"),
+    "answer_ece": Metric("Calibration error", "how far scores are from the share that is right (ECE)", True, False),
+    "perplexity": Metric(
+        "Perplexity", "between how many tokens the model wavers at a hidden one, on geometric average", False, False
+    ),
+    "masked_accuracy": Metric("Hidden tokens found", "share of hidden tokens that were held likeliest"),
+    "masked_accuracy_5": Metric("Found in five guesses", "share of hidden tokens among the five likeliest"),
     "mae": Metric("Mean absolute error", "how far an answer is off on average", False, False),
     "rmse": Metric("Root mean squared error", "as the mean absolute error, large errors weigh more", False, False),
     "median_absolute_error": Metric("Median absolute error", "half of all answers are nearer than this", False, False),
     "r2": Metric("R²", "share of the truth's variance that the answers explain", False),
     "pearson": Metric("Pearson correlation", "linear agreement of answers and truth", False),
     "spearman": Metric("Spearman correlation", "agreement of the order of answers and truth", False),
+    "recall_at_1": Metric("Recall@1", "share of texts whose partner is nearer than any other second text"),
+    "recall_at_5": Metric("Recall@5", "share of texts whose partner is among the five nearest"),
+    "recall_at_10": Metric("Recall@10", "share of texts whose partner is among the ten nearest"),
+    "mrr": Metric("Mean reciprocal rank", "one over the partner's rank, averaged over texts", False),
 }
 
 
@@ -85,13 +100,16 @@ class Scores:
     """All figures of one model on one set of rows.
 
     `metrics` holds the keys of `METRICS` that apply; None where a figure is not defined on these rows. `per_class` is
-    keyed by label name. `confusion` and `calibration` are None for numbers.
+    keyed by label name. `confusion` and `calibration` are None for numbers. `breakdowns` has the figures of groups of
+    rows, or of what is in them, by what tells the groups apart: each has a `group`, its name, `support`, how many it
+    has, and `metrics`.
     """
 
     metrics: dict[str, float | None]
     per_class: dict[str, dict[str, Any]]
     confusion: dict[str, Any] | None
     calibration: dict[str, Any] | None
+    breakdowns: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def score(judged: Judged) -> Scores:

@@ -23,15 +23,16 @@ def worst_mistakes(judged: Judged, limit: int) -> list[dict[str, Any]]:
     decision. Numbers: by the size of the error.
     """
     chosen = {"class": _class_mistakes, "classes": _classes_mistakes, "number": _number_mistakes}[judged.kind]
-    return [_where(judged, row) | facts for row, facts in chosen(judged, limit)]
+    return [row_facts(judged, row) | facts for row, facts in chosen(judged, limit)]
 
 
-def _where(judged: Judged, row: int) -> dict[str, Any]:
+def row_facts(judged: Any, row: int) -> dict[str, Any]:
+    """What a mistake says of its row, whatever is judged: text, pair and place."""
     file, line = judged.places[row]
     pair = judged.pairs[row] if judged.pairs is not None else None
     return {
-        "text": _cut(judged.texts[row]),
-        "pair": _cut(pair) if pair is not None else None,
+        "text": cut(judged.texts[row]),
+        "pair": cut(pair) if pair is not None else None,
         "file": file,
         "line": line,
     }
@@ -88,5 +89,6 @@ def _labels(judged: Judged, flags: np.ndarray) -> list[str]:
     return [judged.label_names[number] for number in np.flatnonzero(flags)]
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """A text as the report shows it."""
     return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"

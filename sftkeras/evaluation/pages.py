@@ -24,6 +24,8 @@ MOST_LABELS = 60  # of the table of labels
 MOST_CONFUSION_LABELS = 20
 MOST_PAIRS = 10  # of the table of confused pairs
 
+_NUMBERS = ("number", "similarity_scores")  # what is judged by the size of errors
+
 
 def html_page(report: dict[str, Any], pictures: dict[str, str]) -> str:
     """Returns `report.html`: one file that needs no other.
@@ -75,6 +77,7 @@ def _view(report: dict[str, Any]) -> dict[str, Any]:
     return {
         "report": report,
         "headline": report["headline"],
+        "numbers": _NUMBERS,
         "metrics": METRICS,
         "verdicts": wording.verdicts(report),
         "labels": list(labels) if len(labels) <= MOST_LABELS else wording.weakest(report, MOST_LABELS),

@@ -57,6 +57,7 @@ DESCRIPTIONS = {
         "What became of the entities",
         "Bars of the true entities of each label: right, wrong in some way, missed.",
     ),
+    "matches": ("Ranks", "Bars of the partners' ranks; the cosines of partners and of the nearest wrong texts."),
     "residuals": ("Errors", "Answers over truth, one dot for each text, and a histogram of the errors."),
 }
 
@@ -165,7 +166,7 @@ def learning_figure(history: Sequence[dict[str, Any]], step_losses: Sequence[flo
     if not history and not step_losses:
         return None
     metric = _metric_of(history)
-    figure, axes = _side_by_side_axes(9.6 if metric else 5.4, 3.3, 2 if metric else 1)
+    figure, axes = side_by_side_axes(9.6 if metric else 5.4, 3.3, 2 if metric else 1)
     epochs = [row.get("epoch", number + 1) for number, row in enumerate(history)]
     if step_losses:
         # A step stands where it is within its epoch; the epoch's own value stands at the epoch's end.
@@ -208,7 +209,7 @@ def comparison_figure(rows: Sequence[tuple[str, float, tuple[float, float] | Non
 
 def residual_figure(truth: np.ndarray, answers: np.ndarray) -> Figure:
     """Draws answers against truth, and the spread of the errors (`[rows]` float each)."""
-    figure, (cloud, spread) = _side_by_side_axes(9.6, 3.6, 2)
+    figure, (cloud, spread) = side_by_side_axes(9.6, 3.6, 2)
     rows = np.random.default_rng(0).permutation(len(truth))[: 4 * MOST_POINTS]
     ends = [float(min(truth.min(), answers.min())), float(max(truth.max(), answers.max()))]
     cloud.plot(ends, ends, color=MUTED, linestyle="--", linewidth=1)
@@ -299,11 +300,12 @@ def style() -> Iterator[None]:
 
 def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of so many inches with one field."""
-    figure, axes = _side_by_side_axes(width, height, 1)
+    figure, axes = side_by_side_axes(width, height, 1)
     return figure, axes[0]
 
 
-def _side_by_side_axes(width: float, height: float, count: int) -> tuple[Figure, list[Axes]]:
+def side_by_side_axes(width: float, height: float, count: int) -> tuple[Figure, list[Axes]]:
+    """A figure of so many inches with fields side by side."""
     from matplotlib.figure import Figure
 
     with style():

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sftkeras.cache import write_aside
 from sftkeras.config import ReportConfig
 from sftkeras.errors import SFTError
 from sftkeras.evaluation import pictures
@@ -22,12 +21,15 @@ from sftkeras.evaluation.bootstrap import interval, mcnemar, resample, share_int
 from sftkeras.evaluation.kinds import kind_of
 from sftkeras.evaluation.metrics import METRICS, Scores
 from sftkeras.evaluation.pages import html_page, markdown_page
+from sftkeras.files import write_aside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Raised when a key of report.json changes its meaning.
 FORMAT = 1
+
+_SHARES_OF_ROWS = ("accuracy", "subset_accuracy", "recall_at_1", "recall_at_5", "recall_at_10")
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ def make_report(judged: Any, run: RunFacts, baselines: Baselines, options: Repor
         "per_class": scores.per_class,
         "confusion": scores.confusion,
         "calibration": scores.calibration,
+        "breakdowns": scores.breakdowns,
         "baselines": {
             baseline.key: _comparison(baseline, judged, scores, headline, drawn[0], resampled)
             for baseline, resampled in zip(baselines.fitted, drawn[1:], strict=True)
@@ -159,7 +162,7 @@ def _intervals(scores: Scores, drawn: dict[str, np.ndarray], rows: int) -> dict[
     intervals: dict[str, Any] = {}
     for name, values in drawn.items():
         value = scores.metrics[name]
-        if name in ("accuracy", "subset_accuracy") and value is not None:
+        if name in _SHARES_OF_ROWS and value is not None:
             intervals[name] = share_interval(values, value, rows)
         else:
             intervals[name] = interval(values)

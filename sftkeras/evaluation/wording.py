@@ -76,7 +76,7 @@ def signed(ends: list[float] | None, metric: str) -> str:
 def sampled(baseline: dict[str, Any], report: dict[str, Any]) -> str:
     """What to add to the name of a baseline that learned from a part of the training texts; nothing for others."""
     rows = baseline["training_rows"]
-    return f" (from {rows:,} sampled texts)" if rows < report["examples"].get("train", 0) else ""
+    return f" (from {rows:,} sampled texts)" if 0 < rows < report["examples"].get("train", 0) else ""
 
 
 class Verdict(NamedTuple):
@@ -124,7 +124,7 @@ TIME_PARTS = {
     "input": ("Input", "waiting for batches"),
     "compute": ("Compute", "forward and backward pass, and the update"),
     "all_reduce": ("All-reduce", "adding up the gradients of all devices, once this one's own is there"),
-    "checkpoint": ("Checkpoint", "what saving states takes from the loop"),
+    "checkpoint": ("Checkpoint", "what saving states and the best weights takes from the loop"),
     "validation": ("Validation", "judging the validation texts after each epoch"),
     "other": ("Other", "logs, best weights, and whatever else is done between steps"),
 }

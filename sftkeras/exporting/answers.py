@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sftkeras.exporting.fresh_process import Answers
+from sftkeras.exporting.masks import HIDDEN, has_masks, masks_of, perplexity_of
 from sftkeras.exporting.spans import has_spans, spans_of
 
 
@@ -13,10 +14,12 @@ def records(answers: Answers) -> Iterator[dict[str, Any]]:
     """Yields each text's answer as JSON values.
 
     `probabilities` become {class: probability}; where several labels may hold, `labels` lists them. Spans become a list
-    of `entities`, each {label, score, start, end, text}.
+    of `entities`, each {label, score, start, end, text}. Masks become lists of {token, probability} in `masks`; for a
+    text without any, these are of the words hidden in it, `hidden`, and `perplexity` says how likely they were. An
+    answer out of a context stays as it is.
     """
     plain = {name: array.tolist() for name, array in answers.items()}
-    to_record = _entities if has_spans(answers) else _record
+    to_record = _entities if has_spans(answers) else _masks if has_masks(answers) else _record
     for row in (dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)):
         yield to_record(row)
 
@@ -25,11 +28,18 @@ def _entities(row: dict[str, Any]) -> dict[str, Any]:
     return {"entities": spans_of(row)}
 
 
+def _masks(row: dict[str, Any]) -> dict[str, Any]:
+    perplexity = perplexity_of(row)
+    judged = {} if perplexity is None else {"perplexity": perplexity, "hidden": [it for it in row[HIDDEN] if it]}
+    return judged | {"masks": masks_of(row)}
+
+
 def _record(row: dict[str, Any]) -> dict[str, Any]:
     record: dict[str, Any] = {name: row[name] for name in ("label", "probability", "value") if name in row}
     if "selected" in row:
         record["labels"] = [name for name, selected in zip(row["classes"], row["selected"], strict=True) if selected]
     if "probabilities" in row:
         record["probabilities"] = dict(zip(row["classes"], row["probabilities"], strict=True))
-    known = {"label", "probability", "value", "selected", "classes", "probabilities"}
+    record |= {name: row[name] for name in ("answer", "score", "start", "end") if name in row}
+    known = {*record, "selected", "classes", "probabilities"}
     return record | {name: value for name, value in row.items() if name not in known}

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sftkeras.cache import sha256_of, write_text
 from sftkeras.config import TrainConfig, plain
 from sftkeras.errors import SFTError
 from sftkeras.exporting.model_card import render_model_card
+from sftkeras.files import sha256_of, write_text
 
 SCHEMA = 1
 FILE = "contract.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
-from sftkeras.cache import sha256_of, write_errors
 from sftkeras.errors import SFTError
 from sftkeras.exporting import contract as contracts
 from sftkeras.exporting.canonical_graph import op_names
 from sftkeras.exporting.contract import Origin
+from sftkeras.exporting.exported import ExportedVersion, note_version, noted_version
 from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.exporting.op_gate import check_server, known_release, server_needs
 from sftkeras.exporting.parity import Samples, check_parity, odd_samples
@@ -25,29 +25,9 @@ from sftkeras.exporting.saved_model import describe_signatures, write_saved_mode
 from sftkeras.exporting.server_config import write_server_config
 from sftkeras.exporting.versions import draft, publish
 from sftkeras.exporting.warm_up import write_warm_up
+from sftkeras.files import sha256_of, write_errors
 from sftkeras.runtime import versions
 from sftkeras.tasks import TextModel
-
-
-@dataclass(frozen=True)
-class ExportedVersion:
-    """A version that a server can load.
-
-    Attributes:
-        path: FOLDER/NAME/VERSION.
-        version: its number.
-        parity: largest difference between its answers and those of the model in memory.
-        size_ratio: bytes of its variables over bytes of the parameters it uses.
-        minimum_server: the oldest release of TensorFlow Serving that can load it; None if no public one can.
-        warnings: what whoever serves it should know.
-    """
-
-    path: Path
-    version: int
-    parity: float
-    size_ratio: float
-    minimum_server: str | None
-    warnings: tuple[SFTError, ...] = ()
 
 
 def export(
@@ -60,18 +40,23 @@ def export(
     process: FreshProcess | None = None,
     server: str | None = None,
     flag: str = "--export.folder",
+    note: Path | None = None,
 ) -> ExportedVersion:
     """Publishes a model as the next version in `folder`, whose name is the served model's.
+
+    A process that is killed right after cannot tell that it has published; if it leaves a note before, the next one
+    takes the version that it finds by it, and publishes no second one.
 
     Args:
         text_model: the model, in float32.
         folder: FOLDER/NAME.
         origin: where the model comes from, for the contract.
         sample_texts: texts, besides odd ones of our own, on which the export must agree with the model.
-        sample_pairs: the second texts of `sample_texts`, for a model of pairs.
+        sample_pairs: the second texts of `sample_texts`; only a model of pairs looks at them.
         process: proves the export and has it loaded afterwards, ready to answer; None starts one for the proof.
         server: a release of TensorFlow Serving that must be able to load it, see `op_gate.known_release`.
         flag: the setting that decides `folder`, named in errors.
+        note: the file for that note; None leaves none.
 
     Raises:
         SFTError: SFT106 or SFT108 if it cannot be written, SFT512 if `server` cannot load it, SFT505, SFT510 or SFT511
@@ -80,6 +65,9 @@ def export(
     with contextlib.ExitStack() as stack:
         # Started first: it imports TensorFlow while the graph is traced and written here.
         process = process or stack.enter_context(FreshProcess())
+        if note and (published := noted_version(note, folder, server)):
+            process.load(published.path)
+            return replace(published, warnings=_warnings(_server_config(folder.parent, flag)))
         path = stack.enter_context(draft(folder, flag))
         with saving_errors(folder, flag):
             graph, parameter_bytes = write_saved_model(text_model, path)
@@ -88,7 +76,8 @@ def export(
                 check_server(graph, known_release(server))
             write_warm_up(path, folder.name, graph.signature_def, pairs=text_model.features.pairs)
         process.load(path)
-        given = Samples(tuple(sample_texts), None if sample_pairs is None else tuple(sample_pairs))
+        second = tuple(sample_pairs) if text_model.features.pairs and sample_pairs is not None else None
+        given = Samples(tuple(sample_texts), second)
         parity = _prove(text_model, process, given)
         with saving_errors(folder, flag):
             contract = _contract(text_model, folder.name, graph, origin, path)
@@ -96,9 +85,22 @@ def export(
             contract |= {"sample": _sample(process, text_model.features.pairs)}
             contracts.write_contract(path, contract)
             stored = sum(file.stat().st_size for file in (path / "variables").iterdir())
-            version = process.version = publish(path)
-    warnings = tuple(found for found in (needs.warning(), _server_config(folder.parent, flag)) if found)
-    return ExportedVersion(version, int(version.name), parity, stored / parameter_bytes, needs.minimum, warnings)
+
+            def version_at(place: Path) -> ExportedVersion:
+                return ExportedVersion(place, int(place.name), parity, stored / parameter_bytes, needs.minimum)
+
+            def leave_note(place: Path) -> None:
+                if note:
+                    with write_errors(note.parent, "--runs"):
+                        note_version(note, version_at(place), contract, server)
+
+            process.version = publish(path, leave_note)
+    warnings = _warnings(needs.warning(), _server_config(folder.parent, flag))
+    return replace(version_at(process.version), warnings=warnings)
+
+
+def _warnings(*found: SFTError | None) -> tuple[SFTError, ...]:
+    return tuple(warning for warning in found if warning)
 
 
 def _server_config(folder: Path, flag: str) -> SFTError | None:

@@ -37,6 +37,24 @@ def _kind(task: dict[str, Any]) -> str:
 
 def _answers(contract: dict[str, Any]) -> str:
     task = contract["task"]
+    if task["kind"] == "similarity":
+        return (
+            "A `vector` of length one for each text. The cosine of two, the sum of the products of their numbers, is "
+            "the higher the more the texts belong together."
+        )
+    if task["kind"] == "span_qa":
+        return (
+            "The part of a context (`pair`) that answers a question (`text`): `answer`, and its place `start` and "
+            "`end`, which count characters (code points) of the context as it was sent, the end exclusive. `score` is "
+            "its probability, and `no_answer` the probability that the context has none. "
+            + _no_answer(task["no_answer_threshold"])
+        )
+    if task["kind"] == "masked_lm":
+        return (
+            f"What may stand where a text has `{task['mask'][0]}`: `token` and `probability` have the five likeliest "
+            "for each mask, in order. In a text without any, one word in seven is hidden: `hidden` says which tokens, "
+            "`loss` their negative log-probability, whose mean says how well the model knows such texts."
+        )
     if "label_names" not in task:
         return "One number a text, in the unit of the training data."
     labels = ", ".join(f"`{name}`" for name in task["label_names"])
@@ -50,6 +68,12 @@ def _answers(contract: dict[str, Any]) -> str:
     if task.get("multi_label"):
         return f"None, one or several of the labels {labels}: those whose probability reaches {task['threshold']:g}."
     return f"One of the labels {labels}, with the probability of each."
+
+
+def _no_answer(threshold: float | None) -> str:
+    if threshold is None or threshold == 1:
+        return "It always answers."
+    return f'Where that is above {threshold:.3g}, `answer` is "" and `start` is -1.'
 
 
 def _origin(contract: dict[str, Any]) -> str:
@@ -76,7 +100,9 @@ def _metrics(metrics: dict[str, Any] | None) -> str:
 def _limits(contract: dict[str, Any]) -> str:
     length = contract["max_length"]
     cut = f"Texts are cut to {length} tokens, special tokens included" if length else "The encoder reads whole texts"
-    if contract["task"]["kind"] == "tagging":
+    if contract["task"]["kind"] == "masked_lm":
+        cut = f"Texts of more than {length} tokens are read in parts"
+    if contract["task"]["kind"] in ("tagging", "span_qa"):
         cut = f"Texts of more than {length} tokens are read in windows that overlap"
     return (
         f"- {cut}.\n"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
-from sftkeras.cache import write_errors, write_text
 from sftkeras.errors import SFTError
 from sftkeras.exporting.versions import has_versions
+from sftkeras.files import write_errors, write_text
 
 MODELS = "models.config"
 BATCHING = "batching.config"

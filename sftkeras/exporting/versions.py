@@ -12,11 +12,11 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sftkeras.cache import write_errors
 from sftkeras.errors import SFTError, did_you_mean
+from sftkeras.files import write_errors
 
 _DRAFT = ".export-"  # a server takes only folders that are named by a number
 
@@ -54,13 +54,18 @@ def draft(folder: Path, flag: str = "--export.folder") -> Iterator[Path]:
         yield path
 
 
-def publish(path: Path) -> Path:
+def publish(path: Path, announce: Callable[[Path], object] = lambda version: None) -> Path:
     """Renames a finished draft to the next free version and returns where it is now.
 
     Renaming onto a folder that holds something fails, so two exports at once get two versions.
+
+    Args:
+        path: the draft.
+        announce: is told where the version will be, before each try.
     """
     while True:
         version = path.with_name(str(1 + max(_versions(path.parent), default=0)))
+        announce(version)
         try:
             path.rename(version)
         except OSError as error:

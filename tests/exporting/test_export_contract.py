@@ -12,10 +12,10 @@ from tiny_models import MAX_LENGTH, TASKS, Exported  # sets TensorFlow's environ
 import tensorflow as tf  # isort: skip
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog  # isort: skip
 
-from sftkeras.cache import sha256_of
 from sftkeras.exporting.answers import records
 from sftkeras.exporting.contract import WEIGHTS, check_weights, read_contract
 from sftkeras.exporting.fresh_process import Answers, FreshProcess
+from sftkeras.files import sha256_of
 
 TEXTS = ("good film", "", "a bad, bad film that goes on and on and on and never ends", "🎬 film", "good")
 PAIRS = ("film", "good", "", "bad film", "a long second text that is cut at its end, surely")

@@ -164,6 +164,7 @@ def test_output_file_appears_whole_or_not_at_all(classifier: Exported, run: Run,
             "funny 0.10  sad   ━━━━━━━━━━━━━━━━━━━━ 0.50  a b  c",
         ),
         ({"value": 250_000.0}, "     250,000  a b  c"),
+        ({"vector": [0.25, -0.5, 0.125, 1.0, 2.0]}, "0.2500 -0.5000 0.1250 1.0000 … (5 numbers)  a b  c"),
     ],
 )
 def test_terminal_shows_an_answer_on_a_line_without_control_characters(answer: dict, shown: str) -> None:

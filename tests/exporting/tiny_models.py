@@ -15,7 +15,8 @@ import keras_hub  # noqa: E402
 from sftkeras.backbones import Backbone  # noqa: E402
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noqa: E402
 from sftkeras.exporting.contract import Origin  # noqa: E402
-from sftkeras.exporting.export import ExportedVersion, export  # noqa: E402
+from sftkeras.exporting.export import export  # noqa: E402
+from sftkeras.exporting.exported import ExportedVersion  # noqa: E402
 from sftkeras.exporting.fresh_process import FreshProcess  # noqa: E402
 from sftkeras.tasks import Task, TextModel, attach_head  # noqa: E402
 from sftkeras.tasks.classification import Classification, MultiLabelClassification  # noqa: E402

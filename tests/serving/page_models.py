@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from sftkeras.cache import sha256_of
 from sftkeras.exporting.contract import WEIGHTS, write_contract
+from sftkeras.files import sha256_of
 
 TEXT = tf.TensorSpec([None], tf.string, "text")
 PAIR = tf.TensorSpec([None], tf.string, "pair")
@@ -119,6 +119,61 @@ def write_tagger(folder: Path) -> None:
             "start": tf.where(there, start + tf.constant([[0, 1]]), -1),
             "end": tf.where(there, start + tf.constant([[3, 5]]), -1),
             "text": tf.where(there, "not looked at", ""),
+        }
+
+    tf.saved_model.save(model, str(folder), {"serving_default": answer})
+
+
+def write_answerer(folder: Path) -> None:
+    """Answers with the letters of the context behind its first 🎬, or with nothing if it has none."""
+    model = _Model()
+
+    @tf.function(input_signature=[TEXT, PAIR], autograph=False)
+    def answer(text: tf.Tensor, pair: tf.Tensor) -> dict[str, tf.Tensor]:
+        characters = tf.strings.unicode_split(pair, "UTF-8").to_tensor("")  # [batch, length]
+        found = tf.cast(tf.equal(characters, "🎬"), tf.int32)
+        there = tf.reduce_max(found, 1) > 0
+        start = tf.argmax(found, 1, tf.int32) + 1
+        end = tf.strings.length(pair, "UTF8_CHAR")
+        behind = tf.strings.substr(pair, tf.minimum(start, end), tf.maximum(end - start, 0), "UTF8_CHAR")
+        score = tf.where(there, 0.75, 0.9) * model.weight
+        return {
+            "answer": tf.where(there, behind, ""),
+            "score": score,
+            "start": tf.where(there, start, -1),
+            "end": tf.where(there, end, -1),
+            "no_answer": tf.where(there, 0.25, score),
+        }
+
+    tf.saved_model.save(model, str(folder), {"serving_default": answer})
+
+
+def write_vectors(folder: Path) -> None:
+    """Answers a vector of ten numbers: the length of the text, and nines."""
+    model = _Model()
+
+    @tf.function(input_signature=[TEXT])
+    def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        length = tf.cast(tf.strings.length(text), tf.float32)[:, tf.newaxis]
+        return {"vector": tf.concat([length, tf.fill([tf.shape(text)[0], 9], 9.0)], 1) * model.weight}
+
+    tf.saved_model.save(model, str(folder), {"serving_default": answer})
+
+
+def write_masks(folder: Path) -> None:
+    """Fills the mask of a text; in one without any, the word "film" is hidden. Rows are filled up to two masks."""
+    model = _Model()
+
+    @tf.function(input_signature=[TEXT], autograph=False)
+    def answer(text: tf.Tensor) -> dict[str, tf.Tensor]:
+        asked = tf.strings.regex_full_match(text, r".*\[MASK\].*")[:, tf.newaxis]
+        first = tf.constant([[1.0, 0.0]]) * model.weight  # of the two masks, the second is filling
+        guesses = tf.where(first[:, :, tf.newaxis] > 0, [["<b>plot</b>", "film"]], "")
+        return {
+            "token": tf.tile(guesses, [tf.shape(text)[0], 1, 1]),
+            "probability": tf.tile(first[:, :, tf.newaxis] * [[[0.75, 0.25]]], [tf.shape(text)[0], 1, 1]),
+            "hidden": tf.where(asked, "", tf.where(first > 0, "film", "")),
+            "loss": tf.where(asked, 0.0, first * 2.0),
         }
 
     tf.saved_model.save(model, str(folder), {"serving_default": answer})

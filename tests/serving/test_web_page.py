@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 from half_plus_two import write_half_plus_two
-from page_models import write_classifier, write_several_labels, write_similarity, write_tagger, write_unknown
+from page_models import (
+    write_answerer,
+    write_classifier,
+    write_masks,
+    write_several_labels,
+    write_similarity,
+    write_tagger,
+    write_unknown,
+    write_vectors,
+)
 from rest_client import Running, running, serving
 
 from sftkeras.serving.security import Token
@@ -46,6 +55,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_similarity(folder / "pairs" / "1")
     write_several_labels(folder / "moods" / "1")
     write_tagger(folder / "tags" / "1")
+    write_answerer(folder / "answers" / "1")
+    write_vectors(folder / "vectors" / "1")
+    write_masks(folder / "masks" / "1")
     write_unknown(folder / "unknown" / "1")
     write_half_plus_two(folder / "half_plus_two" / "1")
     return folder
@@ -98,7 +110,7 @@ def test_by_keyboard_alone_a_text_gets_its_bars(page: Page, rest: Running) -> No
 
 def test_models_and_versions_are_listed_and_chosen_by_keyboard(page: Page, rest: Running) -> None:
     page.goto(rest.url)
-    expect(page.locator("#summary")).to_have_text("7 models, 8 versions answering")
+    expect(page.locator("#summary")).to_have_text("10 models, 11 versions answering")
     expect(page.locator("nav a[aria-current]")).to_have_count(1)
     link = page.get_by_role("link", name="version 1 available").nth(1)
     link.focus()
@@ -155,6 +167,40 @@ def test_entities_are_marked_where_they_stand(page: Page, rest: Running) -> None
     ask(page, "nothing here")
     expect(page.locator(".verdict")).to_have_text("no entities")
     expect(page.locator(".marked")).to_have_text("nothing here")
+
+
+def test_an_answer_is_marked_in_its_context(page: Page, rest: Running) -> None:
+    opened(page, rest, "answers")
+    page.get_by_label("Second text").fill("👩‍👩‍👧 a <b>line</b>, 🎬<i>Heat</i>")
+    ask(page, "which?")
+    expect(page.locator(".verdict")).to_have_text("<i>Heat</i>")
+    expect(page.locator(".marked mark")).to_have_text("<i>Heat</i>")
+    expect(page.locator(".marked")).to_have_text("👩‍👩‍👧 a <b>line</b>, 🎬<i>Heat</i>")
+    page.get_by_label("Second text").fill("nothing here")
+    ask(page, "which?")
+    expect(page.locator(".verdict")).to_have_text("no answer")
+    expect(page.locator(".marked")).to_have_count(0)
+
+
+def test_a_vector_is_shown_shortly(page: Page, rest: Running) -> None:
+    opened(page, rest, "vectors")
+    ask(page, "abc")
+    expect(page.locator(".verdict")).to_have_text("a vector of 10 numbers")
+    expect(page.locator("#answer summary")).to_have_text("3.0000" + ", 9.0000" * 7 + ", …")
+    page.locator("#answer summary").click()
+    expect(page.locator("#answer pre")).to_have_text("[3,9,9,9,9,9,9,9,9,9]")
+
+
+def test_masks_are_filled_and_hidden_words_told(page: Page, rest: Running) -> None:
+    opened(page, rest, "masks")
+    ask(page, "a [MASK]")
+    expect(page.locator(".masks > li")).to_have_count(1)
+    assert page.locator(".bars li").all_inner_texts()[0].split("\n") == ["<b>plot</b>", "75.0 %"]
+    expect(page.locator(".verdict")).to_have_count(0)
+    ask(page, "a film")
+    expect(page.locator(".verdict")).to_have_text("perplexity 7.39")
+    expect(page.locator(".masks > li > b")).to_have_text("film")
+    expect(page.locator(".bars .chosen .label")).to_have_text("film")
 
 
 def test_an_answer_of_an_unknown_kind_is_shown_as_json(page: Page, rest: Running) -> None:

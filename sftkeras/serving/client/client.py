@@ -115,7 +115,9 @@ class Client:
 
         Returns:
             One record a text: `label`, `probability` and `probabilities` by class; `labels` where several may hold;
-            `value` for a regression; `entities` for tagging, each with `label`, `score`, `start`, `end` and `text`.
+            `value` for a regression; `entities` for tagging, each with `label`, `score`, `start`, `end` and `text`;
+            `vector` for similarity, a list of numbers; `masks` for masked LM, each a list of `token` and `probability`,
+            and for a text without masks `hidden` and `perplexity`.
         """
         return list(records(self.answer_arrays(texts, pairs))) if len(texts) else []
 

@@ -182,6 +182,7 @@ function about() {
 // --- the question ---
 
 const TITLES = { text: "Text", pair: "Second text" };
+const TITLES_OF = { span_qa: { text: "Question", pair: "Context" } }; // by task
 
 /** The names of the text inputs, text before pair; null if the model takes anything but one text or more. */
 function textInputs() {
@@ -195,8 +196,9 @@ function showInputs(sameModel) {
   const typed = Object.fromEntries(areas().map((area) => [area.name, area.value]));
   const hadFocus = at("inputs").contains(document.activeElement);
   const texts = textInputs();
+  const titles = TITLES_OF[state.details?.contract?.task.kind] ?? TITLES;
   const boxes = texts
-    ? texts.map((name) => box(name, TITLES[name] ?? name, typed[name] ?? "", "text"))
+    ? texts.map((name) => box(name, titles[name] ?? name, typed[name] ?? "", "text"))
     : [box("body", "Request (JSON)", (sameModel && typed.body) || sampleBody(), "json")];
   at("hint").hidden = !texts;
   at("inputs").replaceChildren(...boxes);
@@ -266,7 +268,7 @@ async function ask(event) {
 
 function showResult(found, text, milliseconds) {
   const one = found.predictions?.length === 1 ? found.predictions[0] : (found.predictions ?? found);
-  at("answer").replaceChildren(...showAnswer(one, areas().map((area) => area.value)));
+  at("answer").replaceChildren(...showAnswer(one, textInputs() ? areas().map((area) => area.value) : null));
   at("latency").textContent = `Answered in ${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms, there and back.`;
   at("raw").hidden = false;
   at("raw").querySelector("pre").textContent = text;

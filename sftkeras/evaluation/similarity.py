@@ -1,0 +1,259 @@
+"""Judged vectors of pairs of texts: whether a text finds its partner among all others, or how near cosines are to the
+numbers of the pairs; and the figures that follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sftkeras.errors import SFTError
+from sftkeras.evaluation.metrics import Scores, Tally
+
+RANKS = (1, 5, 10)  # the ranks from which a partner counts as found
+NOTHING = -1  # in place of a row, where there is no wrong text at all
+
+_CELLS = 4_000_000  # cosines held at once
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedMatches:
+    """Pairs of texts that belong together, and where each text's partner stands among all second texts.
+
+    Args:
+        texts: the first text of each row.
+        pairs: its partner.
+        places: file name and 1-based line of each row.
+        cosines: `[rows]` float, of each text and its partner.
+        ranks: `[rows]` int from 1: the partner's, by cosine. A wrong text that is as near stands before it.
+        nearest: `[rows]` int, the row of the nearest wrong text; `NOTHING` if there is none.
+        nearest_cosines: `[rows]` float, the cosine of the nearest wrong text.
+        candidates: how many different second texts there are.
+
+    Raises:
+        SFTError: SFT602 for no rows.
+    """
+
+    texts: Sequence[str]
+    pairs: Sequence[str]
+    places: Sequence[tuple[str, int]]
+    cosines: np.ndarray
+    ranks: np.ndarray
+    nearest: np.ndarray
+    nearest_cosines: np.ndarray
+    candidates: int
+
+    kind: ClassVar[str] = "similarity"
+    label_names: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if not len(self):
+            raise SFTError("SFT602")
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def in_words(self, row: int) -> tuple[str, str]:
+        """The partner of a row's text, and the second text that is nearest to it."""
+        is_right = self.ranks[row] == 1
+        return self.pairs[row], self.pairs[row if is_right else self.nearest[row]]
+
+    def with_vectors(self, first: Any, second: Any) -> JudgedMatches:
+        """Returns the same rows with the vectors of another model, see `find_matches`."""
+        return find_matches({"texts": self.texts, "pairs": self.pairs, "places": self.places}, first, second)
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedScores:
+    """Pairs of texts with a number each, and the cosines of their vectors.
+
+    Args:
+        texts: the first text of each row.
+        pairs: the second one.
+        places: file name and 1-based line of each row.
+        truth: `[rows]` float.
+        cosines: `[rows]` float.
+        lowest: the number that stands for a cosine of 0.
+        highest: the number that stands for a cosine of 1.
+
+    Raises:
+        SFTError: SFT602 for no rows.
+    """
+
+    texts: Sequence[str]
+    pairs: Sequence[str]
+    places: Sequence[tuple[str, int]]
+    truth: np.ndarray
+    cosines: np.ndarray
+    lowest: float
+    highest: float
+
+    kind: ClassVar[str] = "similarity_scores"
+    label_names: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if not len(self):
+            raise SFTError("SFT602")
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def answers(self) -> np.ndarray:
+        """`[rows]` float: the cosines in the unit of the truth."""
+        return self.lowest + self.cosines * (self.highest - self.lowest)
+
+    def in_words(self, row: int) -> tuple[str, str]:
+        """The truth and the answer of a row, for people."""
+        return f"{self.truth[row]:g}", f"{self.answers[row]:.3g}"
+
+    def with_vectors(self, first: Any, second: Any) -> JudgedScores:
+        """Returns the same rows with the vectors of another model."""
+        return replace(self, cosines=_row_cosines(first, second))
+
+
+def judge_vectors(
+    rows: dict[str, Any], truth: Any, vectors: np.ndarray, task: dict[str, Any]
+) -> JudgedMatches | JudgedScores:
+    """Takes the vectors that an exported version gave.
+
+    Args:
+        rows: texts, pairs and places.
+        truth: of each row, a number if the task learned from numbers.
+        vectors: `[rows, 2, hidden]` float, of both texts, of length one.
+        task: its settings.
+
+    Raises:
+        SFTError: SFT603 for vectors that are not finite.
+    """
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=(1, 2)))
+    if len(bad):
+        place = "{} line {}".format(*rows["places"][bad[0]])
+        raise SFTError("SFT603", count=len(bad), total=len(vectors), place=place)
+    first, second = vectors[:, 0], vectors[:, 1]
+    if task["loss"] == "multiple_negatives":
+        return find_matches(rows, first, second)
+    return JudgedScores(
+        **rows,
+        truth=np.asarray(truth),
+        cosines=_row_cosines(first, second),
+        lowest=task["lowest"],
+        highest=task["highest"],
+    )
+
+
+def find_matches(rows: dict[str, Any], first: Any, second: Any) -> JudgedMatches:
+    """Ranks all different second texts for each first text.
+
+    What belongs to a text by another row is no wrong answer, and is left out. Texts are equal if they are but for case
+    and outer spaces.
+
+    Args:
+        rows: texts, pairs and places.
+        first: `[rows, hidden]`, the vectors of the texts, of length one or zero; NumPy or sparse.
+        second: those of the second texts.
+    """
+    _, some_row, candidate = np.unique(_comparable(rows["pairs"]), return_index=True, return_inverse=True)
+    partners: dict[str, list[int]] = {}  # of each text, candidates
+    texts = _comparable(rows["texts"]).tolist()
+    for text, number in zip(texts, candidate.tolist(), strict=True):
+        partners.setdefault(text, []).append(number)
+    count = len(texts)
+    own, nearest_cosines = np.empty(count, np.float32), np.empty(count, np.float32)
+    ranks, nearest = np.empty(count, np.int64), np.empty(count, np.int64)
+    step = max(1, _CELLS // len(some_row))
+    for begin in range(0, count, step):
+        block = slice(begin, min(begin + step, count))
+        cosines = _dense(first[block] @ second[some_row].T)  # [block, candidates]
+        own[block] = cosines[np.arange(len(cosines)), candidate[block]]
+        for row, text in enumerate(texts[block]):
+            cosines[row, partners[text]] = -np.inf
+        ranks[block] = 1 + (cosines >= own[block, np.newaxis]).sum(axis=1)
+        nearest_cosines[block] = cosines.max(axis=1)
+        nearest[block] = np.where(np.isneginf(nearest_cosines[block]), NOTHING, some_row[cosines.argmax(axis=1)])
+    return JudgedMatches(
+        **rows,
+        cosines=own,
+        ranks=ranks,
+        nearest=nearest,
+        nearest_cosines=nearest_cosines,
+        candidates=len(some_row),
+    )
+
+
+def similarity_tally(judged: JudgedMatches | JudgedScores) -> Tally:
+    """The additive facts of each row, and the figures of their sums."""
+    return _match_tally(judged) if isinstance(judged, JudgedMatches) else _score_tally(judged)
+
+
+def score_similarity(judged: JudgedMatches | JudgedScores) -> Scores:
+    """Computes every figure; None where it is not defined."""
+    tally = similarity_tally(judged)
+    figures = tally.figures(tally.rows.sum(axis=0))
+    metrics = {name: float(value) if np.isfinite(value) else None for name, value in figures.items()}
+    return Scores(metrics, {}, None, None)
+
+
+def _match_tally(judged: JudgedMatches) -> Tally:
+    from scipy.sparse import csr_array
+
+    found = [judged.ranks <= rank for rank in RANKS]
+    facts = np.stack([*found, 1 / judged.ranks], axis=1).astype(np.float64)
+
+    def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+        names = [*(f"recall_at_{rank}" for rank in RANKS), "mrr"]
+        return dict(zip(names, np.moveaxis(sums / len(judged), -1, 0), strict=True))
+
+    return Tally(csr_array(facts), figures)
+
+
+def _score_tally(judged: JudgedScores) -> Tally:
+    """Ranks are those among all rows, also where rows are resampled: ranking each sample anew changes very little."""
+    from scipy.sparse import csr_array
+    from scipy.stats import rankdata
+
+    columns = {
+        "spearman": (rankdata(judged.truth), rankdata(judged.cosines)),
+        "pearson": (judged.truth.astype(np.float64), judged.cosines.astype(np.float64)),
+    }
+    facts = []
+    for pair in columns.values():
+        truth, answers = (_standardised(column) for column in pair)
+        facts += [truth, answers, truth**2, answers**2, truth * answers]
+
+    def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+        means = np.moveaxis(sums / len(judged), -1, 0)
+        return {name: _correlation(*means[5 * at : 5 * at + 5]) for at, name in enumerate(columns)}
+
+    return Tally(csr_array(np.stack(facts, axis=1)), figures)
+
+
+def _standardised(column: np.ndarray) -> np.ndarray:
+    """Centred and scaled, so that sums of squares neither cancel nor overflow."""
+    centred = column - column.mean()
+    return centred / max(float(np.abs(centred).max()), 1e-300)
+
+
+def _correlation(
+    truth: np.ndarray, answers: np.ndarray, truth2: np.ndarray, answers2: np.ndarray, both: np.ndarray
+) -> np.ndarray:
+    """From means; not a number where one of the two does not vary."""
+    spread = np.maximum(truth2 - truth**2, 0) * np.maximum(answers2 - answers**2, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(spread > 1e-24, np.clip((both - truth * answers) / np.sqrt(spread), -1, 1), np.nan)
+
+
+def _row_cosines(first: Any, second: Any) -> np.ndarray:
+    products = first.multiply(second) if hasattr(first, "multiply") else first * second
+    return np.asarray(products.sum(axis=1)).ravel()
+
+
+def _dense(cosines: Any) -> np.ndarray:
+    return cosines.toarray() if hasattr(cosines, "toarray") else cosines
+
+
+def _comparable(texts: Sequence[str]) -> np.ndarray:
+    return np.array([text.strip().lower() for text in texts], object)

@@ -1,0 +1,48 @@
+"""Answers of a model in memory, as it is now, in the form that a fresh process gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from sftkeras.exporting.fresh_process import Answers
+from sftkeras.exporting.signatures import PAIR, TEXT
+from sftkeras.exporting.spans import joined
+from sftkeras.tasks import TextModel
+
+
+def asker(text_model: TextModel, batch_size: int) -> Callable[..., Answers]:
+    """Gives a function of texts, second texts, wanted outputs, and a progress that is told of each batch's rows."""
+    names = (TEXT, PAIR) if text_model.features.pairs else (TEXT,)
+    strings = [tf.TensorSpec([None], tf.string)] * len(names)
+    answer = tf.function(lambda *texts: text_model(*texts), input_signature=strings, autograph=False)
+
+    def ask(
+        texts: Sequence[str],
+        second_texts: Sequence[str] | None,
+        outputs: Sequence[str],
+        progress: Callable[[int], object],
+    ) -> Answers:
+        columns = [texts, second_texts or ()][: len(names)]
+        order = np.argsort([len(text) for text in texts], kind="stable")  # texts of like length need little padding
+        batches = []
+        for begin in range(0, len(texts), batch_size):
+            rows = order[begin : begin + batch_size]
+            found = answer(*(tf.constant([_utf8(column[row]) for row in rows]) for column in columns))
+            batches.append({name: _plain(found[name].numpy()) for name in outputs})
+            progress(len(rows))
+        back = np.argsort(order, kind="stable")
+        return {name: array[back] for name, array in joined(batches).items()}
+
+    return ask
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Strings as str."""
+    return np.char.decode(array.astype("S"), "utf-8") if array.dtype == object else array
