@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Test processes at once. A file of tests stays in one of them, with what its tests share.
+# Test processes at once. A file of tests stays in one of them, with what its tests share; the order is that of
+# tests/conftest.py.
 WORKERS ?= 3
 QUICKSTART := examples/quickstart.yaml
 # The quickstart's encoder as a TF-Hub module, published once into the cache.
@@ -20,12 +21,12 @@ demo: $(VENV)/.installed  ## Fine-tune, judge and export the quickstart model
 	$(BIN)/python -m sftkeras.train --config $(QUICKSTART) --backbone.handle "$(MODULE)" --overwrite true
 
 test: $(VENV)/.installed-dev lint  ## Run lint, types and all tests
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy sftkeras
+	$(BIN)/mypy sftkeras examples
 
 bench: $(VENV)/.installed  ## Compare with Hugging Face Trainer and plain KerasHub, in an environment of its own
 	$(PYTHON) -m venv .venv-bench

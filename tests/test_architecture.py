@@ -27,19 +27,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "config": set(),
     "config_file": {"errors"},
-    "cache": {"errors"},
+    "files": {"errors"},
+    "cache": {"files"},
     "console": {"errors"},
     "commands": {*BASIS, "config_file"},
     "runtime": BASIS,
-    "handles": {"errors", "cache", "runtime"},
-    "data": {*BASIS, "cache", "console", "handles"},
+    "handles": {"errors", "files", "cache", "runtime"},
+    "data": {*BASIS, "files", "cache", "console", "handles"},
     "text": {"errors"},
-    "backbones": {"errors", "cache", "handles", "text"},
+    "backbones": {"errors", "files", "cache", "handles", "text"},
     "tasks": {*BASIS, "backbones", "text"},
-    "runs": {*BASIS, "cache", "backbones", "tasks", "text"},
-    "training": {*BASIS, "cache", "console", "runtime", "handles", "data", "text", "backbones", "tasks", "runs"},
-    "exporting": {*BASIS, "cache", "console", "runtime", "text", "tasks", "runs"},
-    "evaluation": {*BASIS, "cache", "console"},
+    "runs": {*BASIS, "files", "cache", "backbones", "tasks", "text"},
+    "training": {*BASIS, "files", "console", "runtime", "handles", "data", "text", "backbones", "tasks", "runs"},
+    "exporting": {*BASIS, "files", "console", "runtime", "text", "tasks", "runs"},
+    "evaluation": {*BASIS, "files", "console"},
     "serving": {"errors", "exporting"},
     "judging": {*BASIS, "console", "data", "evaluation", "exporting"},
     "asking": {*BASIS, "exporting", "serving"},
@@ -47,8 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Commands tell the story, so they may know every part, but not one another.
 ALL = set(MAY_IMPORT)
 
-LIGHT = {"errors", "config", "config_file", "commands", "cache", "console", "handles", "data", "evaluation", "runs"}
-LIGHT |= {"judging", "asking", *COMMANDS}
+LIGHT = {"errors", "config", "config_file", "commands", "files", "cache", "console", "handles", "data", "evaluation"}
+LIGHT |= {"runs", "judging", "asking", *COMMANDS}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 
 LONGEST_MODULE = 400

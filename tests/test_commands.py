@@ -58,7 +58,8 @@ def told(*words: str, config_class: type = TrainConfig) -> str:
         (["--training.epochs"], "SFT102  --training.epochs: expected a whole number above 0; got nothing."),
         (
             ["--task.kind", "clasification"],
-            "--task.kind: expected classification, regression or tagging; got clasification.",
+            "--task.kind: expected classification, regression, tagging, span_qa, masked_lm or similarity; "
+            "got clasification.",
         ),
         (["--optimizer.schedule", "x"], "--optimizer.schedule: expected linear, cosine or constant; got x."),
         (["--backbone.dropout", "2"], "--backbone.dropout: expected a number at least 0 and below 1, or null; got 2."),

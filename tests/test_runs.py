@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 from tiny_bert import write_tiny_bert
 
-from sftkeras.cache import write_aside
 from sftkeras.commands import parse
 from sftkeras.config import OptimizerConfig, TaskConfig, TrainConfig
 from sftkeras.errors import SFTError
@@ -124,22 +122,6 @@ def test_a_folder_that_was_not_trained_is_refused(tmp_path: Path) -> None:
     run = create(config(tmp_path))
     with pytest.raises(SFTError, match=r"SFT109.*model.json is missing"):
         Run.open(run.folder)
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "file.txt"
-    path.write_text("old")
-
-    def half(aside: Path) -> None:
-        aside.write_text("ne")
-        raise OSError("the cable was pulled")
-
-    with pytest.raises(OSError, match="cable"):
-        write_aside(path, half)
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file.txt"]
-    write_aside(path, lambda aside: aside.write_text("new"))
-    assert path.read_text() == "new"
 
 
 def backbone_folder(folder: Path, kind: str, pooler: bool) -> Path:

@@ -1,30 +1,52 @@
-"""Settings for a tiny training run, and a command called in this process as the shell would."""
+"""Tiny training runs, some made once for all tests, and a command called in this process as the shell would."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import ONE_LINE, flags, run_command
+from command_line import ONE_LINE, Running, flags, run_command
 
 from sftkeras import commands
 
+Once = Callable[[str, Callable[[Path], object]], Path]
 Refuse = Callable[..., str]
+
+RESUMABLE = 75  # the exit code of a training that stopped with its state saved
 
 
 @dataclass(frozen=True)
 class Finished:
     """What a finished run left: do not change it, copy it."""
 
-    said: str
     run: Path
     model: Path
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A training that was stopped, and the words of its command: do not change it, copy it."""
+
+    folder: Path
+    words: Sequence[str]
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "runs" / "tiny"
+
+    @property
+    def said(self) -> str:
+        return (self.folder / "train.output").read_text()
+
+    @property
+    def complained(self) -> str:
+        return (self.folder / "train.errors").read_text()
 
 
 def tiny_flags(folder: Path, tiny_bert: Path, **settings: object) -> list[str]:
@@ -50,12 +72,39 @@ def tiny_run(tmp_path: Path, tiny_bert_folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, reviews_csv: Path) -> Finished:
-    """A run on `reviews_csv` that was trained, exported and judged by the command."""
-    folder = tmp_path_factory.mktemp("finished")
-    done = run_command("train", *tiny_flags(folder, tiny_bert_folder, data__train=reviews_csv), cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return Finished(done.stdout, folder / "runs" / "tiny", folder / "saved_models" / "tiny")
+def finished(once: Once, tiny_bert_folder: Path, reviews_csv: Path) -> Finished:
+    """A run on `reviews_csv`, with dropout and `cls` pooling, that was trained, exported and judged by the command."""
+
+    def train(folder: Path) -> None:
+        words = tiny_flags(folder, tiny_bert_folder, data__train=reviews_csv, backbone__pooling="cls")
+        done = run_command("train", *words, cwd=folder)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+
+    folder = once("finished", train)
+    return Finished(folder / "runs" / "tiny", folder / "saved_models" / "tiny")
+
+
+@pytest.fixture(scope="session")
+def interrupted(once: Once, tiny_bert_folder: Path, reviews_csv: Path) -> Interrupted:
+    """A training that ctrl-C stopped in its second epoch or a little later."""
+    words = flags(
+        name="tiny",
+        backbone__handle=tiny_bert_folder,
+        backbone__max_length=32,
+        data__train=reviews_csv,
+        optimizer__learning_rate=0.01,
+        training__batch_size=2,
+        training__epochs=300,
+        training__early_stopping__patience="null",
+        resume__allow="code",  # lest a change to the code while tests run be taken for one between start and resume
+    )
+
+    def train(folder: Path) -> None:
+        training = Running("train", *words, cwd=folder)
+        training.wait_until(lambda: "epoch 1/300" in training.said)
+        assert training.press_ctrl_c() == RESUMABLE, training.said + training.complained
+
+    return Interrupted(once("interrupted", train), words)
 
 
 @pytest.fixture

@@ -9,17 +9,18 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from backbones.hub_modules import EncoderModule, variables_of_hugging_face
-from command_line import Done, refusal, run_command, run_several
-from conftest import tiny_flags
+from command_line import Done, flags, refusal, run_several
+from conftest import Finished, tiny_flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_bert import HEADS, HIDDEN
 
+from sftkeras import export
+from sftkeras.config import ExportCommandConfig
 from sftkeras.exporting.contract import read_contract
 
 
@@ -28,10 +29,12 @@ class Chain:
     """What the commands made, and where."""
 
     folder: Path
-    done: dict[str, Done]
+    done: Done
+    refused: Done
 
-    def report(self, run: str) -> dict[str, Any]:
-        return json.loads((self.folder / run / "report.json").read_text("utf-8"))
+    @property
+    def run(self) -> Path:
+        return self.folder / "moved"
 
 
 @pytest.fixture(scope="module")
@@ -39,20 +42,18 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, revi
     folder = tmp_path_factory.mktemp("native")
     module = EncoderModule(activation="gelu", inner=2 * HIDDEN, heads=HEADS, dropout=0.1)
     module.write(folder / "module", variables_of_hugging_face(tiny_bert_folder, HEADS))
-    settings = {"data__train": reviews_csv, "backbone__pooling": "cls", "report__baselines": "false"}
-    native, same = (tiny_flags(folder, weights, **settings) for weights in (folder / "module", tiny_bert_folder))
-    caches = {"SFTKERAS_CACHE": str(folder / "cache")}
-    calls = {
-        "train": ("train", native),
-        "train the folder": ("train", [*same, "--name=same"]),
-        "train again": ("train", [*native, "--name=again"]),  # converted before
-    }
-    first = run_several(list(calls.values()), cwd=folder, **caches)
+    EncoderModule(talking_heads=True).write(folder / "other")
+    words = tiny_flags(folder, folder / "module", data__train=reviews_csv, backbone__pooling="cls")
+    other = [*words, *flags(name="other", backbone__handle=folder / "other", backbone__mode="native")]
+    done, refused = run_several([("train", words), ("train", other)], cwd=folder, SFTKERAS_CACHE=str(folder / "cache"))
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     shutil.rmtree(folder / "module")
     shutil.rmtree(folder / "cache")
     (folder / "runs" / "tiny").rename(folder / "moved")
-    later = run_several([("export", [f"--run={folder}/moved", f"--folder={folder}/elsewhere"])], cwd=folder, **caches)
-    return Chain(folder, dict(zip([*calls, "export"], [*first, *later], strict=True)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SFTKERAS_CACHE", str(folder / "cache"))
+        export.main(ExportCommandConfig(run=str(folder / "moved"), folder=str(folder / "elsewhere")))
+    return Chain(folder, done, refused)
 
 
 def step_losses(run: Path) -> list[float]:
@@ -60,19 +61,13 @@ def step_losses(run: Path) -> list[float]:
     return [float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("step/loss")]
 
 
-def test_every_command_ends_well_and_silently_on_standard_error(chain: Chain) -> None:
-    for done in chain.done.values():
-        assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
-
-
 def test_the_run_says_that_the_module_is_rebuilt_and_how_exactly(chain: Chain) -> None:
-    assert "Note: the TF-Hub module is rebuilt (native), equal to it to " in chain.done["train"].stdout
-    assert "rebuilt (native)" in chain.report("moved")["model"]["notes"]
+    assert "Note: the TF-Hub module is rebuilt (native), equal to it to " in chain.done.stdout
+    assert "rebuilt (native)" in json.loads((chain.run / "report.json").read_text("utf-8"))["model"]["notes"]
 
 
-@pytest.mark.parametrize("other", ["same", "again"])
-def test_the_losses_are_those_of_the_folder_it_was_made_of(chain: Chain, other: str) -> None:
-    one, two = (step_losses(chain.folder / run) for run in ("moved", f"runs/{other}"))
+def test_the_losses_are_those_of_the_folder_it_was_made_of(chain: Chain, finished: Finished) -> None:
+    one, two = (step_losses(run) for run in (chain.run, finished.run))
     assert len(one) > 10
     np.testing.assert_allclose(one, two, atol=1e-5)
     assert np.ptp(one) > 0.1  # it is no flat line
@@ -85,11 +80,9 @@ def test_a_moved_run_exports_the_same_without_module_and_caches(chain: Chain) ->
 
 
 def test_a_run_keeps_no_weights_of_the_module_twice(chain: Chain) -> None:
-    names = {path.name for path in (chain.folder / "moved" / "backbone").iterdir()}
+    names = {path.name for path in (chain.run / "backbone").iterdir()}
     assert names == {"config.json", "vocab.txt", "tokenizer_config.json"}
 
 
-def test_native_is_refused_in_one_line_where_it_is_not_equal(tmp_path: Path, reviews_csv: Path) -> None:
-    module = EncoderModule(talking_heads=True).write(tmp_path / "module")
-    words = tiny_flags(tmp_path, module, data__train=reviews_csv, backbone__mode="native")
-    assert refusal(run_command("train", *words, cwd=tmp_path)).startswith("SFT366  --backbone.mode native")
+def test_native_is_refused_in_one_line_where_it_is_not_equal(chain: Chain) -> None:
+    assert refusal(chain.refused).startswith("SFT366  --backbone.mode native")

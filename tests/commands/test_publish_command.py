@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from command_line import flags, run_several
-from conftest import Finished, Refuse, tiny_flags
+from conftest import Finished, Interrupted, Refuse, tiny_flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_bert import write_tiny_bert
 
@@ -25,36 +26,41 @@ Story = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, reviews_csv: Path) -> Story:
-    """A folder is published; one run trains from it, one from the module; its encoder is published and trained on."""
+def story(
+    tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, reviews_csv: Path, finished: Finished
+) -> Story:
+    """A folder is published; runs train from the module, one as it is; its encoder is published and trained on.
+
+    What training from the folder itself gives, `finished` has.
+    """
     folder = tmp_path_factory.mktemp("story")
     module, tuned = folder / "modules" / "tiny", folder / "tuned"
 
-    def train(name: str, handle: Path, **settings: object) -> tuple[str, list[str]]:
-        words = tiny_flags(folder, tiny_bert_folder, data__train=reviews_csv, report__baselines="false")
-        return "train", [*words, *flags(name=name, backbone__handle=handle, backbone__pooling="cls", **settings)]
+    def words(name: str, handle: Path, **settings: object) -> list[str]:
+        same = tiny_flags(folder, handle, data__train=reviews_csv, backbone__pooling="cls")
+        return [*same, *flags(name=name, **settings)]
 
     calls = {
         "publish": ("publish", flags(handle=tiny_bert_folder, output=module)),
-        "folder": train("folder", tiny_bert_folder),
-        "module": train("module", module),
-        "opaque": train("opaque", module, backbone__mode="opaque"),
+        "module": ("train", words("module", module)),
+        "opaque": ("fit", words("opaque", module, backbone__mode="opaque")),
         "publish run": ("publish", flags(run=folder / "runs" / "module", output=tuned)),
-        "tuned": train("tuned", tuned),
+        "tuned": ("fit", words("tuned", tuned, training__epochs=1)),
     }
     done = dict(zip(calls, run_several(list(calls.values()), cwd=folder, timeout=600), strict=True))
     for name, result in done.items():
         assert result.returncode == 0, (name, result.stdout, result.stderr)
-    return {"folder": folder, "module": module, "tuned": tuned, "done": done}
+    runs = {name: folder / "runs" / name for name in ("module", "opaque", "tuned")} | {"folder": finished.run}
+    return {"folder": folder, "module": module, "tuned": tuned, "done": done, "runs": runs}
 
 
 def report(story: Story, name: str) -> dict[str, Any]:
-    return json.loads((story["folder"] / "runs" / name / "report.json").read_text("utf-8"))
+    return json.loads((story["runs"][name] / "report.json").read_text("utf-8"))
 
 
 def losses(story: Story, name: str) -> np.ndarray:
     """The training loss of every step of a run."""
-    folder = story["folder"] / "runs" / name / "tensorboard"
+    folder = story["runs"][name] / "tensorboard"
     events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
     return np.array([tf.make_ndarray(event.tensor_proto) for event in events.Tensors("step/loss")])
 
@@ -70,7 +76,7 @@ def test_the_opaque_module_learns_too(story: Story) -> None:
 
 
 def test_a_runs_encoder_is_that_of_its_best_epoch(story: Story) -> None:
-    backbone, pooling = Run.open(story["folder"] / "runs" / "module").restore_backbone()
+    backbone, pooling = Run.open(story["runs"]["module"]).restore_backbone()
     assert (backbone.has_pooler, pooling) == (True, "cls")
     again = load_backbone(story["tuned"], max_length=32, mode="native")
     pretrained = load_backbone(story["module"], max_length=32, mode="native")
@@ -103,8 +109,8 @@ def test_it_says_where_the_module_is_and_what_to_type_next(story: Story) -> None
     assert f"--backbone.handle {story['module']}" in said
 
 
-def test_a_run_that_pooled_by_the_mean_has_no_pooler_to_publish(finished: Finished, tmp_path: Path) -> None:
-    main(PublishConfig(run=str(finished.run), output=str(tmp_path / "module")))
+def test_a_run_that_pooled_by_the_mean_has_no_pooler_to_publish(interrupted: Interrupted, tmp_path: Path) -> None:
+    main(PublishConfig(run=str(interrupted.run), output=str(tmp_path / "module")))
     module = tf.saved_model.load(str(tmp_path / "module"))
     assert not any("pooler" in variable.name for variable in module.variables)
     assert "the mean of the token vectors" in (tmp_path / "module" / "README.md").read_text("utf-8")
@@ -115,10 +121,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_another_module_is_replaced_only_if_told(tmp_path: Path, tiny_bert_folder: Path, refuse: Refuse) -> None:
+def test_another_module_is_replaced_only_if_told(story: Story, tmp_path: Path, refuse: Refuse) -> None:
     other = write_tiny_bert(tmp_path / "other", seed=6)
-    output = tmp_path / "module"
-    main(PublishConfig(handle=str(tiny_bert_folder), output=str(output)))
+    output = shutil.copytree(story["module"], tmp_path / "module")
     (output / "left over").touch()
     before = contents(output)
     error = refuse(main, PublishConfig, *flags(handle=other, output=output))
@@ -170,7 +175,7 @@ def test_a_folder_that_cannot_be_written_is_told_at_once(
 
 
 def test_an_opaque_runs_module_is_the_same_with_other_weights(story: Story, tmp_path: Path) -> None:
-    run = story["folder"] / "runs" / "opaque"
+    run = story["runs"]["opaque"]
     output = tmp_path / "module"
     main(PublishConfig(run=str(run), output=str(output)))
     trained, _ = Run.open(run).restore_backbone()

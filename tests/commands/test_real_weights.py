@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from command_line import flags, run_command
+from command_line import flags, run_several
 from tiny_bert import write_csv
 
 from sftkeras.handles import resolve
@@ -35,17 +35,16 @@ def test_the_quickstart_learns_from_a_few_rows_and_its_export_is_small_and_equal
     train, test = sample_reviews(tmp_path)
     words = flags(config=QUICKSTART, data__train=train, data__test=test, data__split="[0.9, 0.1, 0.0]")
     words += flags(training__epochs=1, training__batch_size=16, optimizer__learning_rate=3e-4)
-    done = run_command("train", *words, "--training.early_stopping.monitor=val_loss", cwd=tmp_path, timeout=400)
-    assert done.returncode == 0, done.stderr
+    words.append("--training.early_stopping.monitor=val_loss")
+    texts = ["a moving and beautifully acted film", "a dull, lifeless mess of a movie"]
+    asking = [f"--model={tmp_path}/saved_models/movie-sentiment", *texts]
+    trained, asked = run_several([("train", words), ("predict", asking)], cwd=tmp_path, timeout=400)
+    assert trained.returncode == 0, trained.stderr
     report = json.loads((tmp_path / "runs" / "movie-sentiment" / "report.json").read_text("utf-8"))
     majority = report["baselines"]["majority"]["metrics"]["accuracy"]
     assert report["examples"]["test"] == TEST
-    assert report["metrics"]["accuracy"] >= majority + 0.1, done.stdout
+    assert report["metrics"]["accuracy"] >= majority + 0.1, trained.stdout
     assert report["export"]["parity"] <= 1e-4
     assert report["export"]["size_ratio"] <= 1.05
-
-    model = tmp_path / "saved_models" / "movie-sentiment"
-    texts = ["a moving and beautifully acted film", "a dull, lifeless mess of a movie"]
-    done = run_command("predict", f"--model={model}", *texts, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert [json.loads(line)["label"] for line in done.stdout.splitlines()] == ["positive", "negative"]
+    assert asked.returncode == 0, asked.stderr
+    assert [json.loads(line)["label"] for line in asked.stdout.splitlines()] == ["positive", "negative"]

@@ -23,6 +23,8 @@ from sftkeras.train import main
         ({"kind": "classification", "constrained_decoding": "false"}, "--task.constrained_decoding"),
         ({"kind": "tagging", "label_smoothing": 0.1}, "--task.label_smoothing"),
         ({"kind": "tagging", "multi_label": "true"}, "--task.multi_label"),
+        ({"kind": "tagging", "max_answer_length": 8}, "--task.max_answer_length"),
+        ({"kind": "span_qa", "threshold": 0.3}, "--task.threshold"),
     ],
 )
 def test_a_setting_without_effect_is_refused(
@@ -39,6 +41,7 @@ def test_a_setting_without_effect_is_refused(
         ("optimizer__ema", 0.99),
         ("training__unfreeze", 1),
         ("training__rematerialise", "true"),
+        ("training__freeze_embeddings", "true"),
     ],
 )
 def test_what_a_module_cannot_do_is_refused(

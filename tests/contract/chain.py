@@ -1,0 +1,234 @@
+"""`python chain.py FOLDER WAY` trains the model of every entry in one process, and leaves what the tests compare.
+
+The ways:
+- whole: on one device. The run is then exported and judged by the real commands, which share one fresh process for what
+  each would start one for. Early in its training each run's folder is copied: what a kill would leave.
+- continued: trains on from the copies, on two devices, each part of a batch in two micro-batches; nothing but training.
+
+What goes wrong with an entry is left in FOLDER/WAY/NAME.error and does not keep the others from being trained.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sftkeras import runtime
+
+runtime.start_tensorflow()
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+from every_task import ENTRIES, OF_THE_GUIDE, Entry  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+
+from sftkeras import asking, commands, evaluate, predict, train  # noqa: E402
+from sftkeras.config import EvaluateConfig, PredictConfig, ReportConfig, TrainConfig  # noqa: E402
+from sftkeras.evaluation import pictures  # noqa: E402
+from sftkeras.exporting import fresh_process  # noqa: E402
+from sftkeras.exporting.answers import records  # noqa: E402
+from sftkeras.tasks import TextModel, restore_task  # noqa: E402
+from sftkeras.training.callbacks import Recorder  # noqa: E402
+from sftkeras.training.resume.saving import THREAD  # noqa: E402
+
+KILLED_AFTER = 3  # steps: within the first of two epochs, of four steps
+DIVIDED = {"training.devices": 2, "training.accumulation": 2}
+
+
+class EndError(Exception):
+    """Ends a command where an export would begin."""
+
+
+def words(**settings: object) -> list[str]:
+    return [f"--{name}={value}" for name, value in settings.items()]
+
+
+def training(name: str, entry: Entry, folder: Path, way: str) -> TrainConfig:
+    """Settings of a run of two epochs with a state after each step."""
+    settings = {
+        "name": name,
+        "backbone.handle": folder / "weights" / entry.weights,
+        "backbone.max_length": 16,
+        "backbone.dropout": 0.0,
+        "data.train": folder / f"{name}.jsonl",
+        "data.split": "[0.5, 0.25, 0.25]",
+        "optimizer.name": "sgd",  # Adam would make large steps of what is left by rounding
+        "optimizer.learning_rate": 0.1,
+        "training.batch_size": 7,  # 24 rows: no part of the last batch is as large as another
+        "training.epochs": 2,
+        "training.devices": 1,
+        "training.deterministic": "true",
+        "checkpoint.every_steps": 1,
+        "report.bootstrap": 0,
+        "runs": folder / way / "runs",
+        "export.folder": folder / way / "saved_models",
+        **entry.task_settings(),
+        **(DIVIDED if way == "continued" else {}),
+    }
+    return commands.parse(TrainConfig, words(**settings))
+
+
+# --- what each way does with an entry ---
+
+
+def whole(name: str, entry: Entry, folder: Path) -> None:
+    config = training(name, entry, folder, "whole")
+    here, run = folder / "whole", folder / "whole" / "runs" / name
+    with copied(run, folder / "continued" / "runs" / name), answering(entry) as answers:
+        train.main(config)
+    (here / f"{name}.json").write_text(json.dumps(answers), encoding="utf-8")
+    report = ReportConfig(baselines=False, bootstrap=0)
+    evaluate.main(EvaluateConfig(str(run), report=report, output=str(here / "evaluations" / name)))
+    model, answered = str(here / "saved_models" / name), str(here / f"{name}.answers.jsonl")
+    predict.main(PredictConfig(model, file=str(folder / f"{name}.jsonl"), output=answered))
+
+
+def continued(name: str, entry: Entry, folder: Path) -> None:
+    train_alone(training(name, entry, folder, "continued"))
+
+
+WAYS = {way.__name__: way for way in (whole, continued)}
+
+
+def train_alone(config: TrainConfig) -> None:
+    def end(trained: train.Trained) -> dict[str, Any]:
+        raise EndError
+
+    stock, train.export_and_judge = train.export_and_judge, end
+    try:
+        train.main(config)
+    except EndError:
+        pass
+    finally:
+        train.export_and_judge = stock
+
+
+@contextmanager
+def copied(run: Path, copy: Path) -> Iterator[None]:
+    """Copies a run's folder once, in the middle of its training, between two writes."""
+    stock, steps = Recorder.on_train_batch_end, []
+
+    def on_train_batch_end(self: Recorder, batch: int, logs: Any = None) -> None:
+        stock(self, batch, logs)
+        steps.append(batch)
+        if len(steps) == KILLED_AFTER:
+            for thread in threading.enumerate():
+                if thread.name == THREAD:
+                    thread.join()
+            shutil.copytree(run, copy)
+
+    Recorder.on_train_batch_end = on_train_batch_end
+    try:
+        yield
+    finally:
+        Recorder.on_train_batch_end = stock
+
+
+@contextmanager
+def answering(entry: Entry) -> Iterator[dict[str, Any]]:
+    """Gives what the entry's texts are answered by the trained model, and by its export in the fresh process."""
+    stock, answers = train.export_and_judge, {}
+
+    def export_and_judge(trained: train.Trained) -> dict[str, Any]:
+        report = stock(trained)
+        kept = json.loads(trained.run.model_file.read_text("utf-8"))
+        model = replace(trained.setup.text_model, task=restore_task(kept["task"]))  # which may have been tuned
+        answers["trained"] = answered_in_memory(model, entry)
+        answers["exported"] = as_lists(answered_fresh(entry, slice(None)))
+        answers["together"] = list(records(answered_fresh(entry, slice(None))))
+        answers["one by one"] = [
+            next(records(answered_fresh(entry, slice(row, row + 1)))) for row in range(len(entry.texts))
+        ]
+        answers["none"] = as_lists(answered_fresh(entry, slice(0)))
+        return report
+
+    train.export_and_judge = export_and_judge
+    try:
+        yield answers
+    finally:
+        train.export_and_judge = stock
+
+
+def answered_in_memory(model: TextModel, entry: Entry) -> dict[str, Any]:
+    texts = [tf.constant(texts) for texts in (entry.texts, entry.pairs) if texts is not None]
+    return as_lists({name: decoded(tensor.numpy()) for name, tensor in model(*texts).items()})
+
+
+def answered_fresh(entry: Entry, rows: slice) -> dict[str, np.ndarray]:
+    """What the version that the fresh process has loaded answers to some of the entry's texts, in one batch."""
+    pairs = None if entry.pairs is None else entry.pairs[rows]
+    return fresh_process.FreshProcess().answer(entry.texts[rows], pairs, batch_size=len(entry.texts))
+
+
+def decoded(array: np.ndarray) -> np.ndarray:
+    return np.char.decode(array.astype(bytes), "utf-8") if array.dtype == object else array
+
+
+def as_lists(answers: dict[str, np.ndarray]) -> dict[str, Any]:
+    return {name: array.tolist() for name, array in answers.items()}
+
+
+# --- what all entries share ---
+
+
+def share_strategy() -> None:
+    """Lets the first run choose the devices for all: a process has one strategy."""
+    stock, made = runtime.make_strategy, []
+
+    def make_strategy(config: Any, seed: int) -> tf.distribute.Strategy:
+        if not made:
+            made.append(stock(config, seed))
+        keras.utils.set_random_seed(seed)
+        return made[0]
+
+    runtime.make_strategy = make_strategy
+
+
+@contextmanager
+def one_fresh_process() -> Iterator[None]:
+    """Gives one process to all that start one: importing TensorFlow takes it seconds."""
+    with fresh_process.FreshProcess() as process:
+
+        def start(version: Path | None = None, *, gpu: bool = False) -> fresh_process.FreshProcess:
+            if version is not None:
+                process.load(version)
+            return process
+
+        fresh_process.FreshProcess.__exit__ = lambda *_: None
+        fresh_process.FreshProcess = asking.FreshProcess = start
+        yield
+
+
+def draw_nothing() -> None:
+    """Leaves pictures empty: the report's own tests draw them, and it is a fifth of what an entry takes."""
+    pixel = pictures.png(Figure((0.1, 0.1)))
+    pictures.png, pictures.svg = lambda *_: pixel, lambda *_: ""
+
+
+def main(folder: Path, way: str) -> None:
+    (folder / way).mkdir(exist_ok=True)
+    share_strategy()
+    draw_nothing()
+    for name, entry in (ENTRIES | OF_THE_GUIDE).items():
+        print(f"== {name}", flush=True)
+        try:
+            WAYS[way](name, entry, folder)
+        except Exception:
+            (folder / way / f"{name}.error").write_text(traceback.format_exc(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[2] == "whole":
+        with one_fresh_process():
+            main(Path(sys.argv[1]), "whole")
+    else:
+        main(Path(sys.argv[1]), sys.argv[2])

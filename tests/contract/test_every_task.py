@@ -1,0 +1,208 @@
+"""What every task keeps to, on its way from rows to a client's answers; see every_task.py for the tasks."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from every_task import ENTRIES, OF_THE_GUIDE, written
+from following_the_guide import write_extended
+from tiny_bert import write_tiny_bert
+
+from sftkeras.config import TASKS
+from sftkeras.serving.client import Client
+
+HERE = Path(__file__).parent
+ALL = ENTRIES | OF_THE_GUIDE
+Answers = dict[str, Any]
+
+
+def write_weights(folder: Path, model_type: str) -> None:
+    """An encoder of one layer."""
+    write_tiny_bert(folder / model_type)
+    path = folder / model_type / "config.json"
+    config = json.loads(path.read_text()) | {"model_type": model_type, "num_hidden_layers": 1}
+    path.write_text(json.dumps(config))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data and weights of all entries, and the package they are trained with."""
+    folder = tmp_path_factory.mktemp("contract")
+    write_extended(folder / "package")
+    for model_type in ("bert", "ernie"):
+        write_weights(folder / "weights", model_type)
+    for name, entry in ALL.items():
+        (folder / f"{name}.jsonl").write_bytes(written(entry.rows))
+    return folder
+
+
+def run_chain(folder: Path, way: str) -> str:
+    """Runs chain.py and returns what it said."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder / "package"), str(HERE.parent)])}
+    command = [sys.executable, str(HERE / "chain.py"), str(folder), way]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def said(folder: Path) -> Iterator[dict[str, Future[str]]]:
+    """What each way of the chain said."""
+    with ThreadPoolExecutor(1) as pool:  # the second goes on with what the first leaves
+        yield {way: pool.submit(run_chain, folder, way) for way in ("whole", "continued")}
+
+
+@pytest.fixture(params=ALL)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def ended(folder: Path, said: dict[str, Future[str]], way: str, name: str) -> Path:
+    """The folder of a way, once it has ended well for an entry."""
+    said[way].result()
+    error = folder / way / f"{name}.error"
+    assert not error.exists(), error.read_text("utf-8")
+    return folder / way
+
+
+def answers_of(folder: Path, name: str) -> dict[str, Answers]:
+    return json.loads((folder / f"{name}.json").read_text("utf-8"))
+
+
+def weights_of(run: Path) -> list[np.ndarray]:
+    found: list[np.ndarray] = []
+    with h5py.File(run / "state" / "best.weights.h5") as file:
+        file.visititems(lambda _, item: found.append(item[()]) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def assert_same(found: Answers, expected: Answers) -> None:
+    assert set(found) == set(expected)
+    for output, values in expected.items():
+        one, other = np.asarray(values), np.asarray(found[output])
+        if one.dtype.kind == "f":
+            np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5, err_msg=output)
+        else:
+            assert other.tolist() == one.tolist(), output
+
+
+def assert_alike(one: Any, other: Any) -> None:
+    """Compares what JSON can hold; numbers may differ by rounding."""
+    if isinstance(one, float):
+        assert one == pytest.approx(other, rel=1e-4, abs=1e-5)
+    elif isinstance(one, dict | list):
+        assert len(one) == len(other)
+        for key in one if isinstance(one, dict) else range(len(one)):
+            assert_alike(one[key], other[key])
+    else:
+        assert one == other
+
+
+def test_every_task_has_an_entry() -> None:
+    assert {entry.kind for entry in ENTRIES.values()} == set(TASKS)
+
+
+def test_an_export_answers_as_the_model_that_was_trained(folder: Path, said: dict[str, Future[str]], name: str) -> None:
+    answers = answers_of(ended(folder, said, "whole", name), name)
+    assert_same(answers["exported"], answers["trained"])
+    assert {len(values) for values in answers["exported"].values()} == {len(ALL[name].texts)}
+
+
+def test_an_answer_depends_on_its_text_alone(folder: Path, said: dict[str, Future[str]], name: str) -> None:
+    answers = answers_of(ended(folder, said, "whole", name), name)
+    for alone, among_others in zip(answers["one by one"], answers["together"], strict=True):
+        assert_alike(alone, among_others)
+    assert set(answers["none"]) == set(answers["exported"])
+    assert not any(answers["none"].values())
+
+
+def test_places_index_the_text_as_it_was_asked(folder: Path, said: dict[str, Future[str]], name: str) -> None:
+    answers = answers_of(ended(folder, said, "whole", name), name)["exported"]
+    if "start" not in answers:
+        return
+    entry, found = ALL[name], 0
+    shown = answers["answer" if "answer" in answers else "text"]
+    for text, *places in zip(entry.pairs or entry.texts, answers["start"], answers["end"], shown, strict=True):
+        for start, end, characters in zip(*(np.atleast_1d(place).tolist() for place in places), strict=True):
+            if start >= 0:
+                assert text[start:end] == characters
+                found += bool(characters)
+    assert found
+
+
+def test_a_report_judges_the_export_and_evaluate_finds_the_same(
+    folder: Path, said: dict[str, Future[str]], name: str
+) -> None:
+    here = ended(folder, said, "whole", name)
+    places = (here / "runs" / name, here / "evaluations" / name)
+    reports = [json.loads((place / "report.json").read_text("utf-8")) for place in places]
+    assert np.isfinite(reports[0]["headline"]["value"])
+    assert reports[0]["metrics"] == pytest.approx(reports[1]["metrics"], abs=1e-5, nan_ok=True)
+    assert reports[0]["examples"] == reports[1]["examples"]
+
+
+def test_predict_answers_every_row(folder: Path, said: dict[str, Future[str]], name: str) -> None:
+    answers = (ended(folder, said, "whole", name) / f"{name}.answers.jsonl").read_text("utf-8").splitlines()
+    assert len(answers) == len(ALL[name].rows)
+    assert all(len(json.loads(answer)) > 1 for answer in answers)
+
+
+@contextmanager
+def served(models: Path, folder: Path) -> Iterator[dict[str, str]]:
+    """The addresses of a server that has all models, by protocol."""
+    command = [sys.executable, "-m", "sftkeras.serve", "--models", str(models), "--port=0", "--rest_api_port=0"]
+    environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
+    output = folder / "server.txt"
+    with output.open("w") as said, subprocess.Popen(command, stdout=said, stderr=said, env=environment) as process:
+        try:
+            limit = time.monotonic() + 120
+            while len(ports := dict(re.findall(r"(gRPC|REST) .*:(\d+)", output.read_text()))) < 2:
+                assert process.poll() is None, output.read_text()
+                assert time.monotonic() < limit, output.read_text()
+                time.sleep(0.1)
+            yield {"grpc": f"localhost:{ports['gRPC']}", "rest": f"http://localhost:{ports['REST']}"}
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def addresses(folder: Path, said: dict[str, Future[str]]) -> Iterator[dict[str, str]]:
+    said["whole"].result()
+    moved = (folder / "whole" / "saved_models").rename(folder / "elsewhere")
+    with served(moved, folder) as addresses:
+        yield addresses
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_a_server_and_its_client_answer_as_the_model_that_was_trained(
+    folder: Path, said: dict[str, Future[str]], addresses: dict[str, str], name: str, protocol: str
+) -> None:
+    expected = answers_of(ended(folder, said, "whole", name), name)["trained"]
+    entry = ALL[name]
+    with getattr(Client, protocol)(addresses[protocol], model=name, batch_size=len(entry.texts)) as client:
+        found = client.answer_arrays(entry.texts, entry.pairs)
+    assert_same({output: array.tolist() for output, array in found.items()}, expected)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights_on_two_devices_in_micro_batches(
+    folder: Path, said: dict[str, Future[str]], name: str
+) -> None:
+    """On one device it goes on to the same bits, for which no task makes a difference: see test_resume_fit.py."""
+    runs = [ended(folder, said, way, name) / "runs" / name for way in ("whole", "continued")]
+    part = said["continued"].result().split(f"== {name}\n")[1].split("== ")[0]
+    assert "Continuing the interrupted run: epoch 1, 2 of " in part
+    for one, other in zip(*map(weights_of, runs), strict=True):
+        np.testing.assert_allclose(other, one, rtol=0, atol=1e-6)
