@@ -35,13 +35,13 @@ def intents(conversations: Conversations, least: int = LEAST) -> Account:
         least: intents with fewer openings are left out.
     """
     account, seen = Account("conversations"), set()
-    openings = list(_openings(conversations, account))
+    opened = list(openings(conversations, account))
     categories: dict[str, set[str]] = {}
-    for text, _, category in openings:
-        categories.setdefault(_key(text), set()).add(category)
+    for text, _, category in opened:
+        categories.setdefault(sameness(text), set()).add(category)
     sizes = Counter(next(iter(found)) for found in categories.values() if len(found) == 1)
-    for text, answer, category in openings:
-        key = _key(text)
+    for text, answer, category in opened:
+        key = sameness(text)
         if len(categories[key]) > 1:
             account.left_out["open alike in several categories"] += 1
         elif sizes[category] < least:
@@ -62,8 +62,8 @@ def read_language(folder: Path) -> dict[str, list[object]]:
     return {category: content["conversations"] for category, content in contents.items()}
 
 
-def _openings(conversations: Conversations, account: Account) -> Iterator[tuple[str, str, str]]:
-    """Yields opening, first answer and category of each conversation."""
+def openings(conversations: Conversations, account: Account) -> Iterator[tuple[str, str, str]]:
+    """Yields opening, first answer and category of each conversation; the account counts those that are none."""
     for category, those_of_it in conversations.items():
         for conversation in those_of_it:
             match conversation:
@@ -73,8 +73,8 @@ def _openings(conversations: Conversations, account: Account) -> Iterator[tuple[
                     account.left_out["are no list of texts"] += 1
 
 
-def _key(text: str) -> str:
-    """What makes two openings the same: all but case, spaces and the mark at the end."""
+def sameness(text: str) -> str:
+    """What two texts that count as the same have in common: all but case, spaces and the mark at the end."""
     return text.casefold().rstrip(".!?。！？ ")
 
 

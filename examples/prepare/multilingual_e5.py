@@ -23,7 +23,8 @@ from safetensors.numpy import save_file
 
 from examples.prepare.account import reported
 from examples.prepare.four_bit_weights import Header, ModelFile, read_model_file
-from sftkeras.cache import building, cache_folder, locked, read_manifest, write_errors, write_manifest
+from sftkeras.cache import VARIABLE, building, cache_folder, locked, read_manifest, write_manifest
+from sftkeras.files import write_errors
 from sftkeras.handles import resolve
 
 WEIGHTS = (
@@ -178,7 +179,7 @@ def _prepare(letters: Letters) -> None:
         if read_manifest(folder) is None:
             model = read_model_file(resolve(WEIGHTS))
             tokenizer = json.loads(resolve(TOKENIZER).read_text("utf-8"))
-            with building(folder) as unfinished, write_errors(folder):
+            with building(folder) as unfinished, write_errors(folder, VARIABLE):
                 keeps = is_chinese_or_english if letters == "chinese-english" else lambda piece: True
                 write_model(model, tokenizer, unfinished, keeps)
                 write_manifest(unfinished, made_of=[WEIGHTS, TOKENIZER])

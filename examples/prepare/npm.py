@@ -12,8 +12,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from sftkeras.cache import building, cache_folder, locked, read_manifest, scratch, write_errors, write_manifest
+from sftkeras.cache import VARIABLE, building, cache_folder, locked, read_manifest, scratch, write_manifest
 from sftkeras.errors import SFTError
+from sftkeras.files import write_errors
 from sftkeras.handles.archives import Bounds
 from sftkeras.handles.progress import waiting
 from sftkeras.handles.reasons import in_one_line
@@ -45,7 +46,7 @@ def fetch_npm(package: str, version: str, integrity: str, wanted: Callable[[str]
 
 
 def _fetch(package: str, integrity: str, wanted: Callable[[str], bool], entry: Path) -> None:
-    with write_errors(entry.parent), scratch(entry.with_name(f".{entry.name}.download")) as folder:
+    with write_errors(entry.parent, VARIABLE), scratch(entry.with_name(f".{entry.name}.download")) as folder:
         archive = _download(package, folder)
         got = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
         if got != integrity:

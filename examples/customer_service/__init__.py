@@ -1,0 +1,1 @@
+"""A help desk that understands what a customer wants, and knows when it does not; see README.md."""
