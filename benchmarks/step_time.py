@@ -34,7 +34,7 @@ import keras  # noqa: E402
 import keras_hub  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from sftkeras.backbones import dropout, fused_transformer, load_backbone  # noqa: E402
+from sftkeras.backbones import dense_operations, dropout, fused_transformer, load_backbone  # noqa: E402
 from sftkeras.tasks import attach_head  # noqa: E402
 from sftkeras.tasks.classification import Classification  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
@@ -109,9 +109,9 @@ def as_stock(network: keras.Model, parts: list[str]) -> Iterator[None]:
         return tf.nn.bias_add(tf.matmul(x, kernel), bias)
 
     functions = {
-        "layer norm gradient": ("sftkeras.backbones.fused_transformer._layer_norm", layer_norm),
-        "bias gradient": ("sftkeras.backbones.fused_transformer._product_plus_bias", product_plus_bias),
-        "GELU gradient": ("sftkeras.backbones.fused_transformer._exact_gelu", fused_transformer.exact_gelu),
+        "layer norm gradient": ("sftkeras.backbones.dense_operations._layer_norm", layer_norm),
+        "bias gradient": ("sftkeras.backbones.dense_operations._product_plus_bias", product_plus_bias),
+        "GELU gradient": ("sftkeras.backbones.dense_operations._exact_gelu", dense_operations.exact_gelu),
         "fused AdamW": ("sftkeras.training.step.optimizers.FusedAdamW", keras.optimizers.AdamW),
     }
     classes = {
