@@ -152,11 +152,12 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
 
     def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Updates the weights by one batch; called on each replica with its part of it."""
+        arrived, data = self.clock.arrived(data)
         _, labels, _ = data
         loss, logits, gradients = self._accumulate(data) if self.accumulation > 1 else self._gradients(data)
         own_gradients = gradients
         loss, gradients = sum_over_replicas(loss, gradients, self._learning_variables())
-        self.clock.note(labels, own_gradients, gradients)
+        self.clock.note(arrived, own_gradients, gradients)
         norm, gradients = self._clip(gradients)
         with tf.control_dependencies([norm, *gradients]):
             self._update_weights(gradients)

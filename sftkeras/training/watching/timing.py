@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled  # not public in TensorFlow 2.21
 
 Seconds = dict[str, float]
+Nested = TypeVar("Nested")  # tensors in tuples and dictionaries
 
 # What the time of `fit` is divided into. "start" is steps that trace the graph, such as the first of a process;
 # "all_reduce" is what the sum over devices takes once this process's own gradient is there; "other" is callbacks, logs.
@@ -22,7 +23,7 @@ PARTS = ("start", *STEP_PARTS, "validation", "other")
 
 
 class StepClock:
-    """Reads the time inside the step's graph, beside its computation: nothing in the step waits for it.
+    """Reads the time inside the step's graph.
 
     Make it in the strategy's scope. On a GPU, whose kernels run behind the host, the times of the middle are early; the
     step's whole time is right.
@@ -38,9 +39,22 @@ class StepClock:
         )
         self._strategy = tf.distribute.get_strategy()
 
-    def note(self, batch: Any, gradients: Any, summed: Any) -> None:
-        """Notes when each of these tensors, or nested tensors, is there. Call it once in a step, on each replica."""
-        self._times.assign(tf.stack([_when(batch), _when(gradients), _when(summed)]))
+    def arrived(self, batch: Nested) -> tuple[tf.Tensor, Nested]:
+        """The time at which a batch, nested tensors, is there; and the batch, for those who compute with it.
+
+        They wait for the time to be read: beside them it might be read only when a thread is free, and what they took
+        until then would count as waiting for the batch.
+        """
+        time_of_arrival = _when(batch)
+        with tf.control_dependencies([time_of_arrival]):
+            return time_of_arrival, tf.nest.map_structure(tf.identity, batch)
+
+    def note(self, arrived: tf.Tensor, gradients: Any, summed: Any) -> None:
+        """Notes when the batch arrived, and when each of these nested tensors is there; nothing waits for that.
+
+        Call it once in a step, on each replica.
+        """
+        self._times.assign(tf.stack([arrived, _when(gradients), _when(summed)]))
 
     def read(self) -> tuple[float, float, float]:
         """The three times of the last step on this process's first device, in seconds since 1970."""
