@@ -16,7 +16,7 @@ from sftkeras.text.packing import pack
 from sftkeras.text.question_features import QuestionFeatures
 from sftkeras.text.raw_text import RawTextFeatures
 from sftkeras.text.special_strings import SpecialStrings, with_special_strings
-from sftkeras.text.tokenizer import Tokenizer
+from sftkeras.text.tokenizer import Tokenizer, show_row
 from sftkeras.text.unigram import Unigram
 from sftkeras.text.window_features import WindowFeatures
 
@@ -191,9 +191,7 @@ class TextFeatures:
 
     def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
         """The tokens of one row of a batch, and how much of it is padding."""
-        mask = inputs["padding_mask"][row].astype(bool)
-        tokens = self.tokenizer.pieces(inputs["token_ids"][row][mask])
-        return f"{' '.join(tokens)}  (+ {len(mask) - mask.sum()} padding)"
+        return show_row(self.tokenizer, inputs, row)
 
 
 def _tokenise_and_pack(

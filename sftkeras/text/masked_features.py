@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.text.cleaning import Cleaning
-from sftkeras.text.tokenizer import Tokenizer
-from sftkeras.text.window_features import TEXT_NUMBER, TEXTS
+from sftkeras.text.letters import valid
+from sftkeras.text.tokenizer import Tokenizer, show_row
+from sftkeras.text.window_features import TEXT_NUMBER, TEXTS, without_padding
 from sftkeras.text.windows import pack_windows
 from sftkeras.text.words import word_offsets
 
@@ -106,7 +107,7 @@ class MaskedFeatures:
         """
         if second_texts is not None:
             raise ValueError("second texts are given, but these features are made for single texts")
-        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")  # what is none becomes U+FFFD
+        texts = valid(texts)
         tokens, _, begins = self._locate(texts)
         rows = self._pack(tokens, begins)
         token_ids, asks = rows["token_ids"], rows.pop("asks")
@@ -163,18 +164,12 @@ class MaskedFeatures:
         tokens, starts, begins = self._locate_once(tf.constant(texts, tf.string))
         if self._split_words:
             begins = begins.with_flat_values(_without(begins, starts, self._split_words(texts), texts))
-        found = {name: tensor.numpy() for name, tensor in self._pack_once(tokens, begins).items()}
-        mask = found.pop("padding_mask").astype(bool)
-        lengths = mask.sum(1, dtype=np.int32)
-        numbers = found.pop(TEXT_NUMBER)
-        del found["asks"]
-        return {name: (array[mask], lengths) for name, array in found.items()}, numbers
+        rows = self._pack_once(tokens, begins)
+        return without_padding({name: tensor for name, tensor in rows.items() if name != "asks"})
 
     def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
         """The tokens of one row of a batch, and how much of it is padding."""
-        mask = inputs["padding_mask"][row].astype(bool)
-        tokens = self.tokenizer.pieces(inputs["token_ids"][row][mask])
-        return f"{' '.join(tokens)}  (+ {len(mask) - mask.sum()} padding)"
+        return show_row(self.tokenizer, inputs, row)
 
 
 def _listed(hidden: tf.Tensor, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from sftkeras.text.cleaning import Cleaning
 from sftkeras.text.letters import valid
-from sftkeras.text.tokenizer import Tokenizer
+from sftkeras.text.tokenizer import Tokenizer, show_row
 from sftkeras.text.window_features import TEXT_NUMBER, TEXTS, without_padding
 from sftkeras.text.windows import pack_windows
 
@@ -90,6 +90,4 @@ class QuestionFeatures:
 
     def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
         """The tokens of one window of a batch, and how much of it is padding."""
-        mask = inputs["padding_mask"][row].astype(bool)
-        tokens = self.tokenizer.pieces(inputs["token_ids"][row][mask])
-        return f"{' '.join(tokens)}  (+ {len(mask) - mask.sum()} padding)"
+        return show_row(self.tokenizer, inputs, row)

@@ -10,6 +10,20 @@ import tensorflow as tf
 from sftkeras.text.packing import Layout
 
 
+def show_row(tokenizer: NamesTokens, inputs: dict[str, np.ndarray], row: int) -> str:
+    """The tokens of one row of a batch of model inputs, as people can read them, and how much of it is padding."""
+    mask = inputs["padding_mask"][row].astype(bool)
+    tokens = tokenizer.pieces(inputs["token_ids"][row][mask])
+    return f"{' '.join(tokens)}  (+ {len(mask) - mask.sum()} padding)"
+
+
+class NamesTokens(Protocol):
+    """Knows what its token numbers stand for, as tokenizers and TF-Hub preprocessors do."""
+
+    def pieces(self, numbers: np.ndarray) -> list[str]:
+        """The tokens of these numbers, for people to read."""
+
+
 class Tokenizer(Protocol):
     """Splits texts into the numbers an encoder knows, by ops that a stock TensorFlow Serving has."""
 

@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.text.cleaning import Cleaning
-from sftkeras.text.tokenizer import Tokenizer
+from sftkeras.text.letters import valid
+from sftkeras.text.tokenizer import Tokenizer, show_row
 from sftkeras.text.windows import pack_windows
 from sftkeras.text.words import word_offsets
 
@@ -61,7 +62,7 @@ class WindowFeatures:
         """
         if second_texts is not None:
             raise ValueError("second texts are given, but these features are made for single texts")
-        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")  # what is none becomes U+FFFD
+        texts = valid(texts)
         tokens, starts, ends = self.tokenizer.with_offsets(texts)
         starts, ends = word_offsets(texts, starts, ends)
         windows = pack_windows(
@@ -89,16 +90,13 @@ class WindowFeatures:
 
     def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
         """The tokens of one window of a batch, and how much of it is padding."""
-        mask = inputs["padding_mask"][row].astype(bool)
-        tokens = self.tokenizer.pieces(inputs["token_ids"][row][mask])
-        return f"{' '.join(tokens)}  (+ {len(mask) - mask.sum()} padding)"
+        return show_row(self.tokenizer, inputs, row)
 
 
 def without_padding(features: dict[str, tf.Tensor]) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
     """Features of windows, as `WindowFeatures.encode_arrays` gives them."""
-    found = {name: tensor.numpy() for name, tensor in features.items()}
+    found = {name: tensor.numpy() for name, tensor in features.items() if name != TEXTS}
     mask = found.pop("padding_mask").astype(bool)
     lengths = mask.sum(1, dtype=np.int32)
     numbers = found.pop(TEXT_NUMBER)
-    del found[TEXTS]
     return {name: (array[mask], lengths) for name, array in found.items()}, numbers
