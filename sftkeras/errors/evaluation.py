@@ -1,0 +1,35 @@
+"""Errors 6xx: evaluation and prediction."""
+
+from __future__ import annotations
+
+MESSAGES: dict[str, str] = {
+    "SFT601": "the {what} to judge have shape {found}, not {expected}. Judge a model on data of its own kind.",
+    "SFT602": "there is nothing to judge: the test part has no rows. Give a file with --data.test, or a larger share.",
+    "SFT603": "{count} of {total} answers are not finite, the first for {place}. Training went astray: try a smaller "
+    "--optimizer.learning_rate.",
+    "SFT604": "{place}: {truth} is no label the model knows, so its answer cannot be judged.",
+    "SFT605": "{place}: the answers {answers} are no probabilities. The model must end in a softmax or a sigmoid.",
+    "SFT606": "{path}: the report cannot be written ({problem}). The model is safe: make room or give write access, "
+    "then judge it again with python -m sftkeras.evaluate.",
+    # 610-619 what a task asks of its encoder
+    "SFT610": "--task.kind {kind}: {reason}. Choose another encoder with --backbone.handle, such as BERT.",
+    "SFT617": "not one of the {rows} texts has a word to hide, so nothing can be judged. Give texts with words.",
+    # 650-669 predict
+    "SFT650": "{problem}. Give texts to answer, or a file with --file (or --file - for standard input).",
+    "SFT651": "{flag} {model}: this model answers {wanted}. {remedy}",
+    "SFT652": "{place}: no text in column {column}. Fill it in, or remove the row.",
+    "SFT653": "{place}: the text is not valid UTF-8. Convert the file, for instance with iconv -t UTF-8.",
+    "SFT660": "{flag} {address}: the server cannot be reached ({reason}). Check the address, and that the server runs.",
+    "SFT661": "{flag} {address}: no answer within {timeout} seconds. Give it more with --timeout, or run again when "
+    "the server has less to do.",
+    "SFT662": "{flag} {address}: {reason}. Check --name, --version and --version_label.",
+    "SFT663": "{flag} {address}: the server refuses access ({reason}). Give the file of its token with --token_file, "
+    "and --tls_certificate if it asks for one.",
+    "SFT664": "{flag} {address}: the server answers {status}: {reason}.",
+    "SFT665": "{flag} {address}: the model {name} takes {inputs}, not texts. Ask it from Python with "
+    "sftkeras.serving.client.",
+    "SFT666": "{flag} {address}: the server does not answer as {version} does: {difference}. Check that it serves this "
+    "version.",
+    "SFT667": "--token_file, --tls_ca, --tls_certificate or --tls_key: {problem}. Give a file that can be read; for "
+    "TLS in PEM format.",
+}

@@ -1,0 +1,23 @@
+"""Errors 5xx: export and loading of exports."""
+
+from __future__ import annotations
+
+MESSAGES: dict[str, str] = {
+    "SFT501": "{flag} {path}: no such folder.{suggestion}",
+    "SFT502": "{flag} {path}: no exported version here. Give FOLDER/NAME, which holds versions such as 1 with a "
+    "saved_model.pb, or one of its versions.",
+    "SFT503": "{path}: not a usable contract ({problem}). Export the run again, or copy the whole version folder.",
+    "SFT504": "{path}: do not trust these weights: {problem}. Export the run again, or copy the whole version folder.",
+    "SFT505": "{path}: the model cannot be loaded ({problem}). Export the run again, or copy the whole version folder.",
+    "SFT506": "{path}: the model does not answer ({problem}).",
+    "SFT507": "the process that answers ended {how}: {last}",
+    "SFT510": "the export does not answer as the trained model: {signature} gives {output} {found} for {text}, not "
+    "{expected}. Nothing was published; please report this.",
+    "SFT511": "the model's {output} for {text} is not a finite number, so nothing was published. Train again with a "
+    "smaller --optimizer.learning_rate, or --training.precision float32.",
+    "SFT512": "TensorFlow Serving {server} cannot load this model: it has {why}. {remedy} Nothing was published.",
+    "SFT513": "no release of TensorFlow Serving up to {newest} is known to load this model: it has {why}. It answers "
+    "here and with python -m sftkeras.serve.",
+    "SFT514": "{flag} {server}: no release that is known here. Known: {known}.",
+    "SFT515": "{path} is left as it is: {problem}.",
+}

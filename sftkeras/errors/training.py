@@ -1,0 +1,65 @@
+"""Errors 4xx: training."""
+
+from __future__ import annotations
+
+MESSAGES: dict[str, str] = {
+    # 4xx training
+    "SFT401": "--training.early_stopping.monitor {monitor}: no such metric.{suggestion} This task has: {known}.",
+    "SFT402": "step {step} of epoch {epoch}: {what} is not a finite number. {kept} Lower --optimizer.learning_rate, or "
+    "use --training.precision float32.",
+    "SFT403": "--training.devices {devices}: this machine has {found} {kind}. Choose {found} or fewer.",
+    "SFT411": "--task.class_weights: {problem}.{suggestion} Give one weight to each label, or balanced.",
+    "SFT412": "{setting} has no effect here: the task answers {answers}. Leave it out.",
+    # 420-429 resume
+    "SFT420": "{folder} holds an interrupted run that differs: {differences}. Continue it all the same with "
+    "--resume.allow {allow}, or start anew with --overwrite true.",
+    "SFT421": "--resume must: {folder} holds {found}. Start one without --resume.",
+    "SFT422": "the state of the interrupted run is of another model or of other data ({problem}). Start anew with "
+    "--resume never --overwrite true.",
+    "SFT423": "{folder}: another process is training this run. Wait for its end, or choose another --name.",
+    # 430-439 several workers
+    "SFT430": "--training.strategy multi_worker: {problem}. Start the workers of one machine with python -m "
+    "sftkeras.launch; for several machines see docs/scaling.md.",
+    "SFT431": "no word from {workers} within {minutes} minutes. Look at what became of that worker and whether its "
+    "address can be reached; a longer wait is set with --training.join_minutes.",
+    "SFT432": "worker {worker} was started with other settings, data or code. Start all workers with the same.",
+    "SFT433": "another worker was lost: {problem}. Start all workers again; the run goes on from its last state.",
+    "SFT434": "TF_CONFIG names {workers} workers, each of which would train for itself with --training.strategy "
+    "{strategy}. Set it to multi_worker, or unset TF_CONFIG.",
+    "SFT435": "{words} {restarts} restarts did not help.",
+    "SFT436": "{folder}: here the run was at step {step}, and elsewhere for another worker. Put --runs on a drive that "
+    "all workers share.",
+    # 440-449 the step and its memory
+    "SFT440": "{setting} {value}: the encoder is a TF-Hub module trained as it is, {reason}. Leave the setting out, or "
+    "choose an encoder that can be rebuilt (--backbone.mode native says why this one cannot).",
+    "SFT441": "step {step} of epoch {epoch}: out of memory, even with micro-batches of one text a device. Lower "
+    "--backbone.max_length{remedy}, or choose a smaller encoder or a machine with more memory.",
+    "SFT442": "step {step} of epoch {epoch}: out of memory while the weights were updated, so they cannot be trusted. "
+    "Run again: with --training.accumulation {accumulation}, or with more memory.",
+    "SFT443": "step {step} of epoch {epoch}: worker {worker} is out of memory, which ends the communication of all of "
+    "them. Run again with --training.accumulation {accumulation}: it does not change the result.",
+    "SFT444": "epoch {epoch}: out of memory in the validation. Run again with --training.accumulation {accumulation}, "
+    "which computes it too in smaller parts: the run goes on from its last state, with the same result.",
+    # 445-447 losses of pairs
+    "SFT445": "--task.loss contrastive: {found} in the label column is neither 1 (the texts belong together) nor 0. "
+    "Learn such numbers with --task.loss cosine.",
+    # 450-459 watching: warnings, which never end a run
+    "SFT450": "{tracker}: {problem}. Training goes on without it; TensorBoard has every figure.",
+    "SFT451": "step {step}: {share} of the time is waiting for batches. The cache folder may be on a slow disk (choose "
+    "another with SFTKERAS_CACHE), or other work keeps the cores from preparing batches.",
+    "SFT452": "step {step} took {seconds}, {times} times as long as its size explains. Neither other processes nor "
+    "memory are the cause: look at the disk, the network and the temperature of the machine.",
+    "SFT453": "step {step}: other processes use {others} of the {cores} cores, and none is idle. Training is slower by "
+    "as much.",
+    "SFT454": "step {step}: the machine reads {rate} MB/s back from swap, because its memory is full. Raise "
+    "--training.accumulation, or end other processes.",
+    "SFT455": "step {step}: saving states takes {share} of the time, {seconds} each. Save them less often with "
+    "--checkpoint.every_steps or --checkpoint.every_minutes, or choose a faster disk with --runs.",
+    "SFT456": "step {step}: workers wait more than {share} of the time for worker {workers}. Look at what its machine "
+    "does besides.",
+    "SFT457": "step {step}: {share} of the time is adding up gradients over {devices} devices: they wait for one "
+    "another, or the link between them is slow. Larger batches (--training.batch_size) need fewer sums.",
+    "SFT458": "step {step}: the container's processor limit keeps {threads} threads waiting. Raise the limit.",
+    "SFT459": "epoch {epoch}: writing the best weights took {seconds}, {share} of the epoch. The disk is slow, or "
+    "others write to it too: look for them, or choose another disk with --runs.",
+}
