@@ -17,6 +17,7 @@ from sftkeras.config import DataConfig, TagScheme
 from sftkeras.data.blocks import Block
 from sftkeras.data.findings import Fault
 from sftkeras.data.joining import joined_words
+from sftkeras.data.label_studio import TASK, marks, results_key, task_text
 from sftkeras.data.read import column_names, read_blocks, wanted_columns
 from sftkeras.data.read_conll import conll_blocks
 from sftkeras.data.sources import Part, Source
@@ -28,7 +29,6 @@ Span = tuple[int, int, str]
 # Where common tools put what the settings call text and label, looked for in this order.
 _TEXT_KEYS = ("tokens", "words", "sentence")
 _LABEL_KEYS = ("labels", "entities", "spans", "tags", "ner_tags", "pos_tags")
-_LABEL_STUDIO = ({"data", "annotations"}, {"data", "completions"})
 
 _SCHEME_NAMES = {"bio": "BIO", "iob1": "IOB1", "bioes": "BIOES", "io": "IO"}
 
@@ -67,11 +67,9 @@ def find_layout(source: Source, config: DataConfig) -> Layout:
     """Tells from the keys of the first rows where text and entities are."""
     names = column_names(source, config)
     known = set(names or ())
-    if any(keys <= known for keys in _LABEL_STUDIO):
-        # Further columns are those of `data`, the task that people annotated.
-        results = "annotations" if "annotations" in known else "completions"
-        columns = {"data": "--data.text", results: "--data.label"}
-        return Layout(columns, lambda row: _label_studio(row["data"], row[results], config.text))
+    if results := results_key(known):
+        columns = {TASK: "--data.text", results: "--data.label"}
+        return Layout(columns, lambda row: _label_studio(row[TASK], row[results], config.text))
     text, label = config.text, config.label
     if known and text not in known and text == DataConfig.text:
         text = next((key for key in _TEXT_KEYS if key in known), text)
@@ -84,17 +82,13 @@ def find_layout(source: Source, config: DataConfig) -> Layout:
 
 
 def _label_studio(task: Any, results: Any, text: str) -> tuple[Any, Any] | Fault:
-    """Text and spans of a task of Label Studio's JSON export, by its first annotation that was not cancelled."""
-    if not isinstance(task, dict) or not isinstance(results, list):
-        return Fault("SFT252", {"problem": "data is no object, or annotations is no list"})
-    done = [one for one in results if isinstance(one, dict) and not one.get("was_cancelled")]
-    if not done:
-        return Fault("SFT217", {"column": "annotations"})
-    strings = [value for value in task.values() if isinstance(value, str)]
-    regions = [one["value"] for one in done[0].get("result", []) if isinstance(one, dict) and "value" in one]
-    # A region without labels is that of another control, such as a choice for the whole text.
-    regions = [one for one in regions if isinstance(one, dict) and any(key.endswith("labels") for key in one)]
-    return task.get(text, strings[0] if len(strings) == 1 else None), regions
+    """Text and regions of a task of Label Studio's JSON export."""
+    found = marks(task, results)
+    if isinstance(found, Fault):
+        return found
+    # What has no labels is of another control, such as a choice for the whole text.
+    regions = [one["value"] for one in found if any(key.endswith("labels") for key in one["value"])]
+    return task_text(task, text), regions
 
 
 # --- rows ---

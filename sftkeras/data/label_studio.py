@@ -1,0 +1,38 @@
+"""Label Studio's JSON export: a task, and what people marked in it. What a mark means is decided by its readers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sftkeras.data.findings import Fault
+
+TASK = "data"  # the key of what was shown to people; its keys are the columns of the file they began with
+_RESULTS = ("annotations", "completions")  # what they answered; older versions had the other name
+
+
+def results_key(names: Collection[str]) -> str | None:
+    """Returns the key under which the rows of an export have people's answers, None if these are not its rows."""
+    return next((key for key in _RESULTS if key in names), None) if TASK in names else None
+
+
+def marks(task: Any, results: Any) -> list[dict[str, Any]] | Fault:
+    """Returns what was marked in a task, by its first annotation that was not cancelled.
+
+    Returns:
+        The results of that annotation, such as regions and choices, each with its `value`; or a fault: SFT252 for what
+        is no task with annotations, SFT217 if no annotation is left.
+    """
+    if not isinstance(task, dict) or not isinstance(results, list):
+        return Fault("SFT252", {"problem": "data is no object, or annotations is no list"})
+    done = [one for one in results if isinstance(one, dict) and not one.get("was_cancelled")]
+    if not done:
+        return Fault("SFT217", {"column": "annotations"})
+    found = done[0].get("result", [])
+    return [one for one in found if isinstance(one, dict) and isinstance(one.get("value"), dict)]
+
+
+def task_text(task: Mapping[str, Any], column: str) -> Any:
+    """Returns the text of a task: under the name of a column, or the only text there is; None if neither is there."""
+    texts = [value for value in task.values() if isinstance(value, str)]
+    return task.get(column, texts[0] if len(texts) == 1 else None)
