@@ -23,6 +23,7 @@ class Block:
         columns: the cells of each wanted column, as the format has them (strings, numbers, lists, None).
         lines: where each row begins, 1-based physical lines (rows, for Parquet and the hub).
         broken: rows that could not be divided into cells, with their lines; they are not in `columns`.
+        odd: what people should know of single rows and stops nothing, with their lines.
         done: share of the file read so far.
     """
 
@@ -30,6 +31,7 @@ class Block:
     lines: list[int]
     broken: list[tuple[Fault, int]] = field(default_factory=list)
     done: float = 0.0
+    odd: list[tuple[Fault, int]] = field(default_factory=list)
 
 
 def check_columns(source: Source, header: Iterable[str], wanted: Mapping[str, str]) -> None:

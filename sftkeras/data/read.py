@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from sftkeras.config import DataConfig
 from sftkeras.data.blocks import Block
-from sftkeras.data.read_csv import csv_blocks
+from sftkeras.data.read_csv import csv_blocks, csv_columns
 from sftkeras.data.read_json import first_keys, json_blocks
 from sftkeras.data.read_lines import line_blocks
 from sftkeras.data.sources import Source, unknown_format
@@ -61,8 +61,10 @@ def read_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
 
 
 def column_names(source: Source, config: DataConfig) -> list[str] | None:
-    """Returns the columns of a file whose rows name them, as far as its first rows tell; None for others."""
+    """Returns the columns of a file that names them, as far as its first rows tell; None for others."""
     match source.format:
+        case "csv" | "tsv":
+            return csv_columns(source, config)
         case "json" | "jsonl":
             return first_keys(source, config)
         case "parquet":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from sftkeras.config import DataConfig
 from sftkeras.data.blocks import LONGEST_CELL, Block, check_columns, shortened
@@ -19,11 +19,8 @@ _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertic
 
 def csv_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:
     """Yields the rows of a CSV or TSV file; raises as `read_blocks`."""
-    csv.field_size_limit(LONGEST_CELL)
-    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if config.quoted else csv.QUOTE_NONE
     with opened(source, config) as text:
-        # strict: a quote that is never closed must not swallow the rest of the file.
-        reader = csv.reader(text, delimiter=delimiter_of(source, config), quoting=quoting, strict=True)
+        reader = _reader(text, source, config)
         header = _csv_header(source, reader, config)
         _check_delimiter(source, header, wanted)
         check_columns(source, header, wanted)
@@ -39,6 +36,19 @@ def csv_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) ->
             yield Block({name: list(map(pick, rows)) for name, pick in picks.items()}, lines, broken, filling.done)
         if not some:
             raise SFTError("SFT203", file=source.name)
+
+
+def csv_columns(source: Source, config: DataConfig) -> list[str]:
+    """Returns the names of the columns of a CSV or TSV file; raises as `read_blocks`."""
+    with opened(source, config) as text:
+        return _csv_header(source, _reader(text, source, config), config)
+
+
+def _reader(text: TextIO, source: Source, config: DataConfig) -> Any:
+    csv.field_size_limit(LONGEST_CELL)
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if config.quoted else csv.QUOTE_NONE
+    # strict: a quote that is never closed must not swallow the rest of the file.
+    return csv.reader(text, delimiter=delimiter_of(source, config), quoting=quoting, strict=True)
 
 
 def delimiter_of(source: Source, config: DataConfig) -> str:

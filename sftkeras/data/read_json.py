@@ -18,6 +18,8 @@ from sftkeras.errors import SFTError
 
 _CHUNK = 1 << 20  # characters read at once
 
+_PAIRS = "annotations"  # the key under which annotators for spaCy put its pairs
+
 # Parsed values, their lines, and what could not be parsed.
 _Parsed = tuple[list[Any], list[int], list[tuple[Fault, int]]]
 
@@ -33,12 +35,16 @@ def first_keys(source: Source, config: DataConfig) -> list[str]:
     """Returns the keys of the objects in the first block of a .json or .jsonl file; raises as `read_blocks`."""
     with opened(source, config) as text:
         rows, _, _ = next(_parsed(text, source, Filling(text, source), config), ([], [], []))
-        return list(dict.fromkeys(key for row in rows if isinstance(row, dict) for key in row))
+        return list(dict.fromkeys(key for row in map(_object, rows) if row for key in row))
 
 
 def _parsed(text: TextIOWrapper, source: Source, filling: Filling, config: DataConfig) -> Iterator[_Parsed]:
     if source.format == "jsonl":
         return _json_lines(enumerate(text, start=1), filling)
+    if _holds_pairs(source, config):
+        document = Document(text, source)
+        go_to_list(document, _PAIRS)
+        return _json_array(array_items(document), filling)
     if _begins_with_object(source, config):
         return _surely_lines(_json_lines(enumerate(text, start=1), filling), source)
     return _json_array(_whole_array(Document(text, source)), filling)
@@ -51,6 +57,19 @@ def _begins_with_object(source: Source, config: DataConfig) -> bool:
             if found := re.search(r"\S", chunk):
                 return found[0] == "{"
     return False
+
+
+def _holds_pairs(source: Source, config: DataConfig) -> bool:
+    """Whether a .json file is one object with a list of spaCy's pairs, as annotators for it export them."""
+    with opened(source, config) as text:
+        document = Document(text, source)
+        try:
+            if not go_to_list(document, _PAIRS):
+                return False
+            document.pass_by()
+            return document.next() == "["
+        except (SFTError, UnicodeDecodeError):  # the reading of rows says what is wrong, and where
+            return False
 
 
 def _surely_lines(parsed: Iterator[_Parsed], source: Source) -> Iterator[_Parsed]:
@@ -124,6 +143,26 @@ def array_items(document: Document) -> Iterator[tuple[Any, int]]:
         if separator not in (",", "]"):
             raise document.error("expected a comma or ] after the object before")
         document.pass_by()
+
+
+def go_to_list(document: Document, key: str) -> bool:
+    """Passes by what stands before the list that an object has as `key`; false if there is none."""
+    if document.next() != "{":
+        return False
+    separator = ","
+    while separator == ",":
+        document.pass_by()
+        if document.next() != '"':
+            return False
+        found, _ = document.value()
+        if document.next() != ":":
+            return False
+        document.pass_by()
+        if found == key:
+            return document.next() == "["
+        document.value()
+        separator = document.next()
+    return False
 
 
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -226,9 +265,18 @@ def _objects(
     example = "{" + ", ".join(f'"{name}": …' for name in islice(wanted, 2)) + "}"
     good, good_lines = [], []
     for row, line in zip(rows, lines, strict=True):
-        if isinstance(row, dict):
-            good.append(row)
+        if (found := _object(row)) is not None:
+            good.append(found)
             good_lines.append(line)
         else:
             broken.append((Fault("SFT211", {"example": example, "found": shortened(json.dumps(row))}), line))
     return good, good_lines
+
+
+def _object(row: Any) -> dict[str, Any] | None:
+    """The row as an object: spaCy's pairs `["Ann lives", {"entities": …}]` are one with the text as `text`."""
+    if isinstance(row, dict):
+        return row
+    if isinstance(row, list) and len(row) == 2 and isinstance(row[0], str) and isinstance(row[1], dict):
+        return {**row[1], "text": row[0]}
+    return None

@@ -8,7 +8,7 @@ from typing import Any
 from sftkeras.config import DataConfig
 from sftkeras.data.blocks import Block, check_columns
 from sftkeras.data.findings import Fault
-from sftkeras.data.read_json import Document, array_items
+from sftkeras.data.read_json import Document, array_items, go_to_list
 from sftkeras.data.sources import Source
 from sftkeras.data.text_files import Filling, opened
 from sftkeras.errors import SFTError
@@ -21,7 +21,7 @@ def is_squad(source: Source, config: DataConfig) -> bool:
     if source.format != "json":
         return False
     with opened(source, config) as text:
-        return _go_to_articles(Document(text, source))
+        return go_to_list(Document(text, source), "data")
 
 
 def squad_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:
@@ -35,7 +35,7 @@ def squad_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) 
     check_columns(source, COLUMNS, wanted)
     with opened(source, config) as text:
         document, filling = Document(text, source), Filling(text, source)
-        _go_to_articles(document)
+        go_to_list(document, "data")
         some = False
         for article, line in array_items(document):
             some = True
@@ -50,26 +50,6 @@ def squad_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) 
             yield Block(columns, [line] * len(rows), broken, filling.done)
         if not some:
             raise SFTError("SFT203", file=source.name)
-
-
-def _go_to_articles(document: Document) -> bool:
-    """Passes by what stands before the list of articles; false if there is none."""
-    if document.next() != "{":
-        return False
-    separator = ","
-    while separator == ",":
-        document.pass_by()
-        if document.next() != '"':
-            return False
-        key, _ = document.value()
-        if document.next() != ":":
-            return False
-        document.pass_by()
-        if key == "data":
-            return document.next() == "["
-        document.value()
-        separator = document.next()
-    return False
 
 
 def _questions(article: Any) -> Iterator[dict[str, Any] | Fault]:

@@ -47,7 +47,7 @@ class Rows:
 
 def sift(block: Block, config: DataConfig, labels: LabelReader, tally: Tally) -> Rows:
     """Keeps the good rows of a block and counts the faults of the others."""
-    for fault, line in block.broken:
+    for fault, line in [*block.broken, *block.odd]:
         tally.add(fault, line)
     columns, lines = _where(block, config)
     faults: dict[int, Fault] = {}

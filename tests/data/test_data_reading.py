@@ -254,3 +254,23 @@ def test_a_missing_file_suggests_its_neighbour(put: Put) -> None:
 
 def test_an_unknown_ending_is_refused(put: Put) -> None:
     assert refusal(put("a.xlsx", "x")).startswith("SFT212")
+
+
+# --- pairs of spaCy ---
+
+PAIRS = [["good", {"label": "1", "cats": {}}], ["bad", {"label": "0"}]]
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("content", [PAIRS, {"classes": ["0", "1"], "annotations": PAIRS}])
+def test_pairs_of_a_text_and_its_annotations_are_rows(put: Put, content: object, indent: int | None) -> None:
+    path = put("a.json", json.dumps(content, indent=indent))
+    assert [row[:2] for row in rows_of(path)] == [("good", "1"), ("bad", "0")]
+    path = put("a.jsonl", "\n".join(map(json.dumps, PAIRS)))
+    assert rows_of(path) == [("good", "1", 1), ("bad", "0", 2)]
+
+
+def test_lists_that_are_no_pairs_are_set_aside(put: Put) -> None:
+    path = put("a.jsonl", '["good", {"label": 1}]\n["bad", "0"]\n[{"label": 1}, "good"]\n["good", {}, 1]\n')
+    assert [line for _, _, line in rows_of(path)] == [1]
+    assert broken_of(path) == [("SFT211", 2), ("SFT211", 3), ("SFT211", 4)]
