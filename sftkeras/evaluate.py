@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftkeras import commands
-from sftkeras.config import DataConfig, EvaluateConfig, TaskConfig, TrainConfig, plain
+from sftkeras.config import DataConfig, EvaluateConfig, TaskConfig, TrainConfig, as_recorded, plain
 from sftkeras.console import outputs, progress_bar, say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
@@ -87,12 +87,13 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> 
         if config.data is not None:
             columns = {name: value for name in ("text", "pair", "label") if (value := getattr(config, name))}
             # Which rows of the training file were used says nothing about another file.
-            settings = replace(DataConfig(**contract["origin"]["data"]), where=None, **columns)
+            recorded = as_recorded(DataConfig(**contract["origin"]["data"]), task.kind)
+            settings = replace(recorded, where=None, **columns)
             names = contract["task"].get("label_names", ())
             data = load_file(config.data, settings, task.label_kind, names, progress)
         elif run is not None:
             trained = commands.parse(TrainConfig, ["--config", str(run.config_file)])
-            data = load_data(trained.data, task.label_kind, trained.seed, progress)
+            data = load_data(as_recorded(trained.data, task.kind), task.label_kind, trained.seed, progress)
         else:
             raise SFTError("SFT104", flag="--data", remedy="Give labelled texts, or a run folder as --model.")
     show_findings(data.findings, labelled=task.label_kind != "none")

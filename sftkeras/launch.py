@@ -34,6 +34,9 @@ _PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal a process gets when its pa
 def main(config: LaunchConfig) -> None:
     """Starts the workers, and starts all again when one dies; ends as they do."""
     training = commands.parse(TrainConfig, config.arguments)  # a mistake is told once, and at once
+    if training.training.strategy == "mirrored":
+        problem = "mirrored is for one process, and launch starts several. Leave it out, or run sftkeras.train."
+        raise SFTError("SFT102", flag="--training.strategy", problem=problem)
     words = asked = [*config.arguments, "--training.strategy", "multi_worker"]
     run = Run(Path(training.runs).expanduser() / training.name)
     logs = run.folder.with_name(f"{training.name}.workers")

@@ -210,7 +210,7 @@ def train(config: TrainConfig, data: LabelledData, setup: Setup, run: Run, secon
     from sftkeras.training.fit import fit
     from sftkeras.training.tuning import tune
 
-    run.keep_model(setup.text_model, setup.backbone, config.backbone.pooling, added_tokens(config))
+    run.keep_model(setup.text_model, setup.backbone, config.backbone.text_pooling, added_tokens(config))
     Origin.of(config, data.fingerprint, row_counts(data)).write(run.origin_file)
     fitted = fit(setup.model, setup.train, setup.validation, config, run)
     seconds["train"] = fitted.seconds

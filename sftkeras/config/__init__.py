@@ -16,13 +16,14 @@ from sftkeras.config.commands import (
     ReportConfig,
     ServeConfig,
     TrainConfig,
+    as_recorded,
     plain,
     with_task_columns,
 )
 from sftkeras.config.data import AugmentationConfig, DataConfig
 from sftkeras.config.kinds import TASKS, LabelKind, TagScheme
 from sftkeras.config.markers import added_tokens, closing_marker, markers_of, opening_markers
-from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskConfig
+from sftkeras.config.model import BackboneConfig, CleaningConfig, Pooling, TaskConfig
 from sftkeras.config.training import (
     CheckpointConfig,
     EarlyStoppingConfig,
@@ -45,6 +46,7 @@ __all__ = [
     "LabelKind",
     "LaunchConfig",
     "OptimizerConfig",
+    "Pooling",
     "PredictConfig",
     "PublishConfig",
     "ReportConfig",
@@ -55,6 +57,7 @@ __all__ = [
     "TrainConfig",
     "TrainingConfig",
     "added_tokens",
+    "as_recorded",
     "closing_marker",
     "markers_of",
     "opening_markers",

@@ -67,10 +67,25 @@ class TrainConfig:
 def with_task_columns(config: TrainConfig) -> TrainConfig:
     """The settings with the columns that the task's data usually has, where none are named."""
     data, usual = config.data, TASKS[config.task.kind].columns
-    columns: dict[str, Any] = {
-        name: column for name, column in usual.items() if getattr(data, name) == getattr(DataConfig, name)
-    }
+    columns: dict[str, Any] = {name: column for name, column in usual.items() if getattr(data, name) is None}
     return replace(config, data=replace(data, **columns))
+
+
+# Columns that are found by what a file has, when they are not named. Runs recorded these names for them until null was
+# a value of its own.
+_FOUND = {"tagging": {"text": "text", "label": "label"}, "span_qa": {"label": "answers"}}
+
+
+def as_recorded(data: DataConfig, kind: str) -> DataConfig:
+    """The data settings of a run or an export, for other files: what only bears the usual name was not named.
+
+    Args:
+        kind: the task's.
+    """
+    found: dict[str, Any] = {
+        name: None for name, column in _FOUND.get(kind, {}).items() if getattr(data, name) == column
+    }
+    return replace(data, **found)
 
 
 @dataclass(frozen=True)

@@ -51,15 +51,17 @@ class DataConfig:
     """As train; null takes the second share of split from train."""
     test: str | None = None
     """As train; null takes the third share of split from train."""
-    text: str = "text"
-    """Column that holds the text."""
+    text: str | None = None
+    """Column that holds the text; null takes the column `text`, and for task.kind tagging and span_qa the one that
+    files of such texts usually have (see docs/tasks.md)."""
     pair: str | None = None
-    """Column that holds the second text of a sentence pair."""
+    """Column that holds the second text of a sentence pair; null: there is none, or `context` for task.kind span_qa."""
     mark: list[str] = field(default_factory=list)
     """Columns that hold a span of the text, [start, end] in characters: [head, tail] makes "Ann met Bob" the text
     "[head]Ann[/head] met [tail]Bob[/tail]", whose markers become tokens. For relations between entities."""
-    label: str = "label"
-    """Column that holds the label or the number."""
+    label: str | None = None
+    """Column that holds the label or the number; null takes the column `label`, and for task.kind tagging and span_qa
+    the one that files of such labels usually have."""
     weight: str | None = None
     """Column that holds each example's weight in the loss, 0 or more; null: all alike. The test part needs none."""
     label_names: dict[str, str] | None = None
@@ -82,3 +84,13 @@ class DataConfig:
     encoding: str = "utf-8"
     """Encoding of text files."""
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+
+    @property
+    def text_column(self) -> str:
+        """Name of the column of texts: the one that is set, or the usual one."""
+        return self.text or "text"
+
+    @property
+    def label_column(self) -> str:
+        """Name of the column of labels: the one that is set, or the usual one."""
+        return self.label or "label"

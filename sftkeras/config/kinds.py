@@ -27,7 +27,8 @@ class TaskFacts:
         judged_as: how a report judges it, a key of `sftkeras.evaluation.KINDS`; None: as its label kind is judged.
         refuses: settings of the data that it cannot do anything with.
         needs_pair: whether it learns from two texts a row, and from nothing else.
-        columns: where its data has what data.text, data.pair and data.label name, if these are not set.
+        columns: where its data has what data.text and data.pair name, if these are not set.
+        pools: whether it makes one vector of those of a text's tokens, by backbone.pooling.
         answers_untuned: whether the encoder can answer before it learns, with no head or one of its own: a baseline.
         gives_backbone: whether what it makes is an encoder for other tasks, which the run then keeps as a folder.
     """
@@ -41,6 +42,7 @@ class TaskFacts:
     needs_pair: bool = False
     answers_untuned: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
+    pools: bool = True
 
 
 # Every task. Its file is tasks/KIND.py, which is looked up by this name.
@@ -49,13 +51,14 @@ TASKS: dict[str, TaskFacts] = {
         "class", "labels", ("dropout", "multi_label", "threshold", "label_smoothing", "class_weights")
     ),
     "regression": TaskFacts("number", "numbers", ("dropout",)),
-    "tagging": TaskFacts("spans", "entities", ("dropout", "constrained_decoding")),
+    "tagging": TaskFacts("spans", "entities", ("dropout", "constrained_decoding"), pools=False),
     "span_qa": TaskFacts(
         "answers",
         "answers out of a context",
         ("dropout", "max_answer_length", "no_answer_threshold"),
         refuses=("augmentation",),
-        columns={"text": "question", "pair": "context", "label": "answers"},
+        columns={"text": "question", "pair": "context"},
+        pools=False,
     ),
     "masked_lm": TaskFacts(
         "none",
@@ -64,6 +67,7 @@ TASKS: dict[str, TaskFacts] = {
         judged_as="masked_words",
         refuses=("pair", "augmentation"),
         gives_backbone=True,
+        pools=False,
         answers_untuned=True,
     ),
     "similarity": TaskFacts(

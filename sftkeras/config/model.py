@@ -11,6 +11,8 @@ from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from sftkeras.config.kinds import TASKS, Fraction, LabelKind, Probability, TaskKind, TextLength, UnitInterval
 
+Pooling = Literal["cls", "mean", "max", "markers"]
+
 
 @dataclass(frozen=True)
 class TaskConfig:
@@ -93,13 +95,19 @@ class BackboneConfig:
     """Handle of the TF-Hub preprocessor that tokenises the texts; null tokenises by the module's own vocabulary."""
     extra_tokens: list[str] = field(default_factory=list)
     """Strings of the texts that become tokens of their own, such as ["[E1]", "[/E1]"], with vectors to be learned."""
-    pooling: Literal["cls", "mean", "max", "markers"] = "mean"
-    """How token vectors become one text vector. mean suits sentence encoders, cls suits BERT; markers puts the vectors
-    of the tokens that open a span, such as [E1], side by side (see data.mark)."""
+    pooling: Pooling | None = None
+    """How token vectors become one text vector; null takes mean, and the own vector of a module that gives no others.
+    mean suits sentence encoders, cls suits BERT; markers puts the vectors of the tokens that open a span, such as [E1],
+    side by side (see data.mark)."""
     max_length: TextLength = 128
     """Tokens a text is cut to, special tokens included."""
     dropout: UnitInterval | None = None
     """Dropout inside the encoder; null takes the checkpoint's own."""
+
+    @property
+    def text_pooling(self) -> Pooling:
+        """The pooling that is set, or the usual one."""
+        return self.pooling or "mean"
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,9 @@ class TrainingConfig:
     """Leave the table of token embeddings as it is: quicker and smaller where the vocabulary is large."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Arithmetic of the encoder. The head, the loss and the weights are float32 always."""
-    strategy: Literal["mirrored", "multi_worker"] = "mirrored"
-    """mirrored: a copy of the model on each device of this process. multi_worker: on those of several processes."""
+    strategy: Literal["mirrored", "multi_worker"] | None = None
+    """mirrored: a copy of the model on each device of this process. multi_worker: on those of several processes. null
+    takes mirrored, and multi_worker for what sftkeras.launch starts."""
     devices: PositiveInt | None = None
     """Devices of this process; null takes all. On a CPU, more than one makes logical devices (for tests)."""
     join_minutes: PositiveFloat = 10.0

@@ -25,8 +25,8 @@ _SHAPE = 'such as {"text": ["Paris"], "answer_start": [17]}'
 
 
 def answered_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
-    """Yields the rows of a source with a question in column `config.text`, its context in `config.pair` and in
-    `config.label` a list of spans of the context, which is empty if it has no answer.
+    """Yields the rows of a source with a question in column `config.text_column`, its context in `config.pair` and in
+    `config.label_column` a list of spans of the context, which is empty if it has no answer.
 
     Rows that cannot be brought to that form are in `broken`, as faults SFT280 and SFT281. Raises as `read_blocks`.
     """
@@ -45,10 +45,10 @@ def columns_of(source: Source, config: DataConfig) -> dict[str, str]:
     """
     wanted = wanted_columns(config, source.part, labelled=False)
     if is_squad(source, config):
-        return wanted | {config.label: "--data.label"}
+        return wanted | {config.label or _ANSWERS: "--data.label"}
     names = [_ANSWER, _STARTS[0]] if source.format in ("csv", "tsv") else column_names(source, config)
-    known, label = set(names or ()), config.label
-    if label == _ANSWERS and label not in known and _ANSWER in known:
+    known, label = set(names or ()), config.label or _ANSWERS
+    if config.label is None and label not in known and _ANSWER in known:
         label = _ANSWER
     if label != _ANSWERS and not known.isdisjoint(_STARTS):
         start = next((name for name in _STARTS if name in known), _STARTS[0])
@@ -58,7 +58,7 @@ def columns_of(source: Source, config: DataConfig) -> dict[str, str]:
 
 def _flag_of_starts(config: DataConfig) -> str:
     """How messages call the column of places, which no setting names."""
-    return f"where the answer of --data.label {config.label} begins"
+    return "where the answer of --data.label begins"
 
 
 def _converted(block: Block, label: str, start: str | None, config: DataConfig, source: Source) -> Block:
@@ -71,7 +71,7 @@ def _converted(block: Block, label: str, start: str | None, config: DataConfig, 
             broken.append((spans, line))
             continue
         for name, column in kept.items():
-            column.append(spans if name == config.label else row.get(name))
+            column.append(spans if name == config.label_column else row.get(name))
         lines.append(line)
     return Block(kept, lines, broken, block.done)
 

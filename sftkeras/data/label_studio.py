@@ -32,7 +32,9 @@ def marks(task: Any, results: Any) -> list[dict[str, Any]] | Fault:
     return [one for one in found if isinstance(one, dict) and isinstance(one.get("value"), dict)]
 
 
-def task_text(task: Mapping[str, Any], column: str) -> Any:
-    """Returns the text of a task: under the name of a column, or the only text there is; None if neither is there."""
+def task_text(task: Mapping[str, Any], column: str | None) -> Any:
+    """Returns the text of a task: of the column that is named; or, if none is, `text` or the only text there is."""
+    if column is not None:
+        return task.get(column)
     texts = [value for value in task.values() if isinstance(value, str)]
-    return task.get(column, texts[0] if len(texts) == 1 else None)
+    return task.get("text", texts[0] if len(texts) == 1 else None)

@@ -46,13 +46,13 @@ def _marked_block(block: Block, config: DataConfig) -> Block:
     lines, broken = [], list(block.broken)
     for row, line in enumerate(block.lines):
         cells = {name: column[row] for name, column in block.columns.items()}
-        text = cells[config.text]
+        text = cells[config.text_column]
         # The reading of texts tells what is wrong with one that is none.
         marked = _marked(text, [(name, cells[name]) for name in config.mark]) if isinstance(text, str) else text
         if isinstance(marked, Fault):
             broken.append((marked, line))
             continue
-        cells[config.text] = marked
+        cells[config.text_column] = marked
         for name, column in kept.items():
             column.append(cells[name])
         lines.append(line)

@@ -35,7 +35,7 @@ def conll_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) 
     if others := [name for name, flag in wanted.items() if flag not in ("--data.text", "--data.label")]:
         raise SFTError("SFT204", file=source.name, column=others[0], flag=wanted[others[0]], columns="none with names",
                        suggestion="")  # fmt: skip
-    picks = (_number(text, _FIRST), _number(label, _LAST))
+    picks = (_number(config.text, _FIRST, source, "--data.text"), _number(config.label, _LAST, source, "--data.label"))
     last, some = 0, False
     try:
         with opened(source, config) as file:
@@ -59,8 +59,14 @@ def conll_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) 
         raise SFTError("SFT202", file=source.name)
 
 
-def _number(name: str, default: int) -> int:
-    return int(name) if _COLUMN.fullmatch(name) else default
+def _number(column: str | None, usual: int, source: Source, flag: str) -> int:
+    """The number of a column, which the settings write as text."""
+    if column is None:
+        return usual
+    if not _COLUMN.fullmatch(column):
+        hint = " Give its number: 0 is the first, -1 the last."
+        raise SFTError("SFT204", file=source.name, column=column, flag=flag, columns="none with names", suggestion=hint)
+    return int(column)
 
 
 def _sentences(lines: Iterator[Line], source: Source) -> Iterator[list[Line]]:

@@ -17,7 +17,7 @@ def line_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
     Raises:
         SFTError: SFT295 if a further column is wanted, SFT202 without a text, and those of `opened`.
     """
-    if others := [flag for column, flag in wanted.items() if column != config.text]:
+    if others := [flag for column, flag in wanted.items() if column != config.text_column]:
         raise SFTError("SFT295", file=source.name, flag=others[0])
     last, some = 0, False
     try:
@@ -39,7 +39,7 @@ def line_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
                 if not lines:
                     break
                 some = True
-                yield Block({config.text: texts}, lines, done=filling.done)
+                yield Block({config.text_column: texts}, lines, done=filling.done)
     except UnicodeDecodeError as error:
         raise not_decodable(f"{source.name} after line {last}", config.encoding, error.reason) from None
     if not some:

@@ -51,7 +51,7 @@ def sift(block: Block, config: DataConfig, labels: LabelReader, tally: Tally) ->
         tally.add(fault, line)
     columns, lines = _where(block, config)
     faults: dict[int, Fault] = {}
-    texts, comparable = _texts(columns[config.text], config.text, faults)
+    texts, comparable = _texts(columns[config.text_column], config.text_column, faults)
     pairs = comparable_pairs = None
     if config.pair:
         pairs, comparable_pairs = _texts(columns[config.pair], config.pair, faults)
@@ -61,7 +61,7 @@ def sift(block: Block, config: DataConfig, labels: LabelReader, tally: Tally) ->
         faults = weight_faults | faults
     # Labels are learned from rows that are otherwise whole: another row's label may be found nowhere else.
     good = _without(faults, len(lines))
-    cells = columns.get(config.label, [None] * len(lines))  # where there are no labels, their reader wants none
+    cells = columns.get(config.label_column, [None] * len(lines))  # where there are no labels, their reader wants none
     values, label_faults = labels.read([cells[row] for row in good] if faults else cells)
     values = values[_without(label_faults, len(values))]
     faults |= {int(good[at]): fault for at, fault in label_faults.items()}

@@ -136,7 +136,7 @@ def _write(
     known_labels: Sequence[str] | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    labels = label_reader(kind, config.label, config.label_names, config.label_separator, known_labels)
+    labels = label_reader(kind, config.label_column, config.label_names, config.label_separator, known_labels)
     tallies, ends = [], []
     with _Writer(folder, pairs=bool(config.pair), weights=bool(config.weight)) as writer:
         for source in sources:
@@ -146,7 +146,7 @@ def _write(
     with write_errors(folder, VARIABLE):
         about = _finish_labels(folder, labels, writer.rows)
     if kind in ("classes", "spans") and not about["label_names"]:
-        problem = f"None has a label in column {config.label} (--data.label)."
+        problem = f"None has a label in column {config.label_column} (--data.label)."
         raise SFTError("SFT239", file=sources[0].name, problem=problem)
     return {
         "kind": kind,

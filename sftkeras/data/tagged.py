@@ -47,7 +47,8 @@ class Layout:
 
 
 def tagged_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
-    """Yields the rows of a source with the text in column `config.text` and a list of spans in `config.label`.
+    """Yields the rows of a source with the text in column `config.text_column` and a list of spans in
+    `config.label_column`.
 
     Rows that cannot be brought to that form are in `broken`, as faults SFT217, SFT219 and SFT250 to SFT255. Raises as
     `read_blocks`.
@@ -67,21 +68,22 @@ def find_layout(source: Source, config: DataConfig) -> Layout:
     """Tells from the keys of the first rows where text and entities are."""
     names = column_names(source, config)
     known = set(names or ())
-    if results := results_key(known):
+    if (results := results_key(known)) and config.label in (None, results):
         columns = {TASK: "--data.text", results: "--data.label"}
         return Layout(columns, lambda row: _label_studio(row[TASK], row[results], config.text))
-    text, label = config.text, config.label
-    if known and text not in known and text == DataConfig.text:
+    text, label = config.text_column, config.label_column
+    if config.text is None and known and text not in known:
         text = next((key for key in _TEXT_KEYS if key in known), text)
-    if known and label not in known and label == DataConfig.label:
+    if config.label is None and known and label not in known:
         label = next((key for key in _LABEL_KEYS if key in known), label)
     others = wanted_columns(config, source.part)
-    others = {column: flag for column, flag in others.items() if column not in (config.text, config.label)}
+    found = (config.text_column, config.label_column)
+    others = {column: flag for column, flag in others.items() if column not in found}
     columns = {text: "--data.text", label: "--data.label"} | others
     return Layout(columns, lambda row: (row[text], row[label]))
 
 
-def _label_studio(task: Any, results: Any, text: str) -> tuple[Any, Any] | Fault:
+def _label_studio(task: Any, results: Any, text: str | None) -> tuple[Any, Any] | Fault:
     """Text and regions of a task of Label Studio's JSON export."""
     found = marks(task, results)
     if isinstance(found, Fault):
@@ -119,8 +121,9 @@ def _converted(block: Block, layout: Layout, scheme: TagScheme, config: DataConf
             word = int(found.details.get("word", 0)) if "word_line" in block.columns else 0
             broken.append((found, line + word))
             continue
+        both = {config.text_column: found[0], config.label_column: found[1]}
         for name, column in kept.items():
-            column.append(found[0] if name == config.text else found[1] if name == config.label else row.get(name))
+            column.append(both[name] if name in both else row.get(name))
         lines.append(line)
     return Block(kept, lines, broken, block.done)
 
@@ -130,13 +133,13 @@ def _tagged(text: Any, label: Any, scheme: TagScheme, config: DataConfig) -> tup
     if isinstance(text, (list, tuple)):
         return _words_and_tags(text, label, scheme, config)
     if label is None:
-        return Fault("SFT217", {"column": config.label})
+        return Fault("SFT217", {"column": config.label_column})
     if not isinstance(text, str):
         return text, []  # the reading of texts tells what is wrong with it
     if not isinstance(label, (list, tuple)):
         found = shown(label)
         expected = 'a list of entities, such as [[0, 5, "PER"]], or words with a tag each'
-        return Fault("SFT219", {"column": config.label, "found": found, "expected": expected, "hint": ""})
+        return Fault("SFT219", {"column": config.label_column, "found": found, "expected": expected, "hint": ""})
     names = config.label_names or {}
     spans = [_span(one) for one in label]
     return _checked_spans(text, [span and (*span[:2], names.get(span[2], span[2])) for span in spans], label)

@@ -58,14 +58,14 @@ def read_texts(file: str, config: DataConfig) -> Iterator[Texts]:
         yield from _lines(file)
         return
     source = find_source(file, "test", flag="--file")
-    wanted = {config.text: "--text"} | ({config.pair: "--pair"} if config.pair else {})
+    wanted = {config.text_column: "--text"} | ({config.pair: "--pair"} if config.pair else {})
     wanted |= dict.fromkeys(config.mark, "data.mark of the model's training")
     for block in marked_blocks(read_blocks(source, wanted, config), config):
         if block.broken:
             fault, line = block.broken[0]
             details = {"place": place(source.name, line), "more": "", "remedy": "", **fault.details}
             raise SFTError(fault.code, **details)
-        texts = _column(block, config.text, source.name)
+        texts = _column(block, config.text_column, source.name)
         pairs = _column(block, config.pair, source.name) if config.pair else None
         yield Texts(texts, pairs, block.done)
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.dropout import use_stream_dropout
-from sftkeras.config import opening_markers
+from sftkeras.config import Pooling, opening_markers
 from sftkeras.errors import SFTError
-from sftkeras.tasks.task import Pooling, Task
+from sftkeras.tasks.task import Task
 from sftkeras.text import Features, SpecialStrings
 
 # Those that make one vector of all tokens' alike.

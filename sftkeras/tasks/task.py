@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind
+from sftkeras.config import LabelKind, Pooling
 from sftkeras.text import AnyTokenizer, Cleaning, Features
-
-Pooling = Literal["cls", "mean", "max", "markers"]
 
 
 class Task(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from sftkeras.config import TrainConfig, added_tokens, opening_markers
@@ -36,6 +36,20 @@ def check_opaque(config: TrainConfig) -> None:
     for setting, (value, reason) in settings.items():
         if value:
             raise SFTError("SFT440", setting=setting, value=str(value).lower(), reason=reason)
+
+
+def check_pooling(config: TrainConfig, vectors: Container[str]) -> None:
+    """Refuses a pooling for an encoder that gives one vector a text.
+
+    Args:
+        vectors: what the encoder gives, by name.
+
+    Raises:
+        SFTError: SFT440.
+    """
+    if config.backbone.pooling and "sequence_output" not in vectors:
+        reason = "which gives one vector a text and none of its tokens"
+        raise SFTError("SFT440", setting="--backbone.pooling", value=config.backbone.pooling, reason=reason)
 
 
 def check_tokens(config: TrainConfig) -> None:

@@ -18,7 +18,7 @@ from sftkeras.data import BatchPlan, LabelledData, RowInputs
 from sftkeras.tasks import TextModel, attach_head, make_task
 from sftkeras.text import make_cleaning
 from sftkeras.training.batches import Batches, read_inputs, read_variants
-from sftkeras.training.encoder_needs import check_cleaning, check_opaque
+from sftkeras.training.encoder_needs import check_cleaning, check_opaque, check_pooling
 from sftkeras.training.fit import is_higher_better, prepare_model
 from sftkeras.training.rewriting import rewrite_texts
 from sftkeras.training.step.model import SupervisedModel
@@ -85,8 +85,9 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
             preprocessor=folders.preprocessor,
             extra_tokens=added_tokens(config),
         )
+        check_pooling(config, backbone.encoder.output)
         task = make_task(config.task, data.label_names, labels[data.splits["train"]], backbone.tokenizer)
-        network = attach_head(backbone, task, config.backbone.pooling)
+        network = attach_head(backbone, task, config.backbone.text_pooling)
         if config.training.rematerialise:
             rematerialise(transformer_layers(backbone.encoder))
         if config.training.freeze_embeddings:

@@ -32,6 +32,8 @@ def check_task(config: TrainConfig) -> None:
     for name in refused:
         if getattr(config.data, name) != getattr(DataConfig(), name):
             raise SFTError("SFT412", setting=f"--data.{name}", answers=facts.answers)
+    if config.backbone.pooling is not None and not facts.pools:
+        raise SFTError("SFT412", setting="--backbone.pooling", answers=facts.answers)
     if facts.needs_pair and config.data.pair is None:
         raise SFTError("SFT290", kind=task.kind)
     if task.chinese_words:

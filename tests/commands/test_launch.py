@@ -78,6 +78,12 @@ def test_the_chief_is_seen_and_the_others_are_logged(launched: Start, tmp_path: 
     assert starts(tmp_path, 1)["words"][-2:] == ["--training.strategy", "multi_worker"]
 
 
+def test_a_strategy_for_one_process_is_refused(launched: Start) -> None:
+    code, said = ended(launched(["0"], ["0"], words=("--training.strategy", "mirrored")))
+    assert (code, said.count("\n")) == (2, 1)
+    assert "SFT102  --training.strategy: mirrored is for one process" in said
+
+
 def test_a_worker_that_dies_is_started_again_with_all_others(launched: Start, tmp_path: Path) -> None:
     code, said = ended(launched(["wait", "0"], ["kill", "0"]))
     assert code == 0

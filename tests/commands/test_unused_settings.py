@@ -51,3 +51,18 @@ def test_what_a_module_cannot_do_is_refused(
     refused = refuse(main, TrainConfig, *tiny_run, *words)
     assert refused.startswith(f"SFT440  --{setting.replace('__', '.')} {value}: the encoder is a TF-Hub module")
     assert "--backbone.mode native" in refused
+
+
+@pytest.mark.parametrize("kind", ["tagging", "span_qa", "masked_lm"])
+def test_a_pooling_where_nothing_is_pooled_is_refused_even_the_usual_one(
+    refuse: Callable[..., str], tiny_run: list[str], reviews_csv: Path, kind: str
+) -> None:
+    words = flags(data__train=reviews_csv, task__kind=kind, backbone__pooling="mean")
+    assert refuse(main, TrainConfig, *tiny_run, *words).startswith("SFT412  --backbone.pooling has no effect here")
+
+
+def test_a_column_of_labels_where_there_are_none_is_refused_even_the_usual_one(
+    refuse: Callable[..., str], tiny_run: list[str], reviews_csv: Path
+) -> None:
+    words = flags(data__train=reviews_csv, task__kind="masked_lm", data__label="label")
+    assert refuse(main, TrainConfig, *tiny_run, *words).startswith("SFT412  --data.label has no effect here")

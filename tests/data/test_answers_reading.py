@@ -20,7 +20,7 @@ from sftkeras.data.repeats import find_repeats
 from sftkeras.data.sources import find_source
 from sftkeras.errors import SFTError
 
-COLUMNS: dict[str, Any] = {"text": "question", "pair": "context", "label": "answers"}
+COLUMNS: dict[str, Any] = {"text": "question", "pair": "context"}
 CONTEXT = "Ann 🎬 lives in Rome. Bob lives in Rome too."
 Row = dict[str, Any]
 
@@ -178,3 +178,10 @@ def test_rows_keep_what_other_settings_name(tmp_path: Path) -> None:
     (block,) = answered_blocks(find_source(str(path), "train"), config)
     assert block.columns["part"] == [0, 1, 2]
     assert spans(read(path, where={"part": "1"}).examples) == [[(15, 19)]]
+
+
+def test_a_column_of_answers_that_is_named_is_that_column(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "flat.jsonl", [{"question": "Who?", "context": CONTEXT, "answer": "Ann", "start": 0}])
+    assert spans(read(path).examples) == [[(0, 3)]]
+    with pytest.raises(SFTError, match=r'SFT204.* no column "answers"'):
+        quick_check(DataConfig(train=str(path), label="answers", **COLUMNS), "answers")

@@ -243,3 +243,26 @@ def test_a_missing_column_is_told_with_those_that_are_there(write: Write) -> Non
     with pytest.raises(SFTError, match="SFT204") as raised:
         quick_check(DataConfig(train=write("a.jsonl", [{"text": "a", "ents": []}])), "spans")
     assert "text, ents" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "settings"),
+    [
+        ("a.jsonl", [{"tokens": WORDS, "ner_tags": TAGS}], {"text": "text"}),
+        ("a.jsonl", [{"tokens": WORDS, "ner_tags": TAGS}], {"label": "label"}),
+        ("a.json", [LABEL_STUDIO], {"label": "label", "text": "data"}),
+        ("a.conll", "x O\n", {"text": "text"}),
+        ("a.conll", "x O\n", {"label": "label"}),
+    ],
+)
+def test_a_column_that_is_named_is_that_column_even_by_its_usual_name(
+    write: Write, name: str, content: Any, settings: dict[str, str]
+) -> None:
+    with pytest.raises(SFTError, match="SFT204") as raised:
+        quick_check(DataConfig(train=write(name, content), **settings), "spans")
+    assert f'no column "{next(iter(settings.values()))}"' in str(raised.value)
+
+
+def test_the_text_of_a_label_studio_task_is_the_one_that_is_named(write: Write) -> None:
+    with pytest.raises(DataError, match="SFT216"):
+        load(write("a.json", [LABEL_STUDIO]), text="title")

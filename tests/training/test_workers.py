@@ -132,8 +132,9 @@ def test_one_worker_of_several_is_chief(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_workers_that_would_each_train_for_themselves_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CONFIG", Cluster(("a:1", "b:1"), 1).tf_config())
-    with pytest.raises(SFTError, match=r"SFT434.*2 workers"):
-        workers.enter("mirrored")
+    for strategy in ("mirrored", None):
+        with pytest.raises(SFTError, match=r"SFT434.*2 workers.*--training.strategy mirrored"):
+            workers.enter(strategy)
     monkeypatch.setenv("TF_CONFIG", Cluster(("a:1",), 0).tf_config())
     workers.enter("mirrored")
 

@@ -54,11 +54,11 @@ _cluster = Cluster(("",), 0)  # a process that trains alone
 _strategy: tf.distribute.Strategy | None = None  # by which the workers agree
 
 
-def enter(strategy: str) -> Cluster:
+def enter(strategy: str | None) -> Cluster:
     """Finds out which worker this process is; the first thing a training does.
 
     Args:
-        strategy: `training.strategy` of the settings.
+        strategy: `training.strategy` of the settings; None is mirrored.
 
     Raises:
         SFTError: SFT430 if nothing in the environment says who the workers are, or what says so is not whole; SFT434 if
@@ -69,7 +69,7 @@ def enter(strategy: str) -> Cluster:
         _cluster = find_cluster(os.environ)
         os.environ[TF_CONFIG] = _cluster.tf_config()
     elif TF_CONFIG in os.environ and len(found := _from_tf_config(os.environ).addresses) > 1:
-        raise SFTError("SFT434", workers=len(found), strategy=strategy)
+        raise SFTError("SFT434", workers=len(found), strategy=strategy or "mirrored")
     return _cluster
 
 
