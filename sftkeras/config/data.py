@@ -44,12 +44,13 @@ class AugmentationConfig:
 class DataConfig:
     """Where the examples are and how to read them"""
 
-    train: str = ""
+    train: str | list[str] = ""
     """A .csv, .tsv, .json, .jsonl or .parquet file, a pypi: handle of one, or a Hugging Face data set (hf://org/name);
-    for task.kind tagging also .conll, .bio or .txt with a word a line."""
-    validation: str | None = None
+    for task.kind tagging also .conll, .bio or .txt with a word a line. Several as a list or with commas between, as a
+    folder, or as a pattern such as 'data/*.jsonl'; text formats may be compressed (.csv.gz, .jsonl.zst)."""
+    validation: str | list[str] | None = None
     """As train; null takes the second share of split from train."""
-    test: str | None = None
+    test: str | list[str] | None = None
     """As train; null takes the third share of split from train."""
     text: str | None = None
     """Column that holds the text; null takes the column `text`, and for task.kind tagging and span_qa the one that

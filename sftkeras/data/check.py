@@ -72,11 +72,11 @@ def unknown_labels(examples: Examples) -> Iterator[Finding]:
     """A label in the validation or test file that no row of the training file has: it cannot be learned."""
     if examples.label_kind not in _NAMED:
         return
-    in_train = label_counts(examples, range(*examples.file_rows(0)))
+    in_train = label_counts(examples, range(*examples.part_rows(examples.given_parts[0])))
     known = [name for name, rows in zip(examples.label_names, in_train, strict=True) if rows]
     listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
-    for file in range(1, len(examples.file_ends)):
-        begin, end = examples.file_rows(file)
+    for part in examples.given_parts[1:]:
+        begin, end = examples.part_rows(part)
         here = label_counts(examples, range(begin, end))
         for label in np.flatnonzero((here > 0) & (in_train == 0)).tolist()[:_LABELS_NAMED]:
             name, rows = examples.label_names[label], int(here[label])
@@ -109,7 +109,7 @@ def one_label_only(examples: Examples, splits: Splits) -> Iterator[Finding]:
         "SFT220",
         "error",
         len(rows),
-        file=examples.file_names[0],
+        file=examples.part_name(examples.given_parts[0]),
         rows=f"{len(rows):,}",
         what=what,
         value=examples.label_text(int(rows[0])),
@@ -120,7 +120,8 @@ def nothing_to_find(examples: Examples, splits: Splits) -> Iterator[Finding]:
     """No question to train on has an answer."""
     rows = splits["train"]
     if examples.label_kind == "answers" and not label_counts(examples, rows).any():
-        yield finding("SFT282", "error", len(rows), file=examples.file_names[0], rows=f"{len(rows):,}")
+        file = examples.part_name(examples.given_parts[0])
+        yield finding("SFT282", "error", len(rows), file=file, rows=f"{len(rows):,}")
 
 
 def rare_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
@@ -128,11 +129,12 @@ def rare_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
     if examples.label_kind not in _NAMED:
         return
     counts = label_counts(examples, splits["train"])
-    in_file = label_counts(examples, range(*examples.file_rows(0)))
+    train_rows = examples.part_rows(examples.given_parts[0])
+    in_files = label_counts(examples, range(*train_rows))
     common = [name for name, rows in zip(examples.label_names, counts, strict=True) if rows >= RARE]
-    for label in np.flatnonzero((counts < RARE) & (in_file > 0)).tolist()[:_LABELS_NAMED]:
+    for label in np.flatnonzero((counts < RARE) & (in_files > 0)).tolist()[:_LABELS_NAMED]:
         name = examples.label_names[label]
-        shown = _first(_rows_of_label(examples, label, *examples.file_rows(0)))
+        shown = _first(_rows_of_label(examples, label, *train_rows))
         places = examples.places(shown)
         yield finding(
             "SFT224",
@@ -196,19 +198,19 @@ def _first(rows: Iterator[int]) -> list[int]:
 
 
 def duplicates(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
-    """Rows of one file that have the text, and the label if there are labels, of an earlier one."""
+    """Rows of one part's files that have the text, and the label if there are labels, of an earlier one."""
     order, same_group = _neighbours(examples, repeats)
-    files = np.searchsorted(examples.file_ends, repeats.rows[order], side="right")
+    parts = _parts_of(examples, repeats.rows[order])
     labels = examples.label_ids[repeats.rows[order]]
-    repeated = same_group & (files[1:] == files[:-1]) & (labels[1:] == labels[:-1])
-    for file, name in enumerate(examples.file_names):
-        at = np.flatnonzero(repeated & (files[1:] == file))
+    repeated = same_group & (parts[1:] == parts[:-1]) & (labels[1:] == labels[:-1])
+    for number, part in enumerate(examples.given_parts):
+        at = np.flatnonzero(repeated & (parts[1:] == number))
         pairs = _surely_equal(examples, repeats.rows[order[at]], repeats.rows[order[at + 1]])
         if pairs:
             places = examples.places([later for _, later in pairs])
-            earlier = line_of(*examples.places([pairs[0][0]])[0])
-            later = line_of(*places[0])
-            begin, end = examples.file_rows(file)
+            name = examples.part_name(part)
+            earlier, later = (_within(name, *at) for at in (*examples.places([pairs[0][0]]), places[0]))
+            begin, end = examples.part_rows(part)
             yield finding(
                 "SFT221",
                 "warning",
@@ -223,10 +225,21 @@ def duplicates(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
             )
 
 
+def _parts_of(examples: Examples, rows: np.ndarray) -> np.ndarray:
+    """Returns for each row the number of the part whose file it is in, among those that have files."""
+    ends = [examples.part_rows(part)[1] for part in examples.given_parts]
+    return np.searchsorted(ends, rows, side="right")
+
+
+def _within(named: str, file: str, line: int) -> str:
+    """Words a place of a file that may be named already."""
+    return line_of(file, line) if file == named else place(file, line)
+
+
 def _neighbours(examples: Examples, repeats: Repeats) -> tuple[np.ndarray, np.ndarray]:
-    """Orders repeated rows by group, file, label and row; also whether each has the group of the one before."""
-    files = np.searchsorted(examples.file_ends, repeats.rows, side="right")
-    order = np.lexsort((repeats.rows, examples.label_ids[repeats.rows], files, repeats.groups))
+    """Orders repeated rows by group, part, label and row; also whether each has the group of the one before."""
+    parts = _parts_of(examples, repeats.rows)
+    order = np.lexsort((repeats.rows, examples.label_ids[repeats.rows], parts, repeats.groups))
     groups = repeats.groups[order]
     return order, groups[1:] == groups[:-1]
 
@@ -257,14 +270,16 @@ def conflicting_labels(examples: Examples, repeats: Repeats) -> Iterator[Finding
 
 
 def leaks(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
-    """Rows of the validation or test file whose text is in an earlier file too."""
-    files = np.searchsorted(examples.file_ends, repeats.rows, side="right")
-    for later in range(1, len(examples.file_ends)):
+    """Rows of the validation or test files whose text is in the files of an earlier part too."""
+    parts = _parts_of(examples, repeats.rows)
+    names = [examples.part_name(part) for part in examples.given_parts]
+    for later in range(1, len(names)):
+        begin, end = examples.part_rows(examples.given_parts[later])
         for earlier in range(later):
             first_row = np.full(len(repeats), -1, np.int64)
-            inside = np.flatnonzero(files == earlier)[::-1]
+            inside = np.flatnonzero(parts == earlier)[::-1]
             first_row[repeats.groups[inside]] = repeats.rows[inside]
-            rows = np.flatnonzero((files == later) & (first_row[repeats.groups] >= 0))
+            rows = np.flatnonzero((parts == later) & (first_row[repeats.groups] >= 0))
             pairs = _surely_equal(examples, first_row[repeats.groups[rows]], repeats.rows[rows])
             if pairs:
                 here = examples.places([row for _, row in pairs])
@@ -275,10 +290,10 @@ def leaks(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
                     len(rows),
                     here,
                     rows=f"{len(rows):,}",
-                    total=f"{examples.file_rows(later)[1] - examples.file_rows(later)[0]:,}",
-                    file=examples.file_names[later],
-                    earlier=examples.file_names[earlier],
-                    place=line_of(*here[0]),
+                    total=f"{end - begin:,}",
+                    file=names[later],
+                    earlier=names[earlier],
+                    place=_within(names[later], *here[0]),
                     other=place(*there[0]),
                 )
 

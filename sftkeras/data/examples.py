@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from sftkeras.data.labels import LabelKind
+from sftkeras.data.sources import Part, Source
 from sftkeras.data.span_labels import OF_SPANS, SpanLabels
 
 
@@ -38,6 +39,7 @@ class Examples:
         fingerprint: hash of the files' contents and of the settings that decide rows and labels.
         file_names: what messages call the files.
         file_ends: for each file, the row after its last.
+        file_parts: the part that each file was given for; the files of a part follow one another, train first.
         label_kind: what a label is.
         label_names: names of the classes, in the order of their ids; () where labels have none.
         labels: [n] int32 class ids | [n, classes] uint8 | [n] float32 | the spans of n rows | [n] int32 zeros where
@@ -49,10 +51,11 @@ class Examples:
         weights: [n] float32, what each row counts in the loss; None if the data does not say.
     """
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], file_names: Sequence[str]) -> None:
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], sources: Sequence[Source]) -> None:
         self.fingerprint = folder.name
-        self.file_names = tuple(file_names)
+        self.file_names = tuple(source.name for source in sources)
         self.file_ends: list[int] = manifest["file_ends"]
+        self.file_parts = tuple(source.part for source in sources)
         self.label_kind: LabelKind = manifest["kind"]
         self.label_names: tuple[str, ...] = tuple(manifest["label_names"])
         self.label_sets = [tuple(labels) for labels in manifest["label_sets"]]
@@ -99,9 +102,20 @@ class Examples:
                 part = batch.slice(begin, size)
                 yield part.column("text").to_pylist(), part.column("pair").to_pylist() if self.has_pairs else None
 
-    def file_rows(self, file: int) -> tuple[int, int]:
-        """Returns the first row of a file and the row after its last."""
-        return (self.file_ends[file - 1] if file else 0), self.file_ends[file]
+    @property
+    def given_parts(self) -> tuple[Part, ...]:
+        """The parts that have files of their own."""
+        return tuple(dict.fromkeys(self.file_parts))
+
+    def part_rows(self, part: Part) -> tuple[int, int]:
+        """Returns the first row of a part's own files and the row after their last."""
+        first = self.file_parts.index(part)
+        return (self.file_ends[first - 1] if first else 0), self.file_ends[first + self.file_parts.count(part) - 1]
+
+    def part_name(self, part: Part) -> str:
+        """Names the files of a part."""
+        names = [name for name, of in zip(self.file_names, self.file_parts, strict=True) if of == part]
+        return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
     def label_text(self, row: int) -> str:
         """Words the label of one row."""

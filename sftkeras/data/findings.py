@@ -145,25 +145,43 @@ class Tally:
             tally.kinds[fault.code] = Kind(fault, value["count"], list(value["lines"]))
         return tally
 
-    def findings(self, file: str, bad_rows: Literal["error", "skip"]) -> list[Finding]:
-        """Words the tally: bad rows are errors or, left out, warnings; odd rows are warnings; all else is an error."""
-        return [self._finding(kind, file, bad_rows) for kind in self.kinds.values()]
 
-    def _finding(self, kind: Kind, file: str, bad_rows: Literal["error", "skip"]) -> Finding:
-        code = kind.fault.code
-        skipped = code in BAD_ROW and bad_rows == "skip"
-        more = ""
-        if kind.count > 1:
-            unit = _unit(file) + ("s" if kind.count > 2 else "")
-            lines = ", ".join(str(line) for line in kind.lines[1:])
-            more = f" {kind.count - 1:,} more such: {unit} {lines}{', …' if kind.count > len(kind.lines) else ''}."
-        return finding(
-            code,
-            "warning" if skipped or code in ODD_ROW else "error",
-            kind.count,
-            [(file, line) for line in kind.lines],
-            place=place(file, kind.lines[0]) + kind.fault.details.get("within", ""),
-            more=more,
-            remedy="Left out." if skipped else "Mend it, or leave such rows out with --data.bad_rows skip.",
-            **{name: value for name, value in kind.fault.details.items() if name != "within"},
-        )
+def row_findings(tallies: Sequence[tuple[str, Tally]], bad_rows: Literal["error", "skip"]) -> list[Finding]:
+    """Words the tallies of the files of one part, one finding for each kind of fault.
+
+    Bad rows are errors or, left out, warnings; odd rows are warnings; all else is an error.
+    """
+    kinds: dict[str, list[tuple[str, Kind]]] = {}
+    for file, tally in tallies:
+        for code, kind in tally.kinds.items():
+            kinds.setdefault(code, []).append((file, kind))
+    return [_row_finding(code, found, bad_rows) for code, found in kinds.items()]
+
+
+def _row_finding(code: str, kinds: Sequence[tuple[str, Kind]], bad_rows: Literal["error", "skip"]) -> Finding:
+    (file, first), *others = kinds
+    count = sum(kind.count for _, kind in kinds)
+    skipped = code in BAD_ROW and bad_rows == "skip"
+    return finding(
+        code,
+        "warning" if skipped or code in ODD_ROW else "error",
+        count,
+        [(name, line) for name, kind in kinds for line in kind.lines][:SHOWN],
+        place=place(file, first.lines[0]) + first.fault.details.get("within", ""),
+        more=_more_rows(file, first, [name for name, _ in others], count - 1),
+        remedy="Left out." if skipped else "Mend it, or leave such rows out with --data.bad_rows skip.",
+        **{name: value for name, value in first.fault.details.items() if name != "within"},
+    )
+
+
+def _more_rows(file: str, kind: Kind, others: Sequence[str], count: int) -> str:
+    """Says how many more rows have a fault: the places of the first in this file, the names of other files."""
+    if not count:
+        return ""
+    places = []
+    if lines := [str(line) for line in kind.lines[1:]]:
+        unit = _unit(file) + ("s" if len(lines) > 1 else "")
+        places.append(f"{unit} {', '.join(lines)}{', …' if kind.count > len(kind.lines) else ''}")
+    if others:
+        places.append(f"in {', '.join(others[:SHOWN])}{', …' if len(others) > SHOWN else ''}")
+    return f" {count:,} more such: {'; '.join(places)}."

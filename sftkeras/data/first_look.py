@@ -11,9 +11,11 @@ from sftkeras.config import DataConfig, LabelKind
 from sftkeras.data.blocks import check_columns
 from sftkeras.data.marking import check_marks
 from sftkeras.data.read import read_blocks, wanted_columns
-from sftkeras.data.sources import PARTS, Source, find_source
+from sftkeras.data.sources import PARTS, Source, find_part
 from sftkeras.data.text_tables import check_augmentation
 from sftkeras.errors import SFTError
+
+_FILES = 20  # of a part that are looked into: of hundreds, the others are found out while they are read
 
 
 def quick_check(config: DataConfig, label_kind: LabelKind = "class") -> None:
@@ -37,41 +39,31 @@ def quick_check(config: DataConfig, label_kind: LabelKind = "class") -> None:
     if label_kind == "spans" and config.pair:
         raise SFTError("SFT256")
     for part in PARTS:
-        wanted = wanted_columns(config, part, labelled=label_kind != "none")
-        handle = getattr(config, part)
-        source = _source_at_hand(handle, part) if handle else None
-        if source is None:
-            continue
-        if label_kind == "spans":
-            from sftkeras.data.tagged import find_layout, tagged_blocks
-
-            wanted = find_layout(source, config).columns
-        elif label_kind == "answers":
-            from sftkeras.data.answers import answered_blocks, columns_of
-
-            wanted = columns_of(source, config)
-        if source.format == "parquet":
-            from sftkeras.data.read_arrow import parquet_columns
-
-            check_columns(source, parquet_columns(source), wanted)
-        elif label_kind == "spans":
-            next(tagged_blocks(source, config), None)
-        elif label_kind == "answers":
-            next(answered_blocks(source, config), None)
-        else:
-            next(read_blocks(source, wanted, config), None)
+        for source in find_part(getattr(config, part), part, at_hand=True)[:_FILES]:
+            _check_file(source, config, label_kind)
 
 
-def _source_at_hand(handle: str, part: str) -> Source | None:
-    if handle.startswith("hf://"):
-        find_source(handle, part)  # type: ignore[arg-type]
-        return None
-    try:
-        return find_source(handle, part, offline=True)  # type: ignore[arg-type]
-    except SFTError as error:
-        if error.code == "SFT317":  # not in the cache yet
-            return None
-        raise
+def _check_file(source: Source, config: DataConfig, label_kind: LabelKind) -> None:
+    """Checks that a file has the wanted columns; raises what reading it raises before its rows."""
+    wanted = wanted_columns(config, source.part, labelled=label_kind != "none")
+    if label_kind == "spans":
+        from sftkeras.data.tagged import find_layout, tagged_blocks
+
+        wanted = find_layout(source, config).columns
+    elif label_kind == "answers":
+        from sftkeras.data.answers import answered_blocks, columns_of
+
+        wanted = columns_of(source, config)
+    if source.format == "parquet":
+        from sftkeras.data.read_arrow import parquet_columns
+
+        check_columns(source, parquet_columns(source), wanted)
+    elif label_kind == "spans":
+        next(tagged_blocks(source, config), None)
+    elif label_kind == "answers":
+        next(answered_blocks(source, config), None)
+    else:
+        next(read_blocks(source, wanted, config), None)
 
 
 def check_split(config: DataConfig) -> None:

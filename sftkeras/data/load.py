@@ -17,7 +17,7 @@ from sftkeras.data.findings import Finding, finding, stop_on_errors
 from sftkeras.data.first_look import check_split
 from sftkeras.data.labels import LabelKind
 from sftkeras.data.repeats import Repeats, find_repeats
-from sftkeras.data.sources import PARTS, Source, find_source, find_sources
+from sftkeras.data.sources import PARTS, find_part, find_sources
 from sftkeras.data.span_labels import OF_SPANS
 from sftkeras.data.split import UNUSED, rows_of, split_rows, strata_of_numbers, strata_of_sets
 from sftkeras.data.store import open_examples
@@ -65,7 +65,7 @@ def load_data(config: DataConfig, label_kind: LabelKind, seed: int, progress: Pr
     sources = find_sources(config)
     examples, findings = open_examples(sources, config, label_kind, progress=progress)
     repeats = find_repeats(examples.hashes)
-    splits = _splits(examples, sources, repeats, config, seed)
+    splits = _splits(examples, repeats, config, seed)
     findings += [*check(examples, splits, repeats), *_unused_rows(splits, examples, config)]
     stop_on_errors(findings)
     check_weights(examples, splits, config.weight)
@@ -80,7 +80,7 @@ def load_data(config: DataConfig, label_kind: LabelKind, seed: int, progress: Pr
 
 
 def load_file(
-    handle: str,
+    handles: str | Sequence[str],
     config: DataConfig,
     label_kind: LabelKind,
     label_names: Sequence[str],
@@ -88,20 +88,20 @@ def load_file(
     *,
     flag: str = "--data",
 ) -> LabelledData:
-    """Reads one labelled file to judge a model on: all its rows are the test part.
+    """Reads labelled files to evaluate a model on: all their rows are the test part.
 
     Args:
-        handle: the file; `config` says how to read it, its own files are not looked at.
+        handles: the file or files; `config` says how to read them, its own files are not looked at.
         label_names: the labels the model knows, in the order of their ids; the ids in the data are the same.
-        flag: the setting that holds the handle, named in errors.
+        flag: the setting that holds the handles, named in errors.
 
     Raises:
-        DataError: the file has rows at fault, or labels that the model does not know (SFT214).
+        DataError: a file has rows at fault, or labels that the model does not know (SFT214).
         SFTError: as `load_data`.
     """
-    source = find_source(handle, "test", flag=flag)
+    sources = find_part(handles, "test", flag=flag)
     known = None if label_kind == "number" else label_names
-    examples, findings = open_examples([source], config, label_kind, known, progress)
+    examples, findings = open_examples(sources, config, label_kind, known, progress)
     repeats = find_repeats(examples.hashes)
     findings += [*duplicates(examples, repeats), *conflicting_labels(examples, repeats)]
     nothing = np.empty(0, np.int32)
@@ -109,18 +109,16 @@ def load_file(
     return LabelledData(examples, splits, label_kind, examples.label_names, tuple(findings), examples.fingerprint)
 
 
-def _splits(
-    examples: Examples, sources: Sequence[Source], repeats: Repeats, config: DataConfig, seed: int
-) -> dict[str, np.ndarray]:
-    """Takes each part from its own file, the others as shares of the training file."""
-    splits = {}
-    for file, source in enumerate(sources):
-        splits[str(source.part)] = np.arange(*examples.file_rows(file), dtype=np.int32)
+def _splits(examples: Examples, repeats: Repeats, config: DataConfig, seed: int) -> dict[str, np.ndarray]:
+    """Takes each part from its own files, the others as shares of the training files."""
+    splits: dict[str, np.ndarray] = {
+        part: np.arange(*examples.part_rows(part), dtype=np.int32) for part in examples.given_parts
+    }
     missing = [part for part in PARTS if part not in splits]
     if missing:
-        rows = examples.file_rows(0)[1]
+        rows = examples.part_rows("train")[1]
         shares = [config.split[PARTS.index(part)] for part in missing]
-        # What a part with a file of its own does not take stays with the training rows.
+        # What a part with files of its own does not take stays with the training rows.
         train = sum(config.split) - sum(shares)
         parts = split_rows(examples.hashes[:rows], _strata(examples, rows), repeats.among(rows), [train, *shares], seed)
         for number, part in enumerate(["train", *missing]):

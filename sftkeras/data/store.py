@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from sftkeras.data.answers import answered_blocks
 from sftkeras.data.blocks import Block
 from sftkeras.data.cached import find_or_make
 from sftkeras.data.examples import Examples
-from sftkeras.data.findings import Finding, Tally, stop_on_errors
+from sftkeras.data.findings import Finding, Tally, row_findings, stop_on_errors
 from sftkeras.data.labels import (
     ClassesReader,
     ClassReader,
@@ -40,7 +41,7 @@ from sftkeras.data.rows import Rows, sift
 from sftkeras.data.sources import Source
 from sftkeras.data.span_labels import SpansReader, packed, write_spans
 from sftkeras.data.tagged import tagged_blocks
-from sftkeras.data.text_files import locate_broken_byte, readable
+from sftkeras.data.text_files import locate_broken_byte, stored
 from sftkeras.errors import SFTError
 from sftkeras.files import write_errors
 
@@ -94,10 +95,8 @@ def open_examples(
 
     folder = cache_folder("data") / _fingerprint(sources, config, kind, known_labels)
     manifest = find_or_make(folder, write)
-    findings = []
-    for source, tally in zip(sources, manifest["tallies"], strict=True):
-        findings += Tally.from_json(tally).findings(source.name, config.bad_rows)
-    return Examples(folder, manifest, [source.name for source in sources]), findings
+    tallies = [Tally.from_json(tally) for tally in manifest["tallies"]]
+    return Examples(folder, manifest, sources), _findings(sources, tallies, config)
 
 
 # --- fingerprint ---
@@ -121,7 +120,7 @@ def _content_hash(source: Source) -> str:
         from sftkeras.data.read_arrow import hub_hash
 
         return hub_hash(source)
-    with readable(source) as file:
+    with stored(source) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -198,13 +197,22 @@ def _blocks(source: Source, config: DataConfig, kind: LabelKind) -> Iterator[Blo
 def _stop_on_bad_rows(
     sources: Sequence[Source], tallies: Sequence[Tally], ends: list[int], config: DataConfig, kind: LabelKind
 ) -> None:
-    findings: list[Finding] = []
-    for source, tally in zip(sources, tallies, strict=True):
-        findings += tally.findings(source.name, config.bad_rows)
-    stop_on_errors(findings)
-    for source, begin, end in zip(sources, [0, *ends], ends, strict=False):
-        if begin == end:
-            raise _nothing_left(source, config, kind)
+    stop_on_errors(_findings(sources, tallies, config))
+    begin = 0
+    for _, of_part in groupby(zip(sources, ends, strict=True), key=lambda pair: pair[0].part):
+        files = list(of_part)
+        end = files[-1][1]
+        if begin == end:  # of several files, one may well have no row that data.where asks for
+            raise _nothing_left(files[0][0], config, kind)
+        begin = end
+
+
+def _findings(sources: Sequence[Source], tallies: Sequence[Tally], config: DataConfig) -> list[Finding]:
+    """What is wrong with single rows, a finding for each kind and part."""
+    found = []
+    for _, of_part in groupby(zip(sources, tallies, strict=True), key=lambda pair: pair[0].part):
+        found += row_findings([(source.name, tally) for source, tally in of_part], config.bad_rows)
+    return found
 
 
 def _nothing_left(source: Source, config: DataConfig, kind: LabelKind) -> SFTError:

@@ -12,6 +12,7 @@ from sftkeras.config import DataConfig
 from sftkeras.data.blocks import BLOCK_BYTES, BLOCK_ROWS
 from sftkeras.data.findings import Fault, Tally
 from sftkeras.data.sources import Source
+from sftkeras.data.unpacking import Unpacked
 from sftkeras.errors import SFTError
 
 _CHECK_EVERY = 64  # rows between two looks at the size of the block
@@ -35,7 +36,19 @@ def opened(source: Source, config: DataConfig) -> Iterator[TextIOWrapper]:
 
 
 def readable(source: Source) -> BufferedReader:
-    """Opens the file of a source as bytes; raises SFT238 if the system refuses."""
+    """Opens the content of a file as bytes; raises as `stored`, and SFT291 for a broken compressed file."""
+    file = stored(source)
+    if source.packing is None:
+        return file
+    try:
+        return BufferedReader(Unpacked(file, source.file.stat().st_size, source.packing, source.name), 1 << 17)
+    except BaseException:
+        file.close()
+        raise
+
+
+def stored(source: Source) -> BufferedReader:
+    """Opens a file as the bytes that are on the disk; raises SFT238 if the system refuses."""
     try:
         return source.file.open("rb")
     except OSError as error:
@@ -98,4 +111,5 @@ class Filling:
     @property
     def done(self) -> float:
         """Share of the file read so far."""
-        return min(self._binary.tell() / self._size, 1.0)
+        raw = self._binary.raw
+        return raw.done if isinstance(raw, Unpacked) else min(self._binary.tell() / self._size, 1.0)

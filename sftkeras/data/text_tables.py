@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sftkeras.config import AugmentationConfig, LabelKind
 from sftkeras.data.sources import Source, find_source
+from sftkeras.data.text_files import readable
 from sftkeras.errors import SFTError
 
 _SYNONYMS, _PARAPHRASES = "--data.augmentation.synonyms", "--data.augmentation.paraphrases"
@@ -89,8 +90,7 @@ def _find(handle: str, flag: str, *, offline: bool = False) -> Source:
 
 
 def _lines(source: Source) -> Iterator[tuple[int, bytes]]:
-    assert source.path is not None  # only data sets of the hub have none
-    with source.path.open("rb") as file:
+    with readable(source) as file:
         yield from enumerate(file, start=1)
 
 

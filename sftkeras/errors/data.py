@@ -18,7 +18,7 @@ MESSAGES: dict[str, str] = {
     "SFT209": "{place}: {problem}. If quotes have no special meaning in this file, set --data.quoted false.",
     "SFT210": "{place}: not valid JSON ({problem}).{more} {remedy}",
     "SFT211": "{place}: expected an object such as {example}, found {found}.{more} {remedy}",
-    "SFT212": "{flag} {file}: the format is not known. Known endings: {known}.",
+    "SFT212": "{flag} {file}: the format is not known. Known endings: {known}.{advice}",
     "SFT213": "{file}: not a readable Parquet file ({problem}). Write or copy it again.",
     "SFT214": "{place}: label {label} is not one of {known}.{suggestion}{more}",
     "SFT215": "{place}: label {label} has no name in --data.label_names (which names {known}).{more} Add it.",
@@ -93,6 +93,12 @@ MESSAGES: dict[str, str] = {
     "{hint}{more} {remedy} Offsets count characters from 0.",
     "SFT282": "{file}: not one of the {rows} questions to train on has an answer. There is nothing to learn: check "
     "--data.label.",
+    # 287-294 files
+    "SFT287": "{flag} {handle}: {problem}. Give files, a folder of data files alone, or a pattern in quotes such as "
+    "'data/*.csv'.",
+    "SFT288": "{flag}: {file} is named twice{also}. Name it once: its rows would count twice.",
+    "SFT291": "{file}: {problem}.",
+    "SFT293": "{flag} {folder}: the folder holds files of several parts, {files}. Name the files of each part.",
     "SFT290": "--task.kind {kind}: learns from two texts a row. Name the column of the second text with --data.pair.",
     # 295-299 texts without labels
     "SFT295": "{file}: a text file has a text a line and no columns, so {flag} cannot be used. Leave it out, or give "

@@ -158,7 +158,9 @@ def test_a_missing_file_is_refused_with_the_nearest_one(
     line = refuse(main, TrainConfig, *tiny_run, *flags(data__train=tmp_path / "review.csv"))
     expected = f'SFT201  --data.train {tmp_path}/review.csv: no such file. Did you mean "{tmp_path}/reviews.csv"?'
     assert line == expected
-    assert refuse(main, TrainConfig, *tiny_run, *flags(data__train=tmp_path)).endswith("give one of its files.")
+    (tmp_path / "empty").mkdir()
+    line = refuse(main, TrainConfig, *tiny_run, *flags(data__train=tmp_path / "empty"))
+    assert line.startswith(f"SFT287  --data.train {tmp_path}/empty: no file is in this folder.")
 
 
 def test_several_faults_are_all_shown_and_the_first_ends_the_command(tiny_run: list[str], tmp_path: Path) -> None:
