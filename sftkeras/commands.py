@@ -13,12 +13,13 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
-from sftkeras.config_file import Place, find_settings, in_words, settings_of
+from sftkeras.config_file import Place, in_words, read_settings, settings_of, with_names_quoted
 from sftkeras.errors import Preempted, SFTError, did_you_mean
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
@@ -62,14 +63,17 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None) ->
     words = ["--print_config=comments" if word == "--print_config" else word for word in given]
     words = _spell_out(words, config_class)
     kinds = settings_of(config_class)
+    texts: dict[str, str] = {}
     for file in _values_of("--config", words):
-        places = find_settings(file, kinds)
+        written = read_settings(file, kinds)
         try:
-            parser.parse_path(file)
+            parser.parse_string(written.text)
         except _ComplaintError as complaint:
-            raise _wrong_in_file(str(complaint), file, places, kinds) from None
+            raise _wrong_in_file(str(complaint), file, written.places, kinds) from None
+        texts[file] = written.text
+    quoted = _with_values(_quote_names(words, kinds), "--config", lambda file: texts.get(file, file))
     try:
-        settings = parser.instantiate(parser.parse_args(words))
+        settings = parser.instantiate(parser.parse_args(quoted))
     except _ComplaintError as complaint:
         raise _wrong_flag(str(complaint), words, kinds) from None
     settings.pop("config", None)
@@ -143,16 +147,36 @@ def _spell_out(words: Sequence[str], config_class: type, prefix: str = "--") -> 
 
 def _split_values(words: Sequence[str], flag: str, separator: str) -> list[str]:
     """Makes each value of `flag` a list, unless it is written as one."""
-    spelt: list[str] = []
+
+    def split(value: str) -> str:
+        if value.startswith("["):
+            return value
+        return json.dumps([item.strip() for item in value.split(separator) if item.strip()], ensure_ascii=False)
+
+    return _with_values(words, flag, split)
+
+
+def _quote_names(words: Sequence[str], kinds: dict[str, Any]) -> list[str]:
+    """Quotes the names in values that are lists or mappings of them: `no` and `2020` are text there too."""
+    words = list(words)
+    for name, kind in kinds.items():
+        try:
+            words = _with_values(words, f"--{name}", partial(with_names_quoted, kind=kind))
+        except ValueError as error:
+            raise SFTError("SFT102", flag=f"--{name}", problem=f"{error}.") from None
+    return words
+
+
+def _with_values(words: Sequence[str], flag: str, change: Callable[[str], str]) -> list[str]:
+    """The words of a command with each value of `flag` changed."""
+    changed: list[str] = []
     for word in words:
         name, equals, value = word.partition("=")
-        if spelt and spelt[-1] == flag:
-            spelt.pop()
+        if changed and changed[-1] == flag:
+            changed.pop()
             name, equals, value = flag, "=", word
-        if name == flag and equals and not value.startswith("["):
-            value = json.dumps([item.strip() for item in value.split(separator) if item.strip()])
-        spelt.append(f"{name}{equals}{value}")
-    return spelt
+        changed.append(f"{name}={change(value)}" if name == flag and equals else word)
+    return changed
 
 
 def _gather_bare_words(words: Sequence[str], setting: str) -> list[str]:

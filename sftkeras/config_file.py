@@ -13,6 +13,8 @@ import yaml
 from sftkeras.errors import SFTError, did_you_mean
 
 _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"}
+_NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
+_AS_WRITTEN: dict[str, Any] = {"allow_unicode": True, "width": 10**9}
 _BOUNDS = {operator.gt: "above", operator.ge: "at least", operator.lt: "below", operator.le: "at most"}
 
 
@@ -60,8 +62,21 @@ def in_words(kind: Any) -> str:
     return _WORDS.get(kind) or kind.__doc__
 
 
-def find_settings(path: str, settings: dict[str, Any]) -> dict[str, Place]:
-    """Reads a file and tells where each of its settings stands.
+@dataclass(frozen=True)
+class SettingsFile:
+    """What a file of settings says.
+
+    Attributes:
+        places: where each setting stands, by its dotted name.
+        text: its YAML, with names in quotes: `no` and `2020` stay text, whatever reads it.
+    """
+
+    places: dict[str, Place]
+    text: str
+
+
+def read_settings(path: str, settings: dict[str, Any]) -> SettingsFile:
+    """Reads a file of settings.
 
     Args:
         path: the file, as the user wrote it.
@@ -88,7 +103,7 @@ def find_settings(path: str, settings: dict[str, Any]) -> dict[str, Place]:
         raise SFTError("SFT103", file=path, problem="no settings in it. Write them as lines of name: value.")
     places: dict[str, Place] = {}
     _walk(root, "", path, settings, places)
-    return places
+    return SettingsFile(places, yaml.serialize(root, **_AS_WRITTEN))
 
 
 def _walk(group: yaml.MappingNode, prefix: str, file: str, settings: dict[str, Any], places: dict[str, Place]) -> None:
@@ -104,9 +119,95 @@ def _walk(group: yaml.MappingNode, prefix: str, file: str, settings: dict[str, A
             if not isinstance(value, yaml.MappingNode):
                 raise place.error(f"{name} is a group of settings: write each below it, indented, as name: value.")
             _walk(value, f"{name}.", file, settings, places)
+        elif repeated := _repeated_name(value):
+            raise place.error(f"{name} has {repeated} twice.")
+        else:
+            _quote_names(value, settings[name])
 
 
 def _written(node: yaml.Node) -> str:
     if isinstance(node, yaml.ScalarNode):
         return node.value
     return yaml.serialize(node).strip().replace("\n", " ")
+
+
+# --- names ---
+
+
+def with_names_quoted(value: str, kind: Any) -> str:
+    """Returns the value of a flag with the names in it in quotes, if it is a list or a mapping and should be one.
+
+    Args:
+        value: as the user wrote it, in YAML or JSON.
+        kind: the type of the setting.
+
+    Raises:
+        ValueError: a mapping has a name twice.
+    """
+    if not any(get_origin(one) in (dict, list) for one in _kinds(kind)):
+        return value
+    try:
+        node = yaml.compose(value, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return value
+    if not isinstance(node, yaml.CollectionNode):
+        return value
+    if repeated := _repeated_name(node):
+        raise ValueError(f"{repeated} stands twice in {value}")
+    _quote_names(node, kind)
+    return yaml.serialize(node, **_AS_WRITTEN)
+
+
+def _quote_names(node: yaml.Node, kind: Any) -> None:
+    """Quotes what a setting of this type holds as text: YAML reads no as false, 2020 as a number, 1-1-2020 as a date.
+
+    A null where no text is needed stays one.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag != _NULL and any(map(_is_text, _kinds(kind))):
+            _quote(node)
+        return
+    for one in _kinds(kind):
+        if get_origin(one) is dict and isinstance(node, yaml.MappingNode):
+            _quote_pairs(node, *get_args(one))
+        elif get_origin(one) is list and isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                _quote_item(item, *get_args(one))
+
+
+def _quote_pairs(node: yaml.MappingNode, name_kind: Any, value_kind: Any) -> None:
+    for name, value in node.value:
+        if name.tag == _MERGE:
+            for group in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                _quote_pairs(group, name_kind, value_kind)
+        else:
+            _quote_item(name, name_kind)
+            _quote_item(value, value_kind)
+
+
+def _quote_item(node: yaml.Node, kind: Any) -> None:
+    if isinstance(node, yaml.ScalarNode) and _is_text(kind) and node.value:
+        _quote(node)
+
+
+def _quote(node: yaml.ScalarNode) -> None:
+    node.tag, node.style = "tag:yaml.org,2002:str", node.style or "'"
+
+
+def _kinds(kind: Any) -> tuple[Any, ...]:
+    """The types that a value may have."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def _is_text(kind: Any) -> bool:
+    return isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, str)
+
+
+def _repeated_name(node: yaml.Node) -> str | None:
+    """The first name that a mapping has twice: YAML would take the later and say nothing."""
+    names: set[str] = set()
+    for name, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if name.value in names:
+            return str(name.value)
+        names.add(name.value)
+    return None

@@ -24,6 +24,7 @@ from sftkeras.config.data import AugmentationConfig, DataConfig
 from sftkeras.config.kinds import TASKS, LabelKind, TagScheme
 from sftkeras.config.markers import added_tokens, closing_marker, markers_of, opening_markers
 from sftkeras.config.model import BackboneConfig, CleaningConfig, Pooling, TaskConfig
+from sftkeras.config.names import other_writing
 from sftkeras.config.training import (
     CheckpointConfig,
     EarlyStoppingConfig,
@@ -61,6 +62,7 @@ __all__ = [
     "closing_marker",
     "markers_of",
     "opening_markers",
+    "other_writing",
     "plain",
     "with_task_columns",
 ]

@@ -10,6 +10,7 @@ from typing import Literal
 from jsonargparse.typing import PositiveInt
 
 from sftkeras.config.kinds import Probability, TagScheme, UnitInterval
+from sftkeras.config.names import by_name, name_of
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class DataConfig:
     weight: str | None = None
     """Column that holds each example's weight in the loss, 0 or more; null: all alike. The test part needs none."""
     label_names: dict[str, str] | None = None
-    """Names for raw label values, such as {"0": negative, "1": positive}."""
+    """Names for raw label values, such as {0: negative, 1: positive}."""
     label_separator: str = "|"
     """What stands between the labels of one cell, when task.multi_label is true and the cell is not a list."""
     tag_scheme: TagScheme = "auto"
@@ -85,6 +86,13 @@ class DataConfig:
     encoding: str = "utf-8"
     """Encoding of text files."""
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+
+    def __post_init__(self) -> None:
+        """Makes names text, for those who write settings in Python: cells are compared with them as text."""
+        for setting in ("label_names", "where"):
+            if (names := getattr(self, setting)) is not None:
+                texts = {name: name_of(value) for name, value in by_name(names).items()}
+                object.__setattr__(self, setting, texts)
 
     @property
     def text_column(self) -> str:

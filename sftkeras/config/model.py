@@ -10,6 +10,7 @@ from typing import Literal
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from sftkeras.config.kinds import TASKS, Fraction, LabelKind, Probability, TaskKind, TextLength, UnitInterval
+from sftkeras.config.names import by_name
 
 Pooling = Literal["cls", "mean", "max", "markers"]
 
@@ -55,6 +56,11 @@ class TaskConfig:
     """masked_lm: hide all tokens of a word or none; false hides each by itself."""
     chinese_words: bool = False
     """masked_lm: hide whole Chinese words by jieba's dictionary (pip install 'sftkeras[chinese]'), not characters."""
+
+    def __post_init__(self) -> None:
+        """Makes names text, for those who write settings in Python."""
+        if isinstance(self.class_weights, dict):
+            object.__setattr__(self, "class_weights", by_name(self.class_weights))
 
     @property
     def label_kind(self) -> LabelKind:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from sftkeras.config import other_writing
 from sftkeras.data.findings import Fault
 from sftkeras.errors import SFTError, did_you_mean
 
@@ -34,12 +35,14 @@ class LabelNames:
             return Fault("SFT207", {"found": f"in column {self.column}"})
         name = value
         if self._given is not None:
-            if value not in self._given:
+            if (raw := _as_known(value, self._given)) is None:
                 return Fault("SFT215", {"label": f'"{value}"', "known": _listed(self._given)})
-            name = self._given[value]
+            name = self._given[raw]
         if name in self.ids:
             return self.ids[name]
         if not self._open:
+            if (writing := _as_known(name, self.ids)) is not None:
+                return self.ids[writing]
             details = {"label": f'"{name}"', "known": _listed(self.ids), "suggestion": did_you_mean(name, self.ids)}
             return Fault("SFT214", details)
         if len(self.ids) == MOST_LABELS:
@@ -56,13 +59,28 @@ class LabelNames:
     def sorted(self) -> tuple[tuple[str, ...], np.ndarray]:
         """Returns the final names, and the final id of each first-seen id.
 
-        Names are sorted, as numbers if all of them are whole numbers; known names keep their order.
+        Names are sorted, as numbers if all of them are whole numbers; known names keep their order. Where the data has
+        both 1 and 1.0, they are one label, 1.
         """
-        names = list(self.ids)
-        if self._open:
-            names.sort(key=int if all(name.isdecimal() for name in names) else str)
+        if not self._open:
+            return tuple(self.ids), np.arange(len(self.ids), dtype=np.int32)
+        one_name = {name: _plainer(name, self.ids) for name in self.ids}
+        names = sorted(set(one_name.values()))
+        if all(name.isdecimal() for name in names):
+            names.sort(key=int)
         final = {name: number for number, name in enumerate(names)}
-        return tuple(names), np.array([final[name] for name in self.ids], np.int32)
+        return tuple(names), np.array([final[name] for name in one_name.values()], np.int32)
+
+
+def _as_known(value: str, known: Collection[str]) -> str | None:
+    """The writing of a value that is among the known ones: its own, or 1 for 1.0 and the other way round."""
+    return next((writing for writing in (value, other_writing(value)) if writing in known), None)
+
+
+def _plainer(name: str, names: Collection[str]) -> str:
+    """1 for 1.0 where both are labels, else the name itself."""
+    other = other_writing(name)
+    return other if other is not None and other in names and len(other) < len(name) else name
 
 
 def _listed(names: Mapping[str, Any]) -> str:

@@ -150,8 +150,8 @@ class ClassesReader:
     def final(self) -> tuple[tuple[str, ...], np.ndarray, list[tuple[int, ...]]]:
         """Returns the sorted names, the final number of each set number given by `read`, and the sets, sorted."""
         names, ids = self._names.sorted()
-        renamed = [tuple(sorted(int(ids[label]) for label in labels)) for labels in self._sets]
-        ordered = sorted(renamed)
+        renamed = [tuple(sorted({int(ids[label]) for label in labels})) for labels in self._sets]
+        ordered = sorted(set(renamed))
         place = {labels: number for number, labels in enumerate(ordered)}
         return names, np.array([place[labels] for labels in renamed], np.int32), ordered
 

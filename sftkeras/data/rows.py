@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sftkeras.config import DataConfig
+from sftkeras.config import DataConfig, other_writing
 from sftkeras.data.blocks import Block
 from sftkeras.data.findings import Fault, Tally
 from sftkeras.data.labels import LabelReader, cell_text
@@ -89,8 +89,8 @@ def _where(block: Block, config: DataConfig) -> tuple[dict[str, list[Any]], list
         return block.columns, block.lines
     kept = range(len(block.lines))
     for column, value in config.where.items():
-        cells = block.columns[column]
-        kept = [row for row in kept if (cell_text(cells[row]) or "") == value]  # type: ignore[assignment]
+        cells, fitting = block.columns[column], (value, other_writing(value))
+        kept = [row for row in kept if (cell_text(cells[row]) or "") in fitting]  # type: ignore[assignment]
     return (
         {name: [cells[row] for row in kept] for name, cells in block.columns.items()},
         [block.lines[row] for row in kept],

@@ -45,7 +45,7 @@ from sftkeras.data.text_files import locate_broken_byte, stored
 from sftkeras.errors import SFTError
 from sftkeras.files import write_errors
 
-FORMAT = 1  # of the cache; raise it when what is written, or what decides it, changes
+FORMAT = 2  # of the cache; raise it when what is written, or what decides it, changes
 CHUNK = 1 << 16  # rows handled at once where whole columns are walked, so that memory stays flat
 
 # The settings that decide rows or labels. The rest of DataConfig decides which part a row is in.
@@ -220,7 +220,9 @@ def _nothing_left(source: Source, config: DataConfig, kind: LabelKind) -> SFTErr
         return SFTError("SFT239", file=source.name, problem="All are faulty and were left out (--data.bad_rows skip).")
     asked = " and ".join(f"{column}={value}" for column, value in config.where.items())
     block = next(_blocks(source, config, kind))
-    seen = dict.fromkeys(f"{column}={cell_text(cell)}" for column in config.where for cell in block.columns[column])
+    seen = dict.fromkeys(
+        f"{column}={cell_text(cell) or ''}" for column in config.where for cell in block.columns[column]
+    )
     shown = ", ".join(list(seen)[:10]) + (", …" if len(seen) > 10 else "")
     return SFTError("SFT230", file=source.name, where=asked, seen=shown)
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind, TaskConfig
+from sftkeras.config import LabelKind, TaskConfig, other_writing
 from sftkeras.errors import SFTError, did_you_mean
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
@@ -218,9 +218,7 @@ def _class_weights(
         return ()
     if isinstance(wanted, str):  # "balanced"
         return tuple((counts.sum() / (len(names) * np.maximum(counts, 1))).tolist())
-    for name in wanted:
-        if name not in names:
-            raise SFTError("SFT411", problem=f"there is no label {name}", suggestion=did_you_mean(name, names))
+    wanted = {_label_of(name, names): weight for name, weight in wanted.items()}
     missing = [name for name in names if name not in wanted]
     if missing:
         raise SFTError("SFT411", problem=f"no weight for {', '.join(missing)}", suggestion="")
@@ -229,6 +227,16 @@ def _class_weights(
         problem = f"the weight of {wrong[0]}, {wanted[wrong[0]]}, is not above zero"
         raise SFTError("SFT411", problem=problem, suggestion="")
     return tuple(float(wanted[name]) for name in names)
+
+
+def _label_of(name: str, names: tuple[str, ...]) -> str:
+    """The label that a weight is for: data may have 1.0 where the settings have 1."""
+    for writing in (name, other_writing(name)):
+        if writing in names:
+            return writing
+    listed = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+    problem = f"there is no label {name} among {listed}"
+    raise SFTError("SFT411", problem=problem, suggestion=did_you_mean(name, names))
 
 
 def _repeat(names: tuple[str, ...], probabilities: tf.Tensor) -> tf.Tensor:

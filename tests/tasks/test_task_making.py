@@ -53,11 +53,17 @@ def test_named_weights_go_by_name() -> None:
     assert task.class_weights == (0.5, 1.0, 3.0)
 
 
+def test_weights_of_numbers_go_by_name_however_they_are_written() -> None:
+    numbers: Any = {0: 1.0, 1: 2.0}
+    task = classification(TaskConfig(class_weights=numbers), ("0.0", "1.0"), LABELS % 2)
+    assert task.class_weights == (1.0, 2.0)
+
+
 @pytest.mark.parametrize(
     ("weights", "told"),
     [
         ({"bad": 1, "good": 1}, "no weight for meh"),
-        ({"bad": 1, "good": 1, "mah": 1}, 'no label mah. Did you mean "meh"?'),
+        ({"bad": 1, "good": 1, "mah": 1}, 'no label mah among bad, good, meh. Did you mean "meh"?'),
         ({"bad": 1, "good": 0, "meh": 1}, "good, 0"),
         ({"bad": -1, "good": 1, "meh": 1}, "bad, -1"),
         ({"bad": float("nan"), "good": 1, "meh": 1}, "bad, nan"),
