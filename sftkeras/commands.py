@@ -21,6 +21,7 @@ from jsonargparse import ArgumentParser, set_parsing_settings
 
 from sftkeras.config_file import Place, in_words, read_settings, settings_of, with_names_quoted
 from sftkeras.errors import Preempted, SFTError, did_you_mean
+from sftkeras.remedies import in_flags_of
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
@@ -202,7 +203,7 @@ def run(main: Callable[[Any], object], config_class: type) -> NoReturn:
     try:
         main(parse(config_class))
     except SFTError as error:
-        print(error, file=sys.stderr)
+        print(in_flags_of(config_class, str(error)), file=sys.stderr)
         sys.exit(error.exit_code)
     except Preempted as stop:
         sys.exit(stop.exit_code)

@@ -12,6 +12,7 @@ from sftkeras.console import outputs, progress_bar, say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.versions import check_writable, find_version
+from sftkeras.remedies import in_flags_of
 from sftkeras.runs import Run
 
 if TYPE_CHECKING:
@@ -96,8 +97,9 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> 
             data = load_data(as_recorded(trained.data, task.kind), task.label_kind, trained.seed, progress)
         else:
             raise SFTError("SFT104", flag="--data", remedy="Give labelled texts, or a run folder as --model.")
-    show_findings(data.findings, labelled=task.label_kind != "none")
-    return data
+    findings = tuple(replace(found, message=in_flags_of(EvaluateConfig, found.message)) for found in data.findings)
+    show_findings(findings, labelled=task.label_kind != "none")
+    return replace(data, findings=findings)
 
 
 if __name__ == "__main__":

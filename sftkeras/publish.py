@@ -94,7 +94,13 @@ def pretrained(handle: str) -> Source:
     runtime.start_tensorflow()
     from sftkeras.backbones import load_backbone
 
-    backbone = load_backbone(folder, max_length=1, mode="native")
+    try:
+        backbone = load_backbone(folder, max_length=1, mode="native")
+    except SFTError as error:
+        if error.code != "SFT366":
+            raise
+        problem = f"it is a module already, and cannot be rebuilt as a KerasHub encoder: {error.details['reason']}"
+        raise SFTError("SFT375", flag="--handle", folder=folder, problem=problem) from error
     return Source(backbone, "cls" if backbone.has_pooler else "mean", Origin(str(without_folders(handle))))
 
 

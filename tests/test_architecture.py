@@ -30,7 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "files": {"errors"},
     "cache": {"files"},
     "console": {"errors"},
-    "commands": {*BASIS, "config_file"},
+    "remedies": {*BASIS, "config_file"},
+    "commands": {*BASIS, "config_file", "remedies"},
     "runtime": BASIS,
     "handles": {"errors", "files", "cache", "runtime"},
     "data": {*BASIS, "files", "cache", "console", "handles"},
@@ -49,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ALL = set(MAY_IMPORT)
 
 LIGHT = {"errors", "config", "config_file", "commands", "files", "cache", "console", "handles", "data", "evaluation"}
-LIGHT |= {"runs", "judging", "asking", *COMMANDS}
+LIGHT |= {"remedies", "runs", "judging", "asking", *COMMANDS}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 
 LONGEST_MODULE = 400

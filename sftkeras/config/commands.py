@@ -94,16 +94,16 @@ class EvaluateConfig:
 
     model: str = ""
     """A version folder under saved_models, a model folder (its newest version is taken), or a run folder."""
-    data: str | None = None
+    data: str | None = field(default=None, metadata={"of_train": "data.test"})
     """A labelled file with the columns the model was trained on; null takes the test part of the run."""
     report: ReportConfig = field(default_factory=ReportConfig)
     output: str = "evaluation"
     """Folder for report.json, report.md and report.html."""
-    text: str | None = None
+    text: str | None = field(default=None, metadata={"of_train": "data.text"})
     """Column that holds the text; null takes the name used in training."""
-    pair: str | None = None
+    pair: str | None = field(default=None, metadata={"of_train": "data.pair"})
     """Column that holds the second text; null takes the name used in training."""
-    label: str | None = None
+    label: str | None = field(default=None, metadata={"of_train": "data.label"})
     """Column that holds the label; null takes the name used in training."""
     overwrite: bool = False
     """Replace a report that is there."""
@@ -115,9 +115,9 @@ class ExportCommandConfig:
 
     run: str = ""
     """The run's folder, such as runs/movie-sentiment."""
-    folder: str | None = None
+    folder: str | None = field(default=None, metadata={"of_train": "export.folder"})
     """Where to put NAME/VERSION; null takes the folder of the run's config."""
-    server: str | None = None
+    server: str | None = field(default=None, metadata={"of_train": "export.server"})
     """Release of TensorFlow Serving that must be able to load the model; null takes that of the run's config."""
 
 
@@ -131,9 +131,9 @@ class PredictConfig:
     """Texts to answer: bare words, each text in quotes, or a list such as '["first", "second"]'."""
     file: str | None = None
     """A data file to answer row by row, a .txt file of one text a line, or - for the same from standard input."""
-    text: str | None = None
+    text: str | None = field(default=None, metadata={"of_train": "data.text"})
     """Column of the file that holds the text; null takes the name used in training."""
-    pair: str | None = None
+    pair: str | None = field(default=None, metadata={"of_train": "data.pair"})
     """Column of the file that holds the second text; null takes the name used in training."""
     output: str | None = None
     """JSON Lines file for the answers; null prints them."""
@@ -169,7 +169,7 @@ class PredictConfig:
 class PublishConfig:
     """Write an encoder as a TF-Hub module, with its preprocessor"""
 
-    handle: str = ""
+    handle: str = field(default="", metadata={"of_train": "backbone.handle"})
     """A pretrained encoder, named as in backbone.handle of sftkeras.train."""
     run: str = ""
     """Or the folder of a finished run, such as runs/movie-sentiment, whose fine-tuned encoder is taken."""

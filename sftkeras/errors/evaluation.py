@@ -5,8 +5,8 @@ from __future__ import annotations
 MESSAGES: dict[str, str] = {
     "SFT601": "the {what} to judge have shape {found}, not {expected}. Judge a model on data of its own kind.",
     "SFT602": "there is nothing to judge: the test part has no rows. Give a file with --data.test, or a larger share.",
-    "SFT603": "{count} of {total} answers are not finite, the first for {place}. Training went astray: try a smaller "
-    "--optimizer.learning_rate.",
+    "SFT603": "{count} of {total} answers are not finite, the first for {place}. The training diverged: "
+    "train again with a smaller --optimizer.learning_rate.",
     "SFT604": "{place}: {truth} is no label the model knows, so its answer cannot be judged.",
     "SFT605": "{place}: the answers {answers} are no probabilities. The model must end in a softmax or a sigmoid.",
     "SFT606": "{path}: the report cannot be written ({problem}). The model is safe: make room or give write access, "

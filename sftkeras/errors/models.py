@@ -92,7 +92,7 @@ MESSAGES: dict[str, str] = {
     # 377-379 publishing
     "SFT377": "--output {folder}: {problem}",
     "SFT378": "this run tokenised its texts by --backbone.preprocessor, which a rebuilt encoder cannot be published "
-    "with. Train without it, or with --backbone.mode opaque.",
+    "with. Train again without --backbone.preprocessor, or with --backbone.mode opaque.",
     "SFT379": "the module is not what it was made of: {problem}. Nothing was published; please report this.",
     # 380-389 byte pairs and further architectures
     "SFT380": "vocabulary and merges do not belong together ({problem}). Copy vocab.json and merges.txt, or "

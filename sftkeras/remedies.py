@@ -1,0 +1,46 @@
+"""What a message advises, in the flags of the command that shows it.
+
+Messages are worded with the flags of `train`. Another command may have the same setting by another name (`--label` of
+`evaluate` is `--data.label` of `train`; the metadata of its fields say so), or not at all: then the message says whose
+setting it is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+
+from sftkeras.config import LaunchConfig, TrainConfig
+from sftkeras.config_file import settings_of
+
+_FLAG = re.compile(r"(?<![\w-])--([a-z]\w*(?:\.\w+)*)")
+_SENTENCE_OF_TRAIN = re.compile(r"[^.]*(?:[Tt]rain again|sftkeras\.train)[^.]*(?:\.\w[^.]*)*")
+
+
+def flags_in(message: str) -> list[str]:
+    """Returns the flags that a message names, without their dashes, each once."""
+    return list(dict.fromkeys(_FLAG.findall(message)))
+
+
+def flags_of(command: type) -> set[str]:
+    """Returns the flags of a command, without their dashes, by its config class."""
+    names = {*settings_of(command), "config", "print_config", "help"}
+    return names | flags_of(TrainConfig) if command is LaunchConfig else names  # which hands the others on
+
+
+def in_flags_of(command: type, message: str) -> str:
+    """Returns a message with the flags that the command has.
+
+    Args:
+        command: its config class.
+        message: worded with the flags of `train`, or with the command's own.
+    """
+    names = {known: setting.name for setting in fields(command) if (known := setting.metadata.get("of_train"))}
+    message = _FLAG.sub(lambda found: f"--{names.get(found[1], found[1])}", message)
+    own = flags_of(command)
+    told = _SENTENCE_OF_TRAIN.sub("", message)
+    others = [name for name in flags_in(told) if name not in own and name in flags_of(TrainConfig)]
+    if not others:
+        return message
+    listed = " and ".join(f"--{name}" for name in others)
+    return f"{message} ({listed}: set when a model is trained, with sftkeras.train.)"
