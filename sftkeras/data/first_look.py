@@ -47,9 +47,10 @@ def _check_file(source: Source, config: DataConfig, label_kind: LabelKind) -> No
     """Checks that a file has the wanted columns; raises what reading it raises before its rows."""
     wanted = wanted_columns(config, source.part, labelled=label_kind != "none")
     if label_kind == "spans":
-        from sftkeras.data.tagged import find_layout, tagged_blocks
+        from sftkeras.data.tagged import find_layout, marked_up_blocks
 
-        wanted = find_layout(source, config).columns
+        layout = find_layout(source, config)
+        wanted = layout.columns
     elif label_kind == "answers":
         from sftkeras.data.answers import answered_blocks, columns_of
 
@@ -59,7 +60,7 @@ def _check_file(source: Source, config: DataConfig, label_kind: LabelKind) -> No
 
         check_columns(source, parquet_columns(source), wanted)
     elif label_kind == "spans":
-        next(tagged_blocks(source, config), None)
+        next(marked_up_blocks(source, layout, config), None)
     elif label_kind == "answers":
         next(answered_blocks(source, config), None)
     else:

@@ -16,6 +16,11 @@ def results_key(names: Collection[str]) -> str | None:
     return next((key for key in _RESULTS if key in names), None) if TASK in names else None
 
 
+def is_table(names: Collection[str]) -> bool:
+    """Returns whether these are the columns of a JSON-MIN, CSV or TSV export, where a mark that is not there lacks."""
+    return "annotation_id" in names or {"annotator", "lead_time"} <= set(names)
+
+
 def marks(task: Any, results: Any) -> list[dict[str, Any]] | Fault:
     """Returns what was marked in a task, by its first annotation that was not cancelled.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations
 from typing import Any, NamedTuple
 
 from sftkeras.config import DataConfig, LabelKind, markers_of
 from sftkeras.data.blocks import Block, shortened
+from sftkeras.data.cells import structured, whole_number
 from sftkeras.data.findings import Fault
+from sftkeras.data.offsets import Counting, Quote, counted_blocks, in_characters, quoted
 from sftkeras.errors import SFTError
 
 
@@ -36,61 +38,96 @@ def check_marks(config: DataConfig, label_kind: LabelKind) -> None:
             raise SFTError("SFT259", problem=f'"{column}" is named twice, or makes no marker that can be seen')
 
 
-def marked_blocks(blocks: Iterator[Block], config: DataConfig) -> Iterator[Block]:
-    """Yields the blocks with the spans of data.mark marked in the texts; rows at fault are noted as broken (SFT258)."""
-    return (_marked_block(block, config) for block in blocks) if config.mark else blocks
+def marked_blocks(read: Callable[[], Iterator[Block]], config: DataConfig) -> Iterator[Block]:
+    """Yields blocks with the spans of data.mark marked in the texts; rows at fault are noted as broken (SFT258).
+
+    Args:
+        read: gives the blocks; called again where the file must be read twice (see `offsets`).
+    """
+    if not config.mark:
+        yield from read()
+        return
+    for block, counting in counted_blocks(read(), read, lambda block: _quotes(block, config)):
+        yield _marked_block(block, counting, config)
 
 
-def _marked_block(block: Block, config: DataConfig) -> Block:
-    kept: dict[str, list[Any]] = {name: [] for name in block.columns}
-    lines, broken = [], list(block.broken)
+def _quotes(block: Block, config: DataConfig) -> Iterator[Quote]:
+    """What the rows say is written at the places of their spans."""
+    for column in config.mark:
+        for text, cell in zip(block.columns[config.text_column], block.columns[column], strict=True):
+            place = _place(cell)
+            if isinstance(text, str) and place and place.words is not None:
+                yield Quote(text, place.start, place.end, place.words)
+
+
+def _marked_block(block: Block, counting: Counting, config: DataConfig) -> Block:
+    result = Block({name: [] for name in block.columns}, [], list(block.broken), block.done, list(block.odd))
     for row, line in enumerate(block.lines):
         cells = {name: column[row] for name, column in block.columns.items()}
         text = cells[config.text_column]
         # The reading of texts tells what is wrong with one that is none.
-        marked = _marked(text, [(name, cells[name]) for name in config.mark]) if isinstance(text, str) else text
+        marks = [(name, cells[name]) for name in config.mark]
+        marked = _marked(text, marks, counting) if isinstance(text, str) else text
         if isinstance(marked, Fault):
-            broken.append((marked, line))
+            result.broken.append((marked, line))
             continue
         cells[config.text_column] = marked
-        for name, column in kept.items():
+        for name, column in result.columns.items():
             column.append(cells[name])
-        lines.append(line)
-    return Block(kept, lines, broken, block.done)
+        result.lines.append(line)
+        if counting != "characters" and isinstance(text, str) and not text.isascii():
+            result.odd.append((Fault("SFT265", {"counting": counting}), line))
+    return result
 
 
-def _marked(text: str, cells: Sequence[tuple[str, Any]]) -> str | Fault:
+def _marked(text: str, cells: Sequence[tuple[str, Any]], counting: Counting) -> str | Fault:
     """The text with each span between its markers, or why that cannot be."""
     spans = []
     for column, cell in cells:
         if there := next((marker for marker in markers_of(column) if marker in text), None):
             return _fault(f'the text has the marker "{there}" already')
-        place = _place(cell)
-        if place is None:
-            found = shortened(json.dumps(cell, ensure_ascii=False, default=str))
-            return _fault(f"{found} in column {column} is no span")
-        start, end = place
-        if not 0 <= start < end <= len(text):
-            return _fault(f"{column} from {start} to {end} is outside of its {len(text)} characters")
-        spans.append(_Span(start, end, column))
+        span = _span(text, column, cell, counting)
+        if isinstance(span, Fault):
+            return span
+        spans.append(span)
     for first, second in permutations(spans, 2):
         if first.start < second.start < first.end < second.end:
             return _fault(f"{first.column} and {second.column} overlap, and neither lies within the other")
     return _with_markers(text, spans)
 
 
-def _place(cell: Any) -> tuple[int, int] | None:
-    """Start and end of [start, end] or {start, end}; where cells are strings, as JSON writes it."""
-    if isinstance(cell, str):
-        try:
-            cell = json.loads(cell)
-        except ValueError:
-            return None
+def _span(text: str, column: str, cell: Any, counting: Counting) -> _Span | Fault:
+    place = _place(cell)
+    if place is None:
+        found = shortened(json.dumps(cell, ensure_ascii=False, default=str))
+        return _fault(f"{found} in column {column} is no span")
+    start, end = (in_characters(text, at, counting) for at in (place.start, place.end))
+    if place.words is not None and not quoted(Quote(text, place.start, place.end, place.words), counting):
+        return _fault(f'{column} from {place.start} to {place.end} is not "{shortened(place.words)}", as the file says')
+    if start is None or end is None or start >= end:
+        return _fault(f"{column} from {place.start} to {place.end} is outside of its {len(text)} characters")
+    return _Span(start, end, column)
+
+
+class _Place(NamedTuple):
+    """A place as the file has it: start and end count what the file counts; the words, if it says which are there."""
+
+    start: int
+    end: int
+    words: str | None
+
+
+def _place(cell: Any) -> _Place | None:
+    """The place that [start, end] or {start, end} is; where cells are strings, as tables write it."""
+    cell = structured(cell)
+    words = None
     if isinstance(cell, dict):
+        words = cell["text"] if isinstance(cell.get("text"), str) else None
         cell = [cell.get("start"), cell.get("end")]
-    if not isinstance(cell, (list, tuple)) or len(cell) != 2 or not all(type(place) is int for place in cell):
+    if not isinstance(cell, (list, tuple)) or len(cell) != 2:
         return None
-    return cell[0], cell[1]
+    start, end = map(whole_number, cell)
+    return None if start is None or end is None else _Place(start, end, words)
 
 
 def _with_markers(text: str, spans: Sequence[_Span]) -> str:

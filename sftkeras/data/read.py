@@ -13,7 +13,7 @@ from sftkeras.data.blocks import Block
 from sftkeras.data.read_csv import csv_blocks, csv_columns
 from sftkeras.data.read_json import first_keys, json_blocks
 from sftkeras.data.read_lines import line_blocks
-from sftkeras.data.sources import Source, unknown_format
+from sftkeras.data.sources import Source, words_with_tags
 
 
 def wanted_columns(config: DataConfig, part: str = "train", *, labelled: bool = True) -> dict[str, str]:
@@ -53,7 +53,7 @@ def read_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
         case "text" if "--data.label" not in wanted.values():
             return line_blocks(source, wanted, config)
         case "conll" | "text":  # words, not texts: `tagged` reads them
-            raise unknown_format(source.file, source.flag)
+            raise words_with_tags(source)
         case "parquet" | "hub":
             from sftkeras.data.read_arrow import arrow_blocks  # Arrow takes a tenth of a second to import
 

@@ -28,6 +28,7 @@ _FORMATS: dict[str, Format] = {
     ".conll": "conll",
     ".bio": "conll",
     ".iob": "conll",
+    ".conllu": "conll",
     ".txt": "text",
 }
 
@@ -157,7 +158,9 @@ def find_source(handle: str, part: Part, *, flag: str | None = None, offline: bo
 def _of_path(path: Path, name: str, part: Part, flag: str) -> Source:
     form = _form(path)
     if form is None:
-        raise unknown_format(path, flag)
+        endings = ", ".join(ending for ending, form in _FORMATS.items() if form not in ("conll", "text"))
+        advice = _ADVICE.get(path.suffix.lower(), "")
+        raise SFTError("SFT212", flag=flag, file=path.name, known=endings, advice=advice)
     return Source(part, name, flag, form, path=path, packing=_PACKINGS.get(path.suffix.lower()))
 
 
@@ -168,15 +171,18 @@ def _form(path: Path) -> Format | None:
     return None if packed and form == "parquet" else form
 
 
-def unknown_format(path: Path, flag: str) -> SFTError:
-    """Makes the error for a file that cannot be read as rows with texts."""
-    known = ", ".join(ending for ending, form in _FORMATS.items() if form not in ("conll", "text"))
-    return SFTError("SFT212", flag=flag, file=path.name, known=known, advice=_ADVICE.get(path.suffix.lower(), ""))
-
-
 # What can be done about files that people bring often.
 _ADVICE = dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), " Unpack it first.")
 _ADVICE |= dict.fromkeys((".gz", ".bz2", ".xz", ".zst"), " Before it stands the ending of the format: .csv.gz.")
+
+
+def words_with_tags(source: Source) -> SFTError:
+    """Makes the error for a file of words with tags, or of texts alone, where texts with labels are read."""
+    holds = "words with their tags" if source.format == "conll" else "texts without labels, or words with their tags"
+    remedy = "Give a .csv or .jsonl file"
+    if source.flag.startswith("--data."):  # of training, where the task can still be chosen
+        remedy = "Set --task.kind tagging, or give a .csv or .jsonl file"
+    return SFTError("SFT269", flag=source.flag, file=source.name, holds=holds, remedy=remedy)
 
 
 def _hub_name(handle: str, part: Part, flag: str) -> HubName:

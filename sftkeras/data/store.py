@@ -191,7 +191,7 @@ def _blocks(source: Source, config: DataConfig, kind: LabelKind) -> Iterator[Blo
     if kind == "answers":
         return answered_blocks(source, config)
     wanted = wanted_columns(config, source.part, labelled=kind != "none")
-    return marked_blocks(read_blocks(source, wanted, config), config)
+    return marked_blocks(lambda: read_blocks(source, wanted, config), config)
 
 
 def _stop_on_bad_rows(

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from sftkeras.config import TagScheme
 
 OUTSIDE = "O"
+_UNKNOWN = "_"  # in Universal Dependencies: a word without a part of speech
 
-_PREFIXED = re.compile(r"([BIELSU])[-_](.+)", re.DOTALL)
-_SAME = {"L": "E", "U": "S"}  # BILOU's names of the last word and of a single one
+_PREFIXED = re.compile(r"([BIELMSUW])[-_](.+)", re.DOTALL)
+# Names that BILOU and BMES (also BMEO, BMEWO) have for a word in the middle, the last one and a single one.
+_SAME = {"L": "E", "M": "I", "U": "S", "W": "S"}
 
 WordSpan = tuple[int, int, str]
 """First word, word after the last, and label of an entity."""
@@ -30,20 +32,35 @@ class TagError(Exception):
     problem: str
 
 
-def detect_scheme(sequences: Iterable[Sequence[str]]) -> TagScheme:
-    """Tells the scheme from some sequences: their prefixes, and whether any word is outside.
+def detect_scheme(blocks: Iterable[Iterable[Sequence[str]]]) -> TagScheme:
+    """Tells the scheme of a file from its tags: their prefixes, and whether any word is outside.
 
     IOB1 is never guessed: it differs from faulty BIO by nothing but the intention.
+
+    Args:
+        blocks: sequences of tags, block by block. Reading ends with the first block that has no tags, or a prefix
+            other than I-: until then, all words may have been outside, and I- may still turn out to follow B-.
     """
-    tags = {tag for sequence in sequences for tag in sequence}
-    prefixes = {found[1] for tag in tags if (found := _PREFIXED.fullmatch(tag))}
-    if prefixes & {"E", "L", "S", "U"}:
+    prefixes: set[str] = set()
+    outside = False
+    for sequences in blocks:
+        tags = {tag for sequence in sequences for tag in sequence}
+        prefixes |= _prefixes(tags)
+        outside = outside or OUTSIDE in tags
+        if not tags or prefixes - {"I"}:
+            break
+    if prefixes - {"B", "I"}:
         return "bioes"
     if prefixes == {"I"}:
         return "io"
     if prefixes:
         return "bio"
-    return "io" if OUTSIDE in tags else "words"
+    return "io" if outside else "words"
+
+
+def _prefixes(tags: Iterable[str]) -> set[str]:
+    found = {match[1] for tag in tags if (match := _PREFIXED.fullmatch(tag))}
+    return found if "B" in found else found - {"M", "W"}  # M- and W- begin labels too, such as W-DT
 
 
 def word_spans(tags: Sequence[str], scheme: TagScheme) -> list[WordSpan]:
@@ -57,7 +74,7 @@ def word_spans(tags: Sequence[str], scheme: TagScheme) -> list[WordSpan]:
         TagError: the sequence breaks the scheme.
     """
     if scheme == "words":
-        return [(word, word + 1, tag) for word, tag in enumerate(tags) if tag != OUTSIDE]
+        return [(word, word + 1, tag) for word, tag in enumerate(tags) if tag not in (OUTSIDE, _UNKNOWN)]
     spans: list[WordSpan] = []
     first, label, is_open = 0, "", False  # the entity that the next word may go on with
     for word, tag in enumerate(tags):
@@ -89,6 +106,6 @@ def _parts(tag: str, scheme: TagScheme, word: int) -> tuple[str, str]:
     if not found:
         raise TagError(word, f"{tag}, which has no prefix such as B-,")
     prefix = _SAME.get(found[1], found[1])
-    if prefix in ("E", "S") and scheme != "bioes":
+    if found[1] not in ("B", "I") and scheme != "bioes":
         raise TagError(word, f"{tag}, a prefix of BIOES,")
     return prefix, found[2]

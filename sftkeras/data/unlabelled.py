@@ -60,7 +60,7 @@ def read_texts(file: str, config: DataConfig) -> Iterator[Texts]:
     source = find_source(file, "test", flag="--file")
     wanted = {config.text_column: "--text"} | ({config.pair: "--pair"} if config.pair else {})
     wanted |= dict.fromkeys(config.mark, "data.mark of the model's training")
-    for block in marked_blocks(read_blocks(source, wanted, config), config):
+    for block in marked_blocks(lambda: read_blocks(source, wanted, config), config):
         if block.broken:
             fault, line = block.broken[0]
             details = {"place": place(source.name, line), "more": "", "remedy": "", **fault.details}

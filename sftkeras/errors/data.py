@@ -78,6 +78,14 @@ MESSAGES: dict[str, str] = {
     "SFT258": "{place}: {problem}.{more} {remedy} A span is [start, end] in characters of the text, counted from 0, "
     "the end exclusive.",
     "SFT259": "--data.mark: {problem}.",
+    # 265-269 spans as other tools write them
+    "SFT265": "{place}: offsets count {counting} in this file, as the texts beside them show, and are read so.{more}",
+    "SFT266": "{place}: {entity} holds {found}, but the file says {words} beside it.{more} {remedy} Offsets may count "
+    "characters, UTF-16 code units or UTF-8 bytes, all of a file alike.",
+    "SFT267": "{place}: labels are numbers without names, such as {label}.{more} Name them all, such as "
+    "--data.label_names '{example}'.",
+    "SFT268": "{place}: left out, as its annotator did not accept it ({answer}).{more}",
+    "SFT269": "{flag} {file}: such a file holds {holds}. {remedy}.",
     # 270-271 example weights
     "SFT270": "{place}: {found} in column {column} (--data.weight) is no weight.{more} {remedy} A weight is a number, "
     "0 or more.",

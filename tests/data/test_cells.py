@@ -61,6 +61,11 @@ def test_whole_numbers_are_read_in_the_forms_of_tables(cell: Any, number: int | 
     assert type(whole_number(cell)) is type(number)
 
 
-def test_empty_cells_are_told_from_values() -> None:
-    assert [is_missing(cell) for cell in (None, float("nan"), "", " ")] == [True] * 4
-    assert [is_missing(cell) for cell in (0, 0.0, "0", "nan", [], {})] == [False] * 6
+@pytest.mark.parametrize("cell", [None, float("nan"), "", " "])
+def test_empty_cells_are_known(cell: Any) -> None:
+    assert is_missing(cell)
+
+
+@pytest.mark.parametrize("cell", [0, 0.0, "0", "nan", [], {}])
+def test_values_are_no_empty_cells(cell: Any) -> None:
+    assert not is_missing(cell)

@@ -25,7 +25,7 @@ CONFIG = DataConfig(mark=["head", "tail"])
 def marked(text: Any, head: Any, tail: Any) -> str | Fault:
     """What becomes of one row."""
     block = Block({"text": [text], "head": [head], "tail": [tail]}, [7])
-    (result,) = marked_blocks(iter([block]), CONFIG)
+    (result,) = marked_blocks(lambda: iter([block]), CONFIG)
     if result.broken:
         (fault, line), *_ = result.broken
         assert (line, result.lines, result.columns["text"]) == (7, [], [])
@@ -37,6 +37,7 @@ def marked(text: Any, head: Any, tail: Any) -> str | Fault:
     ("head", "tail", "expected"),
     [
         ([0, 3], [8, 11], "[head]Ann[/head] met [tail]Bob[/tail]"),
+        ([0.0, 3.0], "['8', '11']", "[head]Ann[/head] met [tail]Bob[/tail]"),
         ([8, 11], [0, 3], "[tail]Ann[/tail] met [head]Bob[/head]"),
         ({"start": 0, "end": 3}, {"start": 8, "end": 11, "label": "PER"}, "[head]Ann[/head] met [tail]Bob[/tail]"),
         ("[0, 3]", '{"start": 8, "end": 11}', "[head]Ann[/head] met [tail]Bob[/tail]"),
@@ -158,3 +159,23 @@ def test_columns_that_make_no_markers_are_refused(mark: list[str], tmp_path: Pat
 def test_tasks_whose_labels_are_places_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SFTError, match="SFT259"):
         quick_check(DataConfig(train=write(tmp_path / "relations.csv", ROWS), mark=["head"]), "spans")
+
+
+@pytest.mark.parametrize("ending", [".jsonl", ".csv"])
+def test_spans_that_say_what_they_hold_may_count_utf_16(ending: str, tmp_path: Path) -> None:
+    text = "😀 Ann met Bob"
+    head, tail = {"start": 3, "end": 6, "text": "Ann"}, {"start": 11, "end": 14, "text": "Bob"}
+    file = write(
+        tmp_path / f"relations{ending}", [{"text": text, "head": head, "tail": tail, "label": "friend"}, *ROWS]
+    )
+    config = DataConfig(train=file, mark=["head", "tail"])
+    data = load_data(config, "class", 3)
+    assert data.examples.texts([0]) == ["😀 [head]Ann[/head] met [tail]Bob[/tail]"]
+    assert [found.count for found in data.findings if found.code == "SFT265"] == [1]
+    (block,) = read_texts(file, config)
+    assert block.texts[:1] == ["😀 [head]Ann[/head] met [tail]Bob[/tail]"]
+
+
+def test_a_span_that_holds_other_words_than_it_says_is_a_fault() -> None:
+    found = marked("Ann met Bob", {"start": 0, "end": 3, "text": "Bob"}, [8, 11])
+    assert found == Fault("SFT258", {"problem": 'head from 0 to 3 is not "Bob", as the file says'})

@@ -96,7 +96,7 @@ def test_a_file_without_a_text_is_refused(put: Put, content: str) -> None:
 
 
 def test_a_text_file_holds_no_labels_for_other_tasks(put: Put) -> None:
-    with pytest.raises(SFTError, match="SFT212"):
+    with pytest.raises(SFTError, match="SFT269"):
         quick_check(DataConfig(train=put("a.txt", "\n".join(LINES))), "class")
 
 

@@ -230,7 +230,7 @@ def test_rows_may_be_chosen_and_weighted(write: Write) -> None:
 
 @pytest.mark.parametrize("name", ["a.conll", "a.txt"])
 def test_columns_of_words_are_for_tagging_alone(write: Write, name: str) -> None:
-    with pytest.raises(SFTError, match="SFT212"):
+    with pytest.raises(SFTError, match="SFT269"):
         quick_check(DataConfig(train=write(name, "x O\n")))
 
 

@@ -97,4 +97,4 @@ def test_an_illegal_tag_is_named(tags: list[str], scheme: TagScheme, word: int, 
     ],
 )
 def test_the_scheme_is_told_from_the_tags(tags: list[str], scheme: str) -> None:
-    assert detect_scheme([tags]) == scheme
+    assert detect_scheme([[tags]]) == scheme

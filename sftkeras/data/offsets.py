@@ -1,0 +1,94 @@
+"""How a file counts places in texts: characters, as Python does, or the units of UTF-16 or UTF-8.
+
+JavaScript, and so Label Studio and most annotators in a browser, counts UTF-16 code units, of which an emoji has two;
+programs in Go or Rust often count bytes. Where a file says what is written at a place, both can be compared.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from itertools import accumulate, chain
+from typing import Literal, NamedTuple
+
+from sftkeras.data.blocks import Block
+
+Counting = Literal["characters", "UTF-16 code units", "UTF-8 bytes"]
+
+# A character above each of these has one unit more. The first counting that fits is taken.
+_STEPS: dict[Counting, str] = {"characters": "", "UTF-16 code units": "\uffff", "UTF-8 bytes": "\x7f\u07ff\uffff"}
+
+
+class Quote(NamedTuple):
+    """What a file says is written at a place of a text; without an end it is as long as the words."""
+
+    text: str
+    start: int
+    end: int | None
+    words: str
+
+
+def counted_blocks(
+    blocks: Iterator[Block], again: Callable[[], Iterator[Block]], quotes: Callable[[Block], Iterable[Quote]]
+) -> Iterator[tuple[Block, Counting]]:
+    """Yield each block with how its file counts, which is one way for the whole file: one tool wrote it.
+
+    A file is read once more, to compare all its quotes, at the first block in which the countings may differ. Files
+    without quotes, or with texts of ASCII alone, are read once.
+
+    Args:
+        again: gives the blocks of the same file from its beginning.
+        quotes: gives the quotes in a block.
+    """
+    counting: Counting | None = None
+    for block in blocks:
+        if counting is None and not all(quote.text.isascii() for quote in quotes(block)):
+            counting = best_counting(chain.from_iterable(map(quotes, again())))
+        yield block, counting or "characters"
+
+
+def best_counting(quotes: Iterable[Quote]) -> Counting:
+    """Return the counting under which most quotes are where the file says; characters, if no other has more."""
+    wrong: dict[Counting, int] = dict.fromkeys(_STEPS, 0)
+    for quote in quotes:
+        if not quote.text.isascii():
+            for counting in wrong:
+                wrong[counting] += quoted(quote, counting) is None
+    return min(wrong, key=lambda counting: wrong[counting])
+
+
+def quoted(quote: Quote, counting: Counting) -> tuple[int, int] | None:
+    """Return start and end, in characters, of a quote that is where the file says; None for any other.
+
+    With an end, white space makes no difference: tools write line breaks within quotes in several ways.
+    """
+    start = in_characters(quote.text, quote.start, counting)
+    if start is None:
+        return None
+    if quote.end is None:
+        return (start, start + len(quote.words)) if quote.text.startswith(quote.words, start) else None
+    end = in_characters(quote.text, quote.end, counting)
+    if end is None or _squeezed(quote.text[start:end]) != _squeezed(quote.words):
+        return None
+    return start, end
+
+
+def in_characters(text: str, place: int, counting: Counting) -> int | None:
+    """Return a place in a text as Python counts it; None for one outside of the text or within a character."""
+    if counting == "characters" or text.isascii():
+        return place if 0 <= place <= len(text) else None
+    starts = _starts(text, counting)
+    character = bisect_left(starts, place)
+    return character if character < len(starts) and starts[character] == place else None
+
+
+@lru_cache(maxsize=4)  # a text often has several places, one after another
+def _starts(text: str, counting: Counting) -> list[int]:
+    """The units before each character of a text, and before its end."""
+    steps = _STEPS[counting]
+    return list(accumulate((1 + sum(character > step for step in steps) for character in text), initial=0))
+
+
+def _squeezed(words: str) -> str:
+    return "".join(words.replace("\\n", " ").split())
