@@ -20,8 +20,8 @@ from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.fresh_process import Answers, FreshProcess
 from sftkeras.exporting.masks import PROBABILITY, TOKEN, has_masks, near_ties
-from sftkeras.exporting.spans import widened, width_of
 from sftkeras.exporting.versions import find_version
+from sftkeras.exporting.widths import widened, width_of
 
 if TYPE_CHECKING:
     from sftkeras.serving.client import Client, ClientError

@@ -20,4 +20,7 @@ MESSAGES: dict[str, str] = {
     "here and with python -m sftkeras.serve.",
     "SFT514": "{flag} {server}: no release that is known here. Known: {known}.",
     "SFT515": "{path} is left as it is: {problem}.",
+    "SFT516": "{path} is left as it is, but it lets TensorFlow Serving split requests. This model answers in lists, "
+    "and that server ends when it puts lists of different widths together. Write enable_large_batch_splitting "
+    "{{ value: false }} into the file, and into max_batch_size how many texts a request may have.",
 }

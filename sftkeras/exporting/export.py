@@ -22,9 +22,10 @@ from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.exporting.op_gate import check_server, known_release, server_needs
 from sftkeras.exporting.parity import Samples, check_parity, odd_samples
 from sftkeras.exporting.saved_model import describe_signatures, write_saved_model
-from sftkeras.exporting.server_config import write_server_config
+from sftkeras.exporting.server_config import splitting_warning, write_server_config
 from sftkeras.exporting.versions import draft, publish
 from sftkeras.exporting.warm_up import write_warm_up
+from sftkeras.exporting.widths import are_lists
 from sftkeras.files import sha256_of, write_errors
 from sftkeras.runtime import versions
 from sftkeras.tasks import TextModel
@@ -67,7 +68,8 @@ def export(
         process = process or stack.enter_context(FreshProcess())
         if note and (published := noted_version(note, folder, server)):
             process.load(published.path)
-            return replace(published, warnings=_warnings(_server_config(folder.parent, flag)))
+            signatures = contracts.read_contract(published.path)["signatures"]
+            return replace(published, warnings=_server_warnings(folder.parent, flag, signatures))
         path = stack.enter_context(draft(folder, flag))
         with saving_errors(folder, flag):
             graph, parameter_bytes = write_saved_model(text_model, path)
@@ -95,22 +97,23 @@ def export(
                         note_version(note, version_at(place), contract, server)
 
             process.version = publish(path, leave_note)
-    warnings = _warnings(needs.warning(), _server_config(folder.parent, flag))
+    warnings = _server_warnings(folder.parent, flag, contract["signatures"])
+    if warning := needs.warning():
+        warnings = (warning, *warnings)
     return replace(version_at(process.version), warnings=warnings)
 
 
-def _warnings(*found: SFTError | None) -> tuple[SFTError, ...]:
-    return tuple(warning for warning in found if warning)
-
-
-def _server_config(folder: Path, flag: str) -> SFTError | None:
-    """Renews the server's configuration beside the models. The version is published already, so a fault is told, but
-    stops nothing."""
+def _server_warnings(folder: Path, flag: str, signatures: dict[str, Any]) -> tuple[SFTError, ...]:
+    """Renews the server's configuration beside the models, and returns what is wrong with it. The version is published
+    already, so a fault stops nothing."""
     try:
         write_server_config(folder, flag)
     except SFTError as error:
-        return error
-    return None
+        return (error,)
+    outputs = signatures["serving_default"]["outputs"]
+    lists = are_lists({name: len(tensor["shape"] or ()) for name, tensor in outputs.items()})
+    warning = splitting_warning(folder) if lists else None
+    return (warning,) if warning else ()
 
 
 @contextlib.contextmanager

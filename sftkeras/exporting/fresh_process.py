@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sftkeras.errors import SFTError
-from sftkeras.exporting.spans import joined
+from sftkeras.exporting.widths import joined
 
 Answers = dict[str, np.ndarray]
 

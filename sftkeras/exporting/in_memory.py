@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from sftkeras.exporting.fresh_process import Answers
 from sftkeras.exporting.signatures import PAIR, TEXT
-from sftkeras.exporting.spans import joined
+from sftkeras.exporting.widths import joined
 from sftkeras.tasks import TextModel
 
 

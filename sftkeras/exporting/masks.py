@@ -13,11 +13,12 @@ import numpy as np
 
 TOKEN, PROBABILITY = "token", "probability"  # [texts, most masks of a text, guesses]
 HIDDEN, LOSS = "hidden", "loss"  # [texts, most masks of a text]
+MASKS = {TOKEN: 3, PROBABILITY: 3}  # the ranks by which answers are known to be lists of masks
 
 
 def has_masks(answers: Mapping[str, np.ndarray]) -> bool:
     """Whether each row of these answers is a list of masks, each with a list of tokens."""
-    return TOKEN in answers and PROBABILITY in answers and answers[TOKEN].ndim == 3
+    return all(name in answers and answers[name].ndim == rank for name, rank in MASKS.items())
 
 
 def masks_of(row: Mapping[str, Any]) -> list[list[dict[str, Any]]]:

@@ -7,6 +7,7 @@ that models.config does not have yet is added to it.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from google.protobuf import text_format
@@ -42,11 +43,12 @@ _MODEL = """\
 
 _BATCHING = """\
 # How requests share a run, for --enable_batching --batching_parameters_file.
-# Rows of one request, at most; what is larger than one run is split.
-max_batch_size {{ value: 512 }}
-enable_large_batch_splitting {{ value: true }}
-# Rows of one run, at most. On few CPU cores more gains nothing; on a GPU try 32 to 128.
-max_execution_batch_size {{ value: 8 }}
+# Rows of one request, and of one run, at most; a request with more is refused. On few CPU cores a smaller run pads
+# less, but the clients of sftkeras send 32 rows at once.
+max_batch_size {{ value: 128 }}
+# A request is never split. Answers that are lists, such as entities, are as wide as the longest of their run, and this
+# server ends, or mixes rows, when it puts together parts of different widths.
+enable_large_batch_splitting {{ value: false }}
 # How long a run waits for company. Under load requests meet in the queue anyway.
 batch_timeout_micros {{ value: 0 }}
 # Full runs that may wait; what comes on top is refused, so that a busy server stays quick.
@@ -54,6 +56,10 @@ max_enqueued_batches {{ value: 256 }}
 # Runs at the same time: one for each core of the machine that exported the model.
 num_batch_threads {{ value: {cores} }}
 """
+
+_SPLITTING = re.compile(
+    r"^[^#\n]*enable_large_batch_splitting\s*:?\s*{\s*value\s*:\s*(true|t|1)\b", re.MULTILINE | re.I
+)
 
 MONITORING_TEXT = """\
 # Metrics for Prometheus, for --monitoring_config_file.
@@ -74,6 +80,16 @@ def write_server_config(folder: Path, flag: str = "--export.folder") -> None:
         _write_if_missing(folder / BATCHING, _BATCHING.format(cores=os.cpu_count() or 1))
         _write_if_missing(folder / MONITORING, MONITORING_TEXT)
         _add_models(folder / MODELS)
+
+
+def splitting_warning(folder: Path) -> SFTError | None:
+    """The warning for a model whose answers are lists, if the folder's file lets a server split requests."""
+    path = folder / BATCHING
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    return SFTError("SFT516", path=path) if _SPLITTING.search(text) else None
 
 
 def _write_if_missing(path: Path, text: str) -> None:

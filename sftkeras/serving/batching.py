@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 from grpc import StatusCode
 
+from sftkeras.exporting.widths import stacked
 from sftkeras.serving.batching_parameters import BatchingParameters
 from sftkeras.serving.errors import ServingError, invalid, overloaded, too_late
 from sftkeras.serving.observer import Observer
@@ -55,12 +56,18 @@ class _Request:
 
     def answer(self, number: int, arrays: Arrays) -> None:
         self.answers[number] = arrays
-        if len(self.answers) == self.parts:
+        if len(self.answers) < self.parts:
+            return
+        try:
             ordered = [self.answers[part] for part in range(self.parts)]
-            joined = ordered[0] if self.parts == 1 else [np.concatenate(pieces) for pieces in zip(*ordered)]  # noqa: B905
-            self._end(joined)
+            self._end([stacked(pieces) for pieces in zip(*ordered, strict=True)])
+        except Exception as error:  # a fault of this request alone: the others of its batch are answered
+            problem = f"the answers to parts of this request do not fit together ({error})"
+            self.fail(ServingError(StatusCode.INTERNAL, problem))
 
     def fail(self, error: Exception) -> None:
+        if not isinstance(error, ServingError):
+            error = ServingError(StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
         self._end(error)
 
     def _end(self, outcome: Arrays | Exception) -> None:
@@ -173,13 +180,9 @@ class Batcher:
 
     def _split(self, run: Run) -> list[Run]:
         most = self._parameters.max_execution_batch_size
-        if not run.rows or run.rows <= most:
+        if not run.rows or run.rows <= most or not run.divisible:
             return [run]
-        starts = range(0, run.rows, most)
-        return [
-            Run(run.call, tuple(array[start : start + most] for array in run.arrays), min(most, run.rows - start))
-            for start in starts
-        ]
+        return [run.part(start, min(start + most, run.rows)) for start in range(0, run.rows, most)]
 
     def _group(self, run: Run) -> Hashable:
         if run.rows is None:
@@ -193,8 +196,8 @@ class Batcher:
     def _work(self) -> None:
         while (taken := self._take()) is not None:
             runner, parts = taken
-            self._observer.waiting(model=runner.model, rows=self._waiting[runner.model])
             try:
+                self._observer.waiting(model=runner.model, rows=self._waiting[runner.model])
                 if parts:
                     self._run(runner, parts)
             except Exception as error:  # a fault here must not end the thread
@@ -256,7 +259,6 @@ class Batcher:
                 return
             if not isinstance(error, ServingError):
                 _log.exception("a request to %s failed", runner.model)
-                error = ServingError(StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
             parts[0].request.fail(error)
             return
         for part, arrays in zip(parts, answers, strict=True):
@@ -277,7 +279,8 @@ class Batcher:
         rows = sum(part.rows for part in parts)
         size = self._parameters.padded(rows)
         columns = zip(*(part.run.arrays for part in parts))  # noqa: B905  of one call
-        arrays = tuple(_filled(_joined(column), size) for column in columns)
+        # Inputs are filled up with zeros, as the C++ server does it (batching_util.cc, AddPadding).
+        arrays = tuple(_repeated(stacked(column, whole_number=0), size) for column in columns)
         outputs = runner.run(replace(parts[0].run, arrays=arrays, rows=size))
         for output in outputs:
             if not output.ndim or len(output) != size:
@@ -292,23 +295,6 @@ def _length(run: Run) -> int:
     return max((len(text) for array in run.arrays if array.dtype == object for text in array.flat), default=0)
 
 
-def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """Puts rows under one another; where their other dimensions differ, each is filled up to the longest."""
-    if len(arrays) == 1:
-        return arrays[0]
-    shapes = {array.shape[1:] for array in arrays}
-    if len(shapes) == 1:
-        return np.concatenate(arrays)
-    rows = sum(map(len, arrays))
-    longest = [max(sizes) for sizes in zip(*shapes)]  # noqa: B905  of one rank
-    joined = np.full((rows, *longest), b"" if arrays[0].dtype == object else 0, arrays[0].dtype)
-    start = 0
-    for array in arrays:
-        joined[(slice(start, start + len(array)), *map(slice, array.shape[1:]))] = array
-        start += len(array)
-    return joined
-
-
-def _filled(array: np.ndarray, rows: int) -> np.ndarray:
+def _repeated(array: np.ndarray, rows: int) -> np.ndarray:
     """Repeats the first row at the end until there are so many."""
     return array if len(array) == rows else np.concatenate([array, np.repeat(array[:1], rows - len(array), axis=0)])

@@ -14,6 +14,7 @@ import tensorflow as tf
 from grpc import StatusCode
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
+from sftkeras.exporting.widths import are_lists
 from sftkeras.serving.errors import ServingError, failed_precondition, invalid
 from sftkeras.serving.runs import DEFAULT_SIGNATURE, Run, Signatures, braced, check_tensor, make_run
 from sftkeras.serving.tensors import to_array
@@ -51,7 +52,9 @@ def predict_run(
         check_tensor(number, name, info, array)
         arrays.append(array)
     outputs = _wanted_outputs(signature, output_filter)
-    run = make_run([info for _, info in sorted(signature.inputs.items())], arrays, list(outputs.values()))
+    ranks = {name: len(info.tensor_shape.dim) for name, info in signature.outputs.items()}
+    inputs_in_order = [info for _, info in sorted(signature.inputs.items())]
+    run = make_run(inputs_in_order, arrays, list(outputs.values()), lists=are_lists(ranks))
     return run, {name: info.name for name, info in outputs.items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -29,11 +29,17 @@ class Run:
         call: what it feeds and fetches.
         arrays: one for each of `call.feeds`.
         rows: how many rows all inputs and outputs have; None if the run cannot share a batch with others.
+        divisible: whether answers to parts of the rows can be put together. Otherwise all rows must run at once.
     """
 
     call: Call
     arrays: tuple[np.ndarray, ...]
     rows: int | None
+    divisible: bool = True
+
+    def part(self, start: int, end: int) -> Run:
+        """Some of its rows."""
+        return replace(self, arrays=tuple(array[start:end] for array in self.arrays), rows=end - start)
 
 
 def check_tensor(number: int, name: str, info: TensorInfo, array: np.ndarray) -> None:
@@ -47,12 +53,23 @@ def check_tensor(number: int, name: str, info: TensorInfo, array: np.ndarray) ->
         raise invalid(f'input "{name}" has shape {shown(array.shape)}, but the signature takes {_taken(shape)}')
 
 
-def make_run(inputs: Sequence[TensorInfo], arrays: Sequence[np.ndarray], outputs: Sequence[TensorInfo]) -> Run:
-    """Puts a run together; each output is fetched once, whatever it is called by."""
+def make_run(
+    inputs: Sequence[TensorInfo], arrays: Sequence[np.ndarray], outputs: Sequence[TensorInfo], *, lists: bool = False
+) -> Run:
+    """Puts a run together; each output is fetched once, whatever it is called by.
+
+    Args:
+        inputs: of the signature.
+        arrays: one for each of them.
+        outputs: what is wanted.
+        lists: whether rows of the outputs are lists, of which it is known how they are filled up to one width.
+    """
     call = Call(tuple(info.name for info in inputs), tuple(sorted({info.name for info in outputs})))
     sizes = {array.shape[0] if array.ndim else 0 for array in arrays}
     shares = len(sizes) == 1 and all(_has_rows(info.tensor_shape) for info in (*inputs, *outputs))
-    return Run(call, tuple(arrays), (sizes.pop() or None) if shares else None)
+    # How another model fills up what varies in width is its own business: only the model itself can do it.
+    divisible = lists or all(_has_one_width(info.tensor_shape) for info in outputs)
+    return Run(call, tuple(arrays), (sizes.pop() or None) if shares else None, divisible)
 
 
 def dtype_of(array: np.ndarray) -> int:
@@ -81,6 +98,10 @@ def _taken(shape: TensorShapeProto) -> str:
 
 def _has_rows(shape: TensorShapeProto) -> bool:
     return not shape.unknown_rank and len(shape.dim) > 0 and shape.dim[0].size == -1
+
+
+def _has_one_width(shape: TensorShapeProto) -> bool:
+    return not shape.unknown_rank and all(dimension.size >= 0 for dimension in shape.dim[1:])
 
 
 def _fits(shape: tuple[int, ...], taken: TensorShapeProto) -> bool:

@@ -148,6 +148,7 @@ def answering(entry: Entry) -> Iterator[dict[str, Any]]:
         answers["one by one"] = [
             next(records(answered_fresh(entry, slice(row, row + 1)))) for row in range(len(entry.texts))
         ]
+        answers["many"] = list(records(fresh_process.FreshProcess().answer(*entry.many())))
         answers["none"] = as_lists(answered_fresh(entry, slice(0)))
         return report
 

@@ -17,6 +17,7 @@ from sftkeras.config import TASKS
 Record = dict[str, Any]
 
 ROWS = 48
+MANY = 70  # texts in one request: several batches of a server, and of a local process
 ODD = (
     "the good film",
     "A DULL plot, é 🎬 lovely   cast!",
@@ -54,6 +55,15 @@ class Entry:
         """The settings of its task; nothing is dropped, so that a batch may be cut into any parts."""
         dropout = {"task.dropout": 0.0} if "dropout" in TASKS[self.kind].settings else {}
         return {"task.kind": self.kind, **dropout, **self.settings}
+
+    def many(self) -> tuple[list[str], list[str] | None]:
+        """More texts than a batch holds, and their second texts; answers to some are longer than those to others."""
+        return uneven(self.texts), None if self.pairs is None else uneven(self.pairs)
+
+
+def uneven(texts: tuple[str, ...]) -> list[str]:
+    """These texts once, twice and three times over, again and again."""
+    return [" ".join([texts[row % len(texts)]] * (1 + row // len(texts) % 3)) for row in range(MANY)]
 
 
 def written(rows: Iterable[Record]) -> bytes:

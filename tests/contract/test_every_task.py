@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -17,12 +18,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from every_task import ENTRIES, OF_THE_GUIDE, written
+from every_task import ENTRIES, MANY, OF_THE_GUIDE, written
 from following_the_guide import write_extended
 from tiny_bert import write_tiny_bert
 
 from sftkeras.config import TASKS
-from sftkeras.serving.client import Client
+from sftkeras.serving.client import AsyncClient, Client
 
 HERE = Path(__file__).parent
 ALL = ENTRIES | OF_THE_GUIDE
@@ -195,6 +196,35 @@ def test_a_server_and_its_client_answer_as_the_model_that_was_trained(
     with getattr(Client, protocol)(addresses[protocol], model=name, batch_size=len(entry.texts)) as client:
         found = client.answer_arrays(entry.texts, entry.pairs)
     assert_same({output: array.tolist() for output, array in found.items()}, expected)
+
+
+# How many texts requests have that are under way at once; a batch of the server holds eight.
+SIZES = (MANY, 1, 20, 1, 9, 1, 8, 1)
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+@pytest.mark.parametrize("batch_size", [MANY, 16])
+def test_requests_of_any_size_beside_others_are_answered_as_by_a_local_process(
+    folder: Path, said: dict[str, Future[str]], addresses: dict[str, str], name: str, protocol: str, batch_size: int
+) -> None:
+    expected = answers_of(ended(folder, said, "whole", name), name)["many"]
+    settings = {"address" if protocol == "grpc" else "url": addresses[protocol], "model": name}
+    settings |= {"batch_size": batch_size}
+    texts, pairs = ALL[name].many()
+
+    def some(size: int) -> tuple[list[str], list[str] | None]:
+        return texts[:size], None if pairs is None else pairs[:size]
+
+    async def ask_at_once() -> list[list[dict[str, Any]]]:
+        async with getattr(AsyncClient, protocol)(**settings, concurrency=len(SIZES)) as client:
+            return await asyncio.gather(*(client.answer(*some(size)) for size in SIZES))
+
+    with getattr(Client, protocol)(**settings) as client, ThreadPoolExecutor(len(SIZES)) as pool:
+        by_threads = list(pool.map(lambda size: client.answer(*some(size)), SIZES))
+    for found in (by_threads, asyncio.run(ask_at_once())):
+        assert [len(answers) for answers in found] == list(SIZES)
+        for answers in found:
+            assert_alike(answers, expected[: len(answers)])
 
 
 def test_a_killed_run_goes_on_to_the_same_weights_on_two_devices_in_micro_batches(

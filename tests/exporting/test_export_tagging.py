@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,6 +53,14 @@ def test_the_export_answers_as_the_model(exported: Exported, process: FreshProce
             some += 1
     assert some > 10
     assert exported.version.parity < 1e-5
+
+
+def test_a_file_that_lets_a_server_split_requests_is_warned_of(
+    exported: Exported, process: FreshProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "batching.config").write_text("enable_large_batch_splitting { value: true }\n")
+    version = export(exported.text_model, tmp_path / "tags", origin=ORIGIN, process=process)
+    assert [warning.code for warning in version.warnings] == ["SFT516"]
 
 
 def test_texts_are_the_only_way_to_ask(exported: Exported, process: FreshProcess) -> None:

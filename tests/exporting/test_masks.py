@@ -7,7 +7,7 @@ import pytest
 
 from sftkeras.exporting.answers import records
 from sftkeras.exporting.masks import near_ties
-from sftkeras.exporting.spans import joined
+from sftkeras.exporting.widths import joined
 
 ASKED = {
     "token": np.array([[["film", "plot"], ["good", "bad"]]]),

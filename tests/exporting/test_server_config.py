@@ -11,7 +11,7 @@ from google.protobuf.message_factory import GetMessageClass
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from sftkeras.errors import SFTError
-from sftkeras.exporting.server_config import BATCHING, MODELS, MONITORING, write_server_config
+from sftkeras.exporting.server_config import BATCHING, MODELS, MONITORING, splitting_warning, write_server_config
 from sftkeras.serving.batching_parameters import read_batching_parameters
 
 
@@ -35,7 +35,8 @@ def test_every_model_of_the_folder_is_served(folder: Path) -> None:
 def test_batching_and_monitoring_are_what_a_server_reads(folder: Path) -> None:
     write_server_config(folder)
     parameters = read_batching_parameters(folder / BATCHING)
-    assert (parameters.max_batch_size, parameters.max_execution_batch_size) == (512, 8)
+    assert not parameters.enable_large_batch_splitting  # answers that are lists could not be put together again
+    assert parameters.max_batch_size == parameters.max_execution_batch_size == 128
     assert parameters.num_batch_threads >= 1
     monitoring = text_format.Parse((folder / MONITORING).read_text(), monitoring_config_class()())
     assert monitoring.prometheus_config.enable
@@ -77,6 +78,24 @@ model_config_list {
     assert (folder / BATCHING).read_text() == "max_batch_size { value: 8 }\n"
     write_server_config(folder)
     assert (folder / MODELS).read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "warns"),
+    [
+        ("max_batch_size { value: 8 }\nenable_large_batch_splitting {\n  value: True }\n", True),
+        ("max_batch_size { value: 8 } enable_large_batch_splitting: { value: true }\n", True),
+        ("enable_large_batch_splitting { value: false }\n", False),
+        ("# enable_large_batch_splitting { value: true }\n", False),
+        (None, False),
+    ],
+)
+def test_a_file_that_lets_requests_be_split_is_warned_of(folder: Path, text: str | None, warns: bool) -> None:
+    if text:
+        (folder / BATCHING).write_text(text)
+    write_server_config(folder)
+    warning = splitting_warning(folder)
+    assert (warning.code if warning else None) == ("SFT516" if warns else None)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,14 @@ def test_a_single_output_may_come_without_its_name(outputs: Any, signature: Sign
         assert found["scores"].tolist() == [[1.0], [0.5]]
 
 
+def test_empty_lists_have_the_rank_that_the_contract_says() -> None:
+    outputs = {"token": TensorSpec("string", (None, None, 5)), "probability": TensorSpec("float32", (None, None, 5))}
+    signature = Signature("tensorflow/serving/predict", {}, outputs)
+    found = _outputs({"outputs": {"token": [[], []], "probability": [[], []]}}, signature)
+    assert found["token"].shape == found["probability"].shape == (2, 0, 5)
+    assert _outputs({"outputs": {"token": [], "probability": []}}, signature)["token"].shape == (0, 0, 5)
+
+
 def test_bytes_travel_as_base64() -> None:
     value = b"\xff\x00"
     encoded = {"b64": base64.b64encode(value).decode()}

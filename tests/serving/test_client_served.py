@@ -67,6 +67,21 @@ def test_clients_in_asyncio_are_batched_and_answered_in_order(server: RunningSer
     assert asyncio.run(ask())["length"].tolist() == [len(text) for text in texts]
 
 
+def test_one_request_that_fails_takes_no_other_with_it(server: RunningServer) -> None:
+    requests = [[f"{number}"] * (1 + number % 12) for number in range(40)]
+    requests[20] = ["fine", "boom", *["fine"] * 10]
+
+    async def ask() -> list[Any]:
+        async with AsyncClient.grpc(server.address, model=MODEL, concurrency=len(requests)) as client:
+            calls = (client.predict({"text": texts}) for texts in requests)
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    found = asyncio.run(ask())
+    assert isinstance(found.pop(20), ClientError)
+    del requests[20]
+    assert [answers["length"].tolist() for answers in found] == [[len(text) for text in texts] for texts in requests]
+
+
 def test_client_goes_on_while_versions_come_and_go(models: Path, written: Callable[[float], Path]) -> None:
     with RunningServer(models) as server, Client.grpc(server.address, model=MODEL) as client:
         found = client.predict({"text": ["abc"]})["length"].tolist()

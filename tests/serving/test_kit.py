@@ -110,7 +110,9 @@ def test_kubernetes_configuration_is_what_the_server_reads(tmp_path: Path) -> No
     assert set(model.version_labels.values()) <= served
     assert set(model.version_labels) == {"stable", "canary"}
     (tmp_path / "batching.config").write_text(files["batching.config"])
-    assert read_batching_parameters(tmp_path / "batching.config").max_execution_batch_size == 8
+    batching = read_batching_parameters(tmp_path / "batching.config")
+    assert not batching.enable_large_batch_splitting
+    assert batching.max_batch_size == 128
     assert f'path: "{DEFAULT_PATH}"' in files["monitoring.config"]
 
 

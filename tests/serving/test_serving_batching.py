@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from dataclasses import replace
 
 import grpc
 import numpy as np
@@ -131,6 +132,54 @@ def test_a_bad_request_alone_fails() -> None:
         assert (answer(good), answer(other)) == ([2], [6])
         with pytest.raises(ServingError, match="unlucky"):
             answer(bad)
+
+
+class Lists(Doubler):
+    """Answers rows of as many numbers as the largest of the batch says, and twice if UNLUCKY is among them."""
+
+    def run(self, run: Run) -> Arrays:
+        assert self.gate.wait(10)
+        (array,) = run.arrays
+        self.batches.append(array)
+        listed = np.full((len(array), int(array.max())), -1, np.int32)
+        for row, number in enumerate(array.astype(int)):
+            listed[row, : max(number, 0)] = number
+        return [listed] * (2 if (array == UNLUCKY).any() else 1)
+
+
+def test_parts_of_other_widths_are_put_together() -> None:
+    lists = Lists()
+    with batcher(max_execution_batch_size=2) as it:
+        assert answer(it.submit(lists, rows(1, 0, 3, 1, 2))) == [
+            [1, -1, -1],
+            [-1, -1, -1],
+            [3, 3, 3],
+            [1, -1, -1],
+            [2, 2, -1],
+        ]
+    assert len(lists.batches) == 3
+
+
+def test_parts_that_cannot_be_put_together_fail_their_request_alone() -> None:
+    lists = Lists()
+    with batcher(max_execution_batch_size=3) as it:
+        with busy(lists, it):
+            before = it.submit(lists, rows(1))
+            bad = it.submit(lists, rows(2, 2, 2, UNLUCKY))
+            beside = it.submit(lists, rows(1, 2))
+        assert (answer(before), answer(beside)) == ([[1]], [[1, -1], [2, 2]])
+        with pytest.raises(ServingError, match="do not fit together") as failed:
+            answer(bad)
+        assert failed.value.code == grpc.StatusCode.INTERNAL
+        assert answer(it.submit(lists, rows(1))) == [[1]]
+
+
+def test_a_run_that_only_the_model_can_put_together_runs_whole() -> None:
+    lists = Lists()
+    with batcher(max_execution_batch_size=2) as it:
+        whole = replace(rows(1, 3, 2), divisible=False)
+        assert answer(it.submit(lists, whole)) == [[1, -1, -1], [3, 3, 3], [2, 2, -1]]
+    assert len(lists.batches) == 1
 
 
 def test_a_full_queue_refuses_and_other_models_do_not_suffer() -> None:

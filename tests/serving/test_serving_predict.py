@@ -68,6 +68,13 @@ def test_a_request_larger_than_a_batch_comes_back_in_order(server: RunningServer
     assert list(server.predict(*texts).outputs["length"].float_val) == list(range(100))
 
 
+def test_rows_that_only_the_model_can_fill_up_come_as_it_fills_them_up(server: RunningServer) -> None:
+    texts = ["one", "two words", "now three words"] * 7
+    response = server.prediction.Predict(predict_request({"text": texts}, signature="words"))
+    rows = [["one", "(none)", "(none)"], ["two", "words", "(none)"], ["now", "three", "words"]] * 7
+    assert tf.make_ndarray(response.outputs["words"]).astype(str).tolist() == rows
+
+
 @pytest.mark.parametrize(
     ("spec", "code", "message"),
     [

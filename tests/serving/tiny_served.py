@@ -39,14 +39,15 @@ MODEL = "tiny"
 def write_version(folder: Path, offset: float = 0.0) -> Path:
     """Writes a SavedModel whose `length` is that of the text plus `offset`.
 
-    Signatures: serving_default (text → length, shout; fails for the text "boom"), numbers (matrix → row sums), types
-    (one output a type), single (a number without rows), slow (runs as many steps as asked), classify and regress (on
-    the same tf.Examples).
+    Signatures: serving_default (text → length, shout; fails for the text "boom"), words (text → its words, in rows as
+    wide as the longest needs), numbers (matrix → row sums), types (one output a type), single (a number without rows),
+    slow (runs as many steps as asked), classify and regress (on the same tf.Examples).
     """
     with v1.Session(graph=tf.Graph()) as session:
         added = v1.get_variable("offset", initializer=tf.constant(offset))
         signatures = {
             "serving_default": _texts(added),
+            "words": _words(),
             "numbers": _numbers(),
             "types": _types(),
             "single": _single(),
@@ -77,6 +78,11 @@ def _texts(added: tf.Tensor) -> SignatureDef:
     with tf.control_dependencies([fine]):
         length = tf.cast(tf.strings.length(text), tf.float32) + added
     return _signature({"text": text}, {"length": length, "shout": tf.strings.upper(text)})
+
+
+def _words() -> SignatureDef:
+    text = v1.placeholder(tf.string, [None], "words")
+    return _signature({"text": text}, {"words": tf.strings.split(text).to_tensor("(none)")})
 
 
 def _numbers() -> SignatureDef:

@@ -164,10 +164,16 @@ def _outputs(answer: Any, signature: Signature) -> Arrays:
 
 def _array(value: Any, spec: TensorSpec) -> np.ndarray:
     if spec.dtype != STRING:
-        return np.array(value, spec.dtype)
-    array = np.array(value, object)
+        return _of_rank(np.array(value, spec.dtype), spec)
+    array = _of_rank(np.array(value, object), spec)
     found = object_array([_bytes(value) for value in array.ravel()])
     return found.reshape(array.shape)
+
+
+def _of_rank(array: np.ndarray, spec: TensorSpec) -> np.ndarray:
+    """Gives an empty array the dimensions that JSON cannot show behind an empty list."""
+    missing = (spec.shape or ())[array.ndim :]
+    return array if array.size else array.reshape(*array.shape, *(size or 0 for size in missing))
 
 
 def _bytes(value: Any) -> bytes:
