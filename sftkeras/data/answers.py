@@ -7,21 +7,47 @@ and it is checked that each answer stands where it is said to.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sftkeras.config import DataConfig
 from sftkeras.data.blocks import Block, shortened
+from sftkeras.data.cells import is_missing, structured, whole_number
+from sftkeras.data.entities import Span, shown
 from sftkeras.data.findings import Fault
+from sftkeras.data.labels import cell_text
+from sftkeras.data.offsets import Counting, Quote, counted_blocks, in_characters, quoted
 from sftkeras.data.read import column_names, read_blocks, wanted_columns
-from sftkeras.data.read_squad import is_squad, squad_blocks
+from sftkeras.data.read_squad import COLUMNS, is_squad, squad_blocks
 from sftkeras.data.sources import Source
 from sftkeras.data.span_labels import ANSWER
-from sftkeras.data.tagged import Span, shown
 
 _ANSWERS, _ANSWER = "answers", "answer"
 _STARTS = ("start", "answer_start")
+_IMPOSSIBLE = "is_impossible"  # in SQuAD 2, whether a question has no answer
+_NOTHING = ("nan", "none", "null", "<na>")  # how tables may write an empty cell
 
 _SHAPE = 'such as {"text": ["Paris"], "answer_start": [17]}'
+
+
+@dataclass(frozen=True)
+class AnswerLayout:
+    """Where the rows of a file keep what answers a question.
+
+    Attributes:
+        columns: the columns to read, each with the setting that names it.
+        answers: the column of the answers, with their places or without.
+        start: the column of the places, if they have one of their own.
+        impossible: the column that says whether there is no answer, if there is one.
+        squad: whether the file has the SQuAD format.
+    """
+
+    columns: dict[str, str]
+    answers: str
+    start: str | None
+    impossible: str | None
+    squad: bool
 
 
 def answered_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
@@ -30,99 +56,145 @@ def answered_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
 
     Rows that cannot be brought to that form are in `broken`, as faults SFT280 and SFT281. Raises as `read_blocks`.
     """
-    columns = columns_of(source, config)
-    read = squad_blocks if is_squad(source, config) else read_blocks
-    start = next((column for column, flag in columns.items() if flag == _flag_of_starts(config)), None)
-    label = next(column for column, flag in columns.items() if flag == "--data.label")
-    for block in read(source, columns, config):
-        yield _converted(block, label, start, config, source)
+    layout = find_answers(source, config)
+    again = partial(question_blocks, source, layout, config)
+    for block, counting in counted_blocks(again(), again, partial(_quotes, layout=layout, config=config)):
+        yield _converted(block, layout, counting, config, source)
 
 
-def columns_of(source: Source, config: DataConfig) -> dict[str, str]:
-    """The columns to read, each with the setting that names it.
+def question_blocks(source: Source, layout: AnswerLayout, config: DataConfig) -> Iterator[Block]:
+    """Yields the rows of a source as they are; raises as `read_blocks`."""
+    return (squad_blocks if layout.squad else read_blocks)(source, layout.columns, config)
+
+
+def find_answers(source: Source, config: DataConfig) -> AnswerLayout:
+    """Tells from the names of the columns where answers are.
 
     What answers a question is in one column, or its text in `answer` and its place in `start` or `answer_start`.
     """
-    wanted = wanted_columns(config, source.part, labelled=False)
-    if is_squad(source, config):
-        return wanted | {config.label or _ANSWERS: "--data.label"}
-    names = [_ANSWER, _STARTS[0]] if source.format in ("csv", "tsv") else column_names(source, config)
-    known, label = set(names or ()), config.label or _ANSWERS
-    if config.label is None and label not in known and _ANSWER in known:
-        label = _ANSWER
-    if label != _ANSWERS and not known.isdisjoint(_STARTS):
-        start = next((name for name in _STARTS if name in known), _STARTS[0])
-        return wanted | {label: "--data.label", start: _flag_of_starts(config)}
-    return wanted | {label: "--data.label"}
+    squad = is_squad(source, config)
+    known = set(COLUMNS if squad else column_names(source, config) or ())
+    answers = config.label or (_ANSWER if _ANSWER in known and _ANSWERS not in known else _ANSWERS)
+    start = next((name for name in _STARTS if name in known), None)
+    impossible = _IMPOSSIBLE if _IMPOSSIBLE in known else None
+    columns = wanted_columns(config, source.part, labelled=False) | {answers: "--data.label"}
+    for column in filter(None, (start, impossible)):
+        columns.setdefault(column, "which goes with --data.label")
+    return AnswerLayout(columns, answers, start, impossible, squad)
 
 
-def _flag_of_starts(config: DataConfig) -> str:
-    """How messages call the column of places, which no setting names."""
-    return "where the answer of --data.label begins"
-
-
-def _converted(block: Block, label: str, start: str | None, config: DataConfig, source: Source) -> Block:
-    kept: dict[str, list[Any]] = {name: [] for name in wanted_columns(config, source.part)}
-    lines, broken = [], list(block.broken)
-    for cells, line in zip(zip(*block.columns.values(), strict=True), block.lines, strict=True):
+def _rows(block: Block, layout: AnswerLayout) -> Iterator[tuple[dict[str, Any], list[tuple[Any, Any]] | Fault, bool]]:
+    """Each row with its answers and their places, and whether it says that there are none."""
+    for cells in zip(*block.columns.values(), strict=True):
         row = dict(zip(block.columns, cells, strict=True))
-        spans = _spans(row[label], row[start] if start else None, row[str(config.pair)])
+        impossible = layout.impossible is not None and (cell_text(row[layout.impossible]) or "").lower() in (
+            "true",
+            "1",
+        )
+        yield row, _pairs(row[layout.answers], row[layout.start] if layout.start else None), impossible
+
+
+def _quotes(block: Block, layout: AnswerLayout, config: DataConfig) -> Iterator[Quote]:
+    """What the rows say is written in their contexts, and where."""
+    for row, pairs, impossible in _rows(block, layout):
+        context = row[str(config.pair)]
+        if impossible or isinstance(pairs, Fault) or not isinstance(context, str):
+            continue
+        for answer, start in pairs:
+            place = whole_number(start)
+            if isinstance(answer, str) and place is not None:
+                yield Quote(context, place, None, answer)
+
+
+def _converted(block: Block, layout: AnswerLayout, counting: Counting, config: DataConfig, source: Source) -> Block:
+    kept: dict[str, list[Any]] = {name: [] for name in wanted_columns(config, source.part)}
+    result = Block(kept, [], list(block.broken), block.done)
+    for (row, pairs, impossible), line in zip(_rows(block, layout), block.lines, strict=True):
+        context = row[str(config.pair)]
+        spans: list[Span] | Fault = []
+        if impossible and pairs:
+            result.odd.append((Fault("SFT283"), line))
+        elif isinstance(pairs, Fault):
+            spans = pairs
+        elif isinstance(context, str):  # the reading of texts tells what is wrong with any other
+            spans = spans_of_answers(pairs, context, counting)
         if isinstance(spans, Fault):
-            broken.append((spans, line))
+            result.broken.append((spans, line))
             continue
         for name, column in kept.items():
             column.append(spans if name == config.label_column else row.get(name))
-        lines.append(line)
-    return Block(kept, lines, broken, block.done)
+        result.lines.append(line)
+        if spans and counting != "characters" and not context.isascii():
+            result.odd.append((Fault("SFT265", {"counting": counting}), line))
+    return result
 
 
-def _spans(answers: Any, start: Any, context: Any) -> list[Span] | Fault:
-    """The places of all answers, in their order, or why they do not fit."""
-    pairs = _pairs(answers, start)
-    if isinstance(pairs, Fault) or not isinstance(context, str):  # the reading of texts tells what is wrong with it
-        return pairs if isinstance(pairs, Fault) else []
+def _pairs(cell: Any, start: Any) -> list[tuple[Any, Any]] | Fault:
+    """Text and beginning of each answer, as the data has them; none if there is no answer.
+
+    An answer without a text is none: so tools write questions that have no answer, with 0 or -1 as its place.
+    """
+    # A cell that has its place beside it is a text, whatever it looks like.
+    answers = cell if whole_number(start) is not None else structured(cell)
+    pairs = _answers_of(answers, structured(start))
+    if pairs is None:
+        return Fault("SFT280", {"problem": f"{shown(answers)} is no answers with as many texts as places, {_SHAPE}"})
+    return [(text, place) for text, place in pairs if not _is_nothing(text, place)]
+
+
+def _answers_of(answers: Any, start: Any) -> list[tuple[Any, Any]] | None:
+    if is_missing(answers):
+        return []
+    if isinstance(answers, str):
+        return [(answers, start)]
+    if isinstance(answers, dict):
+        return _answers_of(answers.get("text"), answers.get("answer_start", answers.get("start")))
+    if not isinstance(answers, (list, tuple)):
+        return None
+    if answers and all(isinstance(one, dict) for one in answers):
+        return [(one.get("text"), one.get("answer_start", one.get("start"))) for one in answers]
+    starts = start if isinstance(start, (list, tuple)) else []
+    if len(answers) != len(starts) or not all(isinstance(one, str) or is_missing(one) for one in answers):
+        return None if answers else []
+    return list(zip(answers, starts, strict=True))
+
+
+def _is_nothing(text: Any, place: Any) -> bool:
+    if text in ("", None) or text != text:
+        return True
+    return isinstance(text, str) and text.strip().lower() in _NOTHING and whole_number(place) is None
+
+
+def spans_of_answers(pairs: list[tuple[Any, Any]], context: str, counting: Counting) -> list[Span] | Fault:
+    """Returns the places of all answers, in their order, without outer spaces; or why they do not fit."""
     spans = []
-    for answer, place in pairs:
-        span = _span(answer, place, context)
+    for answer, start in pairs:
+        span = _span(answer, start, context, counting)
         if isinstance(span, Fault):
             return span
         spans.append(span)
     return list(dict.fromkeys(spans))
 
 
-def _pairs(answers: Any, start: Any) -> list[tuple[Any, Any]] | Fault:
-    """Text and beginning of each answer, as the data has them; none if there is no answer."""
-    if answers is None or answers == "":
-        return []
-    if isinstance(answers, str):
-        return [(answers, start)]
-    if isinstance(answers, dict):
-        texts, starts = answers.get("text"), answers.get("answer_start")
-        if not isinstance(texts, (list, tuple)) or not isinstance(starts, (list, tuple)) or len(texts) != len(starts):
-            problem = f"{shown(answers)} is no answers with as many texts as places, {_SHAPE}"
-            return Fault("SFT280", {"problem": problem})
-        return list(zip(texts, starts, strict=True))
-    if isinstance(answers, (list, tuple)) and all(isinstance(one, dict) for one in answers):
-        return [(one.get("text"), one.get("answer_start", one.get("start"))) for one in answers]
-    return Fault("SFT280", {"problem": f"{shown(answers)} is no answers, {_SHAPE}"})
-
-
-def _span(answer: Any, start: Any, context: str) -> Span | Fault:
-    """The place of one answer, without outer spaces."""
-    if isinstance(start, str) and start.strip().isdecimal():  # as .csv files have it
-        start = int(start)
+def _span(answer: Any, start: Any, context: str, counting: Counting) -> Span | Fault:
     if not isinstance(answer, str) or not answer.strip():
         return Fault("SFT280", {"problem": f"{shown(answer)} is no text of an answer"})
-    if type(start) is not int:
-        return Fault("SFT280", {"problem": f"{shown(start)} is no place of the answer {shown(answer)}"})
-    if start < 0 or context[start : start + len(answer)] != answer:
-        return _misplaced(answer, start, context)
-    start += len(answer) - len(answer.lstrip())
-    return start, start + len(answer.strip()), ANSWER
+    place = whole_number(start)
+    if place is None:
+        problem = (
+            f"{shown(start)} is no place of the answer {shown(answer)}. Where it begins is in a column answer_start"
+        )
+        return Fault("SFT280", {"problem": problem})
+    found = quoted(Quote(context, place, None, answer), counting)
+    if found is None:
+        return _misplaced(answer, place, context, counting)
+    begin = found[0] + len(answer) - len(answer.lstrip())
+    return begin, begin + len(answer.strip()), ANSWER
 
 
-def _misplaced(answer: str, start: int, context: str) -> Fault:
-    found = context[max(start, 0) : max(start, 0) + len(answer)]
+def _misplaced(answer: str, start: int, context: str, counting: Counting) -> Fault:
+    place = in_characters(context, start, counting)
+    found = "" if place is None else context[place : place + len(answer)]
     count = context.count(answer)
     hint = " It is nowhere in it."
     if count == 1:

@@ -52,9 +52,10 @@ def _check_file(source: Source, config: DataConfig, label_kind: LabelKind) -> No
         layout = find_layout(source, config)
         wanted = layout.columns
     elif label_kind == "answers":
-        from sftkeras.data.answers import answered_blocks, columns_of
+        from sftkeras.data.answers import find_answers, question_blocks
 
-        wanted = columns_of(source, config)
+        answers = find_answers(source, config)
+        wanted = answers.columns
     if source.format == "parquet":
         from sftkeras.data.read_arrow import parquet_columns
 
@@ -62,7 +63,7 @@ def _check_file(source: Source, config: DataConfig, label_kind: LabelKind) -> No
     elif label_kind == "spans":
         next(marked_up_blocks(source, layout, config), None)
     elif label_kind == "answers":
-        next(answered_blocks(source, config), None)
+        next(question_blocks(source, answers, config), None)
     else:
         next(read_blocks(source, wanted, config), None)
 

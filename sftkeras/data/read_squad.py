@@ -13,7 +13,7 @@ from sftkeras.data.sources import Source
 from sftkeras.data.text_files import Filling, opened
 from sftkeras.errors import SFTError
 
-COLUMNS = ("id", "title", "question", "context", "answers")
+COLUMNS = ("id", "title", "question", "context", "answers", "is_impossible")
 
 
 def is_squad(source: Source, config: DataConfig) -> bool:
@@ -65,4 +65,4 @@ def _questions(article: Any) -> Iterator[dict[str, Any] | Fault]:
             continue
         for one in questions:
             about = {"title": article.get("title"), "context": paragraph.get("context")}
-            yield {"id": one.get("id"), "question": one.get("question"), "answers": one.get("answers"), **about}
+            yield {name: one.get(name) for name in ("id", "question", "answers", "is_impossible")} | about

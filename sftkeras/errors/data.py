@@ -98,9 +98,10 @@ MESSAGES: dict[str, str] = {
     # 280-289 questions, contexts and answers
     "SFT280": "{place}: {problem}.{more} {remedy}",
     "SFT281": "{place}: the answer {answer} does not stand at character {start} of its context, where there is {found}."
-    "{hint}{more} {remedy} Offsets count characters from 0.",
+    "{hint}{more} {remedy} Offsets count characters from 0, or all of a file UTF-16 code units or UTF-8 bytes.",
     "SFT282": "{file}: not one of the {rows} questions to train on has an answer. There is nothing to learn: check "
     "--data.label.",
+    "SFT283": "{place}: the question is marked is_impossible and has an answer; it is read as one without.{more}",
     # 287-294 files
     "SFT287": "{flag} {handle}: {problem}. Give files, a folder of data files alone, or a pattern in quotes such as "
     "'data/*.csv'.",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sftkeras.config import DataConfig
 from sftkeras.data import DataError, Examples, LabelledData, load_file, quick_check
-from sftkeras.data.answers import _spans, answered_blocks
+from sftkeras.data.answers import answered_blocks, spans_of_answers
 from sftkeras.data.check import check
 from sftkeras.data.findings import Fault
 from sftkeras.data.repeats import find_repeats
@@ -103,7 +103,7 @@ def test_an_answer_that_stands_where_it_says_is_found_there(context: str, data: 
     start = data.draw(st.integers(0, len(context) - 1))
     end = data.draw(st.integers(start + 1, len(context)))
     answer = context[start:end]
-    found = _spans({"text": [answer], "answer_start": [start]}, None, context)
+    found = spans_of_answers([(answer, start)], context, "characters")
     if answer.strip():
         assert not isinstance(found, Fault)
         ((first, last, _),) = found
@@ -121,7 +121,8 @@ def test_an_answer_that_stands_where_it_says_is_found_there(context: str, data: 
         ({"text": ["Paris"], "answer_start": [0]}, "SFT281", "It is nowhere in it"),
         ({"text": ["Ann"], "answer_start": [-44]}, "SFT281", "at character -44"),
         ({"text": ["Ann"], "answer_start": []}, "SFT280", "as many texts as places"),
-        ({"text": [""], "answer_start": [0]}, "SFT280", "no text of an answer"),
+        ({"text": [" "], "answer_start": [3]}, "SFT280", "no text of an answer"),
+        ({"text": ["Ann"], "answer_start": [0.5]}, "SFT280", "0.5 is no place of the answer"),
         ({"text": ["Ann"], "answer_start": [None]}, "SFT280", "no place of the answer"),
         ({"text": ["Ann"], "answer_start": [True]}, "SFT280", "no place of the answer"),
         (["Ann"], "SFT280", "is no answers"),
@@ -185,3 +186,153 @@ def test_a_column_of_answers_that_is_named_is_that_column(tmp_path: Path) -> Non
     assert spans(read(path).examples) == [[(0, 3)]]
     with pytest.raises(SFTError, match=r'SFT204.* no column "answers"'):
         quick_check(DataConfig(train=str(path), label="answers", **COLUMNS), "answers")
+
+
+# --- questions without an answer, and answers as tables have them ---
+
+NOTHING: list[Any] = [
+    {"text": [], "answer_start": []},
+    {"text": [""], "answer_start": [0]},
+    {"text": [""], "answer_start": [-1]},
+    {"text": [None], "answer_start": [None]},
+    {"text": "", "answer_start": -1},
+    {"text": None, "answer_start": None},
+    [{"text": "", "answer_start": 0, "answer_category": "NOT_GIVEN"}],
+    [],
+    None,
+    "",
+    float("nan"),
+]
+
+
+@pytest.mark.parametrize("answers", NOTHING)
+@pytest.mark.parametrize("ending", [".jsonl", ".csv"])
+def test_an_answer_without_a_text_is_none(tmp_path: Path, answers: Any, ending: str) -> None:
+    path = tmp_path / f"a{ending}"
+    rows = [{**ROWS[1]}, {**ROWS[0], "answers": answers}]
+    if ending == ".csv":
+        write_table(path, [{**row, "answers": "" if row["answers"] is None else str(row["answers"])} for row in rows])
+    else:
+        write_lines(path, rows)
+    data = read(path)
+    assert spans(data.examples) == [[(15, 19)], []]
+    assert data.findings == ()
+
+
+def test_an_answer_without_a_text_is_none_in_squad_too(tmp_path: Path) -> None:
+    path = tmp_path / "haystack.json"
+    nothing = [{"text": "", "answer_start": 0, "answer_category": "NOT_GIVEN"}]
+    questions = [
+        {"question": "Why?", "is_impossible": True, "answers": nothing},
+        {"question": "Where?", "is_impossible": False, "answers": [{"text": "Rome", "answer_start": 15}, *nothing]},
+    ]
+    path.write_text(json.dumps({"data": [{"paragraphs": [{"context": CONTEXT, "qas": questions}]}]}))
+    data = read(path)
+    assert spans(data.examples) == [[], [(15, 19)]]
+    assert data.findings == ()
+
+
+def write_table(path: Path, rows: list[Row]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize("column", ["start", "answer_start"])
+@pytest.mark.parametrize("label", ["answer", "answers"])
+def test_places_of_answers_may_have_a_column_and_gaps(tmp_path: Path, label: str, column: str) -> None:
+    cells = [("Rome", "15.0"), ("", ""), ("Ann", "0"), ("nan", "nan"), (" ", "-1"), ("", "4.0"), ("Rome", "34")]
+    rows = [
+        {"question": f"{n}?", "context": CONTEXT, label: text, column: start} for n, (text, start) in enumerate(cells)
+    ]
+    expected = [[(15, 19)], [], [(0, 3)], [], [], [], [(34, 38)]]
+    data = read(write_table(tmp_path / "a.csv", rows))
+    assert spans(data.examples) == expected
+    numbers = [{**row, column: float(row[column] or "nan"), label: row[label].strip() or None} for row in rows]
+    assert spans(read(write_lines(tmp_path / "a.jsonl", numbers)).examples) == expected
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "{'text': array(['Rome'], dtype=object), 'answer_start': array([15], dtype=int32)}",
+        "{'text': ['Rome'], 'answer_start': [15.0]}",
+        '{"text": ["Rome"], "answer_start": [15]}',
+        '[{"text": "Rome", "answer_start": 15}]',
+        "{'answer_start': 15, 'text': 'Rome'}",
+    ],
+)
+def test_answers_are_read_out_of_the_cells_of_a_table(tmp_path: Path, cell: str) -> None:
+    path = write_table(tmp_path / "a.csv", [{"question": "Where?", "context": CONTEXT, "answers": cell}])
+    assert spans(read(path).examples) == [[(15, 19)]]
+
+
+def test_lists_of_answers_and_of_their_places_may_be_columns(tmp_path: Path) -> None:
+    row = {"question": "Where?", "context": CONTEXT, "answer": ["Rome", "Ann"], "answer_start": [15, 0]}
+    expected = [[(15, 19), (0, 3)]]
+    assert spans(read(write_lines(tmp_path / "a.jsonl", [row])).examples) == expected
+    assert spans(read(write_table(tmp_path / "a.csv", [row])).examples) == expected
+
+
+def test_an_answer_that_looks_like_a_list_is_a_text_where_its_place_stands_beside(tmp_path: Path) -> None:
+    row = {"question": "Which?", "context": "see [1, 2] there", "answer": "[1, 2]", "start": 4}
+    assert spans(read(write_table(tmp_path / "a.csv", [row])).examples) == [[(4, 10)]]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv"])
+def test_a_question_marked_impossible_has_no_answer_and_that_is_reported(tmp_path: Path, name: str) -> None:
+    marks = [(True, ["Ann"]), (False, ["Ann"]), (True, []), (True, ["Nobody"])]
+    rows: list[Row] = [
+        {"question": f"{n}?", "context": CONTEXT, "answers": {"text": texts, "answer_start": [0] * len(texts)},
+         "is_impossible": mark}
+        for n, (mark, texts) in enumerate(marks)
+    ]  # fmt: skip
+    path = tmp_path / name
+    if name == "a.json":
+        content = squad(rows)
+        questions = [one for paragraph in content["data"][0]["paragraphs"] for one in paragraph["qas"]]
+        for one, row in zip(questions, rows, strict=True):
+            one["is_impossible"] = row["is_impossible"]
+        path.write_text(json.dumps(content))
+    elif name == "a.csv":
+        write_table(path, rows)
+    else:
+        write_lines(path, rows)
+    data = read(path)
+    assert spans(data.examples) == [[], [(0, 3)], [], []]
+    (found,) = data.findings
+    assert (found.code, found.severity, found.count) == ("SFT283", "warning", 2)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv"])
+@pytest.mark.parametrize(("starts", "counting"), [((0, 16, 35), "UTF-16 code units"), ((0, 18, 37), "UTF-8 bytes")])
+def test_places_of_answers_may_count_otherwise(
+    tmp_path: Path, name: str, starts: tuple[int, ...], counting: str
+) -> None:
+    texts = ("Ann", "Rome", "Rome")
+    rows: list[Row] = [
+        {"question": f"{n}?", "context": CONTEXT, "answers": {"text": [text], "answer_start": [start]}}
+        for n, (text, start) in enumerate(zip(texts, starts, strict=True))
+    ]
+    path = tmp_path / name
+    if name == "a.json":
+        path.write_text(json.dumps(squad(rows)))
+    elif name == "a.csv":
+        write_table(path, rows)
+    else:
+        write_lines(path, rows)
+    data = read(path)
+    assert spans(data.examples) == [[(0, 3)], [(15, 19)], [(34, 38)]]
+    (found,) = data.findings
+    assert (found.code, found.count) == ("SFT265", 3)
+    assert f"count {counting} in this file" in found.message
+
+
+def test_an_answer_that_fits_no_counting_of_its_file_is_refused(tmp_path: Path) -> None:
+    places = [16, 35, 15]
+    rows = [{**ROWS[1], "answers": {"text": ["Rome"], "answer_start": [place]}} for place in places]
+    path = write_lines(tmp_path / "a.jsonl", rows)
+    with pytest.raises(DataError, match=r'SFT281 .*line 3: the answer "Rome" does not stand at character 15'):
+        read(path)
