@@ -42,7 +42,7 @@ OF_ONE_COMMAND = {
     | {"SFT351", "SFT366", *(f"SFT{number}" for number in (*range(369, 375), 376, *range(382, 388)))},
 }
 LABELS = {"SFT214", "SFT215", "SFT217", "SFT218", *(f"SFT{number}" for number in (*range(220, 226), *range(228, 234)))}
-LABELS |= {"SFT237", "SFT239", *(f"SFT{number}" for number in (*range(250, 258), 270, 271, *range(280, 287)))}
+LABELS |= {"SFT237", "SFT239", *(f"SFT{number}" for number in (*range(250, 258), 267, 270, 271, *range(280, 287)))}
 NOT_RAISED = {
     "export": {code for code in CATALOGUE if code.startswith("SFT2")},  # reads no data
     "publish": {code for code in CATALOGUE if code.startswith("SFT2")},
@@ -53,7 +53,7 @@ NOT_RAISED = {
 # Settings of the training that decide how another file is read, or what the model is: the message says whose they are.
 OF_THE_TRAINING = {
     "evaluate": {"SFT215", "SFT220", "SFT227", "SFT228", "SFT229", "SFT230", "SFT232", "SFT237", "SFT250", "SFT270"}
-    | {"SFT205", "SFT207", "SFT209", "SFT226", "SFT271"},
+    | {"SFT205", "SFT207", "SFT209", "SFT226", "SFT267", "SFT271"},
     "predict": {"SFT205", "SFT207", "SFT209", "SFT226", "SFT227"},
 }
 # Programs of others that messages name with flags of their own.
