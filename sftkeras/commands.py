@@ -95,7 +95,7 @@ def _wrong_flag(complaint: str, words: Sequence[str], kinds: dict[str, Any]) -> 
     if unknown := _UNKNOWN.search(complaint):
         flag = unknown[1].partition("=")[0]
         if not flag.startswith("-"):
-            problem = "no flag stands before it. Settings are written --NAME VALUE."
+            problem = "no flag stands before it. Settings are written --NAME VALUE, with quotes around spaces."
             if Path(flag).is_file():  # the shell may have put files in the place of a pattern
                 problem += " Several files are one value: with commas between, or a pattern in quotes."
             return SFTError("SFT102", flag=flag, problem=problem)

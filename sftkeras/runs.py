@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -204,9 +205,11 @@ class Run:
         """Opens the folder of a run that was trained.
 
         Raises:
-            SFTError: SFT109 if there is none.
+            SFTError: SFT109 if there is none, SFT113 if it has no weights yet.
         """
         run = cls(Path(folder).expanduser())
+        if run.is_unfinished and run.config_file.exists() and not run.best_weights.exists():
+            raise SFTError("SFT113", path=run.folder)
         for needed in (run.config_file, run.model_file, run.best_weights):
             if not needed.exists():
                 raise SFTError("SFT109", path=run.folder, problem=f"{needed.relative_to(run.folder)} is missing")
@@ -245,12 +248,12 @@ class Run:
         """The version that was exported last.
 
         Raises:
-            SFTError: SFT109 if there was none.
+            SFTError: SFT114 if there was none.
         """
         try:
             return Path(json.loads(self.export_file.read_text(encoding="utf-8"))["path"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SFTError("SFT109", path=self.folder, problem="it has not exported a model yet") from error
+            raise SFTError("SFT114", path=self.folder, quoted=shlex.quote(str(self.folder))) from error
 
     def restore_model(self) -> TextModel:
         """Builds the run's model with its best weights, in float32.

@@ -80,9 +80,11 @@ async def _started(server: Server, config: ServeConfig) -> Ports:
 
 def _source(config: ServeConfig) -> Callable[[], ModelServerConfig]:
     """Where the config of the models comes from, read once to find its mistakes."""
-    if bool(config.models) == bool(config.model_config_file):
-        remedy = "Give a folder such as saved_models, or --model_config_file, but not both."
-        raise SFTError("SFT104", flag="--models", remedy=remedy)
+    if config.models and config.model_config_file:
+        problem = "--models names the models already. Leave one of the two out."
+        raise SFTError("SFT102", flag="--model_config_file", problem=problem)
+    if not config.models and not config.model_config_file:
+        raise SFTError("SFT104", flag="--models", remedy="Give a folder such as saved_models, or --model_config_file.")
     if config.model_config_file:
         source = partial(read_model_config, Path(config.model_config_file).expanduser())
         if not source().model_config_list.config:

@@ -51,7 +51,10 @@ def told(*words: str, config_class: type = TrainConfig) -> str:
         ),
         (["--qqq", "1"], "SFT101  --qqq: no such setting. See --help"),
         (["--train", "1"], "SFT101  --train: no such setting"),  # no abbreviations
-        (["stray"], "SFT102  stray: no flag stands before it. Settings are written --NAME VALUE."),
+        (
+            ["stray"],
+            "SFT102  stray: no flag stands before it. Settings are written --NAME VALUE, with quotes around spaces.",
+        ),
         (["--training.epochs", "three"], "SFT102  --training.epochs: expected a whole number above 0; got three."),
         (["--training.epochs=0"], "SFT102  --training.epochs: expected a whole number above 0; got 0."),
         (["--training.epochs", "1.5"], "expected a whole number above 0; got 1.5."),

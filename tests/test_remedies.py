@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -56,6 +57,8 @@ OF_THE_TRAINING = {
     | {"SFT205", "SFT207", "SFT209", "SFT226", "SFT267", "SFT271"},
     "predict": {"SFT205", "SFT207", "SFT209", "SFT226", "SFT227"},
 }
+# A message may give a whole command.
+_WHOLE_COMMAND = re.compile(r"python -m sftkeras\.(\w+)((?: --\S+ \S+)*)")
 # Programs of others that messages name with flags of their own.
 OTHERS = {
     "upgrade",
@@ -120,6 +123,9 @@ def test_a_command_has_every_flag_that_its_errors_name(command: str) -> None:
     wrong = {}
     for code in codes(command):
         told = in_flags_of(COMMANDS[command], CATALOGUE[code])
+        for other, words in _WHOLE_COMMAND.findall(told):
+            assert set(flags_in(words)) <= flags_of(COMMANDS[other]), code
+        told = _WHOLE_COMMAND.sub("", told)
         known = flags_of(COMMANDS[command]) | OTHERS
         if "rain again" in told or code in OF_THE_TRAINING.get(command, ()):
             known |= flags_of(TrainConfig)

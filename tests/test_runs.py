@@ -177,9 +177,16 @@ def test_a_moved_run_gives_its_model_again(tmp_path: Path, kind: str, pooler: bo
     assert restored.features.fingerprint == model.features.fingerprint
 
 
+def test_a_run_that_was_stopped_before_its_first_epoch_ended_is_no_missing_run(tmp_path: Path) -> None:
+    run = Run.of(config(tmp_path))
+    run.create(config(tmp_path), {"seed": 1})
+    with pytest.raises(SFTError, match=r"SFT113.*no weights yet"):
+        Run.open(run.folder)
+
+
 def test_a_run_knows_its_last_export(tmp_path: Path) -> None:
     run = create(config(tmp_path))
-    with pytest.raises(SFTError, match=r"SFT109.*not exported"):
+    with pytest.raises(SFTError, match=r"SFT114.*exported no model yet.*sftkeras.export --run"):
         run.last_export()
     run.note_export(tmp_path / "films" / "1")
     run.note_export(tmp_path / "films" / "2")

@@ -44,7 +44,7 @@ def _parquet_blocks(source: Source, wanted: Mapping[str, str]) -> Iterator[Block
     with _parquet(source) as file:
         total = file.metadata.num_rows
         if not total:
-            raise SFTError("SFT203", file=source.name)
+            raise SFTError("SFT203", file=source.name, what="columns")
         bytes_a_row = sum(_column_bytes(file, wanted)) // total + 1
         size = max(1, min(BLOCK_ROWS, BLOCK_BYTES // bytes_a_row))
         try:
@@ -105,7 +105,7 @@ def _hub_blocks(source: Source, wanted: Mapping[str, str]) -> Iterator[Block]:
     data = load_hub(source)
     check_columns(source, data.column_names, wanted)
     if not len(data):
-        raise SFTError("SFT203", file=source.name)
+        raise SFTError("SFT203", file=source.name, what="columns")
     named = {name: data.features[name].names for name in wanted if hasattr(data.features[name], "names")}
     for block in _numbered(data.with_format("arrow").iter(BLOCK_ROWS // 4), wanted, len(data)):
         for column, names in named.items():  # a ClassLabel column holds numbers; -1 is no label

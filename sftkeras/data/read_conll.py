@@ -136,8 +136,11 @@ def _sentences(lines: Iterator[Line], shape: _Shape, source: Source) -> Iterator
             sentence.append(line)
             size += len(line[1])
             if size > LONGEST_CELL:
-                problem = "a sentence that does not end within 64 million characters. Blank lines divide sentences"
-                raise SFTError("SFT209", place=place(source.name, sentence[0][0]), problem=problem)
+                problem, hint = (
+                    "a sentence that does not end within 64 million characters",
+                    " Blank lines divide sentences.",
+                )
+                raise SFTError("SFT209", place=place(source.name, sentence[0][0]), problem=problem, hint=hint)
         if sentence:
             yield sentence
 

@@ -31,11 +31,11 @@ def csv_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) ->
             rows, lines = _csv_rows(source, reader, filling, config)
             if not rows:
                 break
-            rows, lines, broken = _whole_rows(rows, lines, len(header))
+            rows, lines, broken = _whole_rows(rows, lines, len(header), config)
             some = some or bool(rows or broken)
             yield Block({name: list(map(pick, rows)) for name, pick in picks.items()}, lines, broken, filling.done)
         if not some:
-            raise SFTError("SFT203", file=source.name)
+            raise SFTError("SFT203", file=source.name, what="a header")
 
 
 def csv_columns(source: Source, config: DataConfig) -> list[str]:
@@ -66,7 +66,7 @@ def _csv_header(source: Source, reader: Any, config: DataConfig) -> list[str]:
     try:
         header = next((row for row in reader if row), None)
     except csv.Error as error:
-        raise _quoting_error(source, 1, error) from None
+        raise _row_error(source, config, 1, error) from None
     except UnicodeDecodeError as error:
         raise not_decodable(source.name, config.encoding, error.reason) from None
     if header is None:
@@ -106,24 +106,27 @@ def _csv_rows(source: Source, reader: Any, filling: Filling, config: DataConfig)
             if filling.full(len(rows)):
                 break
     except csv.Error as error:
-        raise _quoting_error(source, begin, error) from None
+        raise _row_error(source, config, begin, error) from None
     except UnicodeDecodeError as error:
         raise not_decodable(f"{source.name} after line {begin - 1}", config.encoding, error.reason) from None
     return rows, lines
 
 
-def _quoting_error(source: Source, line: int, error: csv.Error) -> SFTError:
-    if "unexpected end" in str(error) or "field limit" in str(error):
+def _row_error(source: Source, config: DataConfig, line: int, error: csv.Error) -> SFTError:
+    hint = " If quotes have no special meaning in this file, set --data.quoted false."
+    if not config.quoted:
+        problem, hint = f"a row that cannot be read ({error})", " Is it a text file, with lines that end?"
+    elif "unexpected end" in str(error) or "field limit" in str(error):
         problem = 'a quote (") opened in this row is never closed'
     elif "expected after" in str(error):
         problem = 'a closing quote (") is not followed by a delimiter; within quotes, a quote is written ""'
     else:
         problem = str(error)
-    return SFTError("SFT209", place=place(source.name, line), problem=problem)
+    return SFTError("SFT209", place=place(source.name, line), problem=problem, hint=hint)
 
 
 def _whole_rows(
-    rows: list[list[str]], lines: list[int], width: int
+    rows: list[list[str]], lines: list[int], width: int, config: DataConfig
 ) -> tuple[list[list[str]], list[int], list[tuple[Fault, int]]]:
     """Parts the rows that have one cell for each column from those that do not; empty lines are no rows."""
     if set(map(len, rows)) == {width}:
@@ -131,10 +134,13 @@ def _whole_rows(
     if width == 1:  # here an empty line is an empty cell
         rows = [row or [""] for row in rows]
     whole, whole_lines, broken = [], [], []
+    hint = ' A cell that holds the delimiter needs quotes (") around it.'
+    if not config.quoted:
+        hint = " With --data.quoted false no cell can hold the delimiter."
     for row, line in zip(rows, lines, strict=True):
         if len(row) == width:
             whole.append(row)
             whole_lines.append(line)
         elif any(map(str.strip, row)):
-            broken.append((Fault("SFT206", {"found": str(len(row)), "expected": str(width)}), line))
+            broken.append((Fault("SFT206", {"found": str(len(row)), "expected": str(width), "hint": hint}), line))
     return whole, whole_lines, broken

@@ -49,7 +49,7 @@ def squad_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) 
             columns = {name: [row.get(name) for row in rows] for name in wanted}
             yield Block(columns, [line] * len(rows), broken, filling.done)
         if not some:
-            raise SFTError("SFT203", file=source.name)
+            raise SFTError("SFT203", file=source.name, what="a list of articles")
 
 
 def _questions(article: Any) -> Iterator[dict[str, Any] | Fault]:

@@ -45,7 +45,7 @@ from sftkeras.data.text_files import locate_broken_byte, stored
 from sftkeras.errors import SFTError
 from sftkeras.files import write_errors
 
-FORMAT = 2  # of the cache; raise it when what is written, or what decides it, changes
+FORMAT = 3  # of the cache; raise it when what is written, or what decides it, changes
 CHUNK = 1 << 16  # rows handled at once where whole columns are walked, so that memory stays flat
 
 # The settings that decide rows or labels. The rest of DataConfig decides which part a row is in.

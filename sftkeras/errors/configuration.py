@@ -17,5 +17,9 @@ MESSAGES: dict[str, str] = {
     "SFT110": "{folder} already holds a report. Choose another --output, or replace it with --overwrite true.",
     "SFT111": "{folder} holds files that are no run, and is left as it is. Choose another --name, or another folder "
     "with --runs.",
+    "SFT113": "{path}: this run has no weights yet: it was stopped before its first epoch ended. Give the command that "
+    "began it again: it continues from there.",
+    "SFT114": "{path}: this run has exported no model yet. Export it first, with python -m sftkeras.export --run "
+    "{quoted}",
     "SFT112": "{path}: cannot be read ({problem}). Copy the whole run folder again, or train again.",
 }

@@ -5,17 +5,16 @@ from __future__ import annotations
 MESSAGES: dict[str, str] = {
     # {more} counts further rows of the same kind; {remedy} depends on --data.bad_rows.
     "SFT201": "{flag} {file}: no such file.{suggestion}",
-    "SFT202": "{file} is empty. Give a file with labelled rows.",
-    "SFT203": "{file} has a header but no rows.",
+    "SFT202": "{file} is empty. Give a file with rows.",
+    "SFT203": "{file} has {what} but no rows.",
     "SFT204": '{file} has no column "{column}" ({flag}). Its columns: {columns}.{suggestion}',
     "SFT205": "{file} line 1: the header is one column, {header}, but {fitting} would divide it. "
     "Set --data.delimiter {flag_value}",
-    "SFT206": "{place}: {found} cells, but the header has {expected} columns.{more} {remedy} A cell that holds the "
-    'delimiter needs quotes (") around it.',
+    "SFT206": "{place}: {found} cells, but the header has {expected} columns.{more} {remedy}{hint}",
     "SFT207": "{place}: not valid {encoding} ({found}).{more} {remedy} Another encoding is read with --data.encoding, "
     "such as cp1252.",
     "SFT208": "{place}: a NUL byte in column {column}.{more} {remedy}",
-    "SFT209": "{place}: {problem}. If quotes have no special meaning in this file, set --data.quoted false.",
+    "SFT209": "{place}: {problem}.{hint}",
     "SFT210": "{place}: not valid JSON ({problem}).{more} {remedy}",
     "SFT211": "{place}: expected an object such as {example}, found {found}.{more} {remedy}",
     "SFT212": "{flag} {file}: the format is not known. Known endings: {known}.{advice}",
@@ -36,8 +35,8 @@ MESSAGES: dict[str, str] = {
     "SFT224": "label {label} has only {rows} of {total} rows to train on, such as {place}. It may not "
     "be learned.{suggestion}",
     "SFT225": "label {label} is not in the {part} part: the scores there say nothing about it.",
-    "SFT226": "{place}: {found} in the text looks like a wrong encoding.{more} Read the file with another "
-    "--data.encoding, or mend it.",
+    "SFT226": "{place}: {found} in the text looks like a wrong encoding.{more} Read a text file with another "
+    "--data.encoding, or correct the text.",
     "SFT227": "{place}: a text of {length} characters.{more} Is it one text? Most tasks read only the beginning "
     "(--backbone.max_length).",
     "SFT228": "{rows} of {total} texts ({share}) are longer than {limit} tokens and were cut; the longest has "
@@ -45,9 +44,9 @@ MESSAGES: dict[str, str] = {
     "SFT229": "column {column} ({flag}) has more than {limit} different labels, such as {examples}. Is it the right "
     "column? For numbers, set --task.kind regression.",
     "SFT230": "{file}: no row has {where} (--data.where). Values seen: {seen}.",
-    "SFT231": "--data.split {split}: {problem}.",
+    "SFT231": "--data.split '{split}': {problem}.",
     "SFT232": "the {part} part would be empty: {rows} rows in {texts} different texts are too few for --data.split "
-    "{split}. Give more rows, a larger share, or a file with --data.{part}.",
+    "'{split}'. Give more rows, a larger share, or a file with --data.{part}.",
     "SFT233": "{flag} {handle}: a Hugging Face data set is written hf://org/name, hf://org/name/config, with @revision "
     "and :split at the end if needed.",
     "SFT234": "{flag} {handle}: {problem}",

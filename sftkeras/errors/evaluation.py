@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 MESSAGES: dict[str, str] = {
-    "SFT601": "the {what} to judge have shape {found}, not {expected}. Judge a model on data of its own kind.",
-    "SFT602": "there is nothing to judge: the test part has no rows. Give a file with --data.test, or a larger share.",
+    "SFT601": "the {what} to evaluate have shape {found}, not {expected}. Evaluate a model on data of its own kind.",
+    "SFT602": "there is nothing to evaluate: the test part has no rows. Give a file with --data.test, or a larger "
+    "share.",
     "SFT603": "{count} of {total} answers are not finite, the first for {place}. The training diverged: "
     "train again with a smaller --optimizer.learning_rate.",
-    "SFT604": "{place}: {truth} is no label the model knows, so its answer cannot be judged.",
+    "SFT604": "{place}: {truth} is no label that the model knows. Correct it, or train again with rows of this label.",
     "SFT605": "{place}: the answers {answers} are no probabilities. The model must end in a softmax or a sigmoid.",
     "SFT606": "{path}: the report cannot be written ({problem}). The model is safe: make room or give write access, "
-    "then judge it again with python -m sftkeras.evaluate.",
+    "then evaluate it with python -m sftkeras.evaluate.",
     # 610-619 what a task asks of its encoder
     "SFT610": "--task.kind {kind}: {reason}. Choose another encoder with --backbone.handle, such as BERT.",
-    "SFT617": "not one of the {rows} texts has a word to hide, so nothing can be judged. Give texts with words.",
+    "SFT617": "not one of the {rows} texts has a word to mask, so nothing can be evaluated. Give texts with words.",
     # 650-669 predict
     "SFT650": "{problem}. Give texts to answer, or a file with --file (or --file - for standard input).",
     "SFT651": "{flag} {model}: this model answers {wanted}. {remedy}",

@@ -9,8 +9,10 @@ MESSAGES: dict[str, str] = {
     "SFT503": "{path}: not a usable contract ({problem}). Export the run again, or copy the whole version folder.",
     "SFT504": "{path}: do not trust these weights: {problem}. Export the run again, or copy the whole version folder.",
     "SFT505": "{path}: the model cannot be loaded ({problem}). Export the run again, or copy the whole version folder.",
-    "SFT506": "{path}: the model does not answer ({problem}).",
-    "SFT507": "the process that answers ended {how}: {last}",
+    "SFT506": "{path}: the model does not answer ({problem}). If the texts are not at fault, export the run again, "
+    "or copy the whole version folder.",
+    "SFT507": "the process that answers ended {how}: {last} Run again with more memory free; if it ends so again, "
+    "please report this.",
     "SFT510": "the export does not answer as the trained model: {signature} gives {output} {found} for {text}, not "
     "{expected}. Nothing was published; please report this.",
     "SFT511": "the model's {output} for {text} is not a finite number, so nothing was published. Train again with a "

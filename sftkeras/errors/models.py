@@ -103,7 +103,7 @@ MESSAGES: dict[str, str] = {
     "SFT383": "{tokens} cannot become tokens: this encoder's vocabulary is fixed, since it is a TF-Hub module trained "
     "as it is, or its texts are tokenised by --backbone.preprocessor. Choose an encoder that can be rebuilt.",
     "SFT384": "--backbone.pooling markers: no token opens a span. Name the columns of the spans with --data.mark, or "
-    'pairs of tokens with --backbone.extra_tokens, such as ["[E1]", "[/E1]"].',
+    'pairs of tokens with --backbone.extra_tokens, such as \'["[E1]", "[/E1]"]\'.',
     "SFT385": 'cleaning turns the added token "{token}" into "{kept}", so that it would never be found. Choose another '
     "string, such as [E1], or clean less.",
     "SFT386": "--training.freeze_embeddings true: the added tokens, such as {token}, would stay as they begin, all "

@@ -187,7 +187,7 @@ class FreshProcess:
         self._words.seek(0)
         words = self._words.read().decode("utf-8", "replace")[-_TAIL:]
         last = next((line.strip() for line in reversed(words.splitlines()) if line.strip()), "it said nothing")
-        raise SFTError("SFT507", how=how, last=last)
+        raise SFTError("SFT507", how=how, last=last.rstrip(".") + ".")
 
 
 def _environment(gpu: bool) -> dict[str, str]:

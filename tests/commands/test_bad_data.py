@@ -33,7 +33,7 @@ def refuse_data(refuse: Callable[..., str], tiny_run: list[str], tmp_path: Path)
 
 
 CASES: dict[str, tuple[bytes, Sequence[str], str]] = {
-    "empty file": (b"", [], "SFT202  data.csv is empty. Give a file with labelled rows."),
+    "empty file": (b"", [], "SFT202  data.csv is empty. Give a file with rows."),
     "only a mark": (b"\xef\xbb\xbf", [], "SFT202  data.csv is empty."),
     "only line breaks": (b"\r\n\r\n\n", [], "SFT202  data.csv is empty."),
     "header only": (HEADER, [], "SFT203  data.csv has a header but no rows."),
@@ -102,7 +102,7 @@ CASES: dict[str, tuple[bytes, Sequence[str], str]] = {
     "shares beyond one": (
         HEADER + GOOD_ROWS,
         ["--data.split=[0.8, 0.1, 0.2]"],
-        "SFT231  --data.split [0.8, 0.1, 0.2]:",
+        "SFT231  --data.split '[0.8, 0.1, 0.2]':",
     ),
     "unknown encoding": (
         HEADER + GOOD_ROWS,

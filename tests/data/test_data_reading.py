@@ -115,6 +115,14 @@ def test_a_quote_never_closed_is_named_by_the_line_it_opens_on(put: Put) -> None
     assert "never closed" in message
 
 
+def test_advice_about_quotes_is_given_where_quotes_have_a_meaning(put: Put) -> None:
+    path = put("a.csv", "text,label\na,b,1\n")
+    for quoted, advised in ((True, "needs quotes"), (False, "no cell can hold the delimiter")):
+        config = DataConfig(train=path, quoted=quoted)
+        blocks = read_blocks(find_source(path, "train"), wanted_columns(config), config)
+        assert advised in next(blocks).broken[0][0].details["hint"]
+
+
 def test_a_text_of_a_megabyte_is_read_whole(put: Put) -> None:
     assert rows_of(put("a.csv", "text,label\n" + "long " * 200_000 + ",1\n"))[0][0] == "long " * 200_000
 

@@ -103,7 +103,7 @@ def test_a_request_that_takes_too_long_does_not_keep_a_stopped_server(models: Pa
     ("words", "message"),
     [
         ([], "SFT104  --models is missing"),
-        (["--models=a", "--model_config_file=b"], "SFT104"),
+        (["--models=a", "--model_config_file=b"], "SFT102  --model_config_file: --models names"),
         (["--models=none"], "SFT701  --models none: no such folder"),
         (["--models=."], "SFT701  --models .: it holds no model"),
         (["--model_config_file=none"], "SFT702  none: No such file"),
