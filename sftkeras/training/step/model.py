@@ -7,7 +7,8 @@ depends on the other rows, whole_batch.py makes it a sum over rows all the same.
 Clipping, the finite check and the update see that sum.
 
 Nothing of the model changes before the whole gradient is there, so a step that runs out of memory on the way can be
-done again.
+done again. That holds for the metrics too: micro-batches count into tensors, and the logits of no more than one are
+held, unless the loss is one of whole batches.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tensorflow as tf
 from sftkeras.backbones.dropout import Part, dropout_stream
 from sftkeras.tasks import Task
 from sftkeras.training.step.averaging import WeightAverage
+from sftkeras.training.step.counting import Counts, count_rows, counts_so_far, keep_counts
 from sftkeras.training.step.keras_faults import LogsOfOneReplica, NoSymbolicBuild, stop_reducing_gradients
 from sftkeras.training.step.summing import Gradient, dense, sum_over_replicas
 from sftkeras.training.step.unfreezing import Unfreezing
@@ -153,8 +155,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
     def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Updates the weights by one batch; called on each replica with its part of it."""
         arrived, data = self.clock.arrived(data)
-        _, labels, _ = data
-        loss, logits, gradients = self._accumulate(data) if self.accumulation > 1 else self._gradients(data)
+        loss, counts, gradients = self._accumulate(data) if self.accumulation > 1 else self._at_once(data)
         own_gradients = gradients
         loss, gradients = sum_over_replicas(loss, gradients, self._learning_variables())
         self.clock.note(arrived, own_gradients, gradients)
@@ -164,21 +165,37 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
             # A float16 step whose scaled gradient overflowed is skipped by the optimizer, and counts for nothing here.
             finite = tf.math.is_finite(norm)
             self._gradient_norm.update_state(tf.where(finite, norm, 0.0), sample_weight=tf.cast(finite, tf.float32))
-            return {**self._update_metrics(loss, labels, logits), "gradient_norm": norm}
+            return {**self._update_metrics(data, loss, counts), "gradient_norm": norm}
 
     def test_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Judges one batch by the task's loss alone; called on each replica with its part of it."""
-        _, labels, weights = data
         with self.judged():
-            logits = self._logits(data)
-        if self.task.whole_batch:
-            loss = tf.reduce_sum(row_losses(self.task.loss, labels, logits, weights).losses)
-        else:
-            loss = tf.reduce_sum(self.task.loss(labels, logits) * weights)
+            loss, counts = self._judge_whole(data) if self.task.whole_batch else self._judge_parts(data)
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
             loss = context.all_reduce(tf.distribute.ReduceOp.SUM, loss)
-        return {**self._update_metrics(loss, labels, logits), "gradient_norm": self._gradient_norm.result()}
+        return {**self._update_metrics(data, loss, counts), "gradient_norm": self._gradient_norm.result()}
+
+    def _judge_whole(self, data: Batch) -> tuple[tf.Tensor, Counts]:
+        """The loss of this replica's rows where it is one of the whole batch, and the metrics' counts with them."""
+        _, labels, weights = data
+        logits = self._logits(data)
+        losses = row_losses(self.task.loss, labels, logits, weights).losses
+        return tf.reduce_sum(losses), self._count(labels, logits, counts_so_far(self._task_metrics))
+
+    def _judge_parts(self, data: Batch) -> tuple[tf.Tensor, Counts]:
+        """The loss of this replica's rows, one micro-batch after the other, and the metrics' counts with them."""
+
+        def add_part(piece: Batch, part: Part | None, loss: tf.Tensor, counts: Counts) -> tuple:
+            inputs, labels, weights = piece
+            logits = self.network(inputs, training=False)
+            part_loss = tf.reduce_sum(self.task.loss(labels, logits) * weights)
+            return loss + part_loss, self._count(labels, logits, counts)
+
+        start = (tf.constant(0.0), counts_so_far(self._task_metrics))
+        if self.accumulation == 1:
+            return add_part(data, None, *start)
+        return self._each_micro_batch(data, add_part, start)
 
     def _update_weights(self, gradients: list[tf.Tensor]) -> None:
         """Applies the gradients of the variables that learn."""
@@ -218,35 +235,41 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return loss, logits, gradients
 
-    def _accumulate(self, data: Batch) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        """As `_gradients`, one micro-batch after the other, so that only one's activations are held."""
-        whole = None
-        if self.task.whole_batch:
-            _, labels, weights = data
-            whole = row_losses(self.task.loss, labels, self._logits(data, training=True), weights)
+    def _at_once(self, data: Batch) -> tuple[tf.Tensor, Counts, list[Gradient]]:
+        """The rows' loss, the metrics' counts with them, and the gradients of the (scaled) loss."""
+        loss, logits, gradients = self._gradients(data)
+        return loss, self._count(data[1], logits, counts_so_far(self._task_metrics)), gradients
 
-        def add_part(number: tf.Tensor, loss: tf.Tensor, logits: tf.TensorArray, sums: list[tf.Tensor]) -> tuple:
-            piece, part = self._micro_batch(data, number)
-            part_loss, part_logits, gradients = self._gradients(piece, part, whole and whole.of(part))
+    def _accumulate(self, data: Batch) -> tuple[tf.Tensor, Counts, list[tf.Tensor]]:
+        """As `_at_once`, one micro-batch after the other, so that only one's activations and logits are held."""
+        whole, counts = None, counts_so_far(self._task_metrics)
+        if self.task.whole_batch:  # which asks for all logits before the first gradient
+            _, labels, weights = data
+            logits = self._logits(data, training=True)
+            whole, counts = row_losses(self.task.loss, labels, logits, weights), self._count(labels, logits, counts)
+
+        def add_part(piece: Batch, part: Part, loss: tf.Tensor, counts: Counts, sums: list[tf.Tensor]) -> tuple:
+            part_loss, logits, gradients = self._gradients(piece, part, whole and whole.of(part))
+            if not whole:
+                counts = self._count(piece[1], logits, counts)
             sums = [total + dense(gradient) for total, gradient in zip(sums, gradients, strict=True)]
-            return number + 1, loss + part_loss, logits.write(number, part_logits), sums
+            return loss + part_loss, counts, sums
 
         sums = [tf.zeros(variable.shape, variable.dtype) for variable in self._learning_variables()]
-        start = (tf.constant(0), tf.constant(0.0), self._room_for_logits(), sums)
-        _, loss, logits, sums = self._each_micro_batch(add_part, start)
-        return loss, logits.concat(), sums
+        return self._each_micro_batch(data, add_part, (tf.constant(0.0), counts, sums))
 
     def _logits(self, data: Batch, *, training: bool = False) -> tf.Tensor:
-        """The logits, of one micro-batch after the other; when training, with the dropout that `_gradients` has."""
+        """The logits of the whole batch; when training, with the dropout that `_gradients` has."""
         if self.accumulation == 1:
             return self.network(data[0], training=training)
 
-        def add_part(number: tf.Tensor, logits: tf.TensorArray) -> tuple:
-            (inputs, *_), part = self._micro_batch(data, number)
+        def add_part(piece: Batch, part: Part, count: tf.Tensor, logits: tf.TensorArray) -> tuple:
             with self._dropout(part):
-                return number + 1, logits.write(number, self.network(inputs, training=training))
+                return count + 1, logits.write(count, self.network(piece[0], training=training))
 
-        _, logits = self._each_micro_batch(add_part, (tf.constant(0), self._room_for_logits()))
+        shape = [None, *self.network.output_shape[1:]]
+        room = tf.TensorArray(tf.float32, self.accumulation, infer_shape=False, element_shape=shape)
+        _, logits = self._each_micro_batch(data, add_part, (tf.constant(0), room))
         return logits.concat()
 
     def _dropout(self, part: Part | None) -> AbstractContextManager[None]:
@@ -254,17 +277,19 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return dropout_stream(self.seed_number, self.optimizer.iterations.value, replica, part)
 
-    def _micro_batch(self, data: Batch, number: tf.Tensor) -> tuple[Batch, Part]:
+    def _each_micro_batch(self, data: Batch, add_part: Callable[..., tuple], start: tuple) -> tuple:
+        """What becomes of the values of `start` when `add_part(piece, part, *values)` took each micro-batch in turn."""
         rows = tf.shape(data[1])[0]
-        begin, end = rows * number // self.accumulation, rows * (number + 1) // self.accumulation
-        return tf.nest.map_structure(lambda tensor: tensor[begin:end], data), Part(begin, end - begin)
 
-    def _room_for_logits(self) -> tf.TensorArray:
-        shape = [None, *self.network.output_shape[1:]]
-        return tf.TensorArray(tf.float32, self.accumulation, infer_shape=False, element_shape=shape)
+        def body(number: tf.Tensor, *values: Any) -> tuple:
+            begin, end = rows * number // self.accumulation, rows * (number + 1) // self.accumulation
+            piece = tf.nest.map_structure(lambda tensor: tensor[begin:end], data)
+            return number + 1, *add_part(piece, Part(begin, end - begin), *values)
 
-    def _each_micro_batch(self, body: Callable[..., tuple], start: tuple) -> tuple:
-        return tf.while_loop(lambda number, *_: number < self.accumulation, body, start, parallel_iterations=1)
+        _, *values = tf.while_loop(
+            lambda number, *_: number < self.accumulation, body, (tf.constant(0), *start), parallel_iterations=1
+        )
+        return tuple(values)
 
     def _clip(self, gradients: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The norm of the true, unscaled gradient, and the gradients scaled down to `clip_norm`."""
@@ -275,12 +300,14 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         factor = tf.minimum(1.0, self.clip_norm / tf.maximum(norm, 1e-12))
         return norm, [gradient * factor for gradient in gradients]
 
-    def _update_metrics(self, loss: tf.Tensor, labels: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Adds this replica's part to the metrics; gives the batch's loss and the metrics so far."""
+    def _count(self, labels: tf.Tensor, logits: tf.Tensor, counts: Counts) -> Counts:
+        """The counts of the task's metrics with these rows."""
         if self.task.whole_batch:
             labels, logits = on_first_replica(labels, logits)
-        self._loss.update_state(loss, sample_weight=tf.shape(labels)[0])
-        truths, answers = self.task.truths(labels), self.task.answers(logits)
-        for metric in self._task_metrics:
-            metric.update_state(truths, answers)
+        return count_rows(self._task_metrics, counts, self.task.truths(labels), self.task.answers(logits))
+
+    def _update_metrics(self, data: Batch, loss: tf.Tensor, counts: Counts) -> dict[str, tf.Tensor]:
+        """Keeps this replica's counts, and the batch's loss; gives that loss and the metrics so far."""
+        self._loss.update_state(loss, sample_weight=tf.shape(data[1])[0])
+        keep_counts(self._task_metrics, counts)
         return {"loss": loss, **{metric.name: metric.result() for metric in self._task_metrics}}
