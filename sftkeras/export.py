@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 
 
 def main(config: ExportCommandConfig) -> None:
-    """Builds the run's best model again, publishes it, and says what to do with it."""
+    """Exports a run's best model, and says what to do with it."""
     if not config.run:
         raise SFTError("SFT104", flag="--run", remedy="Give the folder of a finished run, such as runs/NAME.")
     run = Run.open(config.run)
+    with run.claimed(flag="--run", remedy=""):  # or else a training that resumes it could replace its files meanwhile
+        version = export_run(run, config)
+    describe(version)
+
+
+def export_run(run: Run, config: ExportCommandConfig) -> ExportedVersion:
+    """Builds the run's best model again and publishes it."""
     settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
     folder = Path(config.folder or settings.export.folder).expanduser() / settings.name
     server = config.server or settings.export.server
@@ -40,7 +47,7 @@ def main(config: ExportCommandConfig) -> None:
         run.note_export(version.path)
         if TASKS[settings.task.kind].gives_backbone:
             run.write_encoder()
-    describe(version)
+    return version
 
 
 def describe(version: ExportedVersion) -> None:

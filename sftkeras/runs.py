@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from sftkeras.cache import building
 from sftkeras.config import TrainConfig, plain
 from sftkeras.errors import SFTError
 from sftkeras.files import write_errors, write_text
+from sftkeras.folder_lock import folder_locked
 
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
@@ -135,27 +135,27 @@ class Run:
                 return run
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Keeps other processes from training the run inside the block; the system frees it when this one dies.
+    def claimed(self, *, flag: str = "--runs", remedy: str = ", or choose another --name") -> Iterator[None]:
+        """Keeps other processes from training or exporting the run inside the block; ends when this process dies.
+
+        Args:
+            flag: the flag of the command that sets the folder.
+            remedy: what else than waiting helps where another process has the run, as the end of a sentence.
 
         Raises:
-            SFTError: SFT423 if another process trains it, SFT106 or SFT108 if its folder cannot be made.
+            SFTError: SFT423 if another process has the run, SFT106 or SFT108 if its folder cannot be made.
         """
-        with write_errors(self.folder, "--runs"):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.folder, os.O_RDONLY)
-        try:
+        with ExitStack() as stack:
+            with write_errors(self.folder, flag):
+                try:
+                    stack.enter_context(folder_locked(self.folder, wait=False))
+                except BlockingIOError as error:
+                    raise SFTError("SFT423", folder=self.folder, remedy=remedy) from error
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise SFTError("SFT423", folder=self.folder) from error
-            except OSError:  # some network drives have no locks
-                pass
-            yield
-        finally:
-            with suppress(OSError):  # it holds something
-                self.folder.rmdir()
-            os.close(descriptor)
+                yield
+            finally:
+                with suppress(OSError):  # it holds something
+                    self.folder.rmdir()
 
     def create(self, config: TrainConfig, identity: Mapping[str, Any] | None = None) -> None:
         """Makes the folder, in place of an earlier run's.

@@ -69,6 +69,7 @@ def train_and_export(config: TrainConfig) -> None:
 
     run = Run.plan(config)
     with run.claimed(), signals_end(lambda: run.is_unfinished):
+        Run.plan(config)  # again: another process may have ended the run just before this one claimed it
         continues(run, config, identity_of(config))  # what differs is told before the long work
         seconds: Seconds = {}
         folders, data = read(config, seconds)

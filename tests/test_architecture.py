@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": set(),
     "config_file": {"errors"},
     "files": {"errors"},
+    "folder_lock": set(),
     "cache": {"files"},
     "console": {"errors"},
     "remedies": {*BASIS, "config_file"},
@@ -38,9 +39,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "text": {"errors"},
     "backbones": {"errors", "files", "cache", "handles", "text"},
     "tasks": {*BASIS, "backbones", "text"},
-    "runs": {*BASIS, "files", "cache", "backbones", "tasks", "text"},
+    "runs": {*BASIS, "files", "folder_lock", "cache", "backbones", "tasks", "text"},
     "training": {*BASIS, "files", "console", "runtime", "handles", "data", "text", "backbones", "tasks", "runs"},
-    "exporting": {*BASIS, "files", "console", "runtime", "text", "tasks", "runs"},
+    "exporting": {*BASIS, "files", "folder_lock", "console", "runtime", "text", "tasks", "runs"},
     "evaluation": {*BASIS, "files", "console"},
     "serving": {"errors", "exporting"},
     "judging": {*BASIS, "console", "data", "evaluation", "exporting"},
@@ -50,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ALL = set(MAY_IMPORT)
 
 LIGHT = {"errors", "config", "config_file", "commands", "files", "cache", "console", "handles", "data", "evaluation"}
-LIGHT |= {"remedies", "runs", "judging", "asking", *COMMANDS}
+LIGHT |= {"folder_lock", "remedies", "runs", "judging", "asking", *COMMANDS}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 
 LONGEST_MODULE = 400

@@ -16,7 +16,7 @@ MESSAGES: dict[str, str] = {
     "SFT421": "--resume must: {folder} holds {found}. Start one without --resume.",
     "SFT422": "the state of the interrupted run is of another model or of other data ({problem}). Start anew with "
     "--resume never --overwrite true.",
-    "SFT423": "{folder}: another process is training this run. Wait for its end, or choose another --name.",
+    "SFT423": "{folder}: another process is training or exporting this run. Wait for its end{remedy}.",
     # 430-439 several workers
     "SFT430": "--training.strategy multi_worker: {problem}. Start the workers of one machine with python -m "
     "sftkeras.launch; for several machines see docs/scaling.md.",

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import os
 import re
 import shutil
 import uuid
@@ -17,6 +15,7 @@ from pathlib import Path
 
 from sftkeras.errors import SFTError, did_you_mean
 from sftkeras.files import write_errors
+from sftkeras.folder_lock import folder_locked, lock_of_abandoned
 
 _DRAFT = ".export-"  # a server takes only folders that are named by a number
 
@@ -35,22 +34,20 @@ def check_writable(folder: Path, flag: str = "--export.folder") -> None:
 def draft(folder: Path, flag: str = "--export.folder") -> Iterator[Path]:
     """Gives an empty hidden folder inside `folder`, to be filled and handed to `publish`.
 
-    Whatever happens, it is gone afterwards, and so are the drafts that killed processes left. A lock on the folder
-    itself, which the system frees when its holder dies, tells those from the drafts of running exports.
+    Whatever happens, it is gone afterwards, and so are the drafts that killed processes left: those whose locks nobody
+    holds. Drafts are made and swept under the lock of `folder`, so none is seen before its own lock is held.
 
     Raises:
         SFTError: SFT106 if `folder` cannot be written, SFT108 if the disk is full.
     """
     missing = _missing_parents(folder)
     with contextlib.ExitStack() as stack:
-        with write_errors(folder, flag):
-            folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{_DRAFT}{uuid.uuid4().hex}"
+        with write_errors(folder, flag), folder_locked(folder, wait=True):
             stack.callback(_remove_empty, missing)
             _sweep(folder)
-            path = folder / f"{_DRAFT}{uuid.uuid4().hex}"
-            path.mkdir()
-        stack.callback(shutil.rmtree, path, ignore_errors=True)
-        stack.enter_context(_locked(path))
+            stack.callback(shutil.rmtree, path, ignore_errors=True)
+            stack.enter_context(folder_locked(path, wait=False))
         yield path
 
 
@@ -116,26 +113,12 @@ def _missing_parents(folder: Path) -> list[Path]:
 def _remove_empty(folders: list[Path]) -> None:
     with contextlib.suppress(OSError):  # it holds something now, and so do its parents
         for folder in folders:
-            folder.rmdir()
+            with folder_locked(folder, wait=False):
+                folder.rmdir()
 
 
 def _sweep(folder: Path) -> None:
     """Removes the drafts whose processes are dead."""
     for left in folder.glob(f"{_DRAFT}*"):
-        with contextlib.suppress(OSError), _locked(left, required=True):
+        with contextlib.suppress(OSError), lock_of_abandoned(left):
             shutil.rmtree(left, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, *, required: bool = False) -> Iterator[None]:
-    """Holds the lock of a folder; where the file system has none (some network drives), goes on unless `required`."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if required:
-                raise
-        yield
-    finally:
-        os.close(descriptor)

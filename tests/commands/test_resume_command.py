@@ -105,5 +105,5 @@ def test_a_run_that_another_process_trains_is_left_alone(refused: Refuse, interr
     run = Run(interrupted.run)
     before = sorted(path.name for path in run.states.iterdir())
     with run.claimed():
-        assert refused().startswith("SFT423  runs/tiny: another process is training this run.")
+        assert refused().startswith("SFT423  runs/tiny: another process is training or exporting this run.")
     assert sorted(path.name for path in run.states.iterdir()) == before
