@@ -30,6 +30,8 @@ class TaskFacts:
         columns: where its data has what data.text and data.pair name, if these are not set.
         pools: whether it makes one vector of those of a text's tokens, by backbone.pooling.
         answers_untuned: whether the encoder can answer before it learns, with no head or one of its own: a baseline.
+        metrics: names of what it measures while training, where they do not depend on its settings; without them a
+            monitor that there is not is found only once the task is loaded.
         gives_backbone: whether what it makes is an encoder for other tasks, which the run then keeps as a folder.
     """
 
@@ -43,15 +45,19 @@ class TaskFacts:
     answers_untuned: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     pools: bool = True
+    metrics: tuple[str, ...] = ()
 
 
 # Every task. Its file is tasks/KIND.py, which is looked up by this name.
 TASKS: dict[str, TaskFacts] = {
     "classification": TaskFacts(
-        "class", "labels", ("dropout", "multi_label", "threshold", "label_smoothing", "class_weights")
+        "class",
+        "labels",
+        ("dropout", "multi_label", "threshold", "label_smoothing", "class_weights"),
+        metrics=("accuracy", "macro_f1"),
     ),
-    "regression": TaskFacts("number", "numbers", ("dropout",)),
-    "tagging": TaskFacts("spans", "entities", ("dropout", "constrained_decoding"), pools=False),
+    "regression": TaskFacts("number", "numbers", ("dropout",), metrics=("mae", "rmse")),
+    "tagging": TaskFacts("spans", "entities", ("dropout", "constrained_decoding"), pools=False, metrics=("entity_f1",)),
     "span_qa": TaskFacts(
         "answers",
         "answers out of a context",
@@ -59,6 +65,7 @@ TASKS: dict[str, TaskFacts] = {
         refuses=("augmentation",),
         columns={"text": "question", "pair": "context"},
         pools=False,
+        metrics=("span_f1",),
     ),
     "masked_lm": TaskFacts(
         "none",
@@ -69,6 +76,7 @@ TASKS: dict[str, TaskFacts] = {
         gives_backbone=True,
         pools=False,
         answers_untuned=True,
+        metrics=("masked_accuracy",),
     ),
     "similarity": TaskFacts(
         "none",
@@ -77,6 +85,7 @@ TASKS: dict[str, TaskFacts] = {
         judged_as="similarity",
         needs_pair=True,
         answers_untuned=True,
+        metrics=("in_batch_accuracy",),
     ),
 }
 TaskKind = Literal[tuple(TASKS)]

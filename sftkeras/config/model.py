@@ -72,6 +72,15 @@ class TaskConfig:
         return TASKS[self.kind].label_kind
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what is measured while training, such as accuracy; empty where only the loaded task knows."""
+        if self.label_kind == "classes":
+            return ("macro_f1", "micro_f1")
+        if self.kind == "similarity" and self.label_kind == "number":
+            return ("pearson",)
+        return TASKS[self.kind].metrics
+
+    @property
     def looked_at(self) -> set[str]:
         """The settings that have an effect, beside `kind`."""
         of_one_case = {

@@ -47,11 +47,12 @@ class EarlyStoppingConfig:
     """When to stop before the last epoch"""
 
     monitor: str = "val_loss"
-    """What is watched: val_loss, or val_ and a metric of the task, such as val_accuracy. It picks the best epoch."""
+    """What is watched: val_loss, or val_ and a metric of the task, such as val_accuracy. It picks the best epoch; of
+    equal ones, the first."""
     patience: NonNegativeInt | None = 2
     """Epochs without improvement before the run stops; null never stops early."""
     min_delta: NonNegativeFloat = 0.0
-    """Smallest change that counts as an improvement."""
+    """Change that an epoch must exceed to count as an improvement here; the best weights are kept however small it is."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from sftkeras.config import TrainConfig
 from sftkeras.console import say
-from sftkeras.errors import SFTError, did_you_mean
+from sftkeras.errors import SFTError
 from sftkeras.runs import Run
 from sftkeras.tasks import Task
 from sftkeras.training.batches import Batches
@@ -27,6 +27,7 @@ from sftkeras.training.step.model import SupervisedModel
 from sftkeras.training.step.optimizers import make_optimizer
 from sftkeras.training.step.out_of_memory import SmallerSteps
 from sftkeras.training.step.unfreezing import UnfreezeLayers, Unfreezing
+from sftkeras.training.task_settings import check_monitor
 from sftkeras.training.watching.progress import ShowProgress
 from sftkeras.training.watching.stalls import StallWatch
 from sftkeras.training.watching.tensorboard import TensorBoardLogs
@@ -282,13 +283,9 @@ def is_higher_better(monitor: str, task: Task) -> bool:
     Raises:
         SFTError: SFT401 if the task has no such metric.
     """
-    directions = {"val_loss": False}
-    directions.update({f"val_{metric.name}": metric._direction == "up" for metric in task.metrics()})
-    if monitor not in directions:
-        raise SFTError(
-            "SFT401", monitor=monitor, suggestion=did_you_mean(monitor, directions), known=", ".join(directions)
-        )
-    return directions[monitor]
+    directions = {metric.name: metric._direction == "up" for metric in task.metrics()}
+    check_monitor(monitor, list(directions))
+    return directions.get(monitor.removeprefix("val_"), False)
 
 
 def _early_stopping(config: TrainConfig, monitor: str, higher_is_better: bool) -> StopEarly:

@@ -92,7 +92,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
             rematerialise(transformer_layers(backbone.encoder))
         if config.training.freeze_embeddings:
             backbone.encoder.token_embedding.trainable = False
-        is_higher_better(config.training.early_stopping.monitor, task)  # a misspelt metric is told before the long work
+        is_higher_better(config.training.early_stopping.monitor, task)  # of a task that names no metrics beforehand
     pairs = config.data.pair is not None
     make = partial(task.features, backbone.tokenizer, max_length=max_length, pairs=pairs)
     cleaning = make_cleaning(**asdict(config.cleaning))

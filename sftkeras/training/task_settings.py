@@ -5,11 +5,12 @@ Whoever sets it means something by it. Imports no TensorFlow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from importlib import util
 
 from sftkeras.config import TASKS, DataConfig, TaskConfig, TrainConfig
-from sftkeras.errors import SFTError
+from sftkeras.errors import SFTError, did_you_mean
 
 
 def check_task(config: TrainConfig) -> None:
@@ -17,7 +18,7 @@ def check_task(config: TrainConfig) -> None:
 
     Raises:
         SFTError: SFT412 for one without effect, SFT290 without second texts where it needs them, SFT107 if a package is
-            missing.
+            missing, SFT401 if the monitor is nothing that the task measures.
     """
     task, facts = config.task, TASKS[config.task.kind]
     looked_at = {"kind", *task.looked_at}
@@ -38,6 +39,24 @@ def check_task(config: TrainConfig) -> None:
         raise SFTError("SFT290", kind=task.kind)
     if task.chinese_words:
         check_installed("jieba", "chinese")
+    if task.metrics:
+        check_monitor(config.training.early_stopping.monitor, task.metrics)
+
+
+def check_monitor(monitor: str, metrics: Sequence[str]) -> None:
+    """Makes sure that what picks the best epoch is measured.
+
+    Args:
+        monitor: the setting.
+        metrics: names of what is measured besides the loss.
+
+    Raises:
+        SFTError: SFT401.
+    """
+    known = ["val_loss", *(f"val_{name}" for name in metrics)]
+    if monitor not in known:
+        meant = monitor if monitor.startswith("val") else f"val_{monitor}"
+        raise SFTError("SFT401", monitor=monitor, suggestion=did_you_mean(meant, known), known=", ".join(known))
 
 
 def check_installed(package: str, extra: str) -> None:

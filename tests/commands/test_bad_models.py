@@ -205,11 +205,6 @@ LATER: dict[str, tuple[Change, list[str], str]] = {
         [],
         f"SFT359  bert: tensor {QUERY} holds values that are not finite numbers.",
     ),
-    "a metric that there is not": (
-        nothing,
-        ["--training.early_stopping.monitor=val_acuracy"],
-        'SFT401  --training.early_stopping.monitor val_acuracy: no such metric. Did you mean "val_accuracy"?',
-    ),
     "a label that there is not": (
         nothing,
         ['--task.class_weights={"positiv": 1, "negative": 2}'],

@@ -1,4 +1,4 @@
-"""A setting that the task would not look at is refused, before anything is read."""
+"""A setting that the task would not look at, or cannot follow, is refused before anything is read."""
 
 from __future__ import annotations
 
@@ -66,3 +66,24 @@ def test_a_column_of_labels_where_there_are_none_is_refused_even_the_usual_one(
 ) -> None:
     words = flags(data__train=reviews_csv, task__kind="masked_lm", data__label="label")
     assert refuse(main, TrainConfig, *tiny_run, *words).startswith("SFT412  --data.label has no effect here")
+
+
+@pytest.mark.parametrize(
+    ("task", "monitor", "advice"),
+    [
+        ({}, "val_acuracy", 'Did you mean "val_accuracy"? This task has: val_loss, val_accuracy, val_macro_f1.'),
+        ({}, "accuracy", 'Did you mean "val_accuracy"?'),
+        ({}, "loss", 'Did you mean "val_loss"?'),
+        ({"multi_label": "true"}, "val_accuracy", "This task has: val_loss, val_macro_f1, val_micro_f1."),
+        ({"kind": "regression"}, "val_accuracy", "This task has: val_loss, val_mae, val_rmse."),
+        ({"kind": "tagging"}, "val_f1", 'Did you mean "val_entity_f1"?'),
+    ],
+)
+def test_a_monitor_that_is_not_measured_is_refused_before_anything_is_read(
+    refuse: Callable[..., str], tiny_run: list[str], task: dict[str, object], monitor: str, advice: str
+) -> None:
+    settings = {f"task__{name}": value for name, value in task.items()}
+    words = flags(data__train="no-such-file.csv", training__early_stopping__monitor=monitor, **settings)
+    refused = refuse(main, TrainConfig, *tiny_run, *words)
+    assert refused.startswith(f"SFT401  --training.early_stopping.monitor {monitor}: no such metric.")
+    assert advice in refused

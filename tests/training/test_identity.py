@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import sftkeras
 from sftkeras.config import (
     CheckpointConfig,
     DataConfig,
@@ -22,7 +24,7 @@ from sftkeras.config import (
 )
 from sftkeras.errors import SFTError
 from sftkeras.runs import Run
-from sftkeras.training.resume.identity import continues, identity_of
+from sftkeras.training.resume.identity import _ONLY_WORDS, continues, identity_of, source_hash
 
 DATA = "5f3a"
 
@@ -97,6 +99,43 @@ def test_other_code_is_refused(config: TrainConfig, changed: str) -> None:
     with pytest.raises(SFTError, match=rf'SFT420.*{changed} "0.0.1" → '):
         go_on(config)
     assert go_on(replace(config, resume=ResumeConfig(allow=["code"])))
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package's source."""
+    source = Path(sftkeras.__file__).parent
+    return Path(shutil.copytree(source, tmp_path / "sftkeras", ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def hash_after(package: Path, edited: str) -> str:
+    """The hash of the package with one more line in a file, which is made if it is not there."""
+    edited_copy = Path(shutil.copytree(package, package.with_name("edited")))
+    with (edited_copy / edited).open("a", encoding="utf-8") as file:
+        file.write("# one more line\n")
+    return source_hash(edited_copy)
+
+
+WORDS = ["errors/data.py", "data/check.py", "data/show.py", "training/watching/progress.py", "training/dry_run.py"]
+DECIDES = [
+    *("data/read_csv.py", "data/findings.py", "data/split.py", "data/batches.py", "data/new_reader.py"),
+    *("text/word_piece.py", "tasks/tagging.py", "training/step/model.py", "backbones/dropout.py"),
+]
+
+
+@pytest.mark.parametrize("file", WORDS)
+def test_a_module_of_messages_is_no_other_code(package: Path, file: str) -> None:
+    assert (package / file).is_file()
+    assert hash_after(package, file) == source_hash(package)
+
+
+@pytest.mark.parametrize("file", DECIDES)
+def test_a_module_that_reads_batches_or_computes_is_other_code(package: Path, file: str) -> None:
+    assert hash_after(package, file) != source_hash(package)
+
+
+def test_what_is_left_out_exists(package: Path) -> None:
+    assert all((package / path).exists() for path in _ONLY_WORDS)
 
 
 def test_many_differences_are_counted(config: TrainConfig) -> None:

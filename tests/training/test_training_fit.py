@@ -92,6 +92,8 @@ HISTORIES = [
     ("val_accuracy", [0.5, 0.5, 0.5], 1, 0.0, 2, 1),
     ("val_loss", [0.9, 0.89, 0.88], 1, 0.1, 2, 2),  # too little to go on for, but the best weights all the same
     ("val_loss", [0.9, 1.0, 0.8], 0, 0.0, 2, 1),
+    ("val_loss", [0.9, 0.5, 0.5, 0.5], 2, 0.0, 4, 2),  # of equal epochs the first is kept, and the others do not count
+    ("val_accuracy", [0.5, 0.75, 0.75, 0.75], 2, 0.25, 3, 2),  # as much as min_delta is not more
 ]
 
 

@@ -52,7 +52,8 @@ def test_how_a_batch_is_cut_changes_nothing(
 ) -> None:
     one, other = trained[1].result()[reference], trained[devices].result()[name]
     assert largest_difference(one, other) < 1e-6
-    np.testing.assert_allclose(other["losses"], one["losses"], atol=1e-6)
+    # Cosines over the temperature are large, and so is what rounding leaves of them on some processors.
+    np.testing.assert_allclose(other["losses"], one["losses"], rtol=1e-5, atol=1e-6)
     history = [key for key in one if key.startswith("history/")]
     metric = "in_batch_accuracy" if reference in ("matching", "dropout") else "pearson"
     assert {"history/loss", f"history/{metric}", "history/val_loss", f"history/val_{metric}"} <= set(history)

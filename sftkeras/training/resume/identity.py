@@ -27,6 +27,11 @@ _HARMLESS = (
 )
 # Packages of ours whose code decides what a step does, and the others' that do.
 _CODE = ("backbones", "data", "tasks", "text", "training")
+# Of ours, what only looks and speaks: no row, batch or gradient depends on it. Whatever is not listed here decides.
+_ONLY_WORDS = (
+    *("data/changes.py", "data/check.py", "data/first_look.py", "data/progress.py", "data/show.py"),
+    *("data/unlabelled.py", "training/dry_run.py", "training/memory.py", "training/watching"),
+)
 _PACKAGES = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "numpy")
 _MOST_SHOWN = 5
 
@@ -40,7 +45,7 @@ def identity_of(config: TrainConfig, data_fingerprint: str | None = None) -> dic
     """
     identity = {name: value for name, value in _flat(config) if not _is_among(name, _HARMLESS)}
     identity |= {f"code.{package}": versions()[package] for package in _PACKAGES}
-    identity["code.sftkeras"] = f"{sftkeras.__version__} ({_source_hash()})"
+    identity["code.sftkeras"] = f"{sftkeras.__version__} ({source_hash(Path(sftkeras.__file__).parent)})"
     if data_fingerprint:
         identity["data.contents"] = data_fingerprint
     return identity
@@ -106,10 +111,11 @@ def _shown(value: Any) -> str:
 
 
 @cache
-def _source_hash() -> str:
-    """Of the code that decides what a step does."""
-    package = Path(sftkeras.__file__).parent
+def source_hash(package: Path) -> str:
+    """Returns a hash of the code in the folder of sftkeras that decides what a step does."""
     digest = hashlib.sha256()
     for path in sorted(path for part in _CODE for path in (package / part).rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+        name = path.relative_to(package).as_posix()
+        if not name.startswith(_ONLY_WORDS):
+            digest.update(name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
