@@ -52,7 +52,7 @@ class EarlyStoppingConfig:
     patience: NonNegativeInt | None = 2
     """Epochs without improvement before the run stops; null never stops early."""
     min_delta: NonNegativeFloat = 0.0
-    """Change that an epoch must exceed to count as an improvement here; the best weights are kept however small it is."""
+    """Change that an epoch must exceed to put off the stop; the best weights are kept however small the change is."""
 
 
 @dataclass(frozen=True)
