@@ -47,8 +47,9 @@ class DataConfig:
 
     train: str | list[str] = ""
     """A .csv, .tsv, .json, .jsonl or .parquet file, a pypi: handle of one, or a Hugging Face data set (hf://org/name);
-    for task.kind tagging also .conll, .conllu, .bio or .txt with a word a line. Several as a list or with commas between, as a
-    folder, or as a pattern such as 'data/*.jsonl'; text formats may be compressed (.csv.gz, .jsonl.zst)."""
+    for task.kind tagging also .conll, .conllu, .bio or .txt with a word a line. Several as a list or with commas
+    between, as a folder, or as a pattern such as 'data/*.jsonl'; text formats may be compressed (.csv.gz, .jsonl.zst).
+    """
     validation: str | list[str] | None = None
     """As train; null takes the second share of split from train."""
     test: str | list[str] | None = None

@@ -71,4 +71,8 @@ def column_names(source: Source, config: DataConfig) -> list[str] | None:
             from sftkeras.data.read_arrow import parquet_columns
 
             return parquet_columns(source)
+        case "hub":
+            from sftkeras.data.read_arrow import hub_columns
+
+            return hub_columns(source)
     return None

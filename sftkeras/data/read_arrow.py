@@ -89,6 +89,11 @@ def load_hub(source: Source) -> Any:
         raise SFTError("SFT234", flag=source.flag, handle=source.name, problem=problem) from error
 
 
+def hub_columns(source: Source) -> list[str]:
+    """Returns the names of the columns of a hub data set; raises as `load_hub`."""
+    return list(load_hub(source).column_names)
+
+
 def hub_hash(source: Source) -> str:
     """Returns a hash of the content of a hub data set, which the library keeps as Arrow files."""
     digest = hashlib.sha256()
@@ -106,9 +111,19 @@ def _hub_blocks(source: Source, wanted: Mapping[str, str]) -> Iterator[Block]:
     check_columns(source, data.column_names, wanted)
     if not len(data):
         raise SFTError("SFT203", file=source.name, what="columns")
-    named = {name: data.features[name].names for name in wanted if hasattr(data.features[name], "names")}
+    named = {name: names for name in wanted if (names := _names_of(data.features[name]))}
     for block in _numbered(data.with_format("arrow").iter(BLOCK_ROWS // 4), wanted, len(data)):
-        for column, names in named.items():  # a ClassLabel column holds numbers; -1 is no label
-            cells = block.columns[column]
-            block.columns[column] = [None if cell is None or cell < 0 else names[cell] for cell in cells]
+        for column, names in named.items():
+            block.columns[column] = [_named(cell, names) for cell in block.columns[column]]
         yield block
+
+
+def _names_of(feature: Any) -> list[str] | None:
+    """The names of a ClassLabel, or of a list of them as the tags of words are; None for anything else."""
+    return getattr(getattr(feature, "feature", feature), "names", None)
+
+
+def _named(cell: Any, names: list[str]) -> Any:
+    if isinstance(cell, list):
+        return [_named(one, names) for one in cell]
+    return None if cell is None or cell < 0 else names[cell]  # -1 is no label

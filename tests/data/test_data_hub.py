@@ -44,12 +44,16 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     file.write_bytes(b"content")
     table = pa.table({"text": [f"t{number}" for number in range(40)], "label": [number % 2 for number in range(40)]})
     features = {"text": SimpleNamespace(), "label": SimpleNamespace(names=["neg", "pos"])}
+    words = pa.table({"tokens": [[f"Ann{n}", "Rome"] for n in range(40)], "ner_tags": [[1, 2], [1, 0]] * 20})
+    tags = SimpleNamespace(feature=SimpleNamespace(names=["O", "B-PER", "B-LOC"]))
     calls: list[Any] = []
 
     def load_dataset(name: str, config: str | None, *, split: str, revision: str | None) -> DataSet:
         if name == "org/missing":
             raise FileNotFoundError("Dataset 'org/missing' doesn't exist on the Hub")
         calls.append((name, config, split, revision))
+        if name == "org/words":
+            return DataSet(words, file, {"tokens": SimpleNamespace(feature=SimpleNamespace()), "ner_tags": tags})
         return DataSet(table, file, features)
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
@@ -62,6 +66,12 @@ def test_a_hub_data_set_is_read_with_the_names_of_its_labels(asked: list[Any]) -
     assert data.label_names == ("neg", "pos")
     assert data.examples.texts([3]) == ["t3"]
     assert data.examples.places([3]) == [("hf://org/name@v1:train[:40]", 4)]
+
+
+def test_tags_of_words_have_the_names_of_the_data_set(asked: list[Any]) -> None:
+    data = load_data(DataConfig(train="hf://org/words"), "spans", seed=1)
+    assert data.label_names == ("LOC", "PER")
+    assert [spans.tolist() for spans in data.examples.labels[:2]] == [[[0, 4, 1], [5, 9, 0]], [[0, 4, 1]]]
 
 
 @pytest.mark.parametrize(
