@@ -98,7 +98,7 @@ def _quotes(block: Block, layout: AnswerLayout, config: DataConfig) -> Iterator[
     """What the rows say is written in their contexts, and where."""
     for row, pairs, impossible in _rows(block, layout):
         context = row[str(config.pair)]
-        if impossible or isinstance(pairs, Fault) or not isinstance(context, str):
+        if impossible or isinstance(pairs, Fault) or not isinstance(context, str) or context.isascii():
             continue
         for answer, start in pairs:
             place = whole_number(start)

@@ -55,8 +55,10 @@ def _quotes(block: Block, config: DataConfig) -> Iterator[Quote]:
     """What the rows say is written at the places of their spans."""
     for column in config.mark:
         for text, cell in zip(block.columns[config.text_column], block.columns[column], strict=True):
+            if not isinstance(text, str) or text.isascii():
+                continue
             place = _place(cell)
-            if isinstance(text, str) and place and place.words is not None:
+            if place and place.words is not None:
                 yield Quote(text, place.start, place.end, place.words)
 
 

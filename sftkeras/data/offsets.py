@@ -6,18 +6,21 @@ programs in Go or Rust often count bytes. Where a file says what is written at a
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from itertools import accumulate, chain
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from sftkeras.data.blocks import Block
 
 Counting = Literal["characters", "UTF-16 code units", "UTF-8 bytes"]
 
-# A character above each of these has one unit more. The first counting that fits is taken.
-_STEPS: dict[Counting, str] = {"characters": "", "UTF-16 code units": "\uffff", "UTF-8 bytes": "\x7f\u07ff\uffff"}
+# The encoding whose units are counted, and the bytes of a unit. The first counting that fits is taken.
+_UNITS: dict[Counting, tuple[str, int]] = {
+    "characters": ("utf-32-le", 4),
+    "UTF-16 code units": ("utf-16-le", 2),
+    "UTF-8 bytes": ("utf-8", 1),
+}
 
 
 class Quote(NamedTuple):
@@ -34,27 +37,25 @@ def counted_blocks(
 ) -> Iterator[tuple[Block, Counting]]:
     """Yield each block with how its file counts, which is one way for the whole file: one tool wrote it.
 
-    A file is read once more, to compare all its quotes, at the first block in which the countings may differ. Files
-    without quotes, or with texts of ASCII alone, are read once.
+    A file is read once more, to compare all its quotes, at the first block that has one. Others are read once.
 
     Args:
         again: gives the blocks of the same file from its beginning.
-        quotes: gives the quotes in a block.
+        quotes: gives the quotes in a block, but for those in texts of ASCII alone, which all countings count alike.
     """
     counting: Counting | None = None
     for block in blocks:
-        if counting is None and not all(quote.text.isascii() for quote in quotes(block)):
+        if counting is None and any(True for _ in quotes(block)):
             counting = best_counting(chain.from_iterable(map(quotes, again())))
         yield block, counting or "characters"
 
 
 def best_counting(quotes: Iterable[Quote]) -> Counting:
     """Return the counting under which most quotes are where the file says; characters, if no other has more."""
-    wrong: dict[Counting, int] = dict.fromkeys(_STEPS, 0)
+    wrong: dict[Counting, int] = dict.fromkeys(_UNITS, 0)
     for quote in quotes:
-        if not quote.text.isascii():
-            for counting in wrong:
-                wrong[counting] += quoted(quote, counting) is None
+        for counting in wrong:
+            wrong[counting] += quoted(quote, counting) is None
     return min(wrong, key=lambda counting: wrong[counting])
 
 
@@ -78,16 +79,20 @@ def in_characters(text: str, place: int, counting: Counting) -> int | None:
     """Return a place in a text as Python counts it; None for one outside of the text or within a character."""
     if counting == "characters" or text.isascii():
         return place if 0 <= place <= len(text) else None
-    starts = _starts(text, counting)
-    character = bisect_left(starts, place)
-    return character if character < len(starts) and starts[character] == place else None
+    units, (encoding, width) = _units(text, counting), _UNITS[counting]
+    if not 0 <= place * width <= len(units):
+        return None
+    try:
+        before = units[: place * width].decode(encoding, "surrogatepass")
+    except UnicodeDecodeError:
+        return None
+    return len(before) if text.startswith(before) else None  # half a pair is decoded as a surrogate
 
 
 @lru_cache(maxsize=4)  # a text often has several places, one after another
-def _starts(text: str, counting: Counting) -> list[int]:
-    """The units before each character of a text, and before its end."""
-    steps = _STEPS[counting]
-    return list(accumulate((1 + sum(character > step for step in steps) for character in text), initial=0))
+def _units(text: str, counting: Counting) -> bytes:
+    # A broken byte of the file is a surrogate here.
+    return text.encode(_UNITS[counting][0], "surrogatepass")
 
 
 def _squeezed(words: str) -> str:

@@ -7,7 +7,7 @@ the keys of the first rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,14 +143,15 @@ def _tags(block: Block, layout: Layout, config: DataConfig) -> Iterator[Sequence
 
 
 def _quotes(block: Block, layout: Layout, config: DataConfig) -> Iterator[Quote]:
-    """What the rows say is written at the places of their entities."""
+    """What the rows say is written at the places of their entities, in texts that countings count differently."""
     for row in _rows(block):
         cells = layout.cells(row)
-        if isinstance(cells, Fault) or not isinstance(cells[0], str) or not isinstance(cells[1], Iterable):
+        if isinstance(cells, Fault):
             continue
-        entities = read_entities(list(cells[1]), config.label_names)
-        if not isinstance(entities, Fault):
-            yield from quotes_of(cells[0], entities)
+        text, label = cells
+        if isinstance(text, str) and not text.isascii() and isinstance(label, (list, tuple)):
+            entities = read_entities(label, config.label_names)
+            yield from quotes_of(text, [] if isinstance(entities, Fault) else entities)
 
 
 def _converted(
