@@ -62,9 +62,10 @@ class DataConfig:
     mark: list[str] = field(default_factory=list)
     """Columns that hold a span of the text, [start, end] in characters: [head, tail] makes "Ann met Bob" the text
     "[head]Ann[/head] met [tail]Bob[/tail]", whose markers become tokens. For relations between entities."""
-    label: str | None = None
-    """Column that holds the label or the number; null takes the column `label`, and for task.kind tagging and span_qa
-    the one that files of such labels usually have."""
+    label: str | list[str] | None = None
+    """Column that holds the label or the number; null takes the column `label`, or the one that files of such labels
+    usually have (see docs/data.md). For classification also several columns of zeros and ones, one for each label, as a
+    list or with commas between: anger,joy."""
     weight: str | None = None
     """Column that holds each example's weight in the loss, 0 or more; null: all alike. The test part needs none."""
     label_names: dict[str, str] | None = None
@@ -101,6 +102,13 @@ class DataConfig:
         return self.text or "text"
 
     @property
+    def label_columns(self) -> list[str]:
+        """Names of the columns of labels: those that are set, or the usual one."""
+        if isinstance(self.label, str):
+            return [name.strip() for name in self.label.split(",") if name.strip()] or [self.label]
+        return self.label or ["label"]
+
+    @property
     def label_column(self) -> str:
-        """Name of the column of labels: the one that is set, or the usual one."""
-        return self.label or "label"
+        """Name of the column of labels; of several, all names as one."""
+        return ", ".join(self.label_columns)

@@ -16,7 +16,7 @@ from sftkeras.data.blocks import Block, shortened
 from sftkeras.data.cells import is_missing, structured, whole_number
 from sftkeras.data.entities import Span, shown
 from sftkeras.data.findings import Fault
-from sftkeras.data.labels import cell_text
+from sftkeras.data.label_cells import cell_text
 from sftkeras.data.offsets import Counting, Quote, counted_blocks, in_characters, quoted
 from sftkeras.data.read import column_names, read_blocks, wanted_columns
 from sftkeras.data.read_squad import COLUMNS, is_squad, squad_blocks
@@ -74,7 +74,8 @@ def find_answers(source: Source, config: DataConfig) -> AnswerLayout:
     """
     squad = is_squad(source, config)
     known = set(COLUMNS if squad else column_names(source, config) or ())
-    answers = config.label or (_ANSWER if _ANSWER in known and _ANSWERS not in known else _ANSWERS)
+    usual = _ANSWER if _ANSWER in known and _ANSWERS not in known else _ANSWERS
+    answers = config.label_column if config.label else usual
     start = next((name for name in _STARTS if name in known), None)
     impossible = _IMPOSSIBLE if _IMPOSSIBLE in known else None
     columns = wanted_columns(config, source.part, labelled=False) | {answers: "--data.label"}

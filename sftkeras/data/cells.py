@@ -81,6 +81,14 @@ def whole_number(cell: Any) -> int | None:
     return int(found[1]) if found else None
 
 
+def zero_or_one(cell: Any) -> bool | None:
+    """Return whether something applies, by its 0 or 1, or its true or false as text too; None for anything else."""
+    if isinstance(cell, str) and cell.strip().lower() in ("true", "false"):
+        return cell.strip().lower() == "true"
+    number = int(cell) if isinstance(cell, bool) else whole_number(cell)
+    return bool(number) if number in (0, 1) else None
+
+
 def is_missing(cell: Any) -> bool:
     """Return whether a cell is empty: None, NaN, or text of nothing but spaces."""
     return cell is None or (isinstance(cell, float) and cell != cell) or (isinstance(cell, str) and not cell.strip())

@@ -9,6 +9,7 @@ import math
 
 from sftkeras.config import DataConfig, LabelKind
 from sftkeras.data.blocks import check_columns
+from sftkeras.data.labelled import OF_CLASSES, check_label_columns, columns_of, labelled_blocks
 from sftkeras.data.marking import check_marks
 from sftkeras.data.read import read_blocks, wanted_columns
 from sftkeras.data.sources import PARTS, Source, find_part
@@ -28,14 +29,15 @@ def quick_check(config: DataConfig, label_kind: LabelKind = "class") -> None:
 
     Raises:
         SFTError: SFT104 without data.train; SFT201 to SFT205 and others of `read_blocks`; SFT231 for a wrong split,
-            SFT256 for pairs where a label is spans, SFT259 for marks that cannot be, and those of
-            `check_augmentation`.
+            SFT246 for several columns of labels where there is to be one, SFT256 for pairs where a label is spans,
+            SFT259 for marks that cannot be, and those of `check_augmentation`.
     """
     if not config.train:
         raise SFTError("SFT104", flag="--data.train", remedy="Give a file of labelled examples.")
     check_split(config)
     check_augmentation(config.augmentation, label_kind)
     check_marks(config, label_kind)
+    check_label_columns(config, label_kind)
     if label_kind == "spans" and config.pair:
         raise SFTError("SFT256")
     for part in PARTS:
@@ -56,6 +58,8 @@ def _check_file(source: Source, config: DataConfig, label_kind: LabelKind) -> No
 
         answers = find_answers(source, config)
         wanted = answers.columns
+    elif label_kind in OF_CLASSES:
+        wanted = columns_of(source, config)
     if source.format == "parquet":
         from sftkeras.data.read_arrow import parquet_columns
 
@@ -64,6 +68,8 @@ def _check_file(source: Source, config: DataConfig, label_kind: LabelKind) -> No
         next(marked_up_blocks(source, layout, config), None)
     elif label_kind == "answers":
         next(question_blocks(source, answers, config), None)
+    elif label_kind in OF_CLASSES:
+        next(labelled_blocks(source, config), None)
     else:
         next(read_blocks(source, wanted, config), None)
 

@@ -21,26 +21,31 @@ class LabelNames:
         column: the name of the label column, for messages.
         label_names: names for raw values; None keeps the values.
         known: the only labels there may be, in the order of their ids; None learns them.
+
+    Attributes:
+        ids: the number of each name.
+        given: `label_names`.
+        open: whether new names are learned.
     """
 
     def __init__(self, column: str, label_names: Mapping[str, str] | None, known: Sequence[str] | None) -> None:
         self.column = column
         self.ids: dict[str, int] = {name: number for number, name in enumerate(known or ())}
-        self._given = label_names
-        self._open = known is None
+        self.given = label_names
+        self.open = known is None
 
     def learn(self, value: str) -> int | Fault:
         """Returns the id of a raw value, a new one if need be, or the fault that it has none."""
         if not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
             return Fault("SFT207", {"found": f"in column {self.column}"})
         name = value
-        if self._given is not None:
-            if (raw := _as_known(value, self._given)) is None:
-                return Fault("SFT215", {"label": f'"{value}"', "known": _listed(self._given)})
-            name = self._given[raw]
+        if self.given is not None:
+            if (raw := _as_known(value, self.given)) is None:
+                return Fault("SFT215", {"label": f'"{value}"', "known": _listed(self.given)})
+            name = self.given[raw]
         if name in self.ids:
             return self.ids[name]
-        if not self._open:
+        if not self.open:
             if (writing := _as_known(name, self.ids)) is not None:
                 return self.ids[writing]
             details = {"label": f'"{name}"', "known": _listed(self.ids), "suggestion": did_you_mean(name, self.ids)}
@@ -51,18 +56,13 @@ class LabelNames:
         self.ids[name] = len(self.ids)
         return self.ids[name]
 
-    def wrong_type(self, cell: Any, expected: str, hint: str = "") -> Fault:
-        """Makes the fault of a cell that is not even of the right type."""
-        found = "a list" if isinstance(cell, (list, tuple)) else "an object" if isinstance(cell, dict) else "a value"
-        return Fault("SFT219", {"column": self.column, "found": found, "expected": expected, "hint": hint})
-
     def sorted(self) -> tuple[tuple[str, ...], np.ndarray]:
         """Returns the final names, and the final id of each first-seen id.
 
         Names are sorted, as numbers if all of them are whole numbers; known names keep their order. Where the data has
         both 1 and 1.0, they are one label, 1.
         """
-        if not self._open:
+        if not self.open:
             return tuple(self.ids), np.arange(len(self.ids), dtype=np.int32)
         one_name = {name: _plainer(name, self.ids) for name in self.ids}
         names = sorted(set(one_name.values()))

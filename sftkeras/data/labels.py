@@ -1,15 +1,20 @@
-"""From the cells of the label column to numbers: class ids, label sets or targets. Knows no files."""
+"""From the cells of the label column to numbers: class ids, label sets or targets. Knows no files.
+
+What a cell of labels may look like is in `label_cells`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
 
 from sftkeras.config import LabelKind
 from sftkeras.data.findings import Fault
+from sftkeras.data.label_cells import LabelCells, cell_text, wrong_shape
 from sftkeras.data.label_names import LabelNames
 from sftkeras.data.span_labels import ANSWER, SpansReader
 
@@ -52,34 +57,21 @@ def label_reader(
     return ClassReader(names) if kind == "class" else ClassesReader(names, separator)
 
 
-def cell_text(cell: Any) -> str | None:
-    """Returns a simple cell as text without outer spaces, None if it is empty, a list or an object."""
-    if isinstance(cell, str):
-        return cell.strip() or None
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    if isinstance(cell, bytes):
-        return cell.decode("utf-8", "surrogateescape").strip() or None
-    if cell is None or isinstance(cell, (list, tuple, dict)) or cell != cell:
-        return None
-    if isinstance(cell, float) and cell.is_integer():  # whole numbers become floats where a column has gaps
-        return str(int(cell))
-    return str(cell)
-
-
 class ClassReader:
     """One label a row. The numbers are ids in the order labels were first seen; `final` sorts them."""
 
     def __init__(self, names: LabelNames) -> None:
         self._names = names
+        self._cells = LabelCells(names)
         self._ids: dict[Any, int] = {}  # raw cell → id
 
     def read(self, cells: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
-        """Returns ids, [n] int32, -1 where a cell is no label."""
-        try:
-            ids: list[int | None] = list(map(self._ids.get, cells))
-        except TypeError:  # a list or an object has no hash
-            ids = [None] * len(cells)
+        """Returns ids, [n] int32, -1 where a cell is no label; raises SFT245 as `LabelCells`."""
+        self._cells.look_at(cells)
+        ids: list[int | None] = [None] * len(cells)
+        if bool not in map(type, cells):  # which are equal to 0 and 1 as keys
+            with suppress(TypeError):  # a list or an object has no hash
+                ids = list(map(self._ids.get, cells))
         faults: dict[int, Fault] = {}
         if None in ids:
             for row, known in enumerate(ids):
@@ -91,15 +83,17 @@ class ClassReader:
         return np.array(ids, np.int32), faults
 
     def _learn(self, cell: Any) -> int | Fault:
-        if isinstance(cell, (list, tuple, dict)):
-            return self._names.wrong_type(cell, "one label", " Set --task.multi_label true if a text may have several.")
-        value = cell_text(cell)
-        if value is None:
+        found = self._cells.numbers(cell)
+        if isinstance(found, Fault):
+            return found
+        if not found:
             return Fault("SFT217", {"column": self._names.column})
-        found = self._names.learn(value)
-        if isinstance(found, int) and len(self._ids) < _REMEMBERED:
-            self._ids[cell] = found
-        return found
+        if len(found) > 1:
+            hint = " Set --task.multi_label true if a text may have several."
+            return wrong_shape(self._names.column, f"{len(found)} labels", "one label", hint)
+        if len(self._ids) < _REMEMBERED and isinstance(cell, Hashable) and not isinstance(cell, bool):
+            self._ids[cell] = found[0]
+        return found[0]
 
     def final(self) -> tuple[tuple[str, ...], np.ndarray]:
         """Returns the sorted names, and the final id of each id given by `read`."""
@@ -111,40 +105,35 @@ class ClassesReader:
 
     def __init__(self, names: LabelNames, separator: str) -> None:
         self._names = names
-        self._separator = separator
+        self._cells = LabelCells(names, separator)
         self._ids: dict[Any, int] = {}  # raw cell → set id
         self._sets: dict[frozenset[int], int] = {}
 
     def read(self, cells: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
-        """Returns set ids, [n] int32, -1 where a cell holds something that is no label."""
+        """Returns set ids, [n] int32, -1 where a cell holds something that is no label; raises SFT245."""
+        self._cells.look_at(cells)
         ids = np.full(len(cells), -1, np.int32)
         faults: dict[int, Fault] = {}
         for row, cell in enumerate(cells):
-            key = tuple(cell) if isinstance(cell, list) else cell
+            key = _hashable(cell)
             try:
                 known = self._ids.get(key)
-            except TypeError:
-                known = None
-            found = self._learn(key) if known is None else known
+            except TypeError:  # lists in a list
+                key, known = None, None
+            found = self._learn(cell, key) if known is None else known
             if isinstance(found, int):
                 ids[row] = found
             else:
                 faults[row] = found
         return ids, faults
 
-    def _learn(self, cell: Any) -> int | Fault:
-        if isinstance(cell, dict) or (isinstance(cell, tuple) and any(isinstance(p, (list, dict)) for p in cell)):
-            return self._names.wrong_type(cell, "a list of labels")
-        parts = cell.split(self._separator) if isinstance(cell, str) else cell if isinstance(cell, tuple) else [cell]
-        numbers = set()
-        for value in filter(None, map(cell_text, parts)):
-            found = self._names.learn(value)
-            if isinstance(found, Fault):
-                return found
-            numbers.add(found)
-        number = self._sets.setdefault(frozenset(numbers), len(self._sets))
-        if len(self._ids) < _REMEMBERED:
-            self._ids[cell] = number
+    def _learn(self, cell: Any, key: Any) -> int | Fault:
+        found = self._cells.numbers(cell)
+        if isinstance(found, Fault):
+            return found
+        number = self._sets.setdefault(frozenset(found), len(self._sets))
+        if key is not None and len(self._ids) < _REMEMBERED:
+            self._ids[key] = number
         return number
 
     def final(self) -> tuple[tuple[str, ...], np.ndarray, list[tuple[int, ...]]]:
@@ -154,6 +143,15 @@ class ClassesReader:
         ordered = sorted(set(renamed))
         place = {labels: number for number, labels in enumerate(ordered)}
         return names, np.array([place[labels] for labels in renamed], np.int32), ordered
+
+
+def _hashable(cell: Any) -> Any:
+    """A cell as a key that is found again; 1, 1.0 and true, which are equal as keys, are three."""
+    if isinstance(cell, dict):
+        return (dict, *((label, type(value), value) for label, value in cell.items()))
+    if isinstance(cell, (list, tuple)):
+        return (list, *((type(item), item) for item in cell))
+    return type(cell), cell
 
 
 class NumberReader:

@@ -15,6 +15,7 @@ from sftkeras.data.check import check, conflicting_labels, duplicates
 from sftkeras.data.examples import Examples
 from sftkeras.data.findings import Finding, finding, stop_on_errors
 from sftkeras.data.first_look import check_split
+from sftkeras.data.labelled import check_label_columns
 from sftkeras.data.labels import LabelKind
 from sftkeras.data.repeats import Repeats, find_repeats
 from sftkeras.data.sources import PARTS, find_part, find_sources
@@ -61,6 +62,7 @@ def load_data(config: DataConfig, label_kind: LabelKind, seed: int, progress: Pr
         SFTError: SFT201 to SFT241, for files, columns and settings.
     """
     check_split(config)
+    check_label_columns(config, label_kind)
     tables = [table.fingerprint for table in read_tables(config.augmentation) if table]
     sources = find_sources(config)
     examples, findings = open_examples(sources, config, label_kind, progress=progress)

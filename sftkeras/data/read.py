@@ -22,7 +22,9 @@ def wanted_columns(config: DataConfig, part: str = "train", *, labelled: bool = 
     Args:
         labelled: whether there is a column of labels.
     """
-    wanted = {config.text_column: "--data.text"} | ({config.label_column: "--data.label"} if labelled else {})
+    wanted = {config.text_column: "--data.text"}
+    if labelled:
+        wanted |= dict.fromkeys(config.label_columns, "--data.label")
     if config.pair:
         wanted[config.pair] = "--data.pair"
     if config.weight and part != "test":  # which is judged by its answers, not by the loss

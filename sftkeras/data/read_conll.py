@@ -75,7 +75,7 @@ def conll_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) 
         first, second = (_UD.index("form"), _UD.index("upos")) if shape.ud else (_FIRST, _LAST)
         picks = (
             _number(config.text, first, shape, source, "--data.text"),
-            _number(config.label, second, shape, source, "--data.label"),
+            _number(config.label_column if config.label else None, second, shape, source, "--data.label"),
         )
         with opened(source, config) as file:
             filling = Filling(file, source)

@@ -28,7 +28,7 @@ _LOOKED_AT: tuple[tuple[str, frozenset[str]], ...] = (
     ("every row is well formed", frozenset({"SFT206", "SFT210", "SFT211", "SFT219", *_TAGGED, *_ANSWERED})),
     ("every text can be decoded", frozenset({"SFT207", "SFT208"})),
     ("every row has a text", frozenset({"SFT216"})),
-    ("every row has a label", frozenset({"SFT217", "SFT218", "SFT215", "SFT267"})),
+    ("every row has a label", frozenset({"SFT217", "SFT218", "SFT215", "SFT244", "SFT267"})),
     ("no label is unknown, rare or alone", frozenset({"SFT214", "SFT220", "SFT224", "SFT225"})),
     ("no row occurs twice", frozenset({"SFT221"})),
     ("no text has two different labels", frozenset({"SFT222"})),

@@ -24,6 +24,8 @@ from sftkeras.data.blocks import Block
 from sftkeras.data.cached import find_or_make
 from sftkeras.data.examples import Examples
 from sftkeras.data.findings import Finding, Tally, row_findings, stop_on_errors
+from sftkeras.data.label_cells import cell_text
+from sftkeras.data.labelled import OF_CLASSES, labelled_blocks
 from sftkeras.data.labels import (
     ClassesReader,
     ClassReader,
@@ -31,7 +33,6 @@ from sftkeras.data.labels import (
     LabelReader,
     NoLabels,
     NumberReader,
-    cell_text,
     label_reader,
 )
 from sftkeras.data.marking import marked_blocks
@@ -190,6 +191,8 @@ def _blocks(source: Source, config: DataConfig, kind: LabelKind) -> Iterator[Blo
         return tagged_blocks(source, config)
     if kind == "answers":
         return answered_blocks(source, config)
+    if kind in OF_CLASSES:
+        return marked_blocks(lambda: labelled_blocks(source, config), config)
     wanted = wanted_columns(config, source.part, labelled=kind != "none")
     return marked_blocks(lambda: read_blocks(source, wanted, config), config)
 

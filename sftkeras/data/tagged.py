@@ -88,7 +88,7 @@ def find_layout(source: Source, config: DataConfig) -> Layout:
     if config.text is None and known and text not in known:
         text = next((key for key in _TEXT_KEYS if key in known), text)
     if not known.isdisjoint(_PRODIGY):
-        return _prodigy(known, text, config.label or _PRODIGY_SPANS, others)
+        return _prodigy(known, text, config.label_column if config.label else _PRODIGY_SPANS, others)
     if config.label is None and known and label not in known:
         label = next((key for key in _LABEL_KEYS if key in known), label)
     columns = {text: "--data.text", label: "--data.label"} | others

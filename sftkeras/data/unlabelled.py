@@ -13,7 +13,7 @@ from typing import Any
 from sftkeras.config import DataConfig
 from sftkeras.data.blocks import BLOCK_ROWS, Block
 from sftkeras.data.findings import place
-from sftkeras.data.labels import cell_text
+from sftkeras.data.label_cells import cell_text
 from sftkeras.data.marking import marked_blocks
 from sftkeras.data.read import read_blocks
 from sftkeras.data.sources import find_source

@@ -9,7 +9,8 @@ import numpy as np
 
 from sftkeras.data.examples import Examples
 from sftkeras.data.findings import Fault
-from sftkeras.data.labels import NumberReader, cell_text
+from sftkeras.data.label_cells import cell_text
+from sftkeras.data.labels import NumberReader
 from sftkeras.errors import SFTError
 
 

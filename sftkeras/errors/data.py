@@ -61,6 +61,13 @@ MESSAGES: dict[str, str] = {
     "SFT241": "{place}: {problem}. Give a .tsv file of lines such as: good, a tab, fine, a tab, nice.",
     "SFT242": "{given} has no effect without {missing}. Give both or neither.",
     "SFT243": "{file}: not one of its {entries} texts is a training text. Write them as they are in --data.train.",
+    # 244-249 labels in other shapes than one a cell
+    "SFT244": "{place}: {found} in column {column} is not {what}.{more} {remedy}",
+    "SFT245": "column {column} (--data.label) holds lists of {width} zeros and ones. Say which label each place stands "
+    "for, counted from 0, with --data.label_names {example}",
+    "SFT246": "--data.label names {count} columns, {columns}. Only classification learns from several columns of zeros "
+    "and ones: name one. (A single column with a comma in its name is written as a list of one.)",
+    "SFT247": "{file}: people chose labels in several controls, {controls}. Name one, such as --data.label {first}",
     # 250-259 texts with marked words or spans
     "SFT250": "{place}: {problem} is not legal in {scheme} ({at}).{more} {remedy} Another scheme is named with "
     "--data.tag_scheme, such as iob1.",

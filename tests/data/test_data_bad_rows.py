@@ -134,7 +134,7 @@ def test_labels_of_json_are_read_whatever_their_type(put: Put) -> None:
 
 
 def test_a_list_of_labels_needs_multi_label(put: Put) -> None:
-    message = refusal(put("a.jsonl", '{"text": "a", "label": ["x"]}\n'))
+    message = refusal(put("a.jsonl", '{"text": "a", "label": ["x", "y"]}\n'))
     assert message.startswith("SFT219")
     assert "--task.multi_label true" in message
 

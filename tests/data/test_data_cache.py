@@ -31,7 +31,7 @@ def load(train: str, kind: Any = "class", **settings: Any) -> LabelledData:
 @pytest.fixture
 def no_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def forbid() -> None:
-        monkeypatch.setattr(store, "read_blocks", lambda *_: pytest.fail("the file was read again"))
+        monkeypatch.setattr(store, "labelled_blocks", lambda *_: pytest.fail("the file was read again"))
 
     return forbid
 
@@ -112,14 +112,14 @@ def test_a_damaged_entry_is_made_anew(put_rows: PutRows, own_cache: Path) -> Non
 
 def test_a_file_that_grows_while_it_is_read_is_refused(put_rows: PutRows, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put_rows(ROWS)
-    reading = store.read_blocks
+    reading = store.labelled_blocks
 
     def growing(*arguments: Any) -> Any:
         yield from reading(*arguments)
         with open(path, "a") as file:
             file.write("more,a\n")
 
-    monkeypatch.setattr(store, "read_blocks", growing)
+    monkeypatch.setattr(store, "labelled_blocks", growing)
     with pytest.raises(SFTError, match="SFT236"):
         load(path)
 

@@ -1,0 +1,141 @@
+"""Whole texts with labels, of several formats, to one form: a row has its texts in columns, and its labels in one.
+
+What stands in that one cell is read by `label_cells`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sftkeras.config import DataConfig, LabelKind
+from sftkeras.data.blocks import Block, check_columns
+from sftkeras.data.cells import zero_or_one
+from sftkeras.data.findings import Fault
+from sftkeras.data.label_studio import TASK, marks, results_key, task_text
+from sftkeras.data.read import column_names, read_blocks, wanted_columns
+from sftkeras.data.sources import Source
+from sftkeras.errors import SFTError
+
+OF_CLASSES: tuple[LabelKind, ...] = ("class", "classes")  # kinds of labels that are read here
+
+# Where common tools put what the settings call label: doccano, spaCy, Prodigy.
+_LABEL_KEYS = ("labels", "cats", "accept")
+_FEWEST_COLUMNS = 2  # of zeros and ones that look like labels
+
+
+def check_label_columns(config: DataConfig, label_kind: LabelKind) -> None:
+    """Raises SFT246 if data.label names several columns and labels of this kind stand in one."""
+    names = config.label_columns
+    if len(names) > 1 and label_kind not in OF_CLASSES:
+        raise SFTError("SFT246", count=len(names), columns=", ".join(names))
+
+
+def labelled_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
+    """Yields the rows of a source with texts in their columns and the cell of labels in `config.label_column`.
+
+    Rows that cannot be brought to that form are in `broken`, as faults SFT217 and SFT252.
+
+    Raises:
+        SFTError: SFT247 for an export of Label Studio with several choices, and what `read_blocks` raises.
+    """
+    columns = columns_of(source, config)
+    if TASK in columns:
+        return _label_studio_blocks(source, columns, config)
+    labels = [column for column, setting in columns.items() if setting == "--data.label"]
+    return (_with_one_cell(block, labels, config) for block in read_blocks(source, columns, config))
+
+
+def columns_of(source: Source, config: DataConfig) -> dict[str, str]:
+    """Returns the columns to read, each with the setting that names it.
+
+    Raises:
+        SFTError: SFT204 if there is none of labels.
+    """
+    known = column_names(source, config) or []
+    if (results := results_key(known)) and not set(config.label_columns) & {*known} - {results}:
+        return {TASK: "--data.text", results: "--data.label"}
+    wanted = wanted_columns(config, source.part)
+    if config.label is not None or not known or config.label_column in known:
+        return wanted
+    usual = next((key for key in _LABEL_KEYS if key in known), None)
+    if usual is None:
+        raise _no_labels(source, known, wanted, config)
+    return {usual if setting == "--data.label" else column: setting for column, setting in wanted.items()}
+
+
+def _no_labels(source: Source, known: list[str], wanted: dict[str, str], config: DataConfig) -> SFTError:
+    """SFT204, with the columns of zeros and ones that may be meant."""
+    others = [column for column in dict.fromkeys(known) if known.count(column) == 1 and column not in wanted]
+    block = next(read_blocks(source, dict.fromkeys(others, ""), config), None) if others else None
+    flags = [
+        column
+        for column, cells in (block.columns if block else {}).items()
+        if cells and None not in map(zero_or_one, cells)
+    ]
+    try:
+        check_columns(source, known, wanted)
+    except SFTError as error:
+        if error.code != "SFT204" or len(flags) < _FEWEST_COLUMNS:
+            return error
+        named = f" Columns of zeros and ones are named together: --data.label {','.join(flags)}"
+        return SFTError("SFT204", **(error.details | {"suggestion": named}))
+    raise AssertionError("the column of labels is there")
+
+
+def _with_one_cell(block: Block, labels: list[str], config: DataConfig) -> Block:
+    """Puts what labels a row into one cell: of several columns, their values by their names."""
+    columns = {name: cells for name, cells in block.columns.items() if name not in labels}
+    if len(labels) == 1:
+        columns[config.label_column] = block.columns[labels[0]]
+    else:
+        values = zip(*(block.columns[name] for name in labels), strict=True)
+        columns[config.label_column] = [dict(zip(labels, row, strict=True)) for row in values]
+    return Block(columns, block.lines, block.broken, block.done, block.odd)
+
+
+# --- Label Studio's JSON export ---
+
+
+def _label_studio_blocks(source: Source, columns: dict[str, str], config: DataConfig) -> Iterator[Block]:
+    """The rows of an export, whose further columns are those of the task that people saw."""
+    *_, results = columns
+    control = None if config.label in (None, results) else config.label_column
+    for number, block in enumerate(read_blocks(source, columns, config)):
+        found = [marks(*cells) for cells in zip(block.columns[TASK], block.columns[results], strict=True)]
+        if number == 0:
+            _check_controls(source, found, control)
+        kept: dict[str, list[Any]] = {name: [] for name in wanted_columns(config, source.part, labelled=False)}
+        kept[config.label_column] = []
+        lines, broken = [], list(block.broken)
+        for task, marked, line in zip(block.columns[TASK], found, block.lines, strict=True):
+            if isinstance(marked, Fault):
+                broken.append((marked, line))
+                continue
+            for name, cells in kept.items():
+                cells.append(task.get(name))
+            kept[config.text_column][-1] = task_text(task, config.text)
+            kept[config.label_column][-1] = [label for _, labels in _choices(marked, control) for label in labels]
+            lines.append(line)
+        yield Block(kept, lines, broken, block.done, block.odd)
+
+
+def _check_controls(source: Source, found: list[list[dict[str, Any]] | Fault], control: str | None) -> None:
+    """Makes sure that there is one control whose choices are the labels."""
+    marked = (one for one in found if not isinstance(one, Fault))
+    controls = list(dict.fromkeys(name for one in marked for name, _ in _choices(one, None)))
+    if control is not None and controls:
+        check_columns(source, controls, {control: "--data.label"})
+    elif len(controls) > 1:
+        raise SFTError("SFT247", file=source.name, controls=", ".join(controls), first=controls[0])
+
+
+def _choices(marked: list[dict[str, Any]], control: str | None) -> list[tuple[str, list[Any]]]:
+    """What people chose for the whole text, by the name of the control they chose it in."""
+    return [
+        (str(one.get("from_name")), choices)
+        for one in marked
+        if isinstance(choices := one["value"].get("choices"), list)
+        and "start" not in one["value"]  # which is a choice for a region of the text
+        and control in (None, one.get("from_name"))
+    ]
