@@ -106,6 +106,11 @@ def unnamed(number: str, names: Mapping[str, str] | None, example: str) -> Fault
     return Fault("SFT267", {"label": number, "example": example})
 
 
+def have_words(cells: Sequence[Any]) -> bool:
+    """Return whether any of the entities of a row says what is written there."""
+    return any(isinstance(cell, dict) and "text" in cell for cell in cells)
+
+
 def quotes_of(text: str, entities: Sequence[Entity]) -> Iterator[Quote]:
     """Yield what the file says is written at the places of a row's entities."""
     for entity in entities:
@@ -134,19 +139,22 @@ def spans_of(text: str, entities: Sequence[Entity], counting: Counting) -> list[
 
 
 def _span_of(text: str, entity: Entity, counting: Counting) -> Span | Fault:
-    place = f"{entity.label} from {entity.start} to {entity.end}"
-    start, end = (in_characters(text, at, counting) for at in (entity.start, entity.end))
+    start, end = in_characters(text, entity.start, counting), in_characters(text, entity.end, counting)
     if entity.words is not None and not quoted(Quote(text, entity.start, entity.end, entity.words), counting):
         found = shown(text[start:end]) if start is not None and end is not None else "no whole characters"
-        return Fault("SFT266", {"entity": place, "found": found, "words": shown(entity.words)})
+        return Fault("SFT266", {"entity": _worded(entity), "found": found, "words": shown(entity.words)})
     if start is None or end is None or start >= end:
         length = f"{len(text)} characters" if counting == "characters" else f"text, in {counting}"
-        return Fault("SFT253", {"problem": f"{place} is outside of its {length}"})
+        return Fault("SFT253", {"problem": f"{_worded(entity)} is outside of its {length}"})
     inside = text[start:end]
     start, end = start + len(inside) - len(inside.lstrip()), end - (len(inside) - len(inside.rstrip()))
     if start >= end:
-        return Fault("SFT253", {"problem": f"{place} holds nothing but spaces"})
+        return Fault("SFT253", {"problem": f"{_worded(entity)} holds nothing but spaces"})
     return start, end, entity.label
+
+
+def _worded(entity: Entity) -> str:
+    return f"{entity.label} from {entity.start} to {entity.end}"
 
 
 def shown(value: Any) -> str:

@@ -70,18 +70,21 @@ def quoted(quote: Quote, counting: Counting) -> tuple[int, int] | None:
     if quote.end is None:
         return (start, start + len(quote.words)) if quote.text.startswith(quote.words, start) else None
     end = in_characters(quote.text, quote.end, counting)
-    if end is None or _squeezed(quote.text[start:end]) != _squeezed(quote.words):
+    if end is None:
         return None
-    return start, end
+    found = quote.text[start:end]
+    return (start, end) if found == quote.words or _squeezed(found) == _squeezed(quote.words) else None
 
 
 def in_characters(text: str, place: int, counting: Counting) -> int | None:
     """Return a place in a text as Python counts it; None for one outside of the text or within a character."""
-    if counting == "characters" or text.isascii():
+    if counting == "characters":
         return place if 0 <= place <= len(text) else None
     units, (encoding, width) = _units(text, counting), _UNITS[counting]
     if not 0 <= place * width <= len(units):
         return None
+    if len(units) == len(text) * width:  # each character has one unit
+        return place
     try:
         before = units[: place * width].decode(encoding, "surrogatepass")
     except UnicodeDecodeError:

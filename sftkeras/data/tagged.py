@@ -14,7 +14,7 @@ from typing import Any
 from sftkeras.config import DataConfig, TagScheme
 from sftkeras.data.blocks import Block
 from sftkeras.data.cells import is_missing, structured
-from sftkeras.data.entities import Span, quotes_of, read_entities, shown, spans_of
+from sftkeras.data.entities import Span, have_words, quotes_of, read_entities, shown, spans_of
 from sftkeras.data.findings import Fault
 from sftkeras.data.label_studio import TASK, is_table, marks, results_key, task_text
 from sftkeras.data.offsets import Counting, Quote, counted_blocks
@@ -149,7 +149,7 @@ def _quotes(block: Block, layout: Layout, config: DataConfig) -> Iterator[Quote]
         if isinstance(cells, Fault):
             continue
         text, label = cells
-        if isinstance(text, str) and not text.isascii() and isinstance(label, (list, tuple)):
+        if isinstance(text, str) and not text.isascii() and isinstance(label, (list, tuple)) and have_words(label):
             entities = read_entities(label, config.label_names)
             yield from quotes_of(text, [] if isinstance(entities, Fault) else entities)
 
