@@ -16,7 +16,7 @@ Span = tuple[int, int, str]
 
 _STARTS = ("start", "start_offset", "start_char")
 _ENDS = ("end", "end_offset", "end_char")
-_LABELS = ("label", "labels", "type", "entity")
+_LABELS = ("label", "labels", "hypertextlabels", "type", "entity")
 
 
 class Entity(NamedTuple):
@@ -79,7 +79,9 @@ def _parts(cell: Any) -> _Parts | None:
         label = _first(cell, _LABELS)
         if isinstance(label, (list, tuple)) and len(label) == 1:  # as Label Studio has it
             label = label[0]
-        return _Parts(_first(cell, _STARTS), _first(cell, _ENDS), label, words if has_words else None)
+        # In the pages of Label Studio, start and end are paths in the page, and these count its text.
+        at = cell["globalOffsets"] if isinstance(cell.get("globalOffsets"), dict) else cell
+        return _Parts(_first(at, _STARTS), _first(at, _ENDS), label, words if has_words else None)
     return _Parts(*cell) if isinstance(cell, (list, tuple)) and len(cell) == 3 else None
 
 

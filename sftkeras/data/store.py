@@ -220,7 +220,10 @@ def _findings(sources: Sequence[Source], tallies: Sequence[Tally], config: DataC
 
 def _nothing_left(source: Source, config: DataConfig, kind: LabelKind) -> SFTError:
     if not config.where:
-        return SFTError("SFT239", file=source.name, problem="All are faulty and were left out (--data.bad_rows skip).")
+        problem = "All are faulty and were left out (--data.bad_rows skip)."
+        if config.bad_rows == "error":
+            problem = "None was accepted by its annotator (SFT268)."
+        return SFTError("SFT239", file=source.name, problem=problem)
     asked = " and ".join(f"{column}={value}" for column, value in config.where.items())
     block = next(_blocks(source, config, kind))
     seen = dict.fromkeys(

@@ -38,10 +38,12 @@ class Layout:
 
     Attributes:
         columns: the columns to read, each with the setting that names it.
+        label: the one of the entities.
         cells: takes a row to the cell of its text and that of its entities, or to a fault.
     """
 
     columns: dict[str, str]
+    label: str
     cells: Callable[[dict[str, Any]], tuple[Any, Any] | Fault]
 
 
@@ -81,7 +83,7 @@ def find_layout(source: Source, config: DataConfig) -> Layout:
     known = set(column_names(source, config) or ())
     if (results := results_key(known)) and config.label in (None, results):
         columns = {TASK: "--data.text", results: "--data.label"}
-        return Layout(columns, lambda row: _label_studio(row[TASK], row[results], config.text))
+        return Layout(columns, results, lambda row: _label_studio(row[TASK], row[results], config.text))
     text, label = config.text_column, config.label_column
     others = wanted_columns(config, source.part)
     others = {column: flag for column, flag in others.items() if column not in (text, label)}
@@ -92,7 +94,7 @@ def find_layout(source: Source, config: DataConfig) -> Layout:
     if config.label is None and known and label not in known:
         label = next((key for key in _LABEL_KEYS if key in known), label)
     columns = {text: "--data.text", label: "--data.label"} | others
-    return Layout(columns, lambda row: _cells(row, text, label, may_lack=is_table(known)))
+    return Layout(columns, label, lambda row: _cells(row, text, label, may_lack=is_table(known)))
 
 
 def _cells(row: dict[str, Any], text: str, label: str, *, may_lack: bool) -> tuple[Any, Any] | Fault:
@@ -112,7 +114,7 @@ def _prodigy(known: set[str], text: str, label: str, others: dict[str, str]) -> 
             return Fault("SFT268", {"answer": shown(row[_PRODIGY_ANSWER])})
         return _cells(row, text, label, may_lack=True)
 
-    return Layout({text: "--data.text", label: "--data.label"} | answer | others, cells)
+    return Layout({text: "--data.text", label: "--data.label"} | answer | others, label, cells)
 
 
 def _label_studio(task: Any, results: Any, text: str | None) -> tuple[Any, Any] | Fault:
@@ -161,7 +163,7 @@ def _converted(
     result = Block(kept, [], list(block.broken), block.done)
     for row, line in zip(_rows(block), block.lines, strict=True):
         cells = layout.cells(row)
-        found = cells if isinstance(cells, Fault) else _tagged(*cells, scheme, counting, config)
+        found = cells if isinstance(cells, Fault) else _tagged(*cells, scheme, counting, layout, config)
         if isinstance(found, Fault):
             # A file of columns has a line for each word, so the very line can be named.
             words = row.get("word_lines")
@@ -177,7 +179,7 @@ def _converted(
 
 
 def _tagged(
-    text: Any, label: Any, scheme: TagScheme, counting: Counting, config: DataConfig
+    text: Any, label: Any, scheme: TagScheme, counting: Counting, layout: Layout, config: DataConfig
 ) -> tuple[Any, list[Span]] | Fault:
     """The text of a row and its spans in order, or why they do not fit."""
     if isinstance(text, (list, tuple)):
@@ -186,7 +188,7 @@ def _tagged(
         return text, []  # the reading of texts tells what is wrong with it
     if not isinstance(label, (list, tuple)):
         expected = 'a list of entities, such as [[0, 5, "PER"]], or words with a tag each'
-        return Fault("SFT219", {"column": config.label_column, "found": shown(label), "expected": expected, "hint": ""})
+        return Fault("SFT219", {"column": layout.label, "found": shown(label), "expected": expected, "hint": ""})
     entities = read_entities(label, config.label_names)
     spans = entities if isinstance(entities, Fault) else spans_of(text, entities, counting)
     return spans if isinstance(spans, Fault) else (text, spans)

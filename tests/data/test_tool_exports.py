@@ -12,6 +12,7 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import DataError, LabelledData, load_file, quick_check
+from sftkeras.errors import SFTError
 
 Row = dict[str, Any]
 ENTITIES = list[tuple[str, str]]
@@ -86,6 +87,14 @@ SHAPES: dict[str, tuple[str, Any, dict[str, Any]]] = {
         [{"tokens": str(np.array(ANN.split())), "ner_tags": str(np.array([1, 0, 0, 2, 3]))}],
         {"label_names": {"0": "O", "1": "B-PER", "2": "B-LOC", "3": "I-LOC"}},
     ),
+    "a page of Label Studio": (
+        "a.json",
+        [{"data": {"page": ANN}, "annotations": [{"result": [
+            {"value": {"start": "/p[1]/text()[1]", "end": "/p[1]/text()[1]", "startOffset": s, "endOffset": e,
+                       "globalOffsets": {"start": s, "end": e}, "text": ANN[s:e], "hypertextlabels": [label]}}
+            for s, e, label in SPANS]}]}],
+        {},
+    ),
     "Label Studio's table": (
         "a.csv",
         [{"text": ANN, "id": 1, "label": json.dumps(regions([(0, 3), (13, 21)], ["Ann", "New York"])),
@@ -116,6 +125,12 @@ def test_prodigy_leaves_out_the_spans_of_rows_without_any(tmp_path: Path) -> Non
     assert (found.code, found.severity, found.count, found.places[0][1]) == ("SFT268", "warning", 2, 3)
 
 
+def test_rows_of_prodigy_of_which_none_was_accepted_are_no_fault_of_theirs(tmp_path: Path) -> None:
+    row = {"text": ANN, "_input_hash": 1, "spans": [], "answer": "reject"}
+    with pytest.raises(SFTError, match=r"SFT239 .*None was accepted"):
+        read(write(tmp_path / "a.jsonl", [row]))
+
+
 @pytest.mark.parametrize("ending", [".json", ".csv"])
 def test_a_table_of_label_studio_lacks_what_was_not_marked(tmp_path: Path, ending: str) -> None:
     about = {"annotator": 1, "annotation_id": 7, "lead_time": 2.5}
@@ -131,6 +146,11 @@ def test_rows_of_other_files_without_entities_are_named_by_their_column(tmp_path
     path = write(tmp_path / "a.jsonl", [{"text": ANN, "spans": SPANS}, {"text": "none"}])
     with pytest.raises(DataError, match=r"SFT217 .*line 2: no label in column spans"):
         read(path)
+
+
+def test_what_is_no_list_of_entities_is_named_by_its_column(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r'SFT219 .*line 2: column tags holds "O O B-PER", expected a list'):
+        read(write(tmp_path / "a.csv", [{"sentence": "Ann met Bob", "tags": "O O B-PER"}]))
 
 
 @pytest.mark.parametrize(
