@@ -324,7 +324,7 @@ def facts_of(trained: Trained, version: ExportedVersion, served_per_second: floa
         config=plain(config),
         history=fitted.record.epochs,
         step_losses=fitted.record.losses,
-        findings=[found.to_json() for found in (*trained.data.findings, *setup.inputs.findings())],
+        findings=[found.to_json() for found in (*trained.data.findings, *setup.findings())],
         export={
             "path": str(version.path),
             "version": version.version,

@@ -8,6 +8,12 @@ MESSAGES: dict[str, str] = {
     "SFT402": "step {step} of epoch {epoch}: {what} is not a finite number. {kept} Lower --optimizer.learning_rate, or "
     "use --training.precision float32.",
     "SFT403": "--training.devices {devices}: this machine has {found} {kind}. Choose {found} or fewer.",
+    # 404-405 findings, which are warnings: the data's language
+    "SFT404": "the backbone's vocabulary does not know these texts: unknown tokens are {shares} of all, most in "
+    "{place}: {text}. The model cannot tell such texts apart. Choose a backbone that was trained on their language "
+    "(--backbone.handle); where they look wrong here, see --data.encoding.",
+    "SFT405": "the backbone's vocabulary spells the texts letter by letter: {shares} of the tokens are single letters, "
+    "most in {place}: {text}. Choose a backbone that was trained on their language (--backbone.handle).",
     "SFT411": "--task.class_weights: {problem}.{suggestion} Give one weight to each label, or balanced.",
     "SFT412": "{setting} has no effect here: the task answers {answers}. Leave it out.",
     # 420-429 resume

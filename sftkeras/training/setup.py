@@ -14,12 +14,13 @@ from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.backbones.rematerialisation import rematerialise
 from sftkeras.config import TrainConfig, added_tokens, plain
 from sftkeras.console import progress_bar
-from sftkeras.data import BatchPlan, LabelledData, RowInputs
+from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs
 from sftkeras.tasks import TextModel, attach_head, make_task
 from sftkeras.text import make_cleaning
 from sftkeras.training.batches import Batches, read_inputs, read_variants
 from sftkeras.training.encoder_needs import check_cleaning, check_opaque, check_pooling
 from sftkeras.training.fit import is_higher_better, prepare_model
+from sftkeras.training.foreign_texts import foreign_texts
 from sftkeras.training.rewriting import rewrite_texts
 from sftkeras.training.step.model import SupervisedModel
 from sftkeras.training.workers import cluster as workers
@@ -41,6 +42,7 @@ class Setup:
         train: the training batches.
         validation: the validation batches.
         strategy: the devices.
+        foreign: a warning if the backbone's vocabulary does not know the language of the texts.
     """
 
     backbone: Backbone
@@ -50,11 +52,17 @@ class Setup:
     train: Batches
     validation: Batches
     strategy: tf.distribute.Strategy
+    foreign: tuple[Finding, ...] = ()
+
+    def findings(self) -> list[Finding]:
+        """What people should know of the texts as the encoder sees them, for the report."""
+        return [*self.inputs.findings(), *self.foreign]
 
     def describe(self) -> str:
         """What the user should know of the backbone; and the model, the devices and the steps, in a few words."""
         devices = self.strategy.num_replicas_in_sync
         notes = "".join(f"Note: {note}.\n" for note in (*self.backbone.notes, *runtime.precision_notes()))
+        notes += "".join(f"Warning: {found}\n" for found in self.foreign)
         return (
             f"{notes}"
             f"{self.model.network.count_params() / 1e6:.1f} million parameters on {devices} "
@@ -131,4 +139,5 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     depths = depths_of(network, backbone.encoder) if by_layer else ()
     model = prepare_model(network, task, config, total_steps=total_steps, strategy=strategy, depths=depths)
     text_model = TextModel(features, network, task)
-    return Setup(backbone, text_model, model, inputs, train, validation, strategy)
+    foreign = foreign_texts(data.examples, data.splits, inputs, backbone.tokenizer)
+    return Setup(backbone, text_model, model, inputs, train, validation, strategy, tuple(foreign))

@@ -10,6 +10,7 @@ import keras
 import pytest
 import tensorflow as tf
 
+from sftkeras.data.findings import finding
 from sftkeras.training.setup import Setup
 
 
@@ -20,7 +21,7 @@ def policy_afterwards() -> Iterator[None]:
     keras.config.set_dtype_policy(before)
 
 
-def described(precision: str) -> str:
+def described(precision: str, **more: Any) -> str:
     keras.config.set_dtype_policy(precision)
     network = SimpleNamespace(count_params=lambda: 22_700_000, compute_dtype="float16")
     facts: dict[str, Any] = {
@@ -32,7 +33,7 @@ def described(precision: str) -> str:
         "validation": None,
         "strategy": SimpleNamespace(num_replicas_in_sync=1),
     }
-    return Setup(**facts).describe()
+    return Setup(**facts, **more).describe()
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there it is right")
@@ -44,4 +45,12 @@ def test_float16_on_a_cpu_is_noted() -> None:
 def test_other_precisions_are_not(precision: str) -> None:
     assert described(precision) == (
         "Note: the encoder is odd.\n22.7 million parameters on 1 device, float16; 4 steps an epoch, 8 tokens a text."
+    )
+
+
+def test_texts_in_a_language_that_the_backbone_does_not_know_are_noted() -> None:
+    warning = finding("SFT405", "warning", 1, shares="train 97%", place="rows.csv line 3", text="хороший фильм")
+    said = described("float32", foreign=(warning,))
+    assert (
+        "Warning: SFT405  the backbone's vocabulary spells the texts letter by letter: train 97% of the tokens" in said
     )
