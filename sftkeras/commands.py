@@ -129,13 +129,13 @@ def _values_of(flag: str, words: Sequence[str]) -> list[str]:
 def _spell_out(words: Sequence[str], config_class: type, prefix: str = "--") -> list[str]:
     """Writes what may be written for short as jsonargparse reads it; the metadata of the fields say what that is.
 
-    `short_for`: a group of settings, given a word, gives it to this one of its settings. `separator`: stands between
-    the items of a list. `bare_words`: words that belong to no flag are the list.
+    `separator`: stands between the items of a list. `bare_words`: words that belong to no flag are the list. A group
+    of settings with a `SHORT_FOR`, given a word, gives it to this one of its settings.
     """
     words = list(words)
     for setting in fields(config_class):
         flag, how = prefix + setting.name, setting.metadata
-        if short_for := how.get("short_for"):
+        if short_for := getattr(setting.default_factory, "SHORT_FOR", None):
             words = [re.sub(rf"^{re.escape(flag)}(?==|$)", f"{flag}.{short_for}", word) for word in words]
         if separator := how.get("separator"):
             words = _split_values(words, flag, separator)

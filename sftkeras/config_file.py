@@ -107,7 +107,7 @@ def read_settings(path: str, settings: dict[str, Any]) -> SettingsFile:
 
 
 def _walk(group: yaml.MappingNode, prefix: str, file: str, settings: dict[str, Any], places: dict[str, Place]) -> None:
-    for key, value in group.value:
+    for at, (key, value) in enumerate(group.value):
         name = prefix + str(key.value)
         place = Place(file, key.start_mark.line + 1, key.start_mark.column + 1, _written(value))
         if name not in settings:
@@ -116,6 +116,10 @@ def _walk(group: yaml.MappingNode, prefix: str, file: str, settings: dict[str, A
             raise place.error(f"{name} is set twice, first on line {places[name].line}.")
         places[name] = place
         if is_dataclass(settings[name]):
+            if isinstance(value, yaml.ScalarNode) and (short_for := getattr(settings[name], "SHORT_FOR", None)):
+                name_node = yaml.ScalarNode("tag:yaml.org,2002:str", short_for, key.start_mark, key.end_mark)
+                value = yaml.MappingNode("tag:yaml.org,2002:map", [(name_node, value)])
+                group.value[at] = (key, value)
             if not isinstance(value, yaml.MappingNode):
                 raise place.error(f"{name} is a group of settings: write each below it, indented, as name: value.")
             _walk(value, f"{name}.", file, settings, places)

@@ -85,18 +85,21 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> 
         loss=learned.get("loss", TaskConfig.loss),
     )
     with progress_bar() as progress:
-        if config.data is not None:
+        if config.data.test is not None:
             columns = {name: value for name in ("text", "pair", "label") if (value := getattr(config, name))}
             # Which rows of the training file were used says nothing about another file.
             recorded = as_recorded(DataConfig(**contract["origin"]["data"]), task.kind)
-            settings = replace(recorded, where=None, **columns)
+            settings = config.data.over(replace(recorded, where=None, **columns))
             names = contract["task"].get("label_names", ())
-            data = load_file(config.data, settings, task.label_kind, names, progress)
+            data = load_file(config.data.test, settings, task.label_kind, names, progress)
         elif run is not None:
+            if given := next((name for name, value in vars(config.data).items() if value is not None), None):
+                problem = f"says how a file is read, and there is none. Give one with --data.test, or leave --data.{given} out."
+                raise SFTError("SFT102", flag=f"--data.{given}", problem=problem)
             trained = commands.parse(TrainConfig, ["--config", str(run.config_file)])
             data = load_data(as_recorded(trained.data, task.kind), task.label_kind, trained.seed, progress)
         else:
-            raise SFTError("SFT104", flag="--data", remedy="Give labelled texts, or a run folder as --model.")
+            raise SFTError("SFT104", flag="--data.test", remedy="Give labelled texts, or a run folder as --model.")
     findings = tuple(replace(found, message=in_flags_of(EvaluateConfig, found.message)) for found in data.findings)
     show_findings(findings, labelled=task.label_kind != "none")
     return replace(data, findings=findings)

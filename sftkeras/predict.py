@@ -68,10 +68,10 @@ def _check_output(path: Path) -> None:
 
 def _columns(config: PredictConfig, model: Model) -> DataConfig:
     """The file is read as the training data was, as far as that is known, but for the columns that are named."""
-    kept = ("text", "pair", "mark", "delimiter", "quoted", "encoding")
+    kept = ("text", "pair", "mark", "columns", "delimiter", "quoted", "encoding")
     known = {name: model.data[name] for name in kept if name in model.data}
     named = {name: value for name in ("text", "pair") if (value := getattr(config, name))}
-    data = DataConfig(**known | named)
+    data = config.data.over(DataConfig(**known | named))
     return data if model.pairs else replace(data, pair=None)
 
 

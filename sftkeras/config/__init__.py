@@ -20,8 +20,8 @@ from sftkeras.config.commands import (
     plain,
     with_task_columns,
 )
-from sftkeras.config.data import AugmentationConfig, DataConfig
-from sftkeras.config.kinds import TASKS, LabelKind, TagScheme
+from sftkeras.config.data import AugmentationConfig, DataConfig, LabelledFileConfig, ReadingConfig
+from sftkeras.config.kinds import TASKS, FileFormat, LabelKind, TagScheme
 from sftkeras.config.markers import added_tokens, closing_marker, markers_of, opening_markers
 from sftkeras.config.model import BackboneConfig, CleaningConfig, Pooling, TaskConfig
 from sftkeras.config.names import other_writing
@@ -44,12 +44,15 @@ __all__ = [
     "EvaluateConfig",
     "ExportCommandConfig",
     "ExportConfig",
+    "FileFormat",
     "LabelKind",
+    "LabelledFileConfig",
     "LaunchConfig",
     "OptimizerConfig",
     "Pooling",
     "PredictConfig",
     "PublishConfig",
+    "ReadingConfig",
     "ReportConfig",
     "ResumeConfig",
     "ServeConfig",

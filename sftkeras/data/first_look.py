@@ -41,7 +41,7 @@ def quick_check(config: DataConfig, label_kind: LabelKind = "class") -> None:
     if label_kind == "spans" and config.pair:
         raise SFTError("SFT256")
     for part in PARTS:
-        for source in find_part(getattr(config, part), part, at_hand=True)[:_FILES]:
+        for source in find_part(getattr(config, part), part, config.format, at_hand=True)[:_FILES]:
             _check_file(source, config, label_kind)
 
 

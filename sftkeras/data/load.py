@@ -101,7 +101,7 @@ def load_file(
         DataError: a file has rows at fault, or labels that the model does not know (SFT214).
         SFTError: as `load_data`.
     """
-    sources = find_part(handles, "test", flag=flag)
+    sources = find_part(handles, "test", config.format, flag=flag)
     known = None if label_kind == "number" else label_names
     examples, findings = open_examples(sources, config, label_kind, known, progress)
     repeats = find_repeats(examples.hashes)

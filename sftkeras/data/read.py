@@ -44,7 +44,7 @@ def read_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
         config: gives delimiter, quoting and encoding.
 
     Raises:
-        SFTError: SFT202 to SFT205, SFT207 to SFT213, SFT234, SFT235, SFT238 and SFT295 for what no row can be
+        SFTError: SFT202 to SFT205, SFT207 to SFT213, SFT234, SFT235, SFT238, SFT289 to SFT295 for what no row can be
             blamed for.
     """
     match source.format:
@@ -56,6 +56,10 @@ def read_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
             return line_blocks(source, wanted, config)
         case "conll" | "text":  # words, not texts: `tagged` reads them
             raise words_with_tags(source)
+        case "xlsx":
+            from sftkeras.data.read_excel import excel_blocks
+
+            return excel_blocks(source, wanted, config)
         case "parquet" | "hub":
             from sftkeras.data.read_arrow import arrow_blocks  # Arrow takes a tenth of a second to import
 
@@ -69,6 +73,10 @@ def column_names(source: Source, config: DataConfig) -> list[str] | None:
             return csv_columns(source, config)
         case "json" | "jsonl":
             return first_keys(source, config)
+        case "xlsx":
+            from sftkeras.data.read_excel import excel_columns
+
+            return excel_columns(source, config)
         case "parquet":
             from sftkeras.data.read_arrow import parquet_columns
 

@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, Literal, TextIO
 
 from sftkeras.config import DataConfig
-from sftkeras.data.blocks import LONGEST_CELL, Block, check_columns, shortened
-from sftkeras.data.findings import Fault, place
+from sftkeras.data.blocks import LONGEST_CELL, Block, shortened
+from sftkeras.data.findings import place
+from sftkeras.data.headers import FOLLOWING, check_header, column_names_of, whole_rows
 from sftkeras.data.sources import Source
 from sftkeras.data.text_files import Filling, not_decodable, opened
 from sftkeras.errors import SFTError
 
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 
+# For rows of too many or too few cells.
+_UNQUOTED_HINT = ' A cell that holds the delimiter needs quotes (") around it.'
+_QUOTELESS_HINT = " With --data.quoted false no cell can hold the delimiter."
+
+_EXCEL = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+
 
 def csv_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:
     """Yields the rows of a CSV or TSV file; raises as `read_blocks`."""
     with opened(source, config) as text:
-        reader = _reader(text, source, config)
-        header = _csv_header(source, reader, config)
-        _check_delimiter(source, header, wanted)
-        check_columns(source, header, wanted)
+        reader, delimiter = _reader(text, source, config)
+        numbered = _numbered(source, reader, config)
+        first, line = _first_row(source, numbered, config)
+        if config.columns is None or len(config.columns) > 1:
+            _check_delimiter(source, first, wanted, line)
+        header, is_data = column_names_of(first, line, source, config)
+        following = list(islice(numbered, FOLLOWING))
+        below = [row for row, _ in following]
+        check_header(source, header, below, wanted, line, _redivided([first, *below], delimiter))
+        numbered = chain([(first, line)] if is_data else [], following, numbered)
         picks = {name: itemgetter(header.index(name)) for name in wanted}
+        hint = _UNQUOTED_HINT if config.quoted else _QUOTELESS_HINT
         filling = Filling(text, source)
         some = False
         while True:
-            rows, lines = _csv_rows(source, reader, filling, config)
+            rows, lines = _csv_rows(numbered, filling)
             if not rows:
                 break
-            rows, lines, broken = _whole_rows(rows, lines, len(header), config)
+            rows, lines, broken = whole_rows(rows, lines, len(header), hint)
             some = some or bool(rows or broken)
             yield Block({name: list(map(pick, rows)) for name, pick in picks.items()}, lines, broken, filling.done)
         if not some:
@@ -41,14 +57,29 @@ def csv_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) ->
 def csv_columns(source: Source, config: DataConfig) -> list[str]:
     """Returns the names of the columns of a CSV or TSV file; raises as `read_blocks`."""
     with opened(source, config) as text:
-        return _csv_header(source, _reader(text, source, config), config)
+        reader, _ = _reader(text, source, config)
+        first, line = _first_row(source, _numbered(source, reader, config), config)
+        return column_names_of(first, line, source, config)[0]
 
 
-def _reader(text: TextIO, source: Source, config: DataConfig) -> Any:
+def _reader(text: TextIO, source: Source, config: DataConfig) -> tuple[Any, str]:
+    """Makes the reader of a file's rows; also returns the delimiter, which the file itself may name."""
     csv.field_size_limit(LONGEST_CELL)
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if config.quoted else csv.QUOTE_NONE
+    delimiter = delimiter_of(source, config)
+    line = _first_line(text, source, config)
+    if found := _EXCEL.fullmatch(line):  # a note of Excel to itself
+        line = "\n"  # keeps the numbers of the lines
+        delimiter = delimiter if config.delimiter else found[1]
     # strict: a quote that is never closed must not swallow the rest of the file.
-    return csv.reader(text, delimiter=delimiter_of(source, config), quoting=quoting, strict=True)
+    return csv.reader(chain([line], text), delimiter=delimiter, quoting=quoting, strict=True), delimiter
+
+
+def _first_line(text: TextIO, source: Source, config: DataConfig) -> str:
+    try:
+        return text.readline()
+    except UnicodeDecodeError as error:
+        raise not_decodable(source.name, config.encoding, error.reason) from None
 
 
 def delimiter_of(source: Source, config: DataConfig) -> str:
@@ -62,53 +93,71 @@ def delimiter_of(source: Source, config: DataConfig) -> str:
     return delimiter
 
 
-def _csv_header(source: Source, reader: Any, config: DataConfig) -> list[str]:
+def _numbered(source: Source, reader: Any, config: DataConfig) -> Iterator[tuple[list[str], int]]:
+    """Yields the rows, each with the line it begins on."""
+    begin = reader.line_num + 1
     try:
-        header = next((row for row in reader if row), None)
+        for row in reader:
+            yield row, begin
+            begin = reader.line_num + 1
     except csv.Error as error:
-        raise _row_error(source, config, 1, error) from None
+        raise _row_error(source, config, begin, error) from None
     except UnicodeDecodeError as error:
-        raise not_decodable(source.name, config.encoding, error.reason) from None
-    if header is None:
+        where = f"{source.name} after line {begin - 1}" if begin > 1 else source.name
+        raise not_decodable(where, config.encoding, error.reason) from None
+
+
+def _first_row(source: Source, numbered: Iterator[tuple[list[str], int]], config: DataConfig) -> tuple[list[str], int]:
+    first = next(((row, line) for row, line in numbered if row), None)
+    if first is None:
         raise SFTError("SFT202", file=source.name)
-    joined = "".join(header)
+    joined = "".join(first[0])
     if "\0" in joined:
-        raise SFTError("SFT208", place=place(source.name, 1), column="names", more="", remedy="Is it a text file?")
-    if any("\ud800" <= letter <= "\udfff" for letter in joined):
-        found = "in the column names"
-        raise not_decodable(place(source.name, reader.line_num), config.encoding, found)
-    return [name.strip() for name in header]
+        where = place(source.name, first[1])
+        raise SFTError("SFT208", place=where, column="names", more="", remedy="Is it a text file?")
+    if not config.columns and any("\ud800" <= letter <= "\udfff" for letter in joined):
+        raise not_decodable(place(source.name, first[1]), config.encoding, "in the column names")
+    return first
 
 
-def _check_delimiter(source: Source, header: list[str], wanted: Mapping[str, str]) -> None:
-    if len(header) > 1 or header[0] in wanted:
+def _check_delimiter(source: Source, header: list[str], wanted: Mapping[str, str], line: int) -> None:
+    if len(header) > 1 or header[0].strip() in wanted:
         return
     fitting = [delimiter for delimiter in _DELIMITERS if delimiter in header[0]]
     # The one that yields the most wanted columns comes first.
     fitting.sort(key=lambda delimiter: -len(set(wanted) & {name.strip() for name in header[0].split(delimiter)}))
     if fitting:
-        shown, value = _DELIMITERS[fitting[0]], "tab" if fitting[0] == "\t" else f'"{fitting[0]}"'
-        names = shortened(repr(header[0]), 60)
-        raise SFTError("SFT205", file=source.name, header=names, fitting=shown, flag_value=value)
+        names, where = shortened(repr(header[0]), 60), place(source.name, line)
+        shown, value = _DELIMITERS[fitting[0]], _flag_value(fitting[0])
+        raise SFTError("SFT205", place=where, header=names, fitting=shown, flag_value=value)
 
 
-def _csv_rows(source: Source, reader: Any, filling: Filling, config: DataConfig) -> tuple[list[list[str]], list[int]]:
+def _flag_value(delimiter: str) -> str:
+    return "tab" if delimiter == "\t" else f'"{delimiter}"'
+
+
+def _redivided(rows: list[list[str]], delimiter: str) -> tuple[str, list[list[str]]] | None:
+    """The flag of a delimiter that divides all of the first rows alike, if the one used does not, and these rows."""
+    if len({len(row) for row in rows}) == 1 and len(rows[0]) > 1:
+        return None
+    lines = [delimiter.join(row) for row in rows if row]
+    for other in _DELIMITERS:
+        divided = [line.split(other) for line in lines]
+        if other != delimiter and len(set(map(len, divided))) == 1 and len(divided[0]) > 1:
+            return f" --data.delimiter {_flag_value(other)}", divided
+    return None
+
+
+def _csv_rows(numbered: Iterator[tuple[list[str], int]], filling: Filling) -> tuple[list[list[str]], list[int]]:
     """Takes the rows of one block, with the line each begins on."""
     rows: list[list[str]] = []
     lines: list[int] = []
-    begin = reader.line_num + 1
     filling.begin()
-    try:
-        for row in reader:
-            rows.append(row)
-            lines.append(begin)
-            begin = reader.line_num + 1
-            if filling.full(len(rows)):
-                break
-    except csv.Error as error:
-        raise _row_error(source, config, begin, error) from None
-    except UnicodeDecodeError as error:
-        raise not_decodable(f"{source.name} after line {begin - 1}", config.encoding, error.reason) from None
+    for row, line in numbered:
+        rows.append(row)
+        lines.append(line)
+        if filling.full(len(rows)):
+            break
     return rows, lines
 
 
@@ -123,24 +172,3 @@ def _row_error(source: Source, config: DataConfig, line: int, error: csv.Error) 
     else:
         problem = str(error)
     return SFTError("SFT209", place=place(source.name, line), problem=problem, hint=hint)
-
-
-def _whole_rows(
-    rows: list[list[str]], lines: list[int], width: int, config: DataConfig
-) -> tuple[list[list[str]], list[int], list[tuple[Fault, int]]]:
-    """Parts the rows that have one cell for each column from those that do not; empty lines are no rows."""
-    if set(map(len, rows)) == {width}:
-        return rows, lines, []
-    if width == 1:  # here an empty line is an empty cell
-        rows = [row or [""] for row in rows]
-    whole, whole_lines, broken = [], [], []
-    hint = ' A cell that holds the delimiter needs quotes (") around it.'
-    if not config.quoted:
-        hint = " With --data.quoted false no cell can hold the delimiter."
-    for row, line in zip(rows, lines, strict=True):
-        if len(row) == width:
-            whole.append(row)
-            whole_lines.append(line)
-        elif any(map(str.strip, row)):
-            broken.append((Fault("SFT206", {"found": str(len(row)), "expected": str(width), "hint": hint}), line))
-    return whole, whole_lines, broken

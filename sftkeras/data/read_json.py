@@ -12,6 +12,7 @@ from typing import Any, cast
 from sftkeras.config import DataConfig
 from sftkeras.data.blocks import LONGEST_CELL, Block, check_columns, shortened
 from sftkeras.data.findings import Fault, place
+from sftkeras.data.json_tables import rows_of_table
 from sftkeras.data.sources import Source
 from sftkeras.data.text_files import Filling, not_decodable, opened
 from sftkeras.errors import SFTError
@@ -46,6 +47,8 @@ def _parsed(text: TextIOWrapper, source: Source, filling: Filling, config: DataC
         go_to_list(document, _PAIRS)
         return _json_array(array_items(document), filling)
     if _begins_with_object(source, config):
+        if (rows := _table(source, config)) is not None:
+            return _json_array(((row, 1) for row in rows), filling)
         return _surely_lines(_json_lines(enumerate(text, start=1), filling), source)
     return _json_array(_whole_array(Document(text, source)), filling)
 
@@ -57,6 +60,25 @@ def _begins_with_object(source: Source, config: DataConfig) -> bool:
             if found := re.search(r"\S", chunk):
                 return found[0] == "{"
     return False
+
+
+def _table(source: Source, config: DataConfig) -> list[Any] | None:
+    """The rows of a .json file that is one object and a table; None for any other, also for JSON Lines.
+
+    Raises:
+        SFTError: SFT294 if the object is too large to be looked at.
+    """
+    with opened(source, config) as text:
+        document = Document(text, source)
+        try:
+            value, _ = document.value()
+            more = document.next()
+        except (SFTError, UnicodeDecodeError):
+            if document.is_overlong:
+                problem = "is one object of more than 64 million characters"
+                raise SFTError("SFT294", file=source.name, problem=problem) from None
+            return None  # the reading of rows says what is wrong, and where
+        return None if more else rows_of_table(value, config.text_column)
 
 
 def _holds_pairs(source: Source, config: DataConfig) -> bool:
@@ -76,7 +98,7 @@ def _surely_lines(parsed: Iterator[_Parsed], source: Source) -> Iterator[_Parsed
     """Refuses a .json file whose first object does not end on its line: its rows must be somewhere inside it."""
     for number, (rows, lines, broken) in enumerate(parsed):
         if number == 0 and broken and (not lines or broken[0][1] < lines[0]):
-            problem = "a .json file must hold an array of objects, or one whole object a line"
+            problem = "a .json file must hold an array of objects, one whole object a line, or a table of pandas"
             raise SFTError("SFT210", place=place(source.name, broken[0][1]), problem=problem, more="", remedy="")
         yield rows, lines, broken
 
@@ -179,6 +201,7 @@ class Document:
         self._at = 0
         self._line = 1
         self._ended = False
+        self.is_overlong = False  # whether a value was too long to be read
 
     def next(self) -> str:
         """Returns the character after any white space, without passing by it; nothing at the end."""
@@ -210,6 +233,7 @@ class Document:
                 self._advance(end)
                 return value, line
             if len(self._held) - self._at > LONGEST_CELL:
+                self.is_overlong = True
                 raise self.error("an object that does not end within 64 million characters")
             self._read_on()
 
@@ -245,6 +269,8 @@ def _object_blocks(
     last = 0
     try:
         for rows, lines, broken in parsed:
+            if not some and rows and not any(map(_object, rows)) and all(isinstance(row, list) for row in rows):
+                raise SFTError("SFT294", file=source.name, problem="has rows without the names of their columns")
             rows, lines = _objects(rows, lines, broken, wanted)
             if rows and not checked:
                 check_columns(source, dict.fromkeys(key for row in rows for key in row), wanted)

@@ -21,7 +21,11 @@ def is_squad(source: Source, config: DataConfig) -> bool:
     if source.format != "json":
         return False
     with opened(source, config) as text:
-        return go_to_list(Document(text, source), "data")
+        document = Document(text, source)
+        if not go_to_list(document, "data"):
+            return False
+        first = next(array_items(document), None)
+        return not (first and isinstance(first[0], dict) and config.text_column in first[0])  # a table of pandas
 
 
 def squad_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:

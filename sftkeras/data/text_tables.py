@@ -83,7 +83,12 @@ def _read(handle: str | None, flag: str) -> TextTable | None:
 
 
 def _find(handle: str, flag: str, *, offline: bool = False) -> Source:
-    source = find_source(handle, "train", flag=flag, offline=offline)
+    try:
+        source = find_source(handle, "train", flag=flag, offline=offline)
+    except SFTError as error:
+        if error.code != "SFT212":
+            raise
+        raise SFTError("SFT241", place=handle, problem="not a .tsv file") from None
     if source.format != "tsv":
         raise SFTError("SFT241", place=source.name, problem="not a .tsv file")
     return source

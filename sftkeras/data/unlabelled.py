@@ -57,7 +57,7 @@ def read_texts(file: str, config: DataConfig) -> Iterator[Texts]:
     if not has_columns(file):
         yield from _lines(file)
         return
-    source = find_source(file, "test", flag="--file")
+    source = find_source(file, "test", config.format, flag="--file")
     wanted = {config.text_column: "--text"} | ({config.pair: "--pair"} if config.pair else {})
     wanted |= dict.fromkeys(config.mark, "data.mark of the model's training")
     for block in marked_blocks(lambda: read_blocks(source, wanted, config), config):

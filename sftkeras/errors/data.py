@@ -8,7 +8,7 @@ MESSAGES: dict[str, str] = {
     "SFT202": "{file} is empty. Give a file with rows.",
     "SFT203": "{file} has {what} but no rows.",
     "SFT204": '{file} has no column "{column}" ({flag}). Its columns: {columns}.{suggestion}',
-    "SFT205": "{file} line 1: the header is one column, {header}, but {fitting} would divide it. "
+    "SFT205": "{place}: the header is one column, {header}, but {fitting} would divide it. "
     "Set --data.delimiter {flag_value}",
     "SFT206": "{place}: {found} cells, but the header has {expected} columns.{more} {remedy}{hint}",
     "SFT207": "{place}: not valid {encoding} ({found}).{more} {remedy} Another encoding is read with --data.encoding, "
@@ -112,8 +112,12 @@ MESSAGES: dict[str, str] = {
     "SFT287": "{flag} {handle}: {problem}. Give files, a folder of data files alone, or a pattern in quotes such as "
     "'data/*.csv'.",
     "SFT288": "{flag}: {file} is named twice{also}. Name it once: its rows would count twice.",
+    "SFT289": "{place} looks like a row of data, not like names of columns: {row}. No header? Then name the columns, "
+    "such as{also} --data.columns {columns}",
     "SFT291": "{file}: {problem}.",
+    "SFT292": "{file}: not a readable Excel file ({problem}). Save it again as .xlsx, without a password, or as .csv.",
     "SFT293": "{flag} {folder}: the folder holds files of several parts, {files}. Name the files of each part.",
+    "SFT294": '{file} {problem}. With pandas, write a .jsonl file by to_json(PATH, orient="records", lines=True).',
     "SFT290": "--task.kind {kind}: learns from two texts a row. Name the column of the second text with --data.pair.",
     # 295-299 texts without labels
     "SFT295": "{file}: a text file has a text a line and no columns, so {flag} cannot be used. Leave it out, or give "

@@ -186,7 +186,7 @@ def test_a_json_file_of_objects_without_an_array_is_read_as_lines(put: Put) -> N
         ('[\n{"text": "a", "label": 1}\n]\nmore', 4),
         ('[{"text": "a", "label": 1},\n{"text": "b', 2),
         ("text", 1),
-        ('\n{"data": [\n{"text": "a", "label": 1}]}', 2),
+        ('\n{"rows": [\n{"text": "a", "label": 1}]}', 2),
     ],
 )
 def test_a_json_syntax_error_is_named_by_line(put: Put, content: str, line: int) -> None:
@@ -261,7 +261,7 @@ def test_a_missing_file_suggests_its_neighbour(put: Put) -> None:
 
 
 def test_an_unknown_ending_is_refused(put: Put) -> None:
-    assert refusal(put("a.xlsx", "x")).startswith("SFT212")
+    assert refusal(put("a.docx", "x")).startswith("SFT212")
 
 
 # --- pairs of spaCy ---
