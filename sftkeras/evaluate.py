@@ -93,9 +93,7 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> 
             names = contract["task"].get("label_names", ())
             data = load_file(config.data.test, settings, task.label_kind, names, progress)
         elif run is not None:
-            if given := next((name for name, value in vars(config.data).items() if value is not None), None):
-                problem = f"says how a file is read, and there is none. Give one with --data.test, or leave --data.{given} out."
-                raise SFTError("SFT102", flag=f"--data.{given}", problem=problem)
+            _refuse_reading_without_file(config)
             trained = commands.parse(TrainConfig, ["--config", str(run.config_file)])
             data = load_data(as_recorded(trained.data, task.kind), task.label_kind, trained.seed, progress)
         else:
@@ -103,6 +101,14 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> 
     findings = tuple(replace(found, message=in_flags_of(EvaluateConfig, found.message)) for found in data.findings)
     show_findings(findings, labelled=task.label_kind != "none")
     return replace(data, findings=findings)
+
+
+def _refuse_reading_without_file(config: EvaluateConfig) -> None:
+    """Raises SFT607 for a setting that says how a file is read, where the run's own parts are."""
+    given = [f"data.{name}" for name, value in vars(config.data).items() if value is not None]
+    given += [name for name in ("text", "pair", "label") if getattr(config, name)]
+    if given:
+        raise SFTError("SFT607", flag=f"--{given[0]}")
 
 
 if __name__ == "__main__":

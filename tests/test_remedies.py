@@ -53,9 +53,8 @@ NOT_RAISED = {
 }
 # Settings of the training that decide how another file is read, or what the model is: the message says whose they are.
 OF_THE_TRAINING = {
-    "evaluate": {"SFT215", "SFT220", "SFT227", "SFT228", "SFT229", "SFT230", "SFT232", "SFT237", "SFT250", "SFT270"}
-    | {"SFT205", "SFT207", "SFT209", "SFT226", "SFT267", "SFT271"},
-    "predict": {"SFT205", "SFT207", "SFT209", "SFT226", "SFT227"},
+    "evaluate": {"SFT220", "SFT227", "SFT228", "SFT229", "SFT232", "SFT237", "SFT270", "SFT271"},
+    "predict": {"SFT227"},
 }
 # A message may give a whole command.
 _WHOLE_COMMAND = re.compile(r"python -m sftkeras\.(\w+)((?: --\S+ \S+)*)")
@@ -159,7 +158,7 @@ def test_every_flag_that_the_code_names_is_a_flag_of_some_command() -> None:
     ("command", "message", "told"),
     [
         (EvaluateConfig, "no column x (--data.label).", "no column x (--label)."),
-        (EvaluateConfig, "give a file with --data.test", "give a file with --data"),
+        (EvaluateConfig, "give a file with --data.test", "give a file with --data.test"),
         (PredictConfig, "no column x (--data.text).", "no column x (--text)."),
         (PublishConfig, "--backbone.handle nowhere: no such folder.", "--handle nowhere: no such folder."),
         (TrainConfig, "check --data.label.", "check --data.label."),

@@ -12,6 +12,8 @@ MESSAGES: dict[str, str] = {
     "SFT605": "{place}: the answers {answers} are no probabilities. The model must end in a softmax or a sigmoid.",
     "SFT606": "{path}: the report cannot be written ({problem}). The model is safe: make room or give write access, "
     "then evaluate it with python -m sftkeras.evaluate.",
+    "SFT607": "{flag} says how a labelled file is read, but the run's own test part is read as in training. Name a "
+    "file with --data.test, or leave {flag} out.",
     # 610-619 what a task asks of its encoder
     "SFT610": "--task.kind {kind}: {reason}. Choose another encoder with --backbone.handle, such as BERT.",
     "SFT617": "not one of the {rows} texts has a word to mask, so nothing can be evaluated. Give texts with words.",
