@@ -43,7 +43,14 @@ OF_ONE_COMMAND = {
     | {"SFT351", "SFT366", *(f"SFT{number}" for number in (*range(369, 375), 376, *range(382, 388)))},
 }
 LABELS = {"SFT214", "SFT215", "SFT217", "SFT218", *(f"SFT{number}" for number in (*range(220, 226), *range(228, 234)))}
-LABELS |= {"SFT237", "SFT239", *(f"SFT{number}" for number in (*range(250, 258), 267, 270, 271, *range(280, 287)))}
+LABELS |= {
+    "SFT237",
+    "SFT239",
+    "SFT245",
+    "SFT246",
+    "SFT247",
+    *(f"SFT{number}" for number in (*range(250, 258), 267, 270, 271, *range(280, 287))),
+}
 NOT_RAISED = {
     "export": {code for code in CATALOGUE if code.startswith("SFT2")},  # reads no data
     "publish": {code for code in CATALOGUE if code.startswith("SFT2")},
