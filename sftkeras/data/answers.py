@@ -88,11 +88,12 @@ def _rows(block: Block, layout: AnswerLayout) -> Iterator[tuple[dict[str, Any], 
     """Each row with its answers and their places, and whether it says that there are none."""
     for cells in zip(*block.columns.values(), strict=True):
         row = dict(zip(block.columns, cells, strict=True))
-        impossible = layout.impossible is not None and (cell_text(row[layout.impossible]) or "").lower() in (
-            "true",
-            "1",
-        )
-        yield row, _pairs(row[layout.answers], row[layout.start] if layout.start else None), impossible
+        pairs = _pairs(row[layout.answers], row[layout.start] if layout.start else None)
+        yield row, pairs, layout.impossible is not None and _is_true(row[layout.impossible])
+
+
+def _is_true(cell: Any) -> bool:
+    return (cell_text(cell) or "").lower() in ("true", "1")
 
 
 def _quotes(block: Block, layout: AnswerLayout, config: DataConfig) -> Iterator[Quote]:
@@ -149,10 +150,11 @@ def _answers_of(answers: Any, start: Any) -> list[tuple[Any, Any]] | None:
     if isinstance(answers, str):
         return [(answers, start)]
     if isinstance(answers, dict):
-        return _answers_of(answers.get("text"), answers.get("answer_start", answers.get("start")))
+        place = answers.get("answer_start", answers.get("start"))
+        return _answers_of(answers["text"], place) if "text" in answers else None
     if not isinstance(answers, (list, tuple)):
         return None
-    if answers and all(isinstance(one, dict) for one in answers):
+    if answers and all(isinstance(one, dict) and "text" in one for one in answers):
         return [(one.get("text"), one.get("answer_start", one.get("start"))) for one in answers]
     starts = start if isinstance(start, (list, tuple)) else []
     if len(answers) != len(starts) or not all(isinstance(one, str) or is_missing(one) for one in answers):

@@ -58,7 +58,7 @@ def _entity(cell: Any, names: Mapping[str, str] | None) -> Entity | Fault:
     if not text:
         return Fault("SFT252", {"problem": f"{shown(parts.label)} is not one label, in {shown(cell)}"})
     label = (names or {}).get(text, text)
-    if label == text and not isinstance(parts.label, str):
+    if not isinstance(parts.label, str) and text not in (names or {}):
         return unnamed(text, names, f'{{"{text}": "PER"}}')
     return Entity(start, end, label, parts.words)
 

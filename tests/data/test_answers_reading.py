@@ -127,6 +127,8 @@ def test_an_answer_that_stands_where_it_says_is_found_there(context: str, data: 
         ({"text": ["Ann"], "answer_start": [True]}, "SFT280", "no place of the answer"),
         (["Ann"], "SFT280", "is no answers"),
         (7, "SFT280", "is no answers"),
+        ({"answer": ["Ann"], "answer_start": [0]}, "SFT280", "is no answers"),
+        ([{"answer": "Ann", "answer_start": 0}], "SFT280", "is no answers"),
     ],
 )
 def test_what_is_wrong_with_an_answer_is_told_by_line(tmp_path: Path, answers: Any, code: str, words: str) -> None:

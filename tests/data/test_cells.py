@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sftkeras.data.cells import is_missing, structured, whole_number
@@ -20,6 +20,7 @@ VALUES = st.recursive(
 CONTAINERS = st.lists(VALUES) | st.dictionaries(st.text(), VALUES)
 
 
+@settings(max_examples=40)
 @given(CONTAINERS)
 def test_what_json_and_python_write_is_read_back(value: Any) -> None:
     assert structured(json.dumps(value)) == value
