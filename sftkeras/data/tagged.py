@@ -25,7 +25,8 @@ from sftkeras.data.tagged_words import is_tags, read_words, tag_names
 from sftkeras.data.tags import detect_scheme
 
 # Where common tools put what the settings call text and label, looked for in this order.
-_TEXT_KEYS = ("tokens", "words", "sentence")
+_WORD_KEYS = ("tokens", "words")
+_TEXT_KEYS = (*_WORD_KEYS, "sentence")
 _LABEL_KEYS = ("labels", "entities", "spans", "tags", "ner_tags", "pos_tags", "annotations")
 
 # Rows of Prodigy have one of these; where nothing was marked they have no `spans`.
@@ -93,16 +94,18 @@ def find_layout(source: Source, config: DataConfig) -> Layout:
         return _prodigy(known, text, config.label_column if config.label else _PRODIGY_SPANS, others)
     if config.label is None and known and label not in known:
         label = next((key for key in _LABEL_KEYS if key in known), label)
-    columns = {text: "--data.text", label: "--data.label"} | others
-    return Layout(columns, label, lambda row: _cells(row, text, label, may_lack=is_table(known)))
+    # Where rows have a text and its words, tags are those of the words.
+    words = text if config.text else next((key for key in _WORD_KEYS if key in known), text)
+    columns = {text: "--data.text", words: "--data.text", label: "--data.label"} | others
+    return Layout(columns, label, lambda row: _cells(row, text, words, label, may_lack=is_table(known)))
 
 
-def _cells(row: dict[str, Any], text: str, label: str, *, may_lack: bool) -> tuple[Any, Any] | Fault:
+def _cells(row: dict[str, Any], text: str, words: str, label: str, *, may_lack: bool) -> tuple[Any, Any] | Fault:
     """The cells of text and label; tables have lists as text. Without a label there are no entities if it may lack."""
     found = structured(row[label])
     if is_missing(found):
         return (row[text], []) if may_lack else Fault("SFT217", {"column": label})
-    return structured(row[text]) if is_tags(found) else row[text], found
+    return structured(row[words]) if is_tags(found) else row[text], found
 
 
 def _prodigy(known: set[str], text: str, label: str, others: dict[str, str]) -> Layout:
@@ -112,7 +115,7 @@ def _prodigy(known: set[str], text: str, label: str, others: dict[str, str]) -> 
     def cells(row: dict[str, Any]) -> tuple[Any, Any] | Fault:
         if answer and row[_PRODIGY_ANSWER] not in ("accept", None):
             return Fault("SFT268", {"answer": shown(row[_PRODIGY_ANSWER])})
-        return _cells(row, text, label, may_lack=True)
+        return _cells(row, text, text, label, may_lack=True)
 
     return Layout({text: "--data.text", label: "--data.label"} | answer | others, label, cells)
 

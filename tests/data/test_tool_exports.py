@@ -82,6 +82,12 @@ SHAPES: dict[str, tuple[str, Any, dict[str, Any]]] = {
         [{"tokens": str(ANN.split()), "ner_tags": "['B-PER', 'O', 'O', 'B-LOC', 'I-LOC']"}],
         {},
     ),
+    "words beside their text": (
+        "a.jsonl",
+        [{"text": "another " + ANN, "tokens": ANN.split(), "tags": ["B-PER", "O", "O", "B-LOC", "I-LOC"]}],
+        {},
+    ),
+    "words beside the text of spans": ("a.jsonl", [{"text": ANN, "tokens": ANN.split(), "entities": SPANS}], {}),
     "arrays of numbers in a table": (
         "a.csv",
         [{"tokens": str(np.array(ANN.split())), "ner_tags": str(np.array([1, 0, 0, 2, 3]))}],
