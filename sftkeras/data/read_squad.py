@@ -24,8 +24,9 @@ def is_squad(source: Source, config: DataConfig) -> bool:
         document = Document(text, source)
         if not go_to_list(document, "data"):
             return False
-        first = next(array_items(document), None)
-        return not (first and isinstance(first[0], dict) and config.text_column in first[0])  # a table of pandas
+        article = next((item for item, _ in array_items(document)), None)
+        # In a table of pandas they are rows: lists, or objects by column.
+        return not (isinstance(article, list) or (isinstance(article, dict) and config.text_column in article))
 
 
 def squad_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:

@@ -338,3 +338,13 @@ def test_an_answer_that_fits_no_counting_of_its_file_is_refused(tmp_path: Path) 
     path = write_lines(tmp_path / "a.jsonl", rows)
     with pytest.raises(DataError, match=r'SFT281 .*line 3: the answer "Rome" does not stand at character 15'):
         read(path)
+
+
+@pytest.mark.parametrize("orient", ["split", "table"])
+def test_a_table_of_pandas_is_no_file_of_articles(tmp_path: Path, orient: str) -> None:
+    cells = [[row[name] for name in ("question", "context", "answers")] for row in ROWS]
+    table: Row = {"columns": ["question", "context", "answers"], "data": cells}
+    if orient == "table":
+        table = {"schema": {"fields": []}, "data": ROWS}
+    (tmp_path / "a.json").write_text(json.dumps(table))
+    assert spans(read(tmp_path / "a.json").examples) == SPANS
