@@ -1,162 +1,33 @@
 """The data check: small functions that each look for one kind of problem and yield findings.
 
-Faults of single rows are found while the rows are read (`rows`); here are those that show only over all rows.
+Faults of single rows are found while the rows are read (`rows`); here are those that show only over all rows. What is
+found in labels alone is in `check_labels`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
-from sftkeras.config import LabelKind
+from sftkeras.data.check_labels import Splits, check_labels
 from sftkeras.data.examples import Examples
 from sftkeras.data.findings import SHOWN, Finding, finding, line_of, place
 from sftkeras.data.joining import UNSPACED
 from sftkeras.data.repeats import Repeats
-from sftkeras.data.span_labels import OF_SPANS
-from sftkeras.errors import did_you_mean
-
-RARE = 5  # training rows below which a label can hardly be learned
 
 _CHUNK = 1 << 16
-_LABELS_NAMED = 20  # rare or absent labels beyond these are many of one kind: naming more helps nobody
-
-Splits = Mapping[str, np.ndarray]
-
-_NAMED: tuple[LabelKind, ...] = ("class", "classes", "spans")  # kinds of labels that have names
 
 
 def check(examples: Examples, splits: Splits, repeats: Repeats) -> list[Finding]:
     """Runs all checks that need all rows; see each for what it finds."""
     return [
-        *unknown_labels(examples),
-        *one_label_only(examples, splits),
-        *nothing_to_find(examples, splits),
-        *rare_labels(examples, splits),
-        *absent_labels(examples, splits),
+        *check_labels(examples, splits),
         *cut_words(examples),
         *duplicates(examples, repeats),
         *conflicting_labels(examples, repeats),
         *leaks(examples, repeats),
     ]
-
-
-def label_counts(examples: Examples, rows: np.ndarray | range) -> np.ndarray:
-    """Returns how many of the rows have each label, [classes] int64."""
-    counts = np.zeros(len(examples.label_names), np.int64)
-    for begin in range(0, len(rows), _CHUNK):
-        chunk = rows[begin : begin + _CHUNK]
-        labels = _labels(examples, slice(chunk.start, chunk.stop) if isinstance(chunk, range) else chunk)
-        if labels.ndim == 2:
-            counts += labels.sum(axis=0, dtype=np.int64)
-        else:
-            counts += np.bincount(labels, minlength=len(counts))
-    return counts
-
-
-def _labels(examples: Examples, rows: slice | np.ndarray) -> np.ndarray:
-    """The class id of each row, or where a row may have several labels, which it has, [rows, classes]."""
-    labels = examples.labels[rows]
-    return labels.members() if examples.label_kind in OF_SPANS else labels
-
-
-def _rows_of_label(examples: Examples, label: int, begin: int, end: int) -> Iterator[int]:
-    for chunk in range(begin, end, _CHUNK):
-        labels = _labels(examples, slice(chunk, min(chunk + _CHUNK, end)))
-        has = labels[:, label] > 0 if labels.ndim == 2 else labels == label
-        yield from (np.flatnonzero(has) + chunk).tolist()
-
-
-def unknown_labels(examples: Examples) -> Iterator[Finding]:
-    """A label in the validation or test file that no row of the training file has: it cannot be learned."""
-    if examples.label_kind not in _NAMED:
-        return
-    in_train = label_counts(examples, range(*examples.part_rows(examples.given_parts[0])))
-    known = [name for name, rows in zip(examples.label_names, in_train, strict=True) if rows]
-    listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
-    for part in examples.given_parts[1:]:
-        begin, end = examples.part_rows(part)
-        here = label_counts(examples, range(begin, end))
-        for label in np.flatnonzero((here > 0) & (in_train == 0)).tolist()[:_LABELS_NAMED]:
-            name, rows = examples.label_names[label], int(here[label])
-            shown = _first(_rows_of_label(examples, label, begin, end))
-            places = examples.places(shown)
-            yield finding(
-                "SFT214",
-                "error",
-                rows,
-                places,
-                place=place(*places[0]),
-                label=f'"{name}"',
-                known=listed,
-                suggestion=did_you_mean(name, known),
-                more=f" {rows - 1:,} more such." if rows > 1 else "",
-            )
-
-
-def one_label_only(examples: Examples, splits: Splits) -> Iterator[Finding]:
-    """All training rows have the same label, label set or number."""
-    if examples.label_kind in (*OF_SPANS, "none"):  # each row is many decisions
-        return
-    rows = splits["train"]
-    first = examples.label_ids[rows[0]]
-    for begin in range(0, len(rows), _CHUNK):
-        if np.any(examples.label_ids[rows[begin : begin + _CHUNK]] != first):
-            return
-    what = "number" if examples.label_kind == "number" else "label"
-    yield finding(
-        "SFT220",
-        "error",
-        len(rows),
-        file=examples.part_name(examples.given_parts[0]),
-        rows=f"{len(rows):,}",
-        what=what,
-        value=examples.label_text(int(rows[0])),
-    )
-
-
-def nothing_to_find(examples: Examples, splits: Splits) -> Iterator[Finding]:
-    """No question to train on has an answer."""
-    rows = splits["train"]
-    if examples.label_kind == "answers" and not label_counts(examples, rows).any():
-        file = examples.part_name(examples.given_parts[0])
-        yield finding("SFT282", "error", len(rows), file=file, rows=f"{len(rows):,}")
-
-
-def rare_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
-    """A label with hardly any row to train on; often a misspelling of another."""
-    if examples.label_kind not in _NAMED:
-        return
-    counts = label_counts(examples, splits["train"])
-    train_rows = examples.part_rows(examples.given_parts[0])
-    in_files = label_counts(examples, range(*train_rows))
-    common = [name for name, rows in zip(examples.label_names, counts, strict=True) if rows >= RARE]
-    for label in np.flatnonzero((counts < RARE) & (in_files > 0)).tolist()[:_LABELS_NAMED]:
-        name = examples.label_names[label]
-        shown = _first(_rows_of_label(examples, label, *train_rows))
-        places = examples.places(shown)
-        yield finding(
-            "SFT224",
-            "warning",
-            int(counts[label]),
-            places,
-            label=f'"{name}"',
-            rows=int(counts[label]),
-            total=f"{len(splits['train']):,}",
-            place=place(*places[0]),
-            suggestion=did_you_mean(name, common),
-        )
-
-
-def absent_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
-    """A label that the validation or the test part has no row of."""
-    if examples.label_kind not in _NAMED:
-        return
-    for part in ("validation", "test"):
-        counts = label_counts(examples, splits[part])
-        for label in np.flatnonzero(counts == 0).tolist()[:_LABELS_NAMED]:
-            yield finding("SFT225", "warning", 1, label=f'"{examples.label_names[label]}"', part=part)
 
 
 def cut_words(examples: Examples) -> Iterator[Finding]:
@@ -188,10 +59,6 @@ def _inside_word(text: str, at: int) -> bool:
     """Whether a place in a text stands between two letters or digits of one word."""
     beside = text[max(at - 1, 0) : at + 1]
     return 0 < at < len(text) and all(letter.isalnum() and not UNSPACED.match(letter) for letter in beside)
-
-
-def _first(rows: Iterator[int]) -> list[int]:
-    return [row for row, _ in zip(rows, range(SHOWN), strict=False)]
 
 
 # --- equal texts ---

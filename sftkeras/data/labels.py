@@ -6,6 +6,7 @@ What a cell of labels may look like is in `label_cells`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
@@ -17,6 +18,12 @@ from sftkeras.data.findings import Fault
 from sftkeras.data.label_cells import LabelCells, cell_text, wrong_shape
 from sftkeras.data.label_names import LabelNames
 from sftkeras.data.span_labels import ANSWER, SpansReader
+
+# 1,000 or 1.234.567,8 or 1 000: groups of three digits, and perhaps decimals after another mark.
+_IN_THOUSANDS = re.compile(
+    r"(?P<sign>[+-]?)(?P<whole>[1-9]\d{0,2}(?P<mark>[,.'’ \u00a0\u202f])\d{3}(?:(?P=mark)\d{3})*)"
+    r"(?P<rest>(?!(?P=mark))[.,]\d+)?"
+)
 
 # Cells are learned once: how many different ones are remembered at most.
 _REMEMBERED = 1 << 20
@@ -186,11 +193,21 @@ class NumberReader:
 
     def _fault(self, cell: Any) -> Fault:
         shown = cell_text(cell) or str(cell)
-        with_point = shown.replace(".", "").replace(",", ".")
-        hint = ""
-        if "," in shown and _is_number(with_point):
-            hint = f" Write decimals with a point: {with_point}, not {shown}."
-        return Fault("SFT218", {"found": f'"{shown[:40]}"', "column": self._column, "hint": hint})
+        return Fault("SFT218", {"found": f'"{shown[:40]}"', "column": self._column, "hint": _hint(shown[:40])})
+
+
+def _hint(shown: str) -> str:
+    """Says how a number is to be written; what its comma means must be certain."""
+    if found := _IN_THOUSANDS.fullmatch(shown):
+        whole = re.sub(r"\D", "", found["whole"])
+        plain = found["sign"] + whole + (f".{found['rest'][1:]}" if found["rest"] else "")
+        if found["rest"] or found["mark"] != "," or found["whole"].count(",") > 1:
+            return f" Thousands separators are not read: write {plain}, not {shown}."
+        return f" If the comma separates thousands, write {plain}; if it is a decimal comma, write a point."
+    with_point = shown.replace(".", "").replace(",", ".")
+    if "," in shown and _is_number(with_point):
+        return f" Write decimals with a point: {with_point}, not {shown}."
+    return ""
 
 
 class NoLabels:

@@ -15,7 +15,7 @@ from sftkeras.data.check import check, conflicting_labels, duplicates
 from sftkeras.data.examples import Examples
 from sftkeras.data.findings import Finding, finding, stop_on_errors
 from sftkeras.data.first_look import check_split
-from sftkeras.data.labelled import check_label_columns
+from sftkeras.data.labelled import OF_CLASSES, check_label_columns
 from sftkeras.data.labels import LabelKind
 from sftkeras.data.repeats import Repeats, find_repeats
 from sftkeras.data.sources import PARTS, find_part, find_sources
@@ -25,6 +25,8 @@ from sftkeras.data.store import open_examples
 from sftkeras.data.text_tables import read_tables
 from sftkeras.data.weights import check_weights
 from sftkeras.errors import SFTError
+
+_MANY_LABELS = 10  # from which labels with a row each are surely no classes
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def load_file(
         SFTError: as `load_data`.
     """
     sources = find_part(handles, "test", config.format, flag=flag)
+    check_label_columns(config, label_kind)
     known = None if label_kind == "number" else label_names
     examples, findings = open_examples(sources, config, label_kind, known, progress)
     repeats = find_repeats(examples.hashes)
@@ -126,10 +129,19 @@ def _splits(examples: Examples, repeats: Repeats, config: DataConfig, seed: int)
         for number, part in enumerate(["train", *missing]):
             splits[part] = rows_of(parts, number)
             if not len(splits[part]):
-                texts = len(np.unique(examples.hashes[:rows]))
-                raise SFTError("SFT232", part=part, rows=rows, texts=texts, split=list(config.split))
+                raise _no_rows_for(part, examples, rows, config)
         splits["unused"] = rows_of(parts, UNUSED)
     return {part: splits[part] for part in (*PARTS, "unused") if part in splits}
+
+
+def _no_rows_for(part: str, examples: Examples, rows: int, config: DataConfig) -> SFTError:
+    """Names why a share of the training rows has none: hardly any label has a second row, or there are too few."""
+    texts, labels = len(np.unique(examples.hashes[:rows])), examples.label_names
+    if examples.label_kind in OF_CLASSES and 2 * len(labels) > texts and len(labels) >= _MANY_LABELS:
+        shown = ", ".join(f'"{name[:30]}"' for name in labels[:3])
+        column = config.label_column
+        return SFTError("SFT260", part=part, column=column, labels=len(labels), rows=rows, examples=shown)
+    return SFTError("SFT232", part=part, rows=rows, texts=texts, split=list(config.split))
 
 
 def _strata(examples: Examples, rows: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from sftkeras.console import outputs
 from sftkeras.data.batches import length_histogram
-from sftkeras.data.check import label_counts
+from sftkeras.data.check_labels import label_counts
 from sftkeras.data.findings import Finding
 from sftkeras.data.load import LabelledData
 
@@ -21,7 +21,12 @@ _ANSWERED = ("SFT280", "SFT281")  # rows with a question and its answers
 _TAGGED = ("SFT250", "SFT251", "SFT252", "SFT253", "SFT254", "SFT255", "SFT266")  # rows with words or spans
 
 # What is looked at in labels alone.
-_OF_LABELS = ("every row has a label", "no label is unknown, rare or alone", "no text has two different labels")
+_OF_LABELS = (
+    "every row has a label",
+    "no label is unknown, rare or alone",
+    "no label looks like another, or like several",
+    "no text has two different labels",
+)
 
 # What was looked at, in the order shown, with the codes that say it was not well.
 _LOOKED_AT: tuple[tuple[str, frozenset[str]], ...] = (
@@ -30,6 +35,7 @@ _LOOKED_AT: tuple[tuple[str, frozenset[str]], ...] = (
     ("every row has a text", frozenset({"SFT216"})),
     ("every row has a label", frozenset({"SFT217", "SFT218", "SFT215", "SFT244", "SFT267"})),
     ("no label is unknown, rare or alone", frozenset({"SFT214", "SFT220", "SFT224", "SFT225"})),
+    ("no label looks like another, or like several", frozenset({"SFT248", "SFT249"})),
     ("no row occurs twice", frozenset({"SFT221"})),
     ("no text has two different labels", frozenset({"SFT222"})),
     ("no text is in two files", frozenset({"SFT223"})),

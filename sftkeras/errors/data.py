@@ -32,9 +32,8 @@ MESSAGES: dict[str, str] = {
     "model can satisfy both.",
     "SFT223": "{file}: {rows} of {total} rows have a text that is in {earlier} too, such as {place} and {other}. The "
     "scores on this file will flatter the model.",
-    "SFT224": "label {label} has only {rows} of {total} rows to train on, such as {place}. It may not "
-    "be learned.{suggestion}",
-    "SFT225": "label {label} is not in the {part} part: the scores there say nothing about it.",
+    "SFT224": "{labels} fewer than {least} of the {total} rows to train on, and may not be learned: {examples}.{hint}",
+    "SFT225": "{labels} not in the {part} part: {examples}. The scores there say nothing about {them}.",
     "SFT226": "{place}: {found} in the text looks like a wrong encoding.{more} Read a text file with another "
     "--data.encoding, or correct the text.",
     "SFT227": "{place}: a text of {length} characters.{more} Is it one text? Most tasks read only the beginning "
@@ -68,6 +67,9 @@ MESSAGES: dict[str, str] = {
     "SFT246": "--data.label names {count} columns, {columns}. Only classification learns from several columns of zeros "
     "and ones: name one. (A single column with a comma in its name is written as a list of one.)",
     "SFT247": "{file}: people chose labels in several controls, {controls}. Name one, such as --data.label {first}",
+    "SFT248": "labels that differ only in case, spaces or Unicode form: {labels}. They are learned as different "
+    "labels. If they are one, write them alike, or give them one name with --data.label_names",
+    "SFT249": "{labels} {separator} between what are labels too, in {rows}: {examples}. {remedy}",
     # 250-259 texts with marked words or spans
     "SFT250": "{place}: {problem} is not legal in {scheme} ({at}).{more} {remedy} Another scheme is named with "
     "--data.tag_scheme, such as iob1.",
@@ -92,6 +94,10 @@ MESSAGES: dict[str, str] = {
     "--data.label_names '{example}'.",
     "SFT268": "{place}: left out, as its annotator did not accept it ({answer}).{more}",
     "SFT269": "{flag} {file}: such a file holds {holds}. {remedy}.",
+    # 260-264 labels that cannot be divided
+    "SFT260": "the {part} part would be empty: column {column} (--data.label) has {labels} different labels in {rows} "
+    "rows, such as {examples}, and the first row of each is for training. Is it the right column? For numbers, set "
+    "--task.kind regression",
     # 270-271 example weights
     "SFT270": "{place}: {found} in column {column} (--data.weight) is no weight.{more} {remedy} A weight is a number, "
     "0 or more.",

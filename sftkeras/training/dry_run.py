@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -
     before = memory.held_now()
     setup = set_up(config, data, folders)
     say(describe_lengths(setup.inputs.lengths, setup.inputs.unit), setup.describe())
-    show_batches(setup)
+    show_batches(setup, data.label_names if data.label_kind in ("class", "classes") else ())
     lengths, seconds = measure_steps(setup, config.training.epochs)
     table = Table(f"{setup.inputs.unit} in the longest text", "seconds a step", title="Measured")
     for length, second in zip(lengths, seconds, strict=True):
@@ -36,14 +37,22 @@ def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -
     say(table, *summarise(config, setup, lengths, seconds, use))
 
 
-def show_batches(setup: Setup) -> None:
-    """Prints rows of the first batches as the encoder will see them."""
+def show_batches(setup: Setup, label_names: Sequence[str] = ()) -> None:
+    """Prints rows of the first batches as the encoder will see them, with their labels by name if there are names."""
     for step in range(min(_SHOWN_BATCHES, setup.train.steps)):
         inputs, labels, _ = setup.train.arrays(0, step)
         say("", f"Batch {step + 1}: {len(labels)} rows")
         for row in range(min(_SHOWN_ROWS, len(labels))):
-            say(f"  label {labels[row]}  {setup.text_model.features.show(inputs, row)}")
+            say(f"  label {_in_words(labels[row], label_names)}  {setup.text_model.features.show(inputs, row)}")
     say("")
+
+
+def _in_words(label: Any, names: Sequence[str]) -> str:
+    """The name of a class id, or the names of a text's labels, [classes] of 0 and 1."""
+    if not names:
+        return str(label)
+    numbers = np.flatnonzero(label).tolist() if np.ndim(label) else [int(label)]
+    return ", ".join(f'"{names[number]}"' for number in numbers) or "none"
 
 
 def measure_steps(setup: Setup, epochs: int) -> tuple[list[int], list[float]]:

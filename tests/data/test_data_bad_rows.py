@@ -176,9 +176,26 @@ def test_a_target_that_is_no_number_can_be_left_out_counted(put: Put) -> None:
     assert data.examples.labels[7] == pytest.approx(1.0)
 
 
-def test_a_decimal_comma_is_explained(put: Put) -> None:
-    message = refusal(put("a.csv", 'text,label\na,"1.234,5"\n'), "number")
-    assert "Write decimals with a point: 1234.5" in message
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("0,5", "Write decimals with a point: 0.5, not 0,5."),
+        ("1234,56", "Write decimals with a point: 1234.56, not 1234,56."),
+        ("0,500", "Write decimals with a point: 0.500, not 0,500."),
+        ("1.234,5", "Thousands separators are not read: write 1234.5, not 1.234,5."),
+        ("1,234.5", "Thousands separators are not read: write 1234.5, not 1,234.5."),
+        ("-1,234,567", "Thousands separators are not read: write -1234567, not -1,234,567."),
+        ("1 000", "Thousands separators are not read: write 1000, not 1 000."),
+        ("1'000'000", "Thousands separators are not read: write 1000000, not 1'000'000."),
+        ("1,000", "If the comma separates thousands, write 1000; if it is a decimal comma, write a point."),
+        ("12,34,567", "not a number to learn. Mend"),
+        ("five", "not a number to learn. Mend"),
+    ],
+)
+def test_separators_in_numbers_are_explained(put: Put, cell: str, told: str) -> None:
+    message = refusal(put("a.csv", f'text,label\na,"{cell}"\n'), "number")
+    assert told in message
+    assert "1.000" not in message
 
 
 def test_numbers_may_have_signs_spaces_and_exponents(put: Put) -> None:

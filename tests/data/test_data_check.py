@@ -67,33 +67,6 @@ def test_pairs_are_equal_only_if_both_texts_are(put_rows: PutRows) -> None:
     assert found_in(data, "SFT221").count == 1
 
 
-def test_a_label_only_in_the_test_file_is_an_error_with_a_suggestion(put_rows: PutRows) -> None:
-    train = put_rows([(f"t{number}", ["negative", "positive"][number % 2]) for number in range(40)])
-    test = put_rows([("new", "positive"), ("newer", "postive"), ("newest", "postive")], "test.csv")
-    error = refusal(train, test=test)
-    assert f'{test} line 3: label "postive" is not one of negative, positive. Did you mean "positive"?' in str(error)
-    assert error.findings[0].count == 2
-
-
-def test_one_label_only_is_an_error(put_rows: PutRows) -> None:
-    rows = [(f"t{number}", "a") for number in range(40)]
-    assert refusal(put_rows(rows)).code == "SFT220"
-    assert refusal(put_rows(rows), "classes").code == "SFT220"
-    assert refusal(put_rows([(text, "1.5") for text, _ in rows]), "number").code == "SFT220"
-
-
-def test_a_rare_label_is_named_with_what_it_may_mean(put_rows: PutRows) -> None:
-    rows = [(f"t{number}", ["negative", "positive"][number % 2]) for number in range(60)]
-    data = load(put_rows([*rows, ("new", "postive")]))
-    found = found_in(data, "SFT224")
-    assert 'label "postive" has only 1 of' in found.message
-    assert 'Did you mean "positive"?' in found.message
-    assert [found.message for found in data.findings if found.code == "SFT225"] == [
-        f'label "postive" is not in the {part} part: the scores there say nothing about it.'
-        for part in ("validation", "test")
-    ]
-
-
 @pytest.mark.parametrize("text", ["cafÃ© au lait", "donâ€™t", "a\ufffdb", "Â£5", "Ã€ demain"])
 def test_a_wrong_encoding_is_noticed(put_rows: PutRows, text: str) -> None:
     found = found_in(load(put_rows([*CLEAN, (text, "a")])), "SFT226")
