@@ -74,7 +74,7 @@ def _no_labels(source: Source, known: list[str], wanted: dict[str, str], config:
         if cells and None not in map(zero_or_one, cells)
     ]
     try:
-        check_columns(source, known, wanted)
+        next(read_blocks(source, wanted, config), None)  # which also tells a wrong delimiter from a missing column
     except SFTError as error:
         if error.code != "SFT204" or len(flags) < _FEWEST_COLUMNS:
             return error
