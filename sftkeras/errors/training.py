@@ -68,4 +68,9 @@ MESSAGES: dict[str, str] = {
     "SFT458": "step {step}: the container's processor limit keeps {threads} threads waiting. Raise the limit.",
     "SFT459": "epoch {epoch}: writing the best weights took {seconds}, {share} of the epoch. The disk is slow, or "
     "others write to it too: look for them, or choose another disk with --runs.",
+    # 460-461 a training that goes wrong: warnings, which never end a run
+    "SFT460": "step {step}: the loss is {loss}, far above the {usual} of {what}. The learning rate is too high for "
+    "this encoder: stop, and lower --optimizer.learning_rate (it is {rate}) or raise --optimizer.warmup.",
+    "SFT461": "not measurably better than {name}: {metric} {ours} against {theirs} on {rows} texts. Most often the "
+    "learning rate was too high, the epochs too few, or the texts too few to tell: look at the training loss first.",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from sftkeras.errors import SFTError
 from sftkeras.evaluation.metrics import METRICS
 
 ABSENT = "–"
@@ -88,10 +89,24 @@ class Verdict(NamedTuple):
 
 
 def verdicts(report: dict[str, Any]) -> list[Verdict]:
-    """One for each baseline, the strongest baseline first."""
+    """One for each baseline, the strongest baseline first; before them, whether nothing was learned."""
     metric = report["headline"]["metric"]
     known = [one for one in report["baselines"].values() if one["gain"] is not None]
-    return [_verdict(one, metric) for one in sorted(known, key=lambda one: one["gain"])]
+    compared = [_verdict(one, metric) for one in sorted(known, key=lambda one: one["gain"])]
+    hopeless = nothing_learned(report)
+    return [*([Verdict(hopeless, False, True)] if hopeless else ()), *compared]
+
+
+def nothing_learned(report: dict[str, Any]) -> str | None:
+    """Returns a coded warning if the model is not measurably better than answering every text alike."""
+    alike = report["baselines"].get("majority") or report["baselines"].get("mean")
+    if not alike or alike["gain"] is None or (alike["gain"] > 0 and alike["more_than_noise"] is not False):
+        return None
+    metric = report["headline"]["metric"]
+    figures = {"ours": report["headline"]["value"], "theirs": alike["metrics"][metric]}
+    shown = {whose: figure(value, metric) for whose, value in figures.items()}
+    rows = f"{report['examples']['test']:,}"
+    return str(SFTError("SFT461", name=alike["name"], metric=METRICS[metric].title, rows=rows, **shown))
 
 
 def _verdict(baseline: dict[str, Any], metric: str) -> Verdict:

@@ -29,6 +29,7 @@ from sftkeras.training.step.out_of_memory import SmallerSteps
 from sftkeras.training.step.unfreezing import UnfreezeLayers, Unfreezing
 from sftkeras.training.task_settings import check_monitor
 from sftkeras.training.watching.progress import ShowProgress
+from sftkeras.training.watching.ruined import RuinWatch
 from sftkeras.training.watching.stalls import StallWatch
 from sftkeras.training.watching.tensorboard import TensorBoardLogs
 from sftkeras.training.watching.timing import Seconds, StepTimer
@@ -130,7 +131,7 @@ def fit(
     files = StateFiles(run.states, config.checkpoint.keep)
     state = RunState(model, position, followed.parts())
     done = _resume(state, files, followed.recorder, position, run)
-    shown = _show(model, config, run, followed)
+    shown = _show(model, train, config, run, followed)
     writer = StateWriter(files)
     stopped = finished = False
     with signals_wait() as wish:
@@ -211,6 +212,7 @@ class _Shown:
     progress: ShowProgress
     board: TensorBoardLogs
     stalls: StallWatch
+    ruin: RuinWatch
     trackers: list[Tracking]
 
     def close(self, *, finished: bool) -> None:
@@ -221,7 +223,7 @@ class _Shown:
             tracker.close(finished=finished)
 
 
-def _show(model: SupervisedModel, config: TrainConfig, run: Run, followed: _Followed) -> _Shown:
+def _show(model: SupervisedModel, train: Batches, config: TrainConfig, run: Run, followed: _Followed) -> _Shown:
     """Made after a state is restored: an event file begins where the run goes on."""
     position, record, timer = followed.position, followed.record, followed.timer
     trackers = config.training.trackers if is_chief() else []
@@ -229,6 +231,7 @@ def _show(model: SupervisedModel, config: TrainConfig, run: Run, followed: _Foll
         ShowProgress(record, position, config.training.epochs),
         TensorBoardLogs(run.tensorboard, config, model.network, record, position, timer),
         StallWatch(timer, record, position, followed.best, devices=model.distribute_strategy.num_replicas_in_sync),
+        RuinWatch(record, position, model.task, train, config.optimizer.learning_rate),
         [Tracking(name, config, run, position, timer) for name in trackers],
     )
 
@@ -248,6 +251,7 @@ def _in_order(
         shown.progress,
         *([shown.board] if is_chief() else []),
         shown.stalls,
+        shown.ruin,
         followed.stopper,
         *shown.trackers,
         saving,  # the last: what the others do at a step is done when its state is saved

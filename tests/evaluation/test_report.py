@@ -136,6 +136,21 @@ def test_markdown_is_printed_as_it_is():
     assert escape_markdown("a|b\n*c* <d> `e` [f](g) $h$") == r"a\|b \*c\* &lt;d&gt; \`e\` \[f\](g) \$h\$"
 
 
+def test_a_model_that_answers_every_text_alike_is_said_to_be_no_better(tmp_path, judged):
+    baselines = baselines_of(judged)
+    alike = judged.with_answers(baselines.fitted[0].judged.answers)
+    report = write_report(tmp_path, alike, FACTS, baselines, ReportConfig(bootstrap=50))
+    output = io.StringIO()
+    print_summary(report, console=Console(file=output, width=500))
+    for said in (output.getvalue(), *((tmp_path / f"report.{kind}").read_text("utf-8") for kind in ("md", "html"))):
+        assert "SFT461 not measurably better than" in " ".join(said.split())
+
+
+def test_a_model_that_learned_is_not(tmp_path, judged):
+    write_report(tmp_path, judged, FACTS, baselines_of(judged), ReportConfig(bootstrap=50))
+    assert "SFT461" not in (tmp_path / "report.md").read_text("utf-8")
+
+
 def test_a_gain_is_more_than_noise_only_if_its_interval_says_so(tmp_path, one_label):
     report = write_report(tmp_path, one_label, FACTS, baselines_of(one_label), ReportConfig(bootstrap=200))
     for one in report["baselines"].values():
