@@ -109,12 +109,12 @@ ENTRIES = {
     "classification": Entry(
         "classification",
         tuple({"text": sentence(row), "label": opinion(row)} for row in range(ROWS)),
-        {**NO_TEXT, **NO_LABEL, "a list for a label": ({"label": ["positive"]}, "SFT219")},
+        {**NO_TEXT, **NO_LABEL, "two labels for one": ({"label": ["positive", "negative"]}, "SFT219")},
     ),
     "multi-label": Entry(
         "classification",
         tuple({"text": sentence(row), "label": [opinion(row), "odd"][row % 5 % 3 :]} for row in range(ROWS)),
-        {**NO_TEXT, "an object for a label": ({"label": {"positive": 1}}, "SFT219")},
+        {**NO_TEXT, "an object for a label": ({"label": {"positive": "yes"}}, "SFT244")},
         {"task.multi_label": "true"},
     ),
     "regression": Entry(
