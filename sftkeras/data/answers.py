@@ -23,7 +23,7 @@ from sftkeras.data.read_squad import COLUMNS, is_squad, squad_blocks
 from sftkeras.data.sources import Source
 from sftkeras.data.span_labels import ANSWER
 
-_ANSWERS, _ANSWER = "answers", "answer"
+_ANSWERS = ("answers", "answer", "answer_text")  # the first that there is
 _STARTS = ("start", "answer_start")
 _IMPOSSIBLE = "is_impossible"  # in SQuAD 2, whether a question has no answer
 _NOTHING = ("nan", "none", "null", "<na>")  # how tables may write an empty cell
@@ -70,11 +70,11 @@ def question_blocks(source: Source, layout: AnswerLayout, config: DataConfig) ->
 def find_answers(source: Source, config: DataConfig) -> AnswerLayout:
     """Tells from the names of the columns where answers are.
 
-    What answers a question is in one column, or its text in `answer` and its place in `start` or `answer_start`.
+    What answers a question is in one column, or its text in one and its place in `start` or `answer_start`.
     """
     squad = is_squad(source, config)
     known = set(COLUMNS if squad else column_names(source, config) or ())
-    usual = _ANSWER if _ANSWER in known and _ANSWERS not in known else _ANSWERS
+    usual = next((name for name in _ANSWERS if name in known), _ANSWERS[0])
     answers = config.label_column if config.label else usual
     start = next((name for name in _STARTS if name in known), None)
     impossible = _IMPOSSIBLE if _IMPOSSIBLE in known else None

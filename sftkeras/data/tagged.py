@@ -27,7 +27,7 @@ from sftkeras.data.tags import detect_scheme
 # Where common tools put what the settings call text and label, looked for in this order.
 _WORD_KEYS = ("tokens", "words")
 _TEXT_KEYS = (*_WORD_KEYS, "sentence")
-_LABEL_KEYS = ("labels", "entities", "spans", "tags", "ner_tags", "pos_tags", "annotations")
+_LABEL_KEYS = ("labels", "entities", "spans", "tags", "ner_tags", "pos_tags", "ents", "annotations")
 
 # Rows of Prodigy have one of these; where nothing was marked they have no `spans`.
 _PRODIGY, _PRODIGY_SPANS, _PRODIGY_ANSWER = {"_input_hash", "_task_hash"}, "spans", "answer"

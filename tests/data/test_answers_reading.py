@@ -243,7 +243,7 @@ def write_table(path: Path, rows: list[Row]) -> Path:
 
 
 @pytest.mark.parametrize("column", ["start", "answer_start"])
-@pytest.mark.parametrize("label", ["answer", "answers"])
+@pytest.mark.parametrize("label", ["answer", "answers", "answer_text"])
 def test_places_of_answers_may_have_a_column_and_gaps(tmp_path: Path, label: str, column: str) -> None:
     cells = [("Rome", "15.0"), ("", ""), ("Ann", "0"), ("nan", "nan"), (" ", "-1"), ("", "4.0"), ("Rome", "34")]
     rows = [

@@ -66,6 +66,12 @@ SHAPES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "pairs of spaCy": ("a.json", [[ANN, {"entities": SPANS}]], {}),
     "lines of pairs": ("a.jsonl", [[ANN, {"entities": SPANS}]], {}),
     "pairs under a key": ("a.json", {"classes": ["PER", "LOC"], "annotations": [[ANN, {"entities": SPANS}]]}, {}),
+    "documents of spaCy": (
+        "a.jsonl",
+        [{"text": ANN, "ents": [{"start": s, "end": e, "label": label} for s, e, label in SPANS],
+          "tokens": [{"id": 0, "start": 0, "end": 3}]}],
+        {},
+    ),
     "doccano, numbers as labels": (
         "a.jsonl",
         [{"text": ANN, "annotations": [{"label": n, "start_offset": s, "end_offset": e} for s, e, n in
