@@ -43,7 +43,7 @@ OF_ONE_COMMAND = {
     | {"SFT351", "SFT366", *(f"SFT{number}" for number in (*range(369, 375), 376, *range(382, 388)))},
 }
 LABELS = {"SFT214", "SFT215", "SFT217", "SFT218", *(f"SFT{number}" for number in (*range(220, 226), *range(228, 234)))}
-LABELS |= {"SFT237", "SFT239", "SFT260", *(f"SFT{number}" for number in range(244, 250))}
+LABELS |= {"SFT237", "SFT239", "SFT260", "SFT261", *(f"SFT{number}" for number in range(244, 250))}
 LABELS |= {f"SFT{number}" for number in (*range(250, 258), 267, 270, 271, *range(280, 287))}
 NOT_RAISED = {
     "export": {code for code in CATALOGUE if code.startswith("SFT2")},  # reads no data
@@ -54,7 +54,19 @@ NOT_RAISED = {
 }
 # Settings of the training that decide how another file is read, or what the model is: the message says whose they are.
 OF_THE_TRAINING = {
-    "evaluate": {"SFT220", "SFT227", "SFT228", "SFT229", "SFT232", "SFT237", "SFT249", "SFT260", "SFT270", "SFT271"},
+    "evaluate": {
+        "SFT220",
+        "SFT227",
+        "SFT228",
+        "SFT229",
+        "SFT232",
+        "SFT237",
+        "SFT249",
+        "SFT260",
+        "SFT261",
+        "SFT270",
+        "SFT271",
+    },
     "predict": {"SFT227"},
 }
 # A message may give a whole command.

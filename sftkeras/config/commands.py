@@ -102,8 +102,8 @@ class EvaluateConfig:
     """Column that holds the text; null takes the name used in training."""
     pair: str | None = field(default=None, metadata={"of_train": "data.pair"})
     """Column that holds the second text; null takes the name used in training."""
-    label: str | None = field(default=None, metadata={"of_train": "data.label"})
-    """Column that holds the label; null takes the name used in training."""
+    label: str | list[str] | None = field(default=None, metadata={"of_train": "data.label"})
+    """Column that holds the label, or columns with commas between; null takes the names used in training."""
     overwrite: bool = False
     """Replace a report that is there."""
 

@@ -15,6 +15,7 @@ from sftkeras.errors import SFTError
 
 _BARE_LIST = re.compile(r"\[([^\[\](){}\"']*)\]")  # [plot, cast], which is neither JSON nor Python
 _BETWEEN_FLAGS = re.compile(r"[\s,;|]+")
+_PLACES = {"start", "end", "start_offset", "end_offset"}  # of what is labelled in a text: no label of the whole
 _MOST_SHOWN = 8  # places of a vector that a message writes out
 
 
@@ -89,7 +90,8 @@ class LabelCells:
         if not isinstance(found, list):
             found = [found]
         elif any(isinstance(item, (list, tuple, dict)) for item in found):
-            return wrong_shape(self._names.column, "a list of lists or objects", "a list of labels")
+            hint = " For labels of parts of a text, set --task.kind tagging"
+            return wrong_shape(self._names.column, "a list of lists or objects", "labels of whole texts", hint)
         elif (flags := self._vector(found)) and _repeats(flags):
             return self._fault(shown(found), "a list of different labels")
         return self._learned(filter(None, map(cell_text, found)))
@@ -151,7 +153,7 @@ def _unpacked(cell: Any) -> Any:
         choices = found.get("choices")
         return choices if isinstance(choices, list) else found
     if isinstance(found, (list, tuple, set, frozenset)):
-        named = all(isinstance(item, dict) and "label" in item for item in found)
+        named = all(isinstance(item, dict) and "label" in item and _PLACES.isdisjoint(item) for item in found)
         return [item["label"] for item in found] if named else list(found)
     return cell
 

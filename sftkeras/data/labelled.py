@@ -6,13 +6,15 @@ What stands in that one cell is read by `label_cells`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import compress
 from typing import Any
 
 from sftkeras.config import DataConfig, LabelKind
-from sftkeras.data.blocks import Block, check_columns
+from sftkeras.data.blocks import Block, check_columns, shortened
 from sftkeras.data.cells import zero_or_one
 from sftkeras.data.findings import Fault
 from sftkeras.data.label_studio import TASK, marks, results_key, task_text
+from sftkeras.data.prodigy import ANSWER, WHOSE, answer_column, not_accepted
 from sftkeras.data.read import column_names, read_blocks, wanted_columns
 from sftkeras.data.sources import Source
 from sftkeras.errors import SFTError
@@ -20,7 +22,7 @@ from sftkeras.errors import SFTError
 OF_CLASSES: tuple[LabelKind, ...] = ("class", "classes")  # kinds of labels that are read here
 
 # Where common tools put what the settings call label: doccano, spaCy, Prodigy.
-_LABEL_KEYS = ("labels", "cats", "accept")
+_LABEL_KEYS = ("labels", "cats", "accept", "annotations")
 _FEWEST_COLUMNS = 2  # of zeros and ones that look like labels
 
 
@@ -43,44 +45,44 @@ def labelled_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
     if TASK in columns:
         return _label_studio_blocks(source, columns, config)
     labels = [column for column, setting in columns.items() if setting == "--data.label"]
-    return (_with_one_cell(block, labels, config) for block in read_blocks(source, columns, config))
+    blocks = read_blocks(source, columns, config)
+    if WHOSE in columns.values():
+        blocks = map(_accepted, blocks)
+    return (_with_one_cell(block, labels, config) for block in blocks)
 
 
 def columns_of(source: Source, config: DataConfig) -> dict[str, str]:
     """Returns the columns to read, each with the setting that names it.
 
     Raises:
-        SFTError: SFT204 if there is none of labels.
+        SFTError: SFT204 if there is none of labels, but several that look like labels, and what reading raises.
     """
     known = column_names(source, config) or []
     if (results := results_key(known)) and not set(config.label_columns) & {*known} - {results}:
         return {TASK: "--data.text", results: "--data.label"}
     wanted = wanted_columns(config, source.part)
-    if config.label is not None or not known or config.label_column in known:
-        return wanted
-    usual = next((key for key in _LABEL_KEYS if key in known), None)
-    if usual is None:
-        raise _no_labels(source, known, wanted, config)
-    return {usual if setting == "--data.label" else column: setting for column, setting in wanted.items()}
+    if config.label is None and config.label_column not in known:
+        if usual := next((key for key in _LABEL_KEYS if key in known), None):
+            wanted = {usual if setting == "--data.label" else column: setting for column, setting in wanted.items()}
+        elif config.text_column in known:
+            _propose_columns(source, known, config)
+    return wanted | answer_column(known)
 
 
-def _no_labels(source: Source, known: list[str], wanted: dict[str, str], config: DataConfig) -> SFTError:
-    """SFT204, with the columns of zeros and ones that may be meant."""
-    others = [column for column in dict.fromkeys(known) if known.count(column) == 1 and column not in wanted]
-    block = next(read_blocks(source, dict.fromkeys(others, ""), config), None) if others else None
-    flags = [
-        column
-        for column, cells in (block.columns if block else {}).items()
-        if cells and None not in map(zero_or_one, cells)
-    ]
-    try:
-        next(read_blocks(source, wanted, config), None)  # which also tells a wrong delimiter from a missing column
-    except SFTError as error:
-        if error.code != "SFT204" or len(flags) < _FEWEST_COLUMNS:
-            return error
+def _propose_columns(source: Source, known: list[str], config: DataConfig) -> None:
+    """Raises SFT204 where a file without a column of labels has several of zeros and ones, which may be meant."""
+    others = [column for column in dict.fromkeys(known) if known.count(column) == 1]
+    block = next(read_blocks(source, dict.fromkeys(others, ""), config), None)
+    flags = [column for column, cells in block.columns.items() if _all_flags(cells)] if block else []
+    if len(flags) >= _FEWEST_COLUMNS:
         named = f" Columns of zeros and ones are named together: --data.label {','.join(flags)}"
-        return SFTError("SFT204", **(error.details | {"suggestion": named}))
-    raise AssertionError("the column of labels is there")
+        columns, column = ", ".join(map(shortened, known[:30])), config.label_column
+        flag = "--data.label"
+        raise SFTError("SFT204", file=source.name, column=column, flag=flag, columns=columns, suggestion=named)
+
+
+def _all_flags(cells: list[Any]) -> bool:
+    return bool(cells) and None not in map(zero_or_one, cells)
 
 
 def _with_one_cell(block: Block, labels: list[str], config: DataConfig) -> Block:
@@ -92,6 +94,15 @@ def _with_one_cell(block: Block, labels: list[str], config: DataConfig) -> Block
         values = zip(*(block.columns[name] for name in labels), strict=True)
         columns[config.label_column] = [dict(zip(labels, row, strict=True)) for row in values]
     return Block(columns, block.lines, block.broken, block.done, block.odd)
+
+
+def _accepted(block: Block) -> Block:
+    """Leaves out what the annotator of Prodigy's rows did not accept."""
+    faults = [not_accepted(answer) for answer in block.columns[ANSWER]]
+    kept = [fault is None for fault in faults]
+    broken = [(fault, line) for fault, line in zip(faults, block.lines, strict=True) if fault]
+    columns = {name: list(compress(cells, kept)) for name, cells in block.columns.items()}
+    return Block(columns, list(compress(block.lines, kept)), block.broken + broken, block.done, block.odd)
 
 
 # --- Label Studio's JSON export ---
@@ -122,8 +133,10 @@ def _label_studio_blocks(source: Source, columns: dict[str, str], config: DataCo
 
 def _check_controls(source: Source, found: list[list[dict[str, Any]] | Fault], control: str | None) -> None:
     """Makes sure that there is one control whose choices are the labels."""
-    marked = (one for one in found if not isinstance(one, Fault))
+    marked = [one for one in found if not isinstance(one, Fault)]
     controls = list(dict.fromkeys(name for one in marked for name, _ in _choices(one, None)))
+    if not controls and any(_marks_parts(one) for one in marked):
+        raise SFTError("SFT261", file=source.name)
     if control is not None and controls:
         check_columns(source, controls, {control: "--data.label"})
     elif len(controls) > 1:
@@ -139,3 +152,8 @@ def _choices(marked: list[dict[str, Any]], control: str | None) -> list[tuple[st
         and "start" not in one["value"]  # which is a choice for a region of the text
         and control in (None, one.get("from_name"))
     ]
+
+
+def _marks_parts(marked: list[dict[str, Any]]) -> bool:
+    """Whether people marked parts of the text, with labels."""
+    return any(key.endswith("labels") for one in marked for key in one["value"])

@@ -18,6 +18,7 @@ from sftkeras.data.entities import Span, have_words, quotes_of, read_entities, s
 from sftkeras.data.findings import Fault
 from sftkeras.data.label_studio import TASK, is_table, marks, results_key, task_text
 from sftkeras.data.offsets import Counting, Quote, counted_blocks
+from sftkeras.data.prodigy import ANSWER, answer_column, is_prodigy, not_accepted
 from sftkeras.data.read import column_names, read_blocks, wanted_columns
 from sftkeras.data.read_conll import conll_blocks
 from sftkeras.data.sources import Part, Source
@@ -30,7 +31,7 @@ _TEXT_KEYS = (*_WORD_KEYS, "sentence")
 _LABEL_KEYS = ("labels", "entities", "spans", "tags", "ner_tags", "pos_tags", "ents", "annotations")
 
 # Rows of Prodigy have one of these; where nothing was marked they have no `spans`.
-_PRODIGY, _PRODIGY_SPANS, _PRODIGY_ANSWER = {"_input_hash", "_task_hash"}, "spans", "answer"
+_PRODIGY_SPANS = "spans"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def find_layout(source: Source, config: DataConfig) -> Layout:
     others = {column: flag for column, flag in others.items() if column not in (text, label)}
     if config.text is None and known and text not in known:
         text = next((key for key in _TEXT_KEYS if key in known), text)
-    if not known.isdisjoint(_PRODIGY):
+    if is_prodigy(known):
         return _prodigy(known, text, config.label_column if config.label else _PRODIGY_SPANS, others)
     if config.label is None and known and label not in known:
         label = next((key for key in _LABEL_KEYS if key in known), label)
@@ -110,11 +111,11 @@ def _cells(row: dict[str, Any], text: str, words: str, label: str, *, may_lack: 
 
 def _prodigy(known: set[str], text: str, label: str, others: dict[str, str]) -> Layout:
     """Rows of Prodigy: what was rejected or ignored is left out, and what has no spans has no entities."""
-    answer = {_PRODIGY_ANSWER: "Prodigy's answer"} if _PRODIGY_ANSWER in known else {}
+    answer = answer_column(known)
 
     def cells(row: dict[str, Any]) -> tuple[Any, Any] | Fault:
-        if answer and row[_PRODIGY_ANSWER] not in ("accept", None):
-            return Fault("SFT268", {"answer": shown(row[_PRODIGY_ANSWER])})
+        if fault := not_accepted(row.get(ANSWER)) if answer else None:
+            return fault
         return _cells(row, text, text, label, may_lack=True)
 
     return Layout({text: "--data.text", label: "--data.label"} | answer | others, label, cells)

@@ -87,6 +87,12 @@ MESSAGES: dict[str, str] = {
     "the end exclusive.",
     "SFT259": "--data.mark: {problem}.",
     # 265-269 spans as other tools write them
+    # 260-261 data whose labels are not those of a classification
+    "SFT260": "the {part} part would be empty: column {column} (--data.label) has {labels} different labels in {rows} "
+    "rows, such as {examples}, and the first row of each is for training. Is it the right column? For numbers, set "
+    "--task.kind regression",
+    "SFT261": "{file}: people marked parts of the texts, and chose no label for a whole text. To learn what they marked, "
+    "set --task.kind tagging",
     "SFT265": "{place}: offsets count {counting} in this file, as the texts beside them show, and are read so.{more}",
     "SFT266": "{place}: {entity} holds {found}, but the file says {words} beside it.{more} {remedy} Offsets may count "
     "characters, UTF-16 code units or UTF-8 bytes, all of a file alike.",
@@ -94,10 +100,6 @@ MESSAGES: dict[str, str] = {
     "--data.label_names '{example}'.",
     "SFT268": "{place}: left out, as its annotator did not accept it ({answer}).{more}",
     "SFT269": "{flag} {file}: such a file holds {holds}. {remedy}.",
-    # 260-264 labels that cannot be divided
-    "SFT260": "the {part} part would be empty: column {column} (--data.label) has {labels} different labels in {rows} "
-    "rows, such as {examples}, and the first row of each is for training. Is it the right column? For numbers, set "
-    "--task.kind regression",
     # 270-271 example weights
     "SFT270": "{place}: {found} in column {column} (--data.weight) is no weight.{more} {remedy} A weight is a number, "
     "0 or more.",

@@ -265,6 +265,42 @@ def test_a_column_with_a_comma_is_written_as_a_list_of_one(put: Put) -> None:
     assert load(path, label=["kind, mood"]).label_names == ("a", "b")
 
 
+# --- labels of parts of texts, and rows that were rejected ---
+
+
+@pytest.mark.parametrize("cell", [[[0, 3, "PER"]], [{"start": 0, "end": 3, "label": "PER"}]])
+@pytest.mark.parametrize("kind", ["class", "classes"])
+def test_labels_of_parts_of_texts_are_none_of_whole_texts(put: Put, cell: Any, kind: Any) -> None:
+    message = refusal(put_json(put, [cell]), kind)
+    assert message.startswith("SFT219")
+    assert message.endswith("For labels of parts of a text, set --task.kind tagging")
+
+
+def test_what_an_annotator_rejected_is_left_out(put: Put) -> None:
+    answers = ["accept", "accept", "reject", "ignore"]
+    rows = [
+        {"text": f"text {row}", "label": "ab"[row % 2], "_task_hash": row, "answer": answers[row % 4]}
+        for row in range(80)
+    ]
+    data = load(put("a.jsonl", "\n".join(map(json.dumps, rows))))
+    assert data.examples.texts([0, 1, 2]) == ["text 0", "text 1", "text 4"]
+    (found,) = data.findings
+    assert (found.code, found.severity, found.count) == ("SFT268", "warning", 40)
+
+
+def test_accepted_options_are_labels(put: Put) -> None:
+    rows = [
+        {"text": f"text {row}", "_input_hash": row, "accept": SETS[row % 5], "answer": "accept"} for row in range(40)
+    ]
+    data = load(put("a.jsonl", "\n".join(map(json.dumps, rows))), "classes")
+    assert labels_of(data) == [sorted(labels) for labels in SETS]
+
+
+def test_an_answer_column_of_other_tables_means_nothing(put: Put) -> None:
+    rows = [{"text": f"text {row}", "label": "ab"[row % 2], "answer": "reject"} for row in range(40)]
+    assert len(load(put("a.jsonl", "\n".join(map(json.dumps, rows)))).examples) == 40
+
+
 # --- Label Studio ---
 
 
@@ -310,6 +346,11 @@ def test_choices_for_parts_of_a_text_are_no_labels_of_it(put: Put) -> None:
         "a",
         "b",
     )
+
+
+def test_marked_parts_alone_are_for_tagging(put: Put) -> None:
+    region = {"from_name": "label", "type": "labels", "value": {"start": 0, "end": 4, "labels": ["PER"]}}
+    assert refusal(put_tasks(put, *(task(row, region) for row in range(40)))).startswith("SFT261")
 
 
 def test_one_of_several_controls_is_asked_for(put: Put) -> None:
