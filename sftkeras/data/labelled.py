@@ -44,7 +44,7 @@ def labelled_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
     columns = columns_of(source, config)
     if TASK in columns:
         return _label_studio_blocks(source, columns, config)
-    labels = [column for column, setting in columns.items() if setting == "--data.label"]
+    labels = _labels_among(columns)
     blocks = read_blocks(source, columns, config)
     if WHOSE in columns.values():
         blocks = map(_accepted, blocks)
@@ -67,6 +67,15 @@ def columns_of(source: Source, config: DataConfig) -> dict[str, str]:
         elif config.text_column in known:
             _propose_columns(source, known, config)
     return wanted | answer_column(known)
+
+
+def label_column(source: Source, config: DataConfig) -> str:
+    """Returns how messages call the column of labels in a file: as the file does. Raises as `columns_of`."""
+    return ", ".join(_labels_among(columns_of(source, config)))
+
+
+def _labels_among(columns: dict[str, str]) -> list[str]:
+    return [column for column, setting in columns.items() if setting == "--data.label"]
 
 
 def _propose_columns(source: Source, known: list[str], config: DataConfig) -> None:

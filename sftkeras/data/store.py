@@ -25,7 +25,7 @@ from sftkeras.data.cached import find_or_make
 from sftkeras.data.examples import Examples
 from sftkeras.data.findings import Finding, Tally, row_findings, stop_on_errors
 from sftkeras.data.label_cells import cell_text
-from sftkeras.data.labelled import OF_CLASSES, labelled_blocks
+from sftkeras.data.labelled import OF_CLASSES, label_column, labelled_blocks
 from sftkeras.data.labels import (
     ClassesReader,
     ClassReader,
@@ -137,7 +137,8 @@ def _write(
     known_labels: Sequence[str] | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    labels = label_reader(kind, config.label_column, config.label_names, config.label_separator, known_labels)
+    column = label_column(sources[0], config) if kind in OF_CLASSES else config.label_column
+    labels = label_reader(kind, column, config.label_names, config.label_separator, known_labels)
     tallies, ends = [], []
     with _Writer(folder, pairs=bool(config.pair), weights=bool(config.weight)) as writer:
         for source in sources:
@@ -147,7 +148,7 @@ def _write(
     with write_errors(folder, VARIABLE):
         about = _finish_labels(folder, labels, writer.rows)
     if kind in ("classes", "spans") and not about["label_names"]:
-        problem = f"None has a label in column {config.label_column} (--data.label)."
+        problem = f"None has a label in column {column} (--data.label)."
         raise SFTError("SFT239", file=sources[0].name, problem=problem)
     return {
         "kind": kind,

@@ -91,8 +91,8 @@ MESSAGES: dict[str, str] = {
     "SFT260": "the {part} part would be empty: column {column} (--data.label) has {labels} different labels in {rows} "
     "rows, such as {examples}, and the first row of each is for training. Is it the right column? For numbers, set "
     "--task.kind regression",
-    "SFT261": "{file}: people marked parts of the texts, and chose no label for a whole text. To learn what they marked, "
-    "set --task.kind tagging",
+    "SFT261": "{file}: people marked parts of the texts, and chose no label for a whole text. To learn what they "
+    "marked, set --task.kind tagging",
     "SFT265": "{place}: offsets count {counting} in this file, as the texts beside them show, and are read so.{more}",
     "SFT266": "{place}: {entity} holds {found}, but the file says {words} beside it.{more} {remedy} Offsets may count "
     "characters, UTF-16 code units or UTF-8 bytes, all of a file alike.",

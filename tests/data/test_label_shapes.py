@@ -168,7 +168,9 @@ def test_categories_with_zero_and_one_are_labels(put: Put, column: str) -> None:
     assert labels_of(load(put_json(put, one, column)), 3) == [["POS"], ["NEG"], ["POS"]]
     some = [dict(zip(NAMES.values(), flags, strict=True)) for flags in FLAGS]
     assert labels_of(load(put_json(put, some, column), "classes")) == [sorted(labels) for labels in SETS]
-    assert refusal(put_json(put, some, column), bad_rows="skip").startswith("SFT219")
+    message = refusal(put_json(put, some, column), bad_rows="skip")
+    assert message.startswith("SFT219")
+    assert f"column {column} holds 2 labels, expected one label." in message
 
 
 def test_pairs_of_text_and_categories_are_read(put: Put) -> None:
