@@ -24,6 +24,9 @@ _MODEL_TYPES = {
     "DebertaV3Backbone": "deberta-v2",
 }
 
+# The settings of KerasHub's tokenizers that change tokens, with the value that is followed.
+_FOLLOWED = {"split": True, "suffix_indicator": "##", "oov_token": "[UNK]", "special_tokens_in_strings": False}
+
 
 def load(folder: Path, *, dropout: float | None, weights: bool) -> Backbone:
     """Loads an encoder that KerasHub saved; see `sftkeras.backbones.load_backbone`."""
@@ -81,8 +84,11 @@ def _tokenizer_of(splitter: keras_hub.models.Tokenizer, folder: Path) -> Tokeniz
     """The tokenizer of the same vocabulary that gives the same tokens everywhere.
 
     Raises:
-        SFTError: SFT355 if it is of no known kind, and what the tokenizer raises.
+        SFTError: SFT355 if it is of no known kind or has a setting that is not followed, and what the tokenizer raises.
     """
+    for key, value in _FOLLOWED.items():
+        if (found := getattr(splitter, key, value)) != value:
+            raise SFTError("SFT355", folder=folder, key=f"the tokenizer's {key}", value=found, known=value)
     match splitter:
         case keras_hub.tokenizers.WordPieceTokenizer():
             return WordPiece(

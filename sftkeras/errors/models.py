@@ -58,7 +58,8 @@ MESSAGES: dict[str, str] = {
     "SFT353": "{folder}: tokenizer and weights do not belong together: the vocabulary has {pieces} pieces, the "
     "embedding {rows} rows. Copy both from the same model.",
     "SFT354": "{path}: cannot be read ({problem}). Copy the whole model again.",
-    "SFT355": '{folder}: {key} "{value}" is not supported. Supported: {known}.',
+    "SFT355": '{folder}: {key} "{value}" is not supported. Supported: {known}. Choose an encoder that has one of '
+    "these.",
     "SFT356": "{folder}: no vocabulary that is known here (vocab.txt, spiece.model, sentencepiece.bpe.model, "
     "spm.model, vocab.json with merges.txt, or a tokenizer.json of WordPiece, Unigram or byte-level BPE). Copy the "
     "whole model.",
@@ -66,6 +67,8 @@ MESSAGES: dict[str, str] = {
     "SFT358": "{folder}: tensor {tensor} has shape {got}, where config.json asks for {expected}. config.json and the "
     "weights are of different models.",
     "SFT359": "{folder}: tensor {tensor} holds values that are not finite numbers. Copy the whole model again.",
+    "SFT360": "{folder}: tokenizer.json and tokenizer_config.json disagree: {key} is {other} in the first and {value} "
+    "in the second. Write in both what the encoder was trained with, in a copy of the folder if it was downloaded.",
     # 363-369 TF-Hub modules
     "SFT363": "{folder}: a module in the format of TF1, which cannot be fine-tuned. Give a TF2 module: the model's "
     "page on tfhub.dev or kaggle.com/models lists its versions.",
@@ -109,6 +112,7 @@ MESSAGES: dict[str, str] = {
     "SFT386": "--training.freeze_embeddings true: the added tokens, such as {token}, would stay as they begin, all "
     "alike. Leave one of the two out.",
     "SFT387": "--data.augmentation: rewriting would break the added tokens, such as {token}. Leave it out.",
-    "SFT388": '{folder}: the added token "{token}" is found by rules that are not known here ({rule}). Supported are '
-    "added tokens that stand in a text letter by letter.",
+    "SFT388": '{folder}: the added token "{token}" is found by a rule that is not supported with this tokenizer: '
+    "{rule} is true in {file}. In a copy of the folder, write the token into added_tokens_decoder of "
+    "tokenizer_config.json with {rule} false.",
 }

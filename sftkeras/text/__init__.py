@@ -26,6 +26,7 @@ from sftkeras.text.tokenizer import Tokenizer
 from sftkeras.text.unigram import Unigram
 from sftkeras.text.window_features import WindowFeatures
 from sftkeras.text.word_piece import WordPiece
+from sftkeras.text.word_rules import WordRules
 
 __all__ = [
     "AnyTokenizer",
@@ -44,6 +45,7 @@ __all__ = [
     "Unigram",
     "WindowFeatures",
     "WordPiece",
+    "WordRules",
     "is_usable",
     "make_cleaning",
     "make_features",

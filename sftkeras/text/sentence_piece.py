@@ -50,18 +50,27 @@ class SentencePiece:
         strip_accents: drop accents first.
         rules: whose tokenizer it equals, Hugging Face's or that of the public preprocessors on TF-Hub. The latter fold
             case ("ß" becomes "ss"), know nothing of quotation marks, and leave a piece such as "9," whole.
+        commas_apart: whether a piece such as "9," is made less likely than "9" and "," together, as ALBERT's own
+            tokenizer does. A model that was taken out of a tokenizer.json has the scores that count already.
 
     Raises:
         SFTError: SFT352 if a special token is not among the pieces.
     """
 
     def __init__(
-        self, model: bytes, *, lowercase: bool = True, strip_accents: bool = True, rules: Rules = "hugging_face"
+        self,
+        model: bytes,
+        *,
+        lowercase: bool = True,
+        strip_accents: bool = True,
+        rules: Rules = "hugging_face",
+        commas_apart: bool = True,
     ) -> None:
         self.model = model
         self.lowercase = lowercase
         self.strip_accents = strip_accents
         self.rules = rules
+        self.commas_apart = commas_apart
         proto = ModelProto.FromString(model)
         self.vocabulary = [piece.piece for piece in proto.pieces]
         numbers = {piece: number for number, piece in enumerate(self.vocabulary)}
@@ -70,7 +79,8 @@ class SentencePiece:
                 raise SFTError("SFT352", token=special, size=len(self.vocabulary))
         self.pad_id, self.cls_id, self.sep_id = (numbers[special] for special in (PAD, CLS, SEP))
         self.layout = Layout(self.cls_id, self.sep_id, self.pad_id)
-        self._model = PieceModel(_for_single_words(proto) if rules == "hugging_face" else model, numbers.get("▁", -1))
+        contents = _for_single_words(proto, commas_apart) if rules == "hugging_face" else model
+        self._model = PieceModel(contents, numbers.get("▁", -1))
         # A function, so that the model is in the graph once however often texts are tokenised.
         texts = tf.TensorSpec([None], tf.string)
         self._tokenise = tf.function(self._tokens, input_signature=[texts], autograph=False)
@@ -160,7 +170,7 @@ def _fold(texts: tf.Tensor, lowercase: bool, strip_accents: bool) -> tf.Tensor:
     return tf_text.case_fold_utf8(texts) if lowercase else texts
 
 
-def _for_single_words(proto: ModelProto) -> bytes:
+def _for_single_words(proto: ModelProto, commas_apart: bool) -> bytes:
     """The model for words one by one: a space before each, and the comma of "1,000" a piece of its own.
 
     ALBERT was trained so. As Hugging Face does it, a piece such as "9," scores less than "9" and "," together.
@@ -168,7 +178,7 @@ def _for_single_words(proto: ModelProto) -> bytes:
     spec = proto.normalizer_spec
     spec.add_dummy_prefix = spec.remove_extra_whitespaces = spec.escape_whitespaces = True
     lowest = min(piece.score for piece in proto.pieces)
-    for piece in proto.pieces:
+    for piece in proto.pieces if commas_apart else ():
         if piece.piece[-1:] == "," and piece.piece[-2:-1].isdigit():
             piece.score = min(piece.score, lowest - _PENALTY)
     return proto.SerializeToString(deterministic=True)

@@ -170,7 +170,10 @@ BAD_FILES = {
     "merges of another": ({"merges.txt": "Ġ zzz\n"}, "SFT380"),
     "no merges": ({"merges.txt": None}, "SFT356"),
     "no model": ({"spm.model": "no model"}, "SFT354"),
-    "words split in another way": ({"vocab.json": None, "tokenizer.json": '{"model": {"type": "BPE"}}'}, "SFT356"),
+    "words split in another way": (
+        {"vocab.json": None, "tokenizer.json": '{"model": {"type": "BPE", "vocab": {}, "merges": []}}'},
+        "SFT355",
+    ),
     "lower case": ({"spm.model": tiny_model("deberta"), "tokenizer_config.json": '{"do_lower_case": true}'}, "SFT355"),
 }
 

@@ -197,6 +197,7 @@ class Checkpoint:
             pieces = {piece: number for number, piece in enumerate(VOCABULARY)}
             rules = {"type": "BertNormalizer", "lowercase": True, "strip_accents": None, "handle_chinese_chars": True}
             whole = {"model": {"type": "WordPiece", "vocab": pieces}, "normalizer": rules}
+            whole["pre_tokenizer"] = {"type": "BertPreTokenizer"}
             (folder / "tokenizer.json").write_text(json.dumps(whole))
         else:
             (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n", encoding="utf-8")

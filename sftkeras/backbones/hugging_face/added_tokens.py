@@ -1,57 +1,158 @@
-"""The tokens that were added to a vocabulary, as tokenizer_config.json has them. Imports no TensorFlow."""
+"""The tokens that were added to a vocabulary, from all files that list them. Imports no TensorFlow."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from sftkeras.backbones.hugging_face.config import read_json
+from sftkeras.backbones.hugging_face.tokenizer_json import WHOLE
 from sftkeras.errors import SFTError
+
+ADDED, SETTINGS = "added_tokens.json", "tokenizer_config.json"
 
 _DECODER = "added_tokens_decoder"
 _IN_TEXTS = "sftkeras_tokens_in_texts"  # our own key, which other readers leave alone
 # By which Hugging Face finds a token elsewhere than where it stands letter by letter.
-_OTHER_RULES = ("lstrip", "rstrip", "single_word", "normalized")
+_OTHER_RULES = ("lstrip", "rstrip", "single_word")
+_NORMALIZED = "normalized"  # it is found in the rewritten text, itself rewritten
+# What becomes of such tokens: they are found so; the text is not rewritten, so they are as others; or neither can be.
+Normalizing = Literal["followed", "the same", "refused"]
+_NAMES = ("cls_token", "sep_token", "pad_token", "unk_token", "mask_token", "bos_token", "eos_token")
+_LISTS = ("additional_special_tokens", "extra_special_tokens")
+# The vocabularies' own special tokens stand around texts, and never come from one.
+_AROUND = {f"[{name}]" for name in ("PAD", "UNK", "CLS", "SEP", "MASK")} | {
+    f"<{name}>" for name in ("s", "pad", "/s", "unk", "mask")
+}
 
 
-def read_added(settings: Mapping[str, Any], size: int, path: Path) -> dict[str, int]:
-    """Gives the number of each string that is a token wherever a text has it.
+@dataclass(frozen=True)
+class AddedTokens:
+    """The number of each string that is a token wherever a text has it.
 
-    The vocabulary's own special tokens are listed beside them. They stand around texts, and never come from one.
+    Attributes:
+        in_raw: found in raw texts.
+        in_rewritten: found in texts as the tokenizer rewrites them, and rewritten themselves.
+    """
+
+    in_raw: dict[str, int] = field(default_factory=dict)
+    in_rewritten: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def needed(self) -> int:
+        """How many rows of an embedding they need."""
+        return max((number + 1 for number in (self.in_raw | self.in_rewritten).values()), default=0)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """A token as a file lists it."""
+
+    content: str
+    number: int
+    rules: Mapping[str, Any]
+    path: Path
+
+
+def token_name(token: Any) -> Any:
+    """The string of a special token, which settings give as it is or with its rules."""
+    return token.get("content") if isinstance(token, Mapping) else token
+
+
+def read_added(
+    folder: Path,
+    settings: Mapping[str, Any],
+    whole: Mapping[str, Any],
+    numbers: Mapping[str, int],
+    normalizing: Normalizing,
+) -> AddedTokens:
+    """Reads which tokens were added.
 
     Args:
+        folder: of the tokenizer's files.
         settings: what tokenizer_config.json says.
-        size: how many tokens the vocabulary has.
-        path: of the file, for messages.
+        whole: what tokenizer.json says; empty if there is none.
+        numbers: of the vocabulary's tokens.
+        normalizing: what becomes of tokens that are to be found in rewritten texts.
 
     Raises:
-        SFTError: SFT354 if they are not written as they should be, SFT388 if one is found by other rules.
+        SFTError: SFT354 if they are not written as they should be, SFT388 if one is found by rules that are not known.
     """
-    told = settings.get(_IN_TEXTS)
-    try:
-        listed = {int(number): token for number, token in (settings.get(_DECODER) or {}).items()}
-        added = {
-            number: token
-            for number, token in listed.items()
-            if (number >= size if told is None else token["content"] in told)
-        }
-        for token in added.values():
-            if rule := next((name for name in _OTHER_RULES if token.get(name)), None):
-                raise SFTError("SFT388", folder=path.parent, token=token["content"], rule=rule)
-        numbers = {token["content"]: number for number, token in added.items()}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise SFTError("SFT354", path=path, problem=f"its {_DECODER} is not as it should be") from error
-    for string in numbers:
-        if not isinstance(string, str) or not string.isprintable() or string != string.strip() or not string:
-            raise SFTError("SFT354", path=path, problem=f"its {_DECODER} has {string!r}, which is no token")
-    return numbers
+    listed = {it.content: it for it in _listed(folder, settings, whole, numbers)}
+    if (told := settings.get(_IN_TEXTS)) is not None:
+        listed = {content: it for content, it in listed.items() if content in told}
+    else:
+        around = _AROUND | {token_name(settings.get(name)) for name in _NAMES}
+        listed = {content: it for content, it in listed.items() if content not in around}
+    added = AddedTokens()
+    for token in listed.values():
+        if not token.content.isprintable() or token.content != token.content.strip() or not token.content:
+            raise SFTError("SFT354", path=token.path, problem=f"it adds {token.content!r}, which is no token")
+        rules = (*_OTHER_RULES, *([_NORMALIZED] if normalizing == "refused" else []))
+        if rule := next((rule for rule in rules if token.rules.get(rule)), None):
+            raise SFTError("SFT388", folder=folder, token=token.content, rule=rule, file=token.path.name)
+        is_rewritten = normalizing == "followed" and token.rules.get(_NORMALIZED)
+        (added.in_rewritten if is_rewritten else added.in_raw)[token.content] = token.number
+    return added
 
 
-def written_added(numbers: Mapping[str, int]) -> dict[str, Any]:
+def written_added(added: AddedTokens) -> dict[str, Any]:
     """The settings that say so."""
-    plain = {"special": True, **dict.fromkeys(_OTHER_RULES, False)}
-    listed = sorted(numbers.items(), key=lambda entry: entry[1])
+    plain = {"special": True, **dict.fromkeys((*_OTHER_RULES, _NORMALIZED), False)}
+    tokens = [(number, string, plain) for string, number in added.in_raw.items()]
+    rewritten = {**plain, "special": False, _NORMALIZED: True}
+    tokens += [(number, string, rewritten) for string, number in added.in_rewritten.items()]
+    tokens.sort(key=lambda token: token[0])
     return {
-        _DECODER: {str(number): {"content": string, **plain} for string, number in listed},
-        _IN_TEXTS: [string for string, _ in listed],
+        _DECODER: {str(number): {"content": string, **rules} for number, string, rules in tokens},
+        _IN_TEXTS: [string for _, string, _ in tokens],
     }
+
+
+def _listed(
+    folder: Path, settings: Mapping[str, Any], whole: Mapping[str, Any], numbers: Mapping[str, int]
+) -> Iterator[_Listed]:
+    """Every token that a file lists as added, the file that counts most last."""
+    named = {token_name(token) for key in _LISTS for token in _values(settings.get(key))}
+    if _DECODER not in settings and (folder / ADDED).exists():
+        for content, number in read_json(folder / ADDED).items():
+            # As transformers reads this file: what is no special token is found in the rewritten text.
+            yield _token(content, number, {_NORMALIZED: content not in named}, folder / ADDED)
+    for token in _entries(whole.get("added_tokens"), folder / WHOLE):
+        yield _token(token.get("content"), token.get("id"), token, folder / WHOLE)
+    decoder = settings.get(_DECODER) or {}
+    if not isinstance(decoder, Mapping):
+        raise SFTError("SFT354", path=folder / SETTINGS, problem=f"its {_DECODER} is not as it should be")
+    for number, token in decoder.items():
+        if not isinstance(token, Mapping):
+            raise SFTError("SFT354", path=folder / SETTINGS, problem=f"its {_DECODER} is not as it should be")
+        yield _token(token.get("content"), number, token, folder / SETTINGS)
+    known = {token.get("content") for token in (*_entries(whole.get("added_tokens"), folder), *decoder.values())}
+    for content in sorted(map(str, named - known)):
+        if content in numbers:
+            yield _token(content, numbers[content], {}, folder / SETTINGS)
+        elif not (folder / ADDED).exists() or content not in read_json(folder / ADDED):
+            problem = f"it lists the special token {content!r}, which has a number in none of the files"
+            raise SFTError("SFT354", path=folder / SETTINGS, problem=problem)
+
+
+def _values(tokens: Any) -> list[Any]:
+    """The tokens of a list, or of a mapping of names to tokens."""
+    return [*tokens.values()] if isinstance(tokens, Mapping) else [*(tokens or ())]
+
+
+def _entries(tokens: Any, path: Path) -> list[Mapping[str, Any]]:
+    if not isinstance(tokens or [], list) or not all(isinstance(it, Mapping) for it in tokens or ()):
+        raise SFTError("SFT354", path=path, problem="its added tokens are not as they should be")
+    return tokens or []
+
+
+def _token(content: Any, number: Any, rules: Mapping[str, Any], path: Path) -> _Listed:
+    try:
+        if not isinstance(content, str):
+            raise ValueError
+        return _Listed(content, int(number), rules, path)
+    except (TypeError, ValueError) as error:
+        raise SFTError("SFT354", path=path, problem=f"its added token {content!r} is not as it should be") from error

@@ -7,32 +7,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftkeras.backbones.hugging_face.added_tokens import read_added, written_added
+from sftkeras.backbones.hugging_face.added_tokens import ADDED, SETTINGS, AddedTokens, read_added, written_added
 from sftkeras.backbones.hugging_face.config import read_json
+from sftkeras.backbones.hugging_face.tokenizer_json import WHOLE, json_of_steps, word_pieces_json
+from sftkeras.backbones.hugging_face.tokenizer_rules import (
+    COMMAS,
+    RULES,
+    SPECIALS,
+    TokenizerRules,
+    read_rules,
+    read_settings,
+)
 from sftkeras.backbones.hugging_face.vocabularies import (
     BYTE_PAIRS,
     MERGES,
     SENTENCE_PIECES,
     UNIGRAMS,
-    WHOLE,
     WORD_PIECES,
+    AlbertModel,
     BytePairs,
     UnigramModel,
     Vocabulary,
     count_tokens,
+    numbers_of,
     read_vocabulary,
     write_byte_pairs,
 )
-from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
-    from sftkeras.text import Tokenizer
+    from sftkeras.text import Tokenizer, WordPiece
 
-SETTINGS = "tokenizer_config.json"
-_RULES = "sftkeras_rules"  # our own key of tokenizer_config.json, which other readers leave alone
-_KNOWN_RULES = ("hugging_face", "tensorflow_text")
 _UNIGRAM_CLASSES = {"xlm_roberta": "XLMRobertaTokenizer", "deberta": "DebertaV2Tokenizer"}
-FILES = (SETTINGS, WHOLE, WORD_PIECES, SENTENCE_PIECES, *UNIGRAMS.values(), BYTE_PAIRS, MERGES)
+_SPECIALS_OF_BERT = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")}
+FILES = (SETTINGS, SPECIALS, ADDED, WHOLE, WORD_PIECES, SENTENCE_PIECES, *UNIGRAMS.values(), BYTE_PAIRS, MERGES)
 
 
 @dataclass(frozen=True)
@@ -42,25 +49,30 @@ class TokenizerFiles:
     Attributes:
         size: how many rows of an embedding they need.
         vocabulary: the pieces, in one of the forms they come in. It decides which tokenizer they are of.
-        settings: what tokenizer_config.json says.
-        normalizer: what tokenizer.json says of the text's letters.
-        added: the number of each string that is a token wherever a text has it.
+        rules: what is done to texts before pieces are looked for.
+        added: the strings that are tokens wherever a text has them.
     """
 
     size: int
     vocabulary: Vocabulary
-    settings: dict[str, Any]
-    normalizer: dict[str, Any]
-    added: dict[str, int]
+    rules: TokenizerRules
+    added: AddedTokens
 
     @classmethod
     def of(
-        cls, vocabulary: Vocabulary, settings: dict[str, Any], normalizer: dict[str, Any], folder: Path
+        cls, vocabulary: Vocabulary, settings: dict[str, Any], folder: Path, whole: dict[str, Any] | None = None
     ) -> TokenizerFiles:
-        """What was read of a folder; raises SFT354 or SFT388 if the tokens that were added are none to use."""
+        """Return what was read of a folder: its vocabulary, tokenizer_config.json, and tokenizer.json if there is one.
+
+        Raises:
+            SFTError: SFT354 if a file is damaged, SFT355 if it asks for something unknown, SFT360 if two disagree,
+                SFT388 if the tokens that were added are none to use.
+        """
+        whole = whole or {}
         size = count_tokens(vocabulary, folder)
-        added = read_added(settings, size, folder / SETTINGS)
-        return cls(max([size, *(number + 1 for number in added.values())]), vocabulary, settings, normalizer, added)
+        rules = read_rules(vocabulary, settings, whole, folder)
+        added = read_added(folder, settings, whole, numbers_of(vocabulary), rules.normalizing)
+        return cls(max(size, added.needed), vocabulary, rules, added)
 
     def build(self) -> Tokenizer:
         """Makes the tokenizer.
@@ -70,29 +82,32 @@ class TokenizerFiles:
         """
         from sftkeras.text import with_special_strings
 
-        return with_special_strings(self._of_vocabulary(), self.added)
+        return with_special_strings(self._of_vocabulary(), self.added.in_raw)
 
     def _of_vocabulary(self) -> Tokenizer:
-        from sftkeras.text import BytePair, SentencePiece, Unigram, WordPiece
+        from sftkeras.text import BytePair, SentencePiece, Unigram, WordPiece, WordRules
 
-        if isinstance(self.vocabulary, UnigramModel):
-            return Unigram(self.vocabulary.content, rules=self.vocabulary.rules)
-        if isinstance(self.vocabulary, BytePairs):
-            numbers, merges, prefix = self.vocabulary.numbers, self.vocabulary.merges, self.vocabulary.add_prefix_space
-            return BytePair(numbers, merges, add_prefix_space=self.settings.get("add_prefix_space", prefix))
-        if isinstance(self.vocabulary, bytes):
-            return SentencePiece(
-                self.vocabulary,
-                lowercase=self.settings.get("do_lower_case", True),
-                strip_accents=not self.settings.get("keep_accents", False),
-                rules=self.settings.get(_RULES, _KNOWN_RULES[0]),
-            )
+        rules = self.rules
+        match self.vocabulary:
+            case UnigramModel(content, kind):
+                return Unigram(content, rules=kind)
+            case BytePairs(numbers, merges):
+                return BytePair(numbers, merges, add_prefix_space=rules.add_prefix_space)
+            case AlbertModel(content):
+                return SentencePiece(
+                    content,
+                    lowercase=rules.lowercase,
+                    strip_accents=bool(rules.strip_accents),
+                    rules=rules.whose,
+                    commas_apart=rules.commas_apart,
+                )
         return WordPiece(
             self.vocabulary,
-            lowercase=self.settings.get("do_lower_case", self.normalizer.get("lowercase", True)),
-            strip_accents=self.settings.get("strip_accents", self.normalizer.get("strip_accents")),
-            split_cjk=self.settings.get("tokenize_chinese_chars", self.normalizer.get("handle_chinese_chars", True)),
-            rules=self.settings.get(_RULES, _KNOWN_RULES[0]),
+            lowercase=rules.lowercase,
+            strip_accents=rules.strip_accents,
+            split_cjk=rules.split_cjk,
+            rules=WordRules(*rules.steps) if rules.steps else rules.whose,
+            added=self.added.in_rewritten,
         )
 
 
@@ -108,21 +123,9 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 def read_tokenizer_files(folder: Path) -> TokenizerFiles:
     """Reads the vocabulary and the rules; raises as `load_tokenizer`, but for SFT352."""
-    settings = read_json(folder / SETTINGS) if (folder / SETTINGS).exists() else {}
+    settings = read_settings(folder)
     whole = read_json(folder / WHOLE) if (folder / WHOLE).exists() else {}
-    if (rules := settings.get(_RULES, _KNOWN_RULES[0])) not in _KNOWN_RULES:
-        raise SFTError("SFT355", folder=folder, key=_RULES, value=rules, known=", ".join(_KNOWN_RULES))
-    vocabulary = read_vocabulary(folder, whole)
-    if isinstance(vocabulary, UnigramModel):
-        _check_unigram_settings(folder, settings)
-    return TokenizerFiles.of(vocabulary, settings, whole.get("normalizer") or {}, folder)
-
-
-def _check_unigram_settings(folder: Path, settings: dict[str, Any]) -> None:
-    """DeBERTa can be asked to rewrite texts before they are split, which no public checkpoint of version 3 does."""
-    for key in ("do_lower_case", "split_by_punct"):
-        if settings.get(key):
-            raise SFTError("SFT355", folder=folder, key=key, value=settings[key], known="false")
+    return TokenizerFiles.of(read_vocabulary(folder, whole), settings, folder, whole)
 
 
 def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
@@ -140,14 +143,12 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
     settings: dict[str, Any]
     match tokenizer:
         case WordPiece():
-            (folder / WORD_PIECES).write_text("".join(f"{piece}\n" for piece in tokenizer.vocabulary), encoding="utf-8")
-            settings = {"strip_accents": tokenizer.strip_accents, "tokenize_chinese_chars": tokenizer.split_cjk}
-            settings |= {"do_lower_case": tokenizer.lowercase, "tokenizer_class": "BertTokenizer"}
-            settings |= {_RULES: tokenizer.rules}
+            settings = _write_word_piece(tokenizer, folder)
         case SentencePiece():
             (folder / SENTENCE_PIECES).write_bytes(tokenizer.model)
             settings = {"keep_accents": not tokenizer.strip_accents, "do_lower_case": tokenizer.lowercase}
-            settings |= {"tokenizer_class": "AlbertTokenizer", _RULES: tokenizer.rules}
+            settings |= {"tokenizer_class": "AlbertTokenizer", RULES: tokenizer.rules}
+            settings |= {} if tokenizer.commas_apart else {COMMAS: False}
         case Unigram():
             (folder / UNIGRAMS[tokenizer.rules]).write_bytes(tokenizer.model)
             settings = {"tokenizer_class": _UNIGRAM_CLASSES[tokenizer.rules]}
@@ -156,7 +157,30 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
             settings = {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": tokenizer.add_prefix_space}
         case SpecialStrings():
             write_tokenizer(tokenizer.tokenizer, folder)
-            settings = read_json(folder / SETTINGS) | written_added(tokenizer.numbers)
+            in_rewritten = getattr(tokenizer.tokenizer, "added", {})
+            added = AddedTokens(tokenizer.numbers, in_rewritten)
+            settings = read_json(folder / SETTINGS) | written_added(added)
         case _:
             raise TypeError(f"{type(tokenizer).__name__} has no files")
     (folder / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_word_piece(tokenizer: WordPiece, folder: Path) -> dict[str, Any]:
+    """Writes the vocabulary of word pieces; returns the settings."""
+    from sftkeras.text import WordRules
+
+    (folder / WORD_PIECES).write_text("".join(f"{piece}\n" for piece in tokenizer.vocabulary), encoding="utf-8")
+    added = written_added(AddedTokens({}, tokenizer.added)) if tokenizer.added else {}
+    if isinstance(tokenizer.rules, WordRules):
+        numbers = {piece: number for number, piece in enumerate(tokenizer.vocabulary)}
+        steps = json_of_steps(tokenizer.rules.rewriting, tokenizer.rules.splitting)
+        whole = word_pieces_json(numbers, steps)
+        (folder / WHOLE).write_text(json.dumps(whole, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        return {"tokenizer_class": "PreTrainedTokenizerFast", **_SPECIALS_OF_BERT, **added}
+    settings = {"strip_accents": tokenizer.strip_accents, "tokenize_chinese_chars": tokenizer.split_cjk}
+    return settings | {
+        "do_lower_case": tokenizer.lowercase,
+        "tokenizer_class": "BertTokenizer",
+        RULES: tokenizer.rules,
+        **added,
+    }

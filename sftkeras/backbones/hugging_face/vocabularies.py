@@ -9,25 +9,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sentencepiece
+from google.protobuf.message import DecodeError
 from sentencepiece.sentencepiece_model_pb2 import ModelProto  # type: ignore[attr-defined]
 
 from sftkeras.backbones.hugging_face.config import read_json
+from sftkeras.backbones.hugging_face.tokenizer_json import WHOLE, check_model
 from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
     from sftkeras.text.unigram import UnigramRules
 
-WHOLE, WORD_PIECES, SENTENCE_PIECES = "tokenizer.json", "vocab.txt", "spiece.model"
+WORD_PIECES, SENTENCE_PIECES = "vocab.txt", "spiece.model"
 UNIGRAMS: dict[UnigramRules, str] = {"xlm_roberta": "sentencepiece.bpe.model", "deberta": "spm.model"}
 BYTE_PAIRS, MERGES = "vocab.json", "merges.txt"
 
 _FAIRSEQ_FIRST, _FAIRSEQ_MASK = ["<s>", "<pad>", "</s>", "<unk>"], "<mask>"
 _MERGES_VERSION = "#version"  # what the first line of merges.txt begins with
+_COMMA_PENALTY = 100.0  # what transformers takes off the score of ALBERT's pieces such as "9," when it writes one file
+
+
+@dataclass(frozen=True)
+class AlbertModel:
+    """A SentencePiece model of ALBERT.
+
+    Attributes:
+        content: the model.
+        commas_apart: whether pieces such as "9," are still to be made less likely, as in the files of ALBERT itself.
+    """
+
+    content: bytes
+    commas_apart: bool = True
 
 
 @dataclass(frozen=True)
 class UnigramModel:
-    """A SentencePiece model of XLM-RoBERTa or DeBERTa-v3; ALBERT's is plain bytes.
+    """A SentencePiece model of XLM-RoBERTa or DeBERTa-v3.
 
     Attributes:
         content: the model.
@@ -45,36 +61,84 @@ class BytePairs:
     Attributes:
         numbers: the number of each token.
         merges: left and right part of each merge, most important first.
-        add_prefix_space: whether a space is put before a text, as far as tokenizer.json says.
     """
 
     numbers: dict[str, int]
     merges: list[tuple[str, str]]
-    add_prefix_space: bool = False
 
 
-# Word pieces, or a SentencePiece model of ALBERT's, or one of the other kinds.
-Vocabulary = list[str] | bytes | UnigramModel | BytePairs
+# Word pieces, or one of the other kinds.
+Vocabulary = list[str] | AlbertModel | UnigramModel | BytePairs
 
 
 def read_vocabulary(folder: Path, whole: dict[str, Any]) -> Vocabulary:
-    """Reads the vocabulary; `whole` is what tokenizer.json says, which is asked if there is no other file.
+    """Reads the vocabulary: that of tokenizer.json, if there is one, as Hugging Face does.
+
+    Args:
+        folder: where the files are.
+        whole: what tokenizer.json says; empty if there is none.
 
     Raises:
-        SFTError: SFT354 if a file is damaged, SFT356 if there is no vocabulary.
+        SFTError: SFT354 if a file is damaged, SFT355 if tokenizer.json has another kind of model, SFT356 if there is no
+            vocabulary.
     """
+    if not whole:
+        return _vocabulary_of_files(folder)
+    check_model(whole, folder)
+    found = _vocabulary_of_json(whole, folder / WHOLE)
+    if isinstance(found, AlbertModel | UnigramModel):
+        # The very file from which tokenizer.json was made has the same pieces, and is known to caches and runs.
+        name = UNIGRAMS[found.rules] if isinstance(found, UnigramModel) else SENTENCE_PIECES
+        if (folder / name).exists() and _made_of(found, content := (folder / name).read_bytes()):
+            return UnigramModel(content, found.rules) if isinstance(found, UnigramModel) else AlbertModel(content)
+    return found
+
+
+def _vocabulary_of_files(folder: Path) -> Vocabulary:
     for rules, name in UNIGRAMS.items():
         if (path := folder / name).exists():
             return UnigramModel(path.read_bytes(), rules)
     if (path := folder / SENTENCE_PIECES).exists():
-        return path.read_bytes()
+        return AlbertModel(path.read_bytes())
     if (folder / BYTE_PAIRS).exists() and (folder / MERGES).exists():
         return _read_byte_pairs(folder)
     if (path := folder / WORD_PIECES).exists():
         return read_word_pieces(path)
-    if (path := folder / WHOLE).exists():
-        return _vocabulary_of_json(whole, path)
     raise SFTError("SFT356", folder=folder)
+
+
+def _made_of(model: AlbertModel | UnigramModel, content: bytes) -> bool:
+    """Whether `model`, of a tokenizer.json, was made of the SentencePiece model `content`."""
+    try:
+        mine, other = ModelProto.FromString(model.content), ModelProto.FromString(content)
+    except DecodeError:
+        return False
+    penalty = _COMMA_PENALTY if isinstance(model, AlbertModel) else 0.0
+    control = mine.SentencePiece.CONTROL
+
+    def scores(proto: Any, penalty: float) -> list[tuple[str, float]]:
+        pieces = [it for it in proto.pieces if it.type not in (control, mine.SentencePiece.UNKNOWN)]
+        return [(it.piece, round(it.score - penalty * _is_number_comma(it.piece), 3)) for it in pieces]
+
+    same_rules = mine.normalizer_spec.precompiled_charsmap == other.normalizer_spec.precompiled_charsmap
+    return same_rules and len(mine.pieces) == len(other.pieces) and scores(mine, 0) == scores(other, penalty)
+
+
+def _is_number_comma(piece: str) -> bool:
+    return piece[-1:] == "," and piece[-2:-1].isdigit()
+
+
+def numbers_of(vocabulary: Vocabulary) -> dict[str, int]:
+    """Return the number of each token in the vocabulary."""
+    match vocabulary:
+        case list():
+            return {piece: number for number, piece in enumerate(vocabulary)}
+        case BytePairs():
+            return vocabulary.numbers
+    pieces = [it.piece for it in ModelProto.FromString(vocabulary.content).pieces]
+    if isinstance(vocabulary, UnigramModel) and vocabulary.rules == "xlm_roberta":
+        pieces = [*_FAIRSEQ_FIRST, *pieces[len(_FAIRSEQ_FIRST) - 1 :], _FAIRSEQ_MASK]
+    return {piece: number for number, piece in enumerate(pieces)}
 
 
 def count_tokens(vocabulary: Vocabulary, folder: Path) -> int:
@@ -84,8 +148,8 @@ def count_tokens(vocabulary: Vocabulary, folder: Path) -> int:
         SFTError: SFT354 if it is no SentencePiece model.
     """
     match vocabulary:
-        case bytes():
-            return _count_pieces(vocabulary, folder / SENTENCE_PIECES)
+        case AlbertModel():
+            return _count_pieces(vocabulary.content, folder / SENTENCE_PIECES)
         case UnigramModel():
             # Fairseq has "<pad>" and "<mask>" besides what is in the model, DeBERTa "[MASK]" if it is not there.
             more = 2 if vocabulary.rules == "xlm_roberta" else b"[MASK]" not in vocabulary.content
@@ -153,19 +217,11 @@ def _vocabulary_of_json(whole: dict[str, Any], path: Path) -> Vocabulary:
                 return _word_pieces(whole["model"]["vocab"])
             case "Unigram":
                 return _unigram_model(whole)
-            case "BPE" if (level := _byte_level(whole)) is not None:
+            case _:
                 numbers = whole["model"]["vocab"] | {it["content"]: it["id"] for it in whole.get("added_tokens", ())}
-                return BytePairs(numbers, _pairs(whole["model"]["merges"]), level.get("add_prefix_space", False))
+                return BytePairs(numbers, _pairs(whole["model"]["merges"]))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SFTError("SFT354", path=path, problem=f"its vocabulary: {error}") from error
-    raise SFTError("SFT356", folder=path.parent)
-
-
-def _byte_level(whole: dict[str, Any]) -> dict[str, Any] | None:
-    """The settings of the byte-level tokenizer in tokenizer.json; None if words are split in another way."""
-    splitting = whole.get("pre_tokenizer") or {}
-    is_ours = splitting.get("type") == "ByteLevel" and splitting.get("use_regex", True) and not whole.get("normalizer")
-    return splitting if is_ours else None
 
 
 def _word_pieces(numbers: dict[str, int]) -> list[str]:
@@ -175,7 +231,7 @@ def _word_pieces(numbers: dict[str, int]) -> list[str]:
     return pieces
 
 
-def _unigram_model(whole: dict[str, Any]) -> bytes | UnigramModel:
+def _unigram_model(whole: dict[str, Any]) -> AlbertModel | UnigramModel:
     """The SentencePiece model from which tokenizer.json was made."""
     vocabulary = [(piece, score) for piece, score in whole["model"]["vocab"]]
     pieces = [piece for piece, _ in vocabulary]
@@ -187,7 +243,7 @@ def _unigram_model(whole: dict[str, Any]) -> bytes | UnigramModel:
         rest = vocabulary[len(_FAIRSEQ_FIRST) : -1 if pieces[-1] == _FAIRSEQ_MASK else None]
         return UnigramModel(_model([*first, *rest], kinds, whole), "xlm_roberta")
     model = _model(vocabulary, kinds, whole)
-    return UnigramModel(model, "deberta") if "[PAD]" in pieces else model
+    return UnigramModel(model, "deberta") if "[PAD]" in pieces else AlbertModel(model, commas_apart=False)
 
 
 def _model(vocabulary: list[tuple[str, float]], kinds: dict[str, str], whole: dict[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ import keras
 from sftkeras.backbones.backbone import Backbone
 from sftkeras.backbones.hugging_face.family import told
 from sftkeras.errors import SFTError
-from sftkeras.text import ModulePreprocessor, SentencePiece, Tokenizer, WordPiece, without_special_strings
+from sftkeras.text import ModulePreprocessor, SentencePiece, Tokenizer, WordPiece, WordRules, without_special_strings
 
 # The architectures that public modules have names for.
 _PUBLISHED = ("bert", "electra", "albert")
@@ -45,7 +45,11 @@ class Publication:
             raise SFTError("SFT378")
         kind = getattr(backbone.encoder, "model_type", "bert")  # KerasHub's own encoders are of that kind
         plain = without_special_strings(backbone.tokenizer)
-        if kind not in _PUBLISHED or not isinstance(plain, WordPiece | SentencePiece):
+        if (
+            kind not in _PUBLISHED
+            or not isinstance(plain, WordPiece | SentencePiece)
+            or isinstance(getattr(plain, "rules", None), WordRules)
+        ):
             tokenizer = type(plain).__name__
             raise SFTError("SFT381", encoder=kind, tokenizer=tokenizer, known=told(_PUBLISHED))
         return cls(backbone.encoder, backbone.tokenizer, pooled, backbone.has_pooler, backbone.max_positions)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sftkeras.backbones.hugging_face.config import read_json
 from sftkeras.backbones.hugging_face.tokenizers import TokenizerFiles
-from sftkeras.backbones.hugging_face.vocabularies import read_word_pieces
+from sftkeras.backbones.hugging_face.vocabularies import AlbertModel, Vocabulary, read_word_pieces
 from sftkeras.backbones.tfhub.module import HubModule
 from sftkeras.errors import SFTError
 from sftkeras.text import SentencePiece, Tokenizer, WordPiece
@@ -27,7 +27,7 @@ def tokenizer_of(module: HubModule) -> Tokenizer:
     if module.sentence_piece is not None:
         model = module.sentence_piece.read_bytes()
         if module.tokenizer_config is not None:
-            return _as_configured(model, module.tokenizer_config)
+            return _as_configured(AlbertModel(model), module.tokenizer_config)
         return SentencePiece(model, lowercase=True if lowercase is None else lowercase, rules="tensorflow_text")
     if module.vocabulary is not None:
         pieces = read_word_pieces(module.vocabulary)
@@ -39,8 +39,8 @@ def tokenizer_of(module: HubModule) -> Tokenizer:
     raise SFTError("SFT372", folder=module.folder)
 
 
-def _as_configured(vocabulary: list[str] | bytes, config: Path) -> Tokenizer:
-    return TokenizerFiles.of(vocabulary, read_json(config), {}, config.parent).build()
+def _as_configured(vocabulary: Vocabulary, config: Path) -> Tokenizer:
+    return TokenizerFiles.of(vocabulary, read_json(config), config.parent).build()
 
 
 def _is_lower(vocabulary: Sequence[str]) -> bool:
