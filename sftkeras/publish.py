@@ -87,10 +87,14 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
 def pretrained(handle: str) -> Source:
     """Fetches and loads the encoder that `handle` names."""
-    from sftkeras.handles import check_weights, resolve
+    from sftkeras.handles import check_weights, kind_of, resolve
 
     folder = resolve(handle, flag="--handle")
     check_weights(folder)
+    if kind_of(folder) == "run":
+        raise SFTError(
+            "SFT102", flag="--handle", problem=f"{handle} is a run. Name it with --run, in place of --handle."
+        )
     runtime.start_tensorflow()
     from sftkeras.backbones import load_backbone
 

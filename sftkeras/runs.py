@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shlex
@@ -19,7 +20,7 @@ import yaml
 from sftkeras.cache import building
 from sftkeras.config import TrainConfig, plain
 from sftkeras.errors import SFTError
-from sftkeras.files import write_errors, write_text
+from sftkeras.files import sha256_of, write_errors, write_text
 from sftkeras.folder_lock import folder_locked
 
 if TYPE_CHECKING:
@@ -61,6 +62,12 @@ class Run:
     def backbone(self) -> Path:
         """The backbone's config and tokenizer files, without its pretrained weights."""
         return self.folder / "backbone"
+
+    @property
+    def preprocessor(self) -> Path | None:
+        """The TF-Hub preprocessor that tokenised its texts, if it was given one."""
+        folder = self.backbone / "preprocessor"
+        return folder if folder.is_dir() else None
 
     @property
     def encoder(self) -> Path:
@@ -269,26 +276,45 @@ class Run:
         A pooler that the run did not train is not in the run, so `has_pooler` is false then. Raises as `restore_model`.
         """
         text_model, backbone, pooling = self._restore()
-        trained = {id(variable) for variable in text_model.network.variables}
-        pooler = getattr(backbone.encoder, "pooled_dense", None)  # what a TF-Hub module does, it does itself
-        is_kept = pooling == "cls" and (pooler is None or id(pooler.kernel) in trained)
-        return replace(backbone, has_pooler=backbone.has_pooler and is_kept), pooling
+        return _with_trained_pooler(backbone, text_model, pooling), pooling
 
     def write_encoder(self) -> None:
         """Writes the encoder with its best weights, and the head if it is a masked-LM head, as a Hugging Face folder.
 
-        The folder is a handle for other runs, and lands whole or not at all. Raises as `restore_model`.
+        The folder is a handle for other runs, and lands whole or not at all. Raises as `write_backbone`.
+        """
+        with write_errors(self.encoder, "--runs"), building(self.encoder) as unfinished:
+            self.write_backbone(unfinished)
+
+    def write_backbone(self, folder: Path) -> None:
+        """Writes the encoder with its best weights into a folder that is a handle for other runs.
+
+        A rebuilt encoder becomes a Hugging Face folder, with its masked-LM head if it has one; a TF-Hub module that was
+        trained as it is becomes that module.
+
+        Raises:
+            SFTError: SFT378 if a preprocessor tokenised the texts of a rebuilt encoder, SFT379 if a module cannot be
+                written, and as `restore_model`.
         """
         from sftkeras.backbones.hugging_face import write_folder
+        from sftkeras.backbones.publishing.republish import write_again
         from sftkeras.tasks.vocabulary_head import VocabularyHead
         from sftkeras.text import ModulePreprocessor
 
-        text_model, backbone, _ = self._restore()
-        head, tokenizer = VocabularyHead.of(text_model.network), backbone.tokenizer
-        assert tokenizer is not None
-        assert not isinstance(tokenizer, ModulePreprocessor)  # which such tasks refuse
-        with write_errors(self.encoder, "--runs"), building(self.encoder) as unfinished:
-            write_folder(unfinished, backbone.encoder, tokenizer, has_pooler=False, head=head)
+        text_model, restored, pooling = self._restore()
+        backbone = _with_trained_pooler(restored, text_model, pooling)
+        if backbone.kind == "tfhub":
+            write_again(backbone.encoder, folder)
+            return
+        if backbone.tokenizer is None or isinstance(backbone.tokenizer, ModulePreprocessor):
+            raise SFTError("SFT378")
+        head = VocabularyHead.of(text_model.network)
+        write_folder(folder, backbone.encoder, backbone.tokenizer, has_pooler=backbone.has_pooler, head=head)
+
+    def fingerprint(self) -> str:
+        """A hash of the best weights and of what else the model is built of."""
+        parts = [sha256_of(self.best_weights), self.model_file.read_text(encoding="utf-8")]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _restore(self) -> tuple[TextModel, Backbone, Pooling]:
         from sftkeras.backbones import load_backbone
@@ -315,6 +341,14 @@ class Run:
             cleaning=make_cleaning(**settings.get("cleaning", {})),
         )
         return TextModel(features, network, task), backbone, settings["pooling"]
+
+
+def _with_trained_pooler(backbone: Backbone, text_model: TextModel, pooling: Pooling) -> Backbone:
+    """The backbone, without its pooler if the run did not train that."""
+    trained = {id(variable) for variable in text_model.network.variables}
+    pooler = getattr(backbone.encoder, "pooled_dense", None)  # what a TF-Hub module does, it does itself
+    is_kept = pooling == "cls" and (pooler is None or id(pooler.kernel) in trained)
+    return replace(backbone, has_pooler=backbone.has_pooler and is_kept)
 
 
 @contextmanager

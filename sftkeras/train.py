@@ -122,6 +122,9 @@ def check_settings(config: TrainConfig) -> None:
     if not config.backbone.handle:
         raise SFTError("SFT104", flag="--backbone.handle", remedy="Say where the pretrained weights are.")
     check_task(config)
+    if Path(config.backbone.handle).expanduser().resolve() == Run.of(config).folder.resolve():
+        problem = "it is the run that --backbone.handle begins with, which would be lost. Choose another name."
+        raise SFTError("SFT102", flag="--name", problem=problem)
     check_layers(config)
     check_tokens(config)
     check_trackers(config.training.trackers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,10 @@ def check_folder(folder: Path, *, max_length: int) -> None:
     Raises:
         SFTError: SFT351 or SFT353 to SFT356.
     """
-    if kind_of(folder) == "hugging_face":
+    kind = kind_of(folder)
+    if kind == "run":  # which keeps the small files of the folder that it began with
+        folder, kind = folder / "backbone", json.loads((folder / "model.json").read_text(encoding="utf-8"))["backbone"]
+    if kind == "hugging_face":
         from sftkeras.backbones.hugging_face import check_folder as check
 
         check(folder, max_length=max_length)

@@ -69,6 +69,10 @@ MESSAGES: dict[str, str] = {
     "SFT359": "{folder}: tensor {tensor} holds values that are not finite numbers. Copy the whole model again.",
     "SFT360": "{folder}: tokenizer.json and tokenizer_config.json disagree: {key} is {other} in the first and {value} "
     "in the second. Write in both what the encoder was trained with, in a copy of the folder if it was downloaded.",
+    # 361-362 what training leaves behind
+    "SFT361": "{place}: a version exported for serving, out of which the encoder cannot be taken. Give the folder of "
+    "the run that it was exported from, in place of it: runs/{name}, unless --runs named another folder.",
+    "SFT362": "{place}: a folder inside of a run. Give the run itself, in place of it: {run}.",
     # 363-369 TF-Hub modules
     "SFT363": "{folder}: a module in the format of TF1, which cannot be fine-tuned. Give a TF2 module: the model's "
     "page on tfhub.dev or kaggle.com/models lists its versions.",
@@ -94,8 +98,8 @@ MESSAGES: dict[str, str] = {
     "to false, or choose --backbone.mode native.",
     # 377-379 publishing
     "SFT377": "--output {folder}: {problem}",
-    "SFT378": "this run tokenised its texts by --backbone.preprocessor, which a rebuilt encoder cannot be published "
-    "with. Train again without --backbone.preprocessor, or with --backbone.mode opaque.",
+    "SFT378": "this run tokenised its texts by --backbone.preprocessor, without which its rebuilt encoder cannot be "
+    "written. Train again without --backbone.preprocessor, or with --backbone.mode opaque.",
     "SFT379": "the module is not what it was made of: {problem}. Nothing was published; please report this.",
     # 380-389 byte pairs and further architectures
     "SFT380": "vocabulary and merges do not belong together ({problem}). Copy vocab.json and merges.txt, or "

@@ -11,13 +11,16 @@ from typing import Literal
 
 from sftkeras.errors import SFTError
 
-Kind = Literal["hugging_face", "keras_hub", "tfhub"]
+Kind = Literal["hugging_face", "keras_hub", "tfhub", "run"]
 
 CONFIG = "config.json"
 SAFETENSORS = "model.safetensors"
 SAFETENSORS_INDEX = "model.safetensors.index.json"
 KERAS_WEIGHTS = ("model.weights.h5", "model.weights.json")  # one file, or the index of several
 SAVED_MODEL = "saved_model.pb"
+_RUN = ("config.yaml", "model.json")  # of a run of `sftkeras.train`
+_RUN_WEIGHTS = "state/best.weights.h5"
+_CONTRACT = "contract.json"  # of a version that `sftkeras.export` published
 _TF1_MARK = "tfhub_module.pb"  # stands in a module that TensorFlow 1 wrote
 _SHARD = re.compile(r"variables\.data-[0-9]{5}-of-([0-9]{5})")
 # Pickles, whose loading can run code, and the formats of frameworks that are not read here.
@@ -28,17 +31,41 @@ def kind_of(folder: Path) -> Kind:
     """Tells what wrote a folder of weights.
 
     Raises:
-        SFTError: SFT304 if nothing known is in it, SFT305 if the weights are pickled, SFT306 if a file is missing.
+        SFTError: SFT304 if nothing known is in it, SFT305 if the weights are pickled, SFT306 if a file is missing,
+            SFT361 for an exported version, SFT362 for a folder inside of a run.
     """
     if folder.is_file():
         raise SFTError("SFT304", place=folder, found="it is a file")
     if not folder.is_dir():
         raise SFTError("SFT304", place=folder, found="there is no such folder")
     names = {path.name for path in folder.iterdir()}
+    if names.issuperset(_RUN):
+        return "run"
+    _check_place(folder, names)
     kind = kind_of_names(names, folder)
     if kind == "hugging_face" and SAFETENSORS not in names:
         _require_shards(folder, names)
     return kind
+
+
+def _check_place(folder: Path, names: set[str]) -> None:
+    """Refuses what training leaves behind, but for what another run can begin with: it looks like a model."""
+    versions = [folder, *(folder / name for name in names if name.isdecimal())]
+    for version in versions:
+        if (version / _CONTRACT).is_file() and (version / SAVED_MODEL).is_file():
+            raise SFTError("SFT361", place=folder, name=_name_of(version))
+    run = folder.absolute().parent
+    is_whole = names & {SAFETENSORS, SAFETENSORS_INDEX}
+    if not is_whole and all((run / name).is_file() for name in _RUN):
+        raise SFTError("SFT362", place=folder, run=folder.parent if folder.parent != Path() else run)
+
+
+def _name_of(version: Path) -> str:
+    """The name of an exported model, which is that of its run."""
+    try:
+        return str(json.loads((version / _CONTRACT).read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return version.absolute().parent.name
 
 
 def kind_of_names(names: Iterable[str], place: object) -> Kind:
@@ -85,9 +112,12 @@ def check_weights(folder: Path) -> None:
     """Checks what can be said of a folder of weights at once: that its files are there, known and whole.
 
     Raises:
-        SFTError: SFT304 to SFT307; SFT363, SFT364 for a TF-Hub module in TF1 format, or without a graph.
+        SFTError: SFT304 to SFT307; SFT361 to SFT364 for what an encoder cannot be taken from.
     """
     match kind_of(folder):
+        case "run":
+            if not (folder / _RUN_WEIGHTS).is_file():
+                raise SFTError("SFT306", place=folder, file=_RUN_WEIGHTS)
         case "hugging_face":
             whole = folder / SAFETENSORS
             for path in [whole] if whole.exists() else sorted(folder / name for name in _shards(folder)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import tensorflow as tf
@@ -18,6 +18,7 @@ from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs
 from sftkeras.tasks import TextModel, attach_head, make_task
 from sftkeras.text import make_cleaning
 from sftkeras.training.batches import Batches, read_inputs, read_variants
+from sftkeras.training.earlier_run import find_beginning
 from sftkeras.training.encoder_needs import check_cleaning, check_opaque, check_pooling
 from sftkeras.training.fit import is_higher_better, prepare_model
 from sftkeras.training.foreign_texts import foreign_texts
@@ -82,7 +83,10 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     workers.connect(strategy)
     max_length = config.backbone.max_length
     labels = data.examples.labels
+    beginning = find_beginning(config, folders)
+    folders = beginning.folders
     choice = choose_mode(folders.encoder, config.backbone.mode)  # runs the module, so not under the strategy
+    choice = replace(choice, notes=(*beginning.notes, *choice.notes))
     if choice.mode == "opaque":
         check_opaque(config)
     with strategy.scope():

@@ -1,0 +1,73 @@
+"""A run as the backbone of another: its encoder, written into the cache as a folder that any run can begin with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sftkeras.backbones.fetching import BackboneFolders
+from sftkeras.cache import building, cache_folder, locked, read_manifest, write_manifest
+from sftkeras.config import TrainConfig
+from sftkeras.handles import kind_of
+from sftkeras.runs import Run
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a run begins with.
+
+    Attributes:
+        folders: of the encoder and its preprocessor.
+        notes: what the user should know of the run that they come from.
+    """
+
+    folders: BackboneFolders
+    notes: tuple[str, ...] = ()
+
+
+def find_beginning(config: TrainConfig, folders: BackboneFolders) -> Beginning:
+    """Return the folders to load: those given, or what the encoder of the given run is written to.
+
+    An encoder that was rebuilt becomes a Hugging Face folder, a TF-Hub module that was trained as it is becomes that
+    module with its new weights. Call it outside of a strategy's scope.
+
+    Raises:
+        SFTError: SFT109 or SFT112 if the run is not whole, SFT378 if its texts were tokenised by a preprocessor.
+    """
+    if kind_of(folders.encoder) != "run":
+        return Beginning(folders)
+    run = Run.open(folders.encoder)
+    settings = json.loads(run.model_file.read_text(encoding="utf-8"))
+    notes = (
+        f"the encoder is that of {run.folder} at its best epoch; its head is not taken",
+        *_losses(settings, config),
+    )
+    if (run.encoder / "config.json").exists():  # which has a head for masked words too
+        return Beginning(replace(folders, encoder=run.encoder), notes)
+    return Beginning(BackboneFolders(_written(run), folders.preprocessor or run.preprocessor), notes)
+
+
+def _written(run: Run) -> Path:
+    """The folder of the run's encoder in the cache."""
+    folder = cache_folder("runs") / run.fingerprint()
+    with locked(folder):
+        if read_manifest(folder) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            with building(folder) as unfinished:
+                run.write_backbone(unfinished)
+                write_manifest(unfinished, run=run.folder.name)
+    return folder
+
+
+def _losses(settings: Mapping[str, Any], config: TrainConfig) -> Iterator[str]:
+    """What the earlier run did to its texts and this one does not do."""
+    earlier, now = settings.get("cleaning") or {}, asdict(config.cleaning)
+    if lost := {key: value for key, value in earlier.items() if value and now.get(key) != value}:
+        flags = " ".join(f"--cleaning.{key} {json.dumps(value, ensure_ascii=False)}" for key, value in lost.items())
+        yield f"that run cleaned its texts, this one does not clean them so: to keep it, add {flags}"
+    if settings.get("pooling") == "markers" and config.backbone.pooling != "markers":
+        yield "its markers stay tokens, but are not read: to classify marked spans, set --backbone.pooling markers"
