@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from sftkeras.cache import building
+from sftkeras.cache import building, cache_folder, locked, read_manifest, write_manifest
 from sftkeras.config import TrainConfig, plain
 from sftkeras.errors import SFTError
 from sftkeras.files import sha256_of, write_errors, write_text
@@ -311,10 +311,17 @@ class Run:
         head = VocabularyHead.of(text_model.network)
         write_folder(folder, backbone.encoder, backbone.tokenizer, has_pooler=backbone.has_pooler, head=head)
 
-    def fingerprint(self) -> str:
-        """A hash of the best weights and of what else the model is built of."""
+    def kept_backbone(self) -> Path:
+        """Return the folder in the cache that `write_backbone` wrote, or write it; raises as that."""
         parts = [sha256_of(self.best_weights), self.model_file.read_text(encoding="utf-8")]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        folder = cache_folder("runs") / hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        with locked(folder):
+            if read_manifest(folder) is None:
+                shutil.rmtree(folder, ignore_errors=True)
+                with building(folder) as unfinished:
+                    self.write_backbone(unfinished)
+                    write_manifest(unfinished, run=self.folder.name)
+        return folder
 
     def _restore(self) -> tuple[TextModel, Backbone, Pooling]:
         from sftkeras.backbones import load_backbone

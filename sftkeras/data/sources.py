@@ -12,6 +12,7 @@ from typing import Literal
 from sftkeras.config import DataConfig, FileFormat
 from sftkeras.data.patterns import find_files, is_pattern, listed
 from sftkeras.errors import SFTError
+from sftkeras.handles.hints import data_hint
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -162,7 +163,7 @@ def find_source(
         return _of_path(path, path.name, part, form, flag)
     path = Path(handle).expanduser()
     if not path.is_file():
-        raise SFTError("SFT201", flag=flag, file=handle, suggestion=_nearby_file(path))
+        raise SFTError("SFT201", flag=flag, file=handle, suggestion=_nearby_file(path, handle))
     return _of_path(path, handle, part, form, flag)
 
 
@@ -223,14 +224,14 @@ def words_with_tags(source: Source) -> SFTError:
 
 def _hub_name(handle: str, part: Part, flag: str) -> HubName:
     found = _HUB.fullmatch(handle)
-    if not found:
-        raise SFTError("SFT233", flag=flag, handle=handle)
+    if not found or handle.startswith("hf://datasets/"):
+        raise SFTError("SFT233", flag=flag, handle=handle, suggestion=data_hint(handle))
     return HubName(found["name"], found["config"], found["revision"], found["split"] or part)
 
 
-def _nearby_file(path: Path) -> str:
+def _nearby_file(path: Path, handle: str) -> str:
     if not path.parent.is_dir():
-        return f" There is no folder {path.parent} either."
+        return data_hint(handle) or f" There is no folder {path.parent} either."
     data_files = [other.name for other in path.parent.iterdir() if _form(other)]
     near = difflib.get_close_matches(path.name, data_files, n=1, cutoff=0.6)
-    return f' Did you mean "{path.with_name(near[0])}"?' if near else ""
+    return f' Did you mean "{path.with_name(near[0])}"?' if near else data_hint(handle)

@@ -47,7 +47,7 @@ MESSAGES: dict[str, str] = {
     "SFT232": "the {part} part would be empty: {rows} rows in {texts} different texts are too few for --data.split "
     "'{split}'. Give more rows, a larger share, or a file with --data.{part}.",
     "SFT233": "{flag} {handle}: a Hugging Face data set is written hf://org/name, hf://org/name/config, with @revision "
-    "and :split at the end if needed.",
+    "and :split at the end if needed.{suggestion}",
     "SFT234": "{flag} {handle}: {problem}",
     "SFT235": "{file}: the header names the column {column} twice. Rename one of them.",
     "SFT236": "{file} changed while it was read. Run again when it is complete.",

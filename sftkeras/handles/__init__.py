@@ -15,6 +15,7 @@ from pathlib import Path
 from sftkeras.errors import SFTError, did_you_mean
 from sftkeras.handles.cloud import fetch_bucket_module
 from sftkeras.handles.folders import Kind, check_safetensors, check_weights, kind_of
+from sftkeras.handles.hints import model_hint
 from sftkeras.handles.modules import unpack_local
 from sftkeras.handles.packages import fetch_package
 from sftkeras.handles.parsing import (
@@ -31,8 +32,6 @@ from sftkeras.handles.repositories import fetch_repository
 from sftkeras.handles.web import fetch_web_module
 
 __all__ = ["Kind", "check_safetensors", "check_weights", "kind_of", "resolve"]
-
-_SERVERS = ("tfhub.dev", "www.kaggle.com", "kaggle.com", "huggingface.co")
 
 
 def resolve(handle: str, *, flag: str = "--backbone.handle", offline: bool = False) -> Path:
@@ -71,9 +70,7 @@ def _is_archive(path: Path) -> bool:
 
 
 def _suggestion(path: Path) -> str:
-    """Suggests the nearest name beside the first part of the path that does not exist, or the nearest preset."""
-    if path.parts and path.parts[0] in _SERVERS:
-        return f' Did you mean "https://{path}"?'
+    """Suggests the nearest name beside the first part of the path that does not exist, or what may be meant by it."""
     missing = path
     while not os.path.exists(missing.parent):
         missing = missing.parent
@@ -81,6 +78,11 @@ def _suggestion(path: Path) -> str:
         beside = [entry.name for entry in missing.parent.iterdir()]
         if near := difflib.get_close_matches(missing.name, beside, n=1):
             return f' Did you mean "{missing.with_name(near[0])}"?'
+    presets = preset_handles()
+    if path.name in presets and len(path.parts) == 3:  # as in the address of its page on Kaggle
+        return f' Did you mean "{path.name}"?'
+    if len(missing.parts) == 1 and (hint := model_hint(str(path))):
+        return hint
     if len(path.parts) == 1:
-        return did_you_mean(str(path), preset_handles())
+        return did_you_mean(str(path), presets)
     return f" {missing} is the first part that does not exist." if missing != path else ""

@@ -27,13 +27,23 @@ _OLDER = {
     r"(?:roberta|xlm-roberta)-(?:base|large).*": "FacebookAI",
     r"albert-(?:base|large|xlarge|xxlarge)-v[12]": "albert",
 }
+_KAGGLE_FAMILY = re.compile(r"(?:keras|tensorflow)/[A-Za-z0-9-]+")  # a page with several models to choose from
 _REPOSITORY = re.compile(rf"{_PART}/{_PART}")
-_FILE = re.compile(r".+\.[A-Za-z0-9]{1,8}")
+_ARCHIVE = re.compile(r"\.(?:tar\.gz|tgz|tar)(?:[?#]|$)")
+# A name that ends so is meant as a file; others may have a dot too, as in bge-small-en-v1.5.
+_FILE = re.compile(
+    r".+\.(?:csv|tsv|json|jsonl|ndjson|parquet|conll|bio|iob|txt|xlsx?|gz|bz2|xz|zst|zip|tar|tgz|bin|pt|pth|h5|pb|keras"
+    r"|safetensors|ya?ml)",
+    re.IGNORECASE,
+)
 
 
 def model_hint(text: str) -> str:
     """Return the handle of a model that `text` may mean."""
-    return _did_you_mean(_model(text.strip().rstrip("/")))
+    text = text.strip().rstrip("/")
+    if _KAGGLE_FAMILY.fullmatch(text):
+        return f" A model on Kaggle is written kaggle://{text}/FRAMEWORK/VARIATION, as its page has them."
+    return _did_you_mean(_model(text))
 
 
 def data_hint(text: str) -> str:
@@ -41,6 +51,8 @@ def data_hint(text: str) -> str:
     text = text.strip().rstrip("/")
     if found := _HUB.fullmatch(text) or _HUB_WITHOUT_SLASHES.fullmatch(text):
         return _did_you_mean(_hub(found))
+    if "://" in text and not text.startswith("hf://"):
+        return " Download the file first, and give its path."
     name = re.sub(r"^(?:hf://)?datasets/", "", text)
     if name != text or (_REPOSITORY.fullmatch(text) and not _FILE.fullmatch(text)):
         return _did_you_mean(f"hf://{name}")
@@ -51,7 +63,7 @@ def data_hint(text: str) -> str:
 
 def is_hub_page(text: str) -> bool:
     """Whether `text` is the address of a page of the Hugging Face hub, rather than of an archive that lies there."""
-    return "://" in text and _HUB.fullmatch(text) is not None and not re.search(r"\.(?:tar\.gz|tgz|tar)(?:[?#]|$)", text)
+    return "://" in text and _HUB.fullmatch(text) is not None and not _ARCHIVE.search(text)
 
 
 def _model(text: str) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from sftkeras.errors import SFTError, did_you_mean
+from sftkeras.handles.hints import is_hub_page, model_hint
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar")  # what the name of an archive ends with
 
@@ -23,10 +24,6 @@ _REVISION = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*")
 _AS_ARCHIVE = "tf-hub-format=compressed"
 _KAGGLE_LABELS = {(2, "frameworks"), (4, "variations"), (6, "versions")}
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]+/.+")
-# A page about a repository, but not an archive that lies in one.
-_HUB_PAGE = re.compile(
-    r"https?://(?:www\.)?huggingface\.co/(?!\S+\.(?:tar\.gz|tgz|tar)(?:[?#]|$))(?:datasets/)?([^/\s?#]+(?:/[^/\s?#]+)?)"
-)
 _KAGGLE = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+){3}(?:/[0-9]+)?")
 
 
@@ -130,7 +127,11 @@ def parse_handle(text: str, flag: str) -> Handle:
     text = text.strip()
     if not text or re.search(r"[\0-\x1f]", text):
         raise SFTError("SFT301", flag=flag, handle=repr(text), problem="not a handle. Name the weights or the data.")
-    found = _HUB_PAGE.match(text) or _SCHEME.match(text)
+    if is_hub_page(text):
+        raise SFTError(
+            "SFT302", flag=flag, handle=text, scheme="a page of the Hugging Face hub", suggestion=model_hint(text)
+        )
+    found = _SCHEME.match(text)
     try:
         if not found:
             return PathHandle(Path(text).expanduser())
@@ -170,6 +171,8 @@ def _package(rest: str) -> PackageHandle:
 
 def _repository(rest: str) -> HubHandle:
     repository, at, revision = rest.rstrip("/").partition("@")
+    if repository.startswith("datasets/"):
+        raise ValueError("a data set, which holds no weights. Name it with --data.train, without datasets/.")
     if not _REPOSITORY.fullmatch(repository) or ".." in repository or "--" in repository:
         raise ValueError(f'"{repository}" is not a repository. Write hf://org/name or hf://org/name@revision.')
     if at and (not _REVISION.fullmatch(revision) or ".." in revision):
@@ -240,5 +243,4 @@ def _pin(sha256: str | None) -> str:
 
 
 def _suggestion(text: str, scheme: str) -> str:
-    page = _HUB_PAGE.match(text)
-    return f' Did you mean "hf://{page[1]}"?' if page else did_you_mean(scheme.lower(), _SCHEMES)
+    return model_hint(text) or did_you_mean(scheme.lower(), _SCHEMES)

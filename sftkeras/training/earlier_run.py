@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from sftkeras.backbones.fetching import BackboneFolders
-from sftkeras.cache import building, cache_folder, locked, read_manifest, write_manifest
 from sftkeras.config import TrainConfig
 from sftkeras.handles import kind_of
 from sftkeras.runs import Run
@@ -48,19 +45,7 @@ def find_beginning(config: TrainConfig, folders: BackboneFolders) -> Beginning:
     )
     if (run.encoder / "config.json").exists():  # which has a head for masked words too
         return Beginning(replace(folders, encoder=run.encoder), notes)
-    return Beginning(BackboneFolders(_written(run), folders.preprocessor or run.preprocessor), notes)
-
-
-def _written(run: Run) -> Path:
-    """The folder of the run's encoder in the cache."""
-    folder = cache_folder("runs") / run.fingerprint()
-    with locked(folder):
-        if read_manifest(folder) is None:
-            shutil.rmtree(folder, ignore_errors=True)
-            with building(folder) as unfinished:
-                run.write_backbone(unfinished)
-                write_manifest(unfinished, run=run.folder.name)
-    return folder
+    return Beginning(BackboneFolders(run.kept_backbone(), folders.preprocessor or run.preprocessor), notes)
 
 
 def _losses(settings: Mapping[str, Any], config: TrainConfig) -> Iterator[str]:

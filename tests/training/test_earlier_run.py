@@ -94,9 +94,7 @@ def test_a_third_run_begins_with_the_second(tmp_path: Path) -> None:
     first = trained_run(tmp_path / "first", load_backbone(Checkpoint().write(tmp_path / "weights"), max_length=LENGTH))
     second = trained_run(tmp_path / "second", begin(first)[0])
     learned, _ = second.restore_backbone()
-    np.testing.assert_array_equal(
-        outputs(begin(second)[0])["sequence_output"], outputs(learned)["sequence_output"]
-    )
+    np.testing.assert_array_equal(outputs(begin(second)[0])["sequence_output"], outputs(learned)["sequence_output"])
 
 
 def test_added_tokens_are_kept_and_cleaning_and_markers_are_named(tmp_path: Path) -> None:
