@@ -241,8 +241,8 @@ def test_tagging_reads_no_pairs(write: Write) -> None:
 
 def test_a_missing_column_is_told_with_those_that_are_there(write: Write) -> None:
     with pytest.raises(SFTError, match="SFT204") as raised:
-        quick_check(DataConfig(train=write("a.jsonl", [{"text": "a", "ents": []}])), "spans")
-    assert "text, ents" in str(raised.value)
+        quick_check(DataConfig(train=write("a.jsonl", [{"text": "a", "marked": []}])), "spans")
+    assert "text, marked" in str(raised.value)
 
 
 @pytest.mark.parametrize(
