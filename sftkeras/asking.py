@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sftkeras.config import PredictConfig
+from sftkeras.console import counted
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.fresh_process import Answers, FreshProcess
@@ -196,7 +197,8 @@ class Parity:
         """
         if self._largest > _TOLERANCE:
             raise SFTError("SFT666", flag=flag, address=address, version=self._version, difference=self._worst)
-        same = f"{self._texts:,} texts answered as {self._version} does, largest difference {self._largest:.1e}"
+        texts = counted(self._texts, "text")
+        same = f"{texts} answered as {self._version} does, largest difference {self._largest:.1e}"
         print(same, file=sys.stderr)
 
 

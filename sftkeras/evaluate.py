@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sftkeras import commands
 from sftkeras.config import DataConfig, EvaluateConfig, TaskConfig, TrainConfig, as_recorded, plain
-from sftkeras.console import outputs, progress_bar, say
+from sftkeras.console import counted, outputs, progress_bar, say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.versions import check_writable, find_version
@@ -33,7 +33,8 @@ def main(config: EvaluateConfig) -> None:
     data = _read(config, contract, run)
     check_weights(version, contract)
     report = judge_version(config, version, contract, data, output)
-    say("", f"Report  {output / 'report.html'}", f"Judged  {report['examples']['test']:,} texts by {version}")
+    texts = counted(report["examples"]["test"], "text")
+    say("", f"Report  {output / 'report.html'}", f"Evaluated  {texts} by {version}")
 
 
 def judge_version(

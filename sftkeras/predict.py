@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import sys
 import tempfile
@@ -13,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -21,11 +20,14 @@ from rich.text import Text
 from sftkeras import commands
 from sftkeras.asking import Model, asked_model
 from sftkeras.config import DataConfig, PredictConfig
-from sftkeras.console import progress_bar
-from sftkeras.data.unlabelled import Texts, has_columns, read_texts
+from sftkeras.console import counted, progress_bar
+from sftkeras.data.findings import SHOWN, place, row_findings
+from sftkeras.data.unlabelled import TextFiles, Texts
 from sftkeras.errors import SFTError
+from sftkeras.exporting.answer_files import check_ending, json_line, write_records
 from sftkeras.exporting.answers import records
-from sftkeras.files import write_aside, write_errors
+from sftkeras.files import write_errors
+from sftkeras.remedies import in_flags_of
 
 Record = dict[str, Any]
 
@@ -41,20 +43,24 @@ def main(config: PredictConfig) -> None:
     if output:
         _check_output(output)
     with asked_model(config) as model:
-        columns = _columns(config, model)
-        _check_pairs(config, model, columns.pair)
-        blocks = iter([Texts(config.texts)]) if config.texts else read_texts(str(config.file), columns)
-        first = next(blocks, Texts([]))  # a mistake in the file is told before the model is loaded
+        data = _reading(config, model)
+        files = TextFiles(config.file, data) if config.file else None
+        _check_pairs(config, model, files, data)
+        blocks = files.read() if files else iter([_typed(config.texts, model)])
+        first = next(blocks, Texts([]))  # a mistake in the file is found before the model is loaded
         model.load()
         answers = _answers(model, chain([first], blocks), config)
         if output:
-            _write(answers, output)
+            write_records(answers, output)
         elif sys.stdout.isatty():
             _show(answers, Console(highlight=False))
         else:
             if isinstance(sys.stdout, io.TextIOWrapper):
                 sys.stdout.reconfigure(encoding="utf-8")  # JSON Lines are, whatever the terminal is set to
-            _print_lines(answers, sys.stdout)
+            _print_lines(answers)
+        for name, tally in files.tallies.items() if files else ():
+            for found in row_findings([(name, tally)], data.bad_rows):
+                print(in_flags_of(PredictConfig, str(found)), file=sys.stderr)
 
 
 def _check_output(path: Path) -> None:
@@ -64,10 +70,11 @@ def _check_output(path: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with tempfile.TemporaryFile(dir=path.parent):
             pass
+    check_ending(path)
 
 
-def _columns(config: PredictConfig, model: Model) -> DataConfig:
-    """The file is read as the training data was, as far as that is known, but for the columns that are named."""
+def _reading(config: PredictConfig, model: Model) -> DataConfig:
+    """The file is read as the training data was, as far as that is known, but for what is set."""
     kept = ("text", "pair", "mark", "columns", "delimiter", "quoted", "encoding")
     known = {name: model.data[name] for name in kept if name in model.data}
     named = {name: value for name in ("text", "pair") if (value := getattr(config, name))}
@@ -75,11 +82,13 @@ def _columns(config: PredictConfig, model: Model) -> DataConfig:
     return data if model.pairs else replace(data, pair=None)
 
 
-def _check_pairs(config: PredictConfig, model: Model, pair_column: str | None) -> None:
+def _check_pairs(config: PredictConfig, model: Model, files: TextFiles | None, data: DataConfig) -> None:
     remedy = ""
-    if model.pairs and (config.texts or not has_columns(str(config.file))):
+    if model.pairs and config.texts and len(config.texts) % 2:
+        remedy = "Give each text and its second text, one after the other, or a file with a column for each by --file."
+    elif model.pairs and files and not files.has_columns:
         remedy = "Give a file with a column for each, such as a .csv, with --file."
-    elif model.pairs and not pair_column:
+    elif model.pairs and files and not data.pair:
         remedy = "Name the column of the second text with --pair."
     elif config.pair and not model.pairs:
         remedy = "Leave --pair out."
@@ -88,41 +97,67 @@ def _check_pairs(config: PredictConfig, model: Model, pair_column: str | None) -
         raise SFTError("SFT651", flag=model.flag, model=model.name, wanted=wanted, remedy=remedy)
 
 
+def _typed(texts: list[str], model: Model) -> Texts:
+    """The texts of the command line; a model of pairs takes them in twos."""
+    return Texts(texts[::2], texts[1::2]) if model.pairs else Texts(texts)
+
+
 def _answers(model: Model, blocks: Iterator[Texts], config: PredictConfig) -> Iterator[Record]:
-    """Yields each text with its answer. Progress is shown where no answers are."""
+    """Yields each text with the other columns of its row and its answer. Progress is shown where no answers are."""
     progress = progress_bar(Console(stderr=True))
     progress.disable |= sys.stdout.isatty() and not config.output
+    names = _ColumnNames()
+    empty: list[str] = []  # places, as far as they are shown
+    read = empties = 0
     with progress:
         task = progress.add_task("Answering", total=None, note="")
-        read = empty = 0
         for block in blocks:
+            for row, texts in enumerate(zip(block.texts, block.pairs or block.texts, strict=True)):
+                if not all(map(str.strip, texts)):
+                    empties += 1
+                    empty += [place(*block.places[row])] if block.places and len(empty) < SHOWN else []
             read += len(block.texts)
-            empty += sum(not text.strip() for texts in (block.texts, block.pairs or ()) for text in texts)
             progress.update(task, total=read / block.done if block.done else None, note=f"{read:,} read")
             if not block.texts:
                 continue
-            found = model.answer(block.texts, block.pairs, partial(progress.advance, task))
-            for row, record in enumerate(records(found)):
+            found = list(records(model.answer(block.texts, block.pairs, partial(progress.advance, task))))
+            others = names.free_of(found, block)
+            for row, record in enumerate(found):
                 pair = {} if block.pairs is None else {"pair": block.pairs[row]}
-                yield {"text": block.texts[row], **pair, **record}
-    if empty:
-        print(f"{empty:,} empty texts among {read:,} rows: their answers mean nothing.", file=sys.stderr)
+                kept = {name: cells[row] for name, cells in others.items()}
+                yield {"text": block.texts[row], **pair, **kept, **record}
+    if empties:
+        places = f" ({', '.join(empty)}{', …' * (empties > len(empty))})" if empty else ""
+        said = f"{counted(empties, 'empty text')} among {counted(read, 'row')}{places}"
+        print(f"{said}: {'its answer means' if empties == 1 else 'their answers mean'} nothing.", file=sys.stderr)
 
 
-def _write(answers: Iterator[Record], path: Path) -> None:
-    def write(aside: Path) -> None:
-        with aside.open("w", encoding="utf-8") as file:
-            _print_lines(answers, file)
+class _ColumnNames:
+    """Names of the further columns of a file beside the answers: a name that answers have too gets `input_` before."""
 
-    with write_errors(path, "--output"):
-        write_aside(path, write)
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._taken = {"text", "pair"}
+
+    def free_of(self, answers: list[Record], block: Texts) -> dict[str, list[Any]]:
+        """Returns the other columns of a block by names that neither its answers have nor those before."""
+        self._taken |= {name for answer in answers for name in answer}
+        if "masks" in self._taken:  # which of these an answer has depends on its text
+            self._taken |= {"perplexity", "hidden"}
+        for column in block.others:
+            if column not in self._names:
+                name = column
+                while name in self._taken:
+                    name = f"input_{name}"
+                self._names[column] = name
+                self._taken.add(name)
+        return {self._names[column]: cells for column, cells in block.others.items()}
 
 
-def _print_lines(answers: Iterator[Record], file: TextIO) -> None:
+def _print_lines(answers: Iterator[Record]) -> None:
     for answer in answers:
-        file.write(json.dumps(answer, ensure_ascii=False) + "\n")
-        if file is sys.stdout:
-            file.flush()  # whoever reads the pipe may be waiting
+        sys.stdout.write(json_line(answer))
+        sys.stdout.flush()  # whoever reads the pipe may be waiting
 
 
 def _show(answers: Iterator[Record], console: Console) -> None:

@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {*BASIS, "files", "console"},
     "serving": {"errors", "exporting"},
     "judging": {*BASIS, "console", "data", "evaluation", "exporting"},
-    "asking": {*BASIS, "exporting", "serving"},
+    "asking": {*BASIS, "console", "exporting", "serving"},
 }
 # Commands tell the story, so they may know every part, but not one another.
 ALL = set(MAY_IMPORT)

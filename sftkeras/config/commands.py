@@ -127,16 +127,19 @@ class PredictConfig:
     model: str = ""
     """A version folder under saved_models, or a model folder (its newest version is taken)."""
     texts: list[str] = field(default_factory=list, metadata={"bare_words": True})
-    """Texts to answer: bare words, each text in quotes, or a list such as '["first", "second"]'."""
-    file: str | None = None
-    """A data file to answer row by row, a .txt file of one text a line, or - for the same from standard input."""
+    """Texts to answer: bare words, each text in quotes, or a list such as '["first", "second"]'. A model of pairs takes
+    them in twos, a text and its second text: a question and its context."""
+    file: str | list[str] | None = None
+    """A data file to answer row by row, a .txt file of one text a line, or - for the same from standard input. Several
+    as in data.train of sftkeras.train."""
     data: ReadingConfig = field(default_factory=ReadingConfig)
     text: str | None = field(default=None, metadata={"of_train": "data.text"})
     """Column of the file that holds the text; null takes the name used in training."""
     pair: str | None = field(default=None, metadata={"of_train": "data.pair"})
     """Column of the file that holds the second text; null takes the name used in training."""
     output: str | None = None
-    """JSON Lines file for the answers; null prints them."""
+    """File for the answers beside the other columns of each row, in the format of its ending: .jsonl, .json, .csv, .tsv
+    or .parquet; null prints them."""
     batch_size: PositiveInt = 32
     """Texts answered at once."""
     grpc: str | None = None

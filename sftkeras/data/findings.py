@@ -111,6 +111,7 @@ class Kind:
 # A row with one of these faults is left out when data.bad_rows is "skip".
 BAD_ROW = frozenset({"SFT206", "SFT207", "SFT208", "SFT210", "SFT211", "SFT216", "SFT217", "SFT218", "SFT270"})
 BAD_ROW |= {"SFT244"}  # labels by zeros and ones
+BAD_ROW |= {"SFT652", "SFT653"}  # texts to predict
 BAD_ROW |= {"SFT280", "SFT281"}  # questions with answers
 BAD_ROW |= {"SFT250", "SFT251", "SFT252", "SFT253", "SFT254", "SFT255", "SFT258", "SFT266"}  # words with tags, spans
 # A row with one of these is kept, or left out because the data itself says so; people should know.

@@ -67,6 +67,20 @@ def check_header(
     raise SFTError("SFT289", place=place(source.name, line), row=row, columns=columns, also=flag)
 
 
+def columns_to_read(header: Sequence[str], wanted: Mapping[str, str], whole: bool) -> dict[str, int]:
+    """Returns the places of the columns to read, by name; one without a name of its own is called column4 or so.
+
+    Args:
+        whole: read all columns, not the wanted ones alone.
+    """
+    places = {name: header.index(name) for name in wanted}
+    if whole:
+        for number, name in enumerate(header):
+            if number not in places.values():
+                places[name if name and name not in places else f"column{number + 1}"] = number
+    return places
+
+
 def _is_data(header: Sequence[str], following: Sequence[Sequence[str]]) -> bool:
     """Whether a first row holds what the rows below it hold: the same label, another number, another sentence."""
     for number, name in enumerate(header):

@@ -36,12 +36,15 @@ def wanted_columns(config: DataConfig, part: str = "train", *, labelled: bool = 
     return wanted
 
 
-def read_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:
+def read_blocks(
+    source: Source, wanted: Mapping[str, str], config: DataConfig, *, whole: bool = False
+) -> Iterator[Block]:
     """Yields the rows of a source, block by block.
 
     Args:
         wanted: the columns to read, each with the setting that names it.
         config: gives delimiter, quoting and encoding.
+        whole: also read the columns that are not wanted, as far as the file has some.
 
     Raises:
         SFTError: SFT202 to SFT205, SFT207 to SFT213, SFT234, SFT235, SFT238, SFT289 to SFT295 for what no row can be
@@ -49,9 +52,9 @@ def read_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
     """
     match source.format:
         case "csv" | "tsv":
-            return csv_blocks(source, wanted, config)
+            return csv_blocks(source, wanted, config, whole=whole)
         case "json" | "jsonl":
-            return json_blocks(source, wanted, config)
+            return json_blocks(source, wanted, config, whole=whole)
         case "text" if "--data.label" not in wanted.values():
             return line_blocks(source, wanted, config)
         case "conll" | "text":  # words, not texts: `tagged` reads them
@@ -59,11 +62,11 @@ def read_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
         case "xlsx":
             from sftkeras.data.read_excel import excel_blocks
 
-            return excel_blocks(source, wanted, config)
+            return excel_blocks(source, wanted, config, whole=whole)
         case "parquet" | "hub":
             from sftkeras.data.read_arrow import arrow_blocks  # Arrow takes a tenth of a second to import
 
-            return arrow_blocks(source, wanted)
+            return arrow_blocks(source, wanted, whole=whole)
 
 
 def column_names(source: Source, config: DataConfig) -> list[str] | None:

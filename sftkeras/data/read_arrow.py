@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,9 +14,9 @@ from sftkeras.data.sources import Source
 from sftkeras.errors import SFTError
 
 
-def arrow_blocks(source: Source, wanted: Mapping[str, str]) -> Iterator[Block]:
-    """Yields the rows of a Parquet file or of a hub data set; raises as `read_blocks`."""
-    return _hub_blocks(source, wanted) if source.hub else _parquet_blocks(source, wanted)
+def arrow_blocks(source: Source, wanted: Mapping[str, str], *, whole: bool = False) -> Iterator[Block]:
+    """Yields the rows of a Parquet file or of a hub data set; as `read_blocks`."""
+    return _hub_blocks(source, wanted, whole) if source.hub else _parquet_blocks(source, wanted, whole)
 
 
 def parquet_columns(source: Source) -> list[str]:
@@ -39,35 +39,37 @@ def _unreadable(source: Source, error: Exception) -> SFTError:
     return SFTError("SFT213", file=source.name, problem=str(error).splitlines()[0].rstrip("."))
 
 
-def _parquet_blocks(source: Source, wanted: Mapping[str, str]) -> Iterator[Block]:
-    check_columns(source, parquet_columns(source), wanted)
+def _parquet_blocks(source: Source, wanted: Mapping[str, str], whole: bool) -> Iterator[Block]:
+    header = parquet_columns(source)
+    check_columns(source, header, wanted)
+    names = list(dict.fromkeys([*wanted, *header] if whole else wanted))
     with _parquet(source) as file:
         total = file.metadata.num_rows
         if not total:
             raise SFTError("SFT203", file=source.name, what="columns")
-        bytes_a_row = sum(_column_bytes(file, wanted)) // total + 1
+        bytes_a_row = sum(_column_bytes(file, names)) // total + 1
         size = max(1, min(BLOCK_ROWS, BLOCK_BYTES // bytes_a_row))
         try:
-            yield from _numbered(file.iter_batches(size, columns=list(wanted)), wanted, total)
+            yield from _numbered(file.iter_batches(size, columns=names), names, total)
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(source, error) from None
 
 
-def _column_bytes(file: pq.ParquetFile, wanted: Mapping[str, str]) -> Iterator[int]:
+def _column_bytes(file: pq.ParquetFile, names: Sequence[str]) -> Iterator[int]:
     for group in range(file.metadata.num_row_groups):
         row_group = file.metadata.row_group(group)
         for index in range(row_group.num_columns):
             column = row_group.column(index)
-            if column.path_in_schema.split(".")[0] in wanted:
+            if column.path_in_schema.split(".")[0] in names:
                 yield column.total_uncompressed_size
 
 
-def _numbered(batches: Iterator[Any], wanted: Mapping[str, str], total: int) -> Iterator[Block]:
+def _numbered(batches: Iterator[Any], names: Sequence[str], total: int) -> Iterator[Block]:
     done = 0
     for batch in batches:
         lines = list(range(done + 1, done + batch.num_rows + 1))
         done += batch.num_rows
-        yield Block({name: batch.column(name).to_pylist() for name in wanted}, lines, done=done / total)
+        yield Block({name: batch.column(name).to_pylist() for name in names}, lines, done=done / total)
 
 
 def load_hub(source: Source) -> Any:
@@ -106,13 +108,14 @@ def hub_hash(source: Source) -> str:
     return digest.hexdigest()
 
 
-def _hub_blocks(source: Source, wanted: Mapping[str, str]) -> Iterator[Block]:
+def _hub_blocks(source: Source, wanted: Mapping[str, str], whole: bool) -> Iterator[Block]:
     data = load_hub(source)
     check_columns(source, data.column_names, wanted)
     if not len(data):
         raise SFTError("SFT203", file=source.name, what="columns")
-    named = {name: names for name in wanted if (names := _names_of(data.features[name]))}
-    for block in _numbered(data.with_format("arrow").iter(BLOCK_ROWS // 4), wanted, len(data)):
+    columns = list(dict.fromkeys([*wanted, *data.column_names] if whole else wanted))
+    named = {name: names for name in columns if (names := _names_of(data.features[name]))}
+    for block in _numbered(data.with_format("arrow").iter(BLOCK_ROWS // 4), columns, len(data)):
         for column, names in named.items():
             block.columns[column] = [_named(cell, names) for cell in block.columns[column]]
         yield block

@@ -12,7 +12,7 @@ from typing import Any, Literal, TextIO
 from sftkeras.config import DataConfig
 from sftkeras.data.blocks import LONGEST_CELL, Block, shortened
 from sftkeras.data.findings import place
-from sftkeras.data.headers import FOLLOWING, check_header, column_names_of, whole_rows
+from sftkeras.data.headers import FOLLOWING, check_header, column_names_of, columns_to_read, whole_rows
 from sftkeras.data.sources import Source
 from sftkeras.data.text_files import Filling, not_decodable, opened
 from sftkeras.errors import SFTError
@@ -26,8 +26,10 @@ _QUOTELESS_HINT = " With --data.quoted false no cell can hold the delimiter."
 _EXCEL = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 
 
-def csv_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:
-    """Yields the rows of a CSV or TSV file; raises as `read_blocks`."""
+def csv_blocks(
+    source: Source, wanted: Mapping[str, str], config: DataConfig, *, whole: bool = False
+) -> Iterator[Block]:
+    """Yields the rows of a CSV or TSV file; as `read_blocks`."""
     with opened(source, config) as text:
         reader, delimiter = _reader(text, source, config)
         numbered = _numbered(source, reader, config)
@@ -39,7 +41,7 @@ def csv_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) ->
         below = [row for row, _ in following]
         check_header(source, header, below, wanted, line, _redivided([first, *below], delimiter))
         numbered = chain([(first, line)] if is_data else [], following, numbered)
-        picks = {name: itemgetter(header.index(name)) for name in wanted}
+        picks = {name: itemgetter(at) for name, at in columns_to_read(header, wanted, whole).items()}
         hint = _UNQUOTED_HINT if config.quoted else _QUOTELESS_HINT
         filling = Filling(text, source)
         some = False

@@ -17,7 +17,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from sftkeras.config import DataConfig
 from sftkeras.data.blocks import BLOCK_BYTES, BLOCK_ROWS, Block
-from sftkeras.data.headers import FOLLOWING, check_header, column_names_of, whole_rows
+from sftkeras.data.headers import FOLLOWING, check_header, column_names_of, columns_to_read, whole_rows
 from sftkeras.data.sources import Source
 from sftkeras.errors import SFTError
 
@@ -32,11 +32,13 @@ _UNREADABLE = (
 _Rows = Generator[tuple[list[str], int], None, None]
 
 
-def excel_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:
-    """Yields the rows of a workbook's first sheet, every cell as text; raises as `read_blocks`."""
+def excel_blocks(
+    source: Source, wanted: Mapping[str, str], config: DataConfig, *, whole: bool = False
+) -> Iterator[Block]:
+    """Yields the rows of a workbook's first sheet, every cell as text; as `read_blocks`."""
     with closing(_sheet(source)) as numbered:
         header, data = _header(source, numbered, config, wanted)
-        picks = {name: itemgetter(header.index(name)) for name in wanted}
+        picks = {name: itemgetter(at) for name, at in columns_to_read(header, wanted, whole).items()}
         some = False
         while rows := _some_rows(data):
             cells, lines, broken = whole_rows(

@@ -25,11 +25,13 @@ _PAIRS = "annotations"  # the key under which annotators for spaCy put its pairs
 _Parsed = tuple[list[Any], list[int], list[tuple[Fault, int]]]
 
 
-def json_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:
-    """Yields the rows of a .json or .jsonl file; raises as `read_blocks`."""
+def json_blocks(
+    source: Source, wanted: Mapping[str, str], config: DataConfig, *, whole: bool = False
+) -> Iterator[Block]:
+    """Yields the rows of a .json or .jsonl file; as `read_blocks`."""
     with opened(source, config) as text:
         filling = Filling(text, source)
-        yield from _object_blocks(source, wanted, filling, config, _parsed(text, source, filling, config))
+        yield from _object_blocks(source, wanted, filling, config, _parsed(text, source, filling, config), whole)
 
 
 def first_keys(source: Source, config: DataConfig) -> list[str]:
@@ -263,6 +265,7 @@ def _object_blocks(
     filling: Filling,
     config: DataConfig,
     parsed: Iterator[_Parsed],
+    whole: bool,
 ) -> Iterator[Block]:
     """Turns parsed JSON values into columns; what is no object is a broken row."""
     checked = some = False
@@ -276,7 +279,8 @@ def _object_blocks(
                 check_columns(source, dict.fromkeys(key for row in rows for key in row), wanted)
                 checked = True
             some, last = True, lines[-1] if lines else last
-            yield Block({name: [row.get(name) for row in rows] for name in wanted}, lines, broken, filling.done)
+            names = dict.fromkeys([*wanted, *(key for row in rows for key in row)] if whole else wanted)
+            yield Block({name: [row.get(name) for row in rows] for name in names}, lines, broken, filling.done)
     except UnicodeDecodeError as error:
         raise not_decodable(f"{source.name} after line {last}", config.encoding, error.reason) from None
     if not some:

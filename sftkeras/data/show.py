@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sftkeras.console import outputs
+from sftkeras.console import counted, outputs
 from sftkeras.data.batches import length_histogram
 from sftkeras.data.check_labels import label_counts
 from sftkeras.data.findings import Finding
@@ -63,17 +63,13 @@ def print_findings(findings: Sequence[Finding], console: Console | None = None, 
         console.print(f"{marks[found.severity]} {escape(str(found))}", soft_wrap=True, highlight=False)
     errors = sum(found.severity == "error" for found in findings)
     warnings = len(findings) - errors
-    console.print(f"{_counted(warnings, 'warning')}, {_counted(errors, 'error')}")
+    console.print(f"{counted(warnings, 'warning')}, {counted(errors, 'error')}")
 
 
 def show_findings(findings: Sequence[Finding], *, labelled: bool = True) -> None:
     """Prints the data check on the terminal and in the run's log; see `print_findings`."""
     for output in outputs():
         print_findings(findings, output, labelled=labelled)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def describe(data: LabelledData) -> Table:

@@ -24,7 +24,7 @@ def opened(source: Source, config: DataConfig) -> Iterator[TextIOWrapper]:
 
     The surrogate is found when the cell is looked at, so that one bad row need not stop the reading.
     """
-    encoding = _encoding(config)
+    encoding = encoding_of(config)
     with readable(source) as binary:
         mark = binary.peek(4)[:4]
         if not mark:
@@ -76,7 +76,8 @@ def _broken_byte(source: Source, line: int, encoding: str) -> str:
     return ""
 
 
-def _encoding(config: DataConfig) -> str:
+def encoding_of(config: DataConfig) -> str:
+    """Returns Python's name of the encoding, with a mark at the beginning of UTF-8 passed over; raises SFT102."""
     try:
         name = codecs.lookup(config.encoding).name
     except LookupError:

@@ -20,8 +20,11 @@ MESSAGES: dict[str, str] = {
     # 650-669 predict
     "SFT650": "{problem}. Give texts to answer, or a file with --file (or --file - for standard input).",
     "SFT651": "{flag} {model}: this model answers {wanted}. {remedy}",
-    "SFT652": "{place}: no text in column {column}. Fill it in, or remove the row.",
-    "SFT653": "{place}: the text is not valid UTF-8. Convert the file, for instance with iconv -t UTF-8.",
+    "SFT652": "{place}: no text in column {column}.{more} {remedy}",
+    "SFT653": "{place}: not valid {encoding}.{more} {remedy} Another encoding is read with --data.encoding.",
+    "SFT654": "--output {file}: its ending says no format that is written. Known endings: {known}.",
+    "SFT655": "--output: at record {number}, {problem}, which this format cannot hold. Choose a name that ends in "
+    ".jsonl.",
     "SFT660": "{flag} {address}: the server cannot be reached ({reason}). Check the address, and that the server runs.",
     "SFT661": "{flag} {address}: no answer within {timeout} seconds. Give it more with --timeout, or run again when "
     "the server has less to do.",

@@ -16,7 +16,7 @@ from sftkeras.config import DataConfig, TrainConfig
 from sftkeras.data import load_data, load_file, quick_check, store, unpacking
 from sftkeras.data.read import read_blocks, wanted_columns
 from sftkeras.data.sources import find_part, find_source
-from sftkeras.data.unlabelled import read_texts
+from sftkeras.data.unlabelled import TextFiles
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]
@@ -268,7 +268,7 @@ def test_a_compressed_file_is_never_held_whole(put: Put, monkeypatch: pytest.Mon
 
 def test_texts_to_predict_may_be_compressed(put: Put) -> None:
     path = put("a.csv.gz", gzip.compress(b"text\ngood\nbad\n"))
-    assert [block.texts for block in read_texts(path, DataConfig())] == [["good", "bad"]]
+    assert [block.texts for block in TextFiles(path, DataConfig()).read()] == [["good", "bad"]]
 
 
 def test_a_broken_byte_in_a_compressed_file_is_named_by_line(put: Put) -> None:

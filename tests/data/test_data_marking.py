@@ -16,7 +16,7 @@ from sftkeras.data import DataError, load_data, quick_check
 from sftkeras.data.blocks import Block
 from sftkeras.data.findings import Fault
 from sftkeras.data.marking import marked_blocks
-from sftkeras.data.unlabelled import read_texts
+from sftkeras.data.unlabelled import TextFiles
 from sftkeras.errors import SFTError
 
 CONFIG = DataConfig(mark=["head", "tail"])
@@ -129,7 +129,7 @@ def test_the_texts_of_a_file_are_marked(ending: str, tmp_path: Path) -> None:
         "[head]Ann[/head] met [tail]Carl[/tail]",
     ]
     assert data.label_names == ("foe", "friend")
-    (block,) = read_texts(file, config)
+    (block,) = TextFiles(file, config).read()
     assert block.texts[1] == "[head]Ann[/head] met [tail]Carl[/tail]"
 
 
@@ -141,7 +141,7 @@ def test_a_row_at_fault_is_named_by_its_line(tmp_path: Path) -> None:
     kept = load_data(DataConfig(train=file, mark=["head", "tail"], bad_rows="skip"), "class", 3)
     assert len(kept.examples) == len(ROWS) - 1
     with pytest.raises(SFTError, match=r"SFT258.*line 5"):
-        list(read_texts(file, DataConfig(mark=["head", "tail"])))
+        list(TextFiles(file, DataConfig(mark=["head", "tail"])).read())
 
 
 def test_a_missing_column_is_told_before_anything_is_read(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_spans_that_say_what_they_hold_may_count_utf_16(ending: str, tmp_path: P
     data = load_data(config, "class", 3)
     assert data.examples.texts([0]) == ["😀 [head]Ann[/head] met [tail]Bob[/tail]"]
     assert [found.count for found in data.findings if found.code == "SFT265"] == [1]
-    (block,) = read_texts(file, config)
+    (block,) = TextFiles(file, config).read()
     assert block.texts[:1] == ["😀 [head]Ann[/head] met [tail]Bob[/tail]"]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 from tiny_models import Exported
@@ -78,7 +80,8 @@ def test_empty_texts_are_counted(classifier: Exported, run: Run, tmp_path: Path,
     run("--model", str(classifier.path), "--file", str(tmp_path / "in.csv"))
     captured = capsys.readouterr()
     assert len(lines(captured.out)) == 3
-    assert captured.err.startswith("2 empty texts among 3 rows")
+    file = tmp_path / "in.csv"
+    assert captured.err.startswith(f"2 empty texts among 3 rows ({file} line 3, {file} line 4): their answers mean")
 
 
 def test_mistakes_are_told_at_once_in_one_line(classifier: Exported, tmp_path: Path) -> None:
@@ -152,6 +155,100 @@ def test_output_file_appears_whole_or_not_at_all(classifier: Exported, run: Run,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.jsonl", "in.txt"]
 
 
+def test_the_other_columns_of_a_row_stand_beside_its_answer(
+    classifier: Exported, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "in.csv").write_text("id,review,label,\n7,good,right,x\n8,bad,wrong,y\n")
+    run("--model", str(classifier.path), "--file", str(tmp_path / "in.csv"))
+    answers = lines(capsys.readouterr().out)
+    assert [answer["id"] for answer in answers] == ["7", "8"]
+    assert [answer["input_label"] for answer in answers] == ["right", "wrong"]
+    assert [answer["column4"] for answer in answers] == ["x", "y"]
+    assert list(answers[0])[:5] == ["text", "id", "input_label", "column4", "label"]
+    assert "review" not in answers[0]
+
+
+def test_keys_that_come_late_in_a_file_are_kept_too(
+    classifier: Exported, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    rows = [{"review": "good", "id": row} for row in range(5000)] + [{"review": "bad", "id": 5000, "note": [1]}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run("--model", str(classifier.path), "--file", str(tmp_path / "in.jsonl"), "--batch_size", "512")
+    answers = lines(capsys.readouterr().out)
+    assert [answer["id"] for answer in answers] == list(range(5001))
+    assert answers[-1]["note"] == [1]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "ndjson", "json", "csv", "tsv", "parquet"])
+def test_the_ending_of_the_output_says_its_format(classifier: Exported, run: Run, tmp_path: Path, ending: str) -> None:
+    (tmp_path / "in.jsonl").write_text('{"id": 1, "review": "good, \\t film"}\n{"id": 2, "review": "bad"}\n')
+    output = tmp_path / f"answers.{ending}"
+    run("--model", str(classifier.path), "--file", str(tmp_path / "in.jsonl"), "--output", str(output))
+    read = {
+        "jsonl": lambda: lines(output.read_text()),
+        "ndjson": lambda: lines(output.read_text()),
+        "json": lambda: json.loads(output.read_text()),
+        "csv": lambda: list(csv.DictReader(output.open(newline=""))),
+        "tsv": lambda: list(csv.DictReader(output.open(newline=""), delimiter="\t")),
+        "parquet": lambda: pq.read_table(output).to_pylist(),
+    }[ending]
+    answers = read()
+    assert [str(answer["id"]) for answer in answers] == ["1", "2"]
+    assert [answer["text"] for answer in answers] == ["good, \t film", "bad"]
+    probabilities = answers[0]["probabilities"]
+    if ending in ("csv", "tsv"):  # a cell holds JSON
+        probabilities = json.loads(probabilities)
+    assert probabilities[answers[0]["label"]] == pytest.approx(float(answers[0]["probability"]))
+    assert list(answers[0]) == ["text", "id", "label", "probability", "probabilities"]
+
+
+def test_an_ending_that_says_no_format_is_refused_before_the_model_is_looked_for(tmp_path: Path) -> None:
+    for name in ("answers.xlsx", "answers", "answers.csv.gz"):
+        words = ["--model", "nowhere", "text", "--output", str(tmp_path / name)]
+        with pytest.raises(SFTError, match=r"SFT654  --output .*Known endings: .*\.csv"):
+            predict.main(commands.parse(PredictConfig, words))
+
+
+def test_rows_at_fault_are_left_out_and_counted_if_that_is_asked_for(
+    classifier: Exported, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "in.csv").write_bytes(b"id,review\n1,good\n2,too,many\n3,b\xffd\n4,\n5,fine\n6,\n")
+    words = ("--model", str(classifier.path), "--file", str(tmp_path / "in.csv"))
+    with pytest.raises(SFTError, match=r"SFT206  .*in.csv line 3: .*--data\.bad_rows skip"):
+        run(*words)
+    capsys.readouterr()
+    run(*words, "--data.bad_rows", "skip")
+    captured = capsys.readouterr()
+    assert [answer["id"] for answer in lines(captured.out)] == ["1", "5"]
+    told = captured.err.splitlines()
+    assert [line.split()[0] for line in told] == ["SFT206", "SFT653", "SFT652"]
+    assert "in.csv line 5: no text in column review. 1 more such: line 7. Left out." in told[2]
+
+
+def test_a_file_is_read_as_its_flags_say(
+    classifier: Exported, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    text = "这部电影非常好看"
+    (tmp_path / "in.dat").write_bytes(f"7;{text}\n".encode("gb18030"))
+    model, file = ("--model", str(classifier.path)), ("--file", str(tmp_path / "in.dat"))
+    said = ("--data.format", "csv", "--data.delimiter", ";", "--data.columns", "id,review")
+    run(*model, *file, *said, "--data.encoding", "gb18030")
+    (answer,) = lines(capsys.readouterr().out)
+    assert (answer["id"], answer["text"]) == ("7", text)
+    (tmp_path / "in.txt").write_bytes(f"{text}\n\n{text}".encode("gb18030"))
+    run(*model, "--file", str(tmp_path / "in.txt"), "--data.encoding", "gb18030")
+    assert [answer["text"] for answer in lines(capsys.readouterr().out)] == [text, "", text]
+
+
+def test_several_files_are_answered_one_after_another(
+    classifier: Exported, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "b.csv").write_text("review\nbad\n")
+    (tmp_path / "a.csv").write_text("review\ngood\n")
+    run("--model", str(classifier.path), "--file", str(tmp_path / "*.csv"))
+    assert [answer["text"] for answer in lines(capsys.readouterr().out)] == ["good", "bad"]
+
+
 @pytest.mark.parametrize(
     ("answer", "shown"),
     [
@@ -182,6 +279,9 @@ def test_model_of_pairs_takes_them_from_two_columns(
     run("--model", model, "--file", str(tmp_path / "in.csv"), "--pair", "reply")
     answers = lines(capsys.readouterr().out)
     assert [(answer["text"], answer["pair"]) for answer in answers] == [("good", "film"), ("bad", "")]
+    run("--model", model, "good", "film", "bad", "plot")
+    answers = lines(capsys.readouterr().out)
+    assert [(answer["text"], answer["pair"]) for answer in answers] == [("good", "film"), ("bad", "plot")]
     for words in (["text"], ["--file", "-"], ["--file", str(tmp_path / "in.csv")]):
         with pytest.raises(SFTError, match=r"SFT651 .*answers pairs of texts"):
             run("--model", model, *words)
