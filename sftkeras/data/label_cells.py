@@ -118,10 +118,7 @@ class LabelCells:
         for label, value in cell.items():
             has = zero_or_one(value)
             if has is None:
-                found = "nothing" if is_missing(value) else shown(value)
-                return Fault(
-                    "SFT244", {"found": f"{found} for {label}", "column": self._names.column, "what": "0 or 1"}
-                )
+                return self._fault("nothing" if is_missing(value) else shown(value), "0 or 1", f" for {label}")
             if has:
                 labels.append(str(label))
             elif self._names.open:  # a label that no row has is one all the same

@@ -36,10 +36,11 @@ def check_label_columns(config: DataConfig, label_kind: LabelKind) -> None:
 def labelled_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
     """Yields the rows of a source with texts in their columns and the cell of labels in `config.label_column`.
 
-    Rows that cannot be brought to that form are in `broken`, as faults SFT217 and SFT252.
+    Rows that cannot be brought to that form are in `broken`, as faults SFT217, SFT252 and SFT268.
 
     Raises:
-        SFTError: SFT247 for an export of Label Studio with several choices, and what `read_blocks` raises.
+        SFTError: SFT247 for an export of Label Studio with several choices, SFT261 for one of marked parts of texts
+            alone, and what `columns_of` and `read_blocks` raise.
     """
     columns = columns_of(source, config)
     if TASK in columns:
@@ -84,10 +85,14 @@ def _propose_columns(source: Source, known: list[str], config: DataConfig) -> No
     block = next(read_blocks(source, dict.fromkeys(others, ""), config), None)
     flags = [column for column, cells in block.columns.items() if _all_flags(cells)] if block else []
     if len(flags) >= _FEWEST_COLUMNS:
-        named = f" Columns of zeros and ones are named together: --data.label {','.join(flags)}"
-        columns, column = ", ".join(map(shortened, known[:30])), config.label_column
-        flag = "--data.label"
-        raise SFTError("SFT204", file=source.name, column=column, flag=flag, columns=columns, suggestion=named)
+        raise SFTError(
+            "SFT204",
+            file=source.name,
+            column=config.label_column,
+            flag="--data.label",
+            columns=", ".join(map(shortened, known[:30])),
+            suggestion=f" Columns of zeros and ones are named together: --data.label {','.join(flags)}",
+        )
 
 
 def _all_flags(cells: list[Any]) -> bool:
@@ -96,12 +101,12 @@ def _all_flags(cells: list[Any]) -> bool:
 
 def _with_one_cell(block: Block, labels: list[str], config: DataConfig) -> Block:
     """Puts what labels a row into one cell: of several columns, their values by their names."""
-    columns = {name: cells for name, cells in block.columns.items() if name not in labels}
     if len(labels) == 1:
-        columns[config.label_column] = block.columns[labels[0]]
+        cells = block.columns[labels[0]]
     else:
         values = zip(*(block.columns[name] for name in labels), strict=True)
-        columns[config.label_column] = [dict(zip(labels, row, strict=True)) for row in values]
+        cells = [dict(zip(labels, row, strict=True)) for row in values]
+    columns = block.columns | {config.label_column: cells}  # data.where may ask for the others
     return Block(columns, block.lines, block.broken, block.done, block.odd)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -331,5 +332,6 @@ def test_a_dry_run_says_what_a_run_would_take_and_leaves_nothing(chain: Chain) -
     said = chain.done["dry run"].stdout
     for words in ("Data check", "Lengths", "Batch 1: ", "[CLS] ", "Steps  ", "Expected time  ", "Peak memory  "):
         assert words in said
+    assert re.search(r'  label (none|"\w+"(, "\w+")*)  \[CLS\] ', said)
     assert not (chain.folder / "runs" / "dry").exists()
     assert not (chain.folder / "saved_models" / "dry").exists()

@@ -232,6 +232,11 @@ def test_columns_are_read_again_to_judge_a_model(put: Put) -> None:
         load_file(path, DataConfig(label="plot,music"), "classes", known)
 
 
+def test_rows_may_be_kept_by_a_column_of_labels(put: Put) -> None:
+    data = load(put_columns(put, "csv"), "classes", label="plot,cast,score", where={"plot": "1"})
+    assert labels_of(data, 2) == [["plot"], ["cast", "plot"]]
+
+
 def test_one_column_of_each_row_is_one_label(put: Put) -> None:
     rows = [f"text {row},{row % 2},{1 - row % 2}" for row in range(40)]
     path = put("a.csv", "\n".join(["text,ham,spam", *rows]))
