@@ -77,7 +77,8 @@ MESSAGES: dict[str, str] = {
     "SFT363": "{folder}: a module in the format of TF1, which cannot be fine-tuned. Give a TF2 module: the model's "
     "page on tfhub.dev or kaggle.com/models lists its versions.",
     "SFT364": "{folder}: this module cannot be read ({problem}). Fetch or copy it again.",
-    "SFT365": "{folder}: this module reaches outside of itself, by {operations}. It was not loaded: do not trust it.",
+    "SFT365": "{folder}: this module is not loaded, because {problem}. A module may use only the operations that are "
+    "listed in sftkeras/trusted_operations.txt: take one without it, or do not trust its source.",
     "SFT366": "--backbone.mode native: {folder} cannot be rebuilt as a KerasHub encoder: {reason}. Use --backbone.mode "
     "opaque, which trains the module as it is.",
     "SFT368": "{folder}: no text encoder, for {found}. Give a TF2 module that takes {wanted}, or strings.",

@@ -1,13 +1,15 @@
 """The program of a fresh process that answers from a SavedModel the way a stock server would.
 
-It knows nothing of the rest of the package: it imports NumPy, TensorFlow and tensorflow_text (for its operations) alone
-and loads with the V1 loader, the route TensorFlow Serving takes. `sftkeras.exporting.fresh_process` starts it.
+It knows nothing of the rest of the package but the file that says which graphs are loaded: it imports NumPy, TensorFlow
+and tensorflow_text (for its operations) alone and loads with the V1 loader, the route TensorFlow Serving takes.
+`sftkeras.exporting.fresh_process` starts it.
 
 Requests come on standard input, one line of JSON each:
     {"load": FOLDER}
     {"run": {"signature": NAME, "inputs": {NAME: VALUES}, "outputs": [NAME, …] or null}}, where bytes are {"b64": "…"}
 Replies go to the file descriptor that is the program's argument: a line of JSON, and after {"outputs": [NAME, …],
-"size": N} the N bytes of an .npz archive with one array an output. What fails is answered {"error": "…"}.
+"size": N} the N bytes of an .npz archive with one array an output. What fails is answered {"error": "…", "refused": …},
+where the second says whether the graph was not trusted.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,8 +30,18 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  registers the operations of the text signatures
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-# Operations by which a graph reaches files or Python; none of them belongs into a model that answers texts.
-_REFUSED = {"EagerPyFunc", "PrintV2", "PyFunc", "PyFuncStateless", "ReadFile", "WriteFile"}
+
+def _load_beside(name: str) -> ModuleType:
+    """Loads a file of the package without the package."""
+    spec = spec_from_file_location(name, Path(__file__).parents[1] / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+trusted_graph = _load_beside("trusted_graph")
 
 
 class Model:
@@ -38,7 +52,8 @@ class Model:
     """
 
     def __init__(self, folder: Path) -> None:
-        refuse_dangerous_operations(folder / "saved_model.pb")
+        for meta_graph in SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs:
+            trusted_graph.check_signatures(meta_graph)
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         loaded = tf.compat.v1.saved_model.loader.load(self._session, [tf.saved_model.SERVING], str(folder))
         self._signatures = {name: it for name, it in loaded.signature_def.items() if not name.startswith("__")}
@@ -71,19 +86,6 @@ class Model:
         return self._callables[signature, outputs]
 
 
-def refuse_dangerous_operations(path: Path) -> None:
-    """Looks into saved_model.pb before anything of it runs.
-
-    Raises:
-        ValueError: its graph reaches files or Python.
-    """
-    for graph in SavedModel.FromString(path.read_bytes()).meta_graphs:
-        functions = graph.graph_def.library.function
-        nodes = [*graph.graph_def.node, *(node for function in functions for node in function.node_def)]
-        if refused := sorted(_REFUSED & {node.op for node in nodes}):
-            raise ValueError(f"its graph reaches outside of the model, by {', '.join(refused)}: do not trust it")
-
-
 def _array(values: list[Any], dtype: int) -> np.ndarray:
     if dtype != tf.string.as_datatype_enum:
         return np.array(values, tf.dtypes.as_dtype(dtype).as_numpy_dtype)
@@ -114,7 +116,9 @@ def main() -> None:
             try:
                 header, content = _reply(json.loads(line), models)
             except Exception as error:  # whatever it is, the parent words it for the user
-                header, content = {"error": f"{type(error).__name__}: {error}"}, b""
+                refused = isinstance(error, trusted_graph.UntrustedGraphError)
+                message = str(error) if refused else f"{type(error).__name__}: {error}"
+                header, content = {"error": message, "refused": refused}, b""
             replies.write(json.dumps(header).encode() + b"\n" + content)
             replies.flush()
 

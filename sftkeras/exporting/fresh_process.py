@@ -45,7 +45,7 @@ class FreshProcess:
         examples_per_second: speed of the last call of `answer`.
 
     Raises:
-        SFTError: SFT505 if the version cannot be loaded, SFT507 if the process died.
+        SFTError: SFT505 or SFT517 if the version cannot be loaded, SFT507 if the process died.
     """
 
     def __init__(self, version: Path | None = None, *, gpu: bool = False) -> None:
@@ -93,14 +93,15 @@ class FreshProcess:
         """Loads a version folder, in place of what was loaded before.
 
         Raises:
-            SFTError: SFT505 if it is no SavedModel, is damaged, or holds operations a model should not need.
+            SFTError: SFT505 if it is no SavedModel or is damaged, SFT517 if its graph could reach outside of the model.
         """
         self.version = version
         if not (version / "saved_model.pb").is_file():
             raise SFTError("SFT505", path=version, problem="saved_model.pb is missing")
         header = self._ask({"load": str(version.absolute())})
         if "error" in header:
-            raise SFTError("SFT505", path=version, problem=_first_line(header["error"]))
+            code = "SFT517" if header["refused"] else "SFT505"
+            raise SFTError(code, path=version, problem=_first_line(header["error"]))
         self.signatures = header["signatures"]
 
     def run(self, signature: str, inputs: dict[str, Any], outputs: Sequence[str] | None = None) -> Answers:

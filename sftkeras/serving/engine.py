@@ -17,9 +17,10 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  registers the operations of the text signatures
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from sftkeras.exporting.answer_worker import refuse_dangerous_operations
 from sftkeras.serving.errors import ServingError, invalid
+from sftkeras.trusted_graph import check_signatures
 
 # How many different (inputs, outputs) of a version are kept ready. A request may ask for any choice of outputs.
 _MOST_CALLABLES = 64
@@ -47,12 +48,13 @@ class Engine:
         signatures: what it offers, by name.
 
     Raises:
-        ValueError: its graph holds operations that reach outside of the model.
+        UntrustedGraphError: its graph could reach outside of the model.
         tf.errors.OpError, OSError: it cannot be loaded.
     """
 
     def __init__(self, folder: Path) -> None:
-        refuse_dangerous_operations(folder / "saved_model.pb")
+        for meta_graph in SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs:
+            check_signatures(meta_graph)
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         try:
             loaded: MetaGraphDef = tf.compat.v1.saved_model.loader.load(

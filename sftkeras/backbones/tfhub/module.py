@@ -19,6 +19,7 @@ import tensorflow_text  # noqa: F401  registers the operations of modules that r
 
 from sftkeras.backbones.tfhub.object_graph import ObjectGraph, StoredVariable
 from sftkeras.errors import SFTError
+from sftkeras.trusted_graph import UntrustedGraphError
 
 ModuleKind = Literal["token_encoder", "text_encoder", "preprocessor"]
 
@@ -27,9 +28,6 @@ TOKEN_INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
 _WANTED = ", ".join(TOKEN_INPUTS)
 # What one vector a text is called, the most telling name first.
 _POOLED = ("pooled_output", "default", "outputs")
-
-# Operations by which a graph reaches files or Python. The process that proves an export refuses the same ones.
-DANGEROUS_OPERATIONS = frozenset({"EagerPyFunc", "PrintV2", "PyFunc", "PyFuncStateless", "ReadFile", "WriteFile"})
 
 
 @dataclass(frozen=True)
@@ -160,8 +158,8 @@ def read_module(folder: Path) -> HubModule:
     """Tells what a module is, from its files alone: no operation of it is run.
 
     Raises:
-        SFTError: SFT363 if it is in the format of TF1, SFT364 if a file is missing or damaged, SFT365 if it would reach
-            files or Python, SFT368 if it is no text encoder and no preprocessor.
+        SFTError: SFT363 if it is in the format of TF1, SFT364 if a file is missing or damaged, SFT365 if it could reach
+            outside of itself, SFT368 if it is no text encoder and no preprocessor.
     """
     with _naming_damage(folder):
         return _read_module(folder)
@@ -198,8 +196,10 @@ def _read_graph(folder: Path) -> ObjectGraph:
     graph = ObjectGraph.read(folder)
     if graph is None:
         raise SFTError("SFT363", folder=folder)
-    if dangerous := sorted(DANGEROUS_OPERATIONS & graph.operations):
-        raise SFTError("SFT365", folder=folder, operations=", ".join(dangerous))
+    try:
+        graph.check_trusted()
+    except UntrustedGraphError as error:
+        raise SFTError("SFT365", folder=folder, problem=error) from error
     return graph
 
 

@@ -17,6 +17,8 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
+from sftkeras.trusted_graph import check_functions
+
 _CHECKPOINT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # where a checkpoint keeps its own object graph
 _VALUE = "VARIABLE_VALUE"
 
@@ -72,10 +74,9 @@ class ObjectGraph:
         checkpoint = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
         return cls(folder, meta_graph, TrackableObjectGraph.FromString(checkpoint.get_tensor(_CHECKPOINT_GRAPH)))
 
-    @property
-    def operations(self) -> frozenset[str]:
-        """Every kind of operation that the graph and its functions have."""
-        return frozenset(node.op for node in self._nodes())
+    def check_trusted(self) -> None:
+        """Raises UntrustedGraphError if what `tf.saved_model.load` runs or offers could reach outside of the model."""
+        check_functions(self._meta_graph)
 
     @property
     def dropout_rates(self) -> frozenset[float]:
