@@ -232,11 +232,14 @@ class Metrics:
 def _predicted_labels(outputs: Mapping[str, np.ndarray]) -> Mapping[str, int]:
     """How often each label was predicted; none if the answers hold no labels.
 
-    Reads `label` [rows], or `selected` [rows, classes] where several may hold, as `sftkeras.tasks` names them; or what
-    Classify fetches, `scores` with `classes` [rows, classes], of which the largest counts.
+    Reads `label` [rows], or [rows, spans] where each row is filled up with empty ones, or `selected` [rows, classes]
+    where several may hold, as `sftkeras.tasks` names them; or what Classify fetches, `scores` with `classes`
+    [rows, classes], of which the largest counts.
     """
     if "label" in outputs:
         labels = outputs["label"].ravel()
+        if outputs["label"].ndim > 1:
+            labels = labels[(labels != b"") & (labels != "")]
     elif outputs.keys() >= {"selected", "classes"} and outputs["selected"].shape == outputs["classes"].shape:
         labels = outputs["classes"][outputs["selected"].astype(bool)]
     elif outputs.keys() >= {"scores", "classes"} and outputs["scores"].shape == outputs["classes"].shape:

@@ -89,6 +89,14 @@ def test_predicted_labels_are_counted(metrics: Metrics) -> None:
     assert counts == {"sad": 3, "très": 1, "funny": 3}
 
 
+def test_what_fills_rows_of_entities_up_is_no_prediction(metrics: Metrics) -> None:
+    label = np.array([[b"PER", b"LOC"], [b"PER", b""], [b"", b""]], object)
+    metrics.answered(model="tiny", outputs={"label": label})
+    name = "sftkeras_predicted_labels_total"
+    counts = {label: value(metrics, name, model_name="tiny", label=label) for label in ("PER", "LOC", "")}
+    assert counts == {"PER": 2, "LOC": 1, "": None}
+
+
 @pytest.mark.parametrize(
     "outputs",
     [
