@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,19 +31,28 @@ if TYPE_CHECKING:
     from sftkeras.serving.server import Ports, Server
 
 
+@dataclass(frozen=True)
+class Guards:
+    """Who may connect, ask, and replace the models; None lets everybody connect and ask, and nobody replace."""
+
+    certificates: Certificates | None
+    token: Token | None
+    admin_token: Token | None
+
+
 def main(config: ServeConfig) -> None:
     """Serves until SIGTERM or ctrl-C."""
     # Mistakes in files are told before TensorFlow is loaded.
     source = _source(config)
     batching = _batching(config)
     certificates = _certificates(config)
-    token = Token(Path(config.token_file).expanduser()) if config.token_file else None
+    token, admin_token = _tokens(config)
     _check_ports(config)
     _warn_if_open(config, certificates, token)
     _share_cores(config.tensorflow_intra_op_parallelism)
     start_tensorflow()
     _log_to_standard_error()
-    if not asyncio.run(_serve(config, source, batching, certificates, token)):
+    if not asyncio.run(_serve(config, source, batching, Guards(certificates, token, admin_token))):
         sys.stdout.flush()
         os._exit(0)  # TensorFlow would wait at exit for the run that did not end in time
 
@@ -51,17 +61,16 @@ async def _serve(
     config: ServeConfig,
     source: Callable[[], ModelServerConfig],
     batching: BatchingParameters,
-    certificates: Certificates | None,
-    token: Token | None,
+    guards: Guards,
 ) -> bool:
     """Returns whether all requests had ended when the server stopped."""
     store = _store(config, source)
-    server = _server(config, store, batching, certificates, token)
+    server = _server(config, store, batching, guards)
     try:
         ports = await _started(server, config)
         _check_available(store)
         stop = _stop_signal()  # until here there is nothing to drain, and a signal may end the process at once
-        _announce(config, store, ports, tls=certificates is not None)
+        _announce(config, store, ports, tls=guards.certificates is not None)
         await stop.wait()
         say(f"Stopping; open requests get {config.drain_seconds:g} seconds.")
     finally:
@@ -113,6 +122,15 @@ def _certificates(config: ServeConfig) -> Certificates | None:
     certificates = Certificates(Path(config.tls_certificate).expanduser(), Path(config.tls_key).expanduser(), client_ca)
     certificates.http_context()
     return certificates
+
+
+def _tokens(config: ServeConfig) -> tuple[Token | None, Token | None]:
+    """The token of those who ask, and that of those who may replace the models."""
+    token = Token(Path(config.token_file).expanduser()) if config.token_file else None
+    admin_token = Token(Path(config.admin_token_file).expanduser()) if config.admin_token_file else None
+    if token and admin_token and admin_token.shares(token):
+        raise SFTError("SFT706", file=config.admin_token_file)
+    return token, admin_token
 
 
 def _check_ports(config: ServeConfig) -> None:
@@ -187,8 +205,7 @@ def _server(
     config: ServeConfig,
     store: ModelStore,
     batching: BatchingParameters,
-    certificates: Certificates | None,
-    token: Token | None,
+    guards: Guards,
 ) -> Server:
     from sftkeras.serving.grpc_server import GrpcOptions
     from sftkeras.serving.rest_server import RestOptions
@@ -201,8 +218,9 @@ def _server(
             port=config.port,
             max_message_bytes=config.max_request_bytes,
             max_requests=config.max_requests,
-            certificates=certificates,
-            token=token,
+            certificates=guards.certificates,
+            token=guards.token,
+            admin_token=guards.admin_token,
             tensor_content=config.enable_serialization_as_tensor_content,
         )
     if config.rest_api_port is not None:
@@ -212,8 +230,8 @@ def _server(
             max_body_bytes=config.max_request_bytes,
             max_requests=config.max_requests,
             timeout=config.request_seconds,
-            ssl_context=certificates.http_context() if certificates else None,
-            token=token,
+            ssl_context=guards.certificates.http_context() if guards.certificates else None,
+            token=guards.token,
         )
     return Server(store, batching, grpc=grpc, rest=rest, request_seconds=config.request_seconds)
 

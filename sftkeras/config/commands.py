@@ -210,8 +210,8 @@ class ServeConfig:
     """Send numbers over gRPC as raw bytes: quicker, where all clients read them."""
     request_seconds: PositiveFloat = 30
     """Longest time for one request."""
-    max_request_bytes: PositiveInt = 4 * 2**20
-    """Largest request, in bytes; the default is that of gRPC clients too."""
+    max_request_bytes: PositiveInt = 64 * 2**20
+    """Largest request, in bytes; up to max_requests of them are held at once."""
     max_requests: PositiveInt = 256
     """Requests worked on at once, over gRPC and over REST; more are refused."""
     drain_seconds: NonNegativeFloat = 10
@@ -224,6 +224,8 @@ class ServeConfig:
     """PEM file of authorities: only clients with a certificate of theirs may connect."""
     token_file: str | None = None
     """File of a token that callers must show as `authorization: Bearer TOKEN`; one a line while one is replaced."""
+    admin_token_file: str | None = None
+    """File of another token, for HandleReloadConfigRequest alone, which may name any folder; null refuses that call."""
 
 
 @dataclass(frozen=True)

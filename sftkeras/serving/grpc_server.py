@@ -46,6 +46,13 @@ _FALLEN_SECONDS = 30.0  # that one which does not has for what it is still answe
 
 _LONGEST_DETAILS = 2000  # characters; a trailer of more than 8 kB would be dropped with the status
 
+# A request of up to so many times the largest one is refused in words that name the setting; what is larger still, by
+# gRPC before it has arrived.
+_OWN_WORDS = 2
+_LONGEST_MESSAGE = 2**31 - 1  # bytes, of gRPC
+
+_RELOAD = f"/{_MODEL}/HandleReloadConfigRequest"
+
 Seconds = float | None
 Method = Callable[[Any, Seconds], Awaitable[Message]]
 
@@ -61,15 +68,17 @@ class GrpcOptions:
         max_requests: worked on at once; more are answered RESOURCE_EXHAUSTED.
         certificates: make it TLS.
         token: what callers must show, but for the health service, whose callers often cannot.
+        admin_token: what they must show to replace the config, which may name any folder; None lets nobody do it.
         tensor_content: whether numbers are sent as `tensor_content` instead of typed values.
     """
 
     host: str = "127.0.0.1"
     port: int = 8500
-    max_message_bytes: int = 4 * 2**20
+    max_message_bytes: int = 64 * 2**20
     max_requests: int = 256
     certificates: Certificates | None = None
     token: Token | None = None
+    admin_token: Token | None = None
     tensor_content: bool = False
 
 
@@ -95,9 +104,9 @@ class GrpcServer:
     def _make_server(self) -> grpc.aio.Server:
         options = self._options
         server = grpc.aio.server(
-            interceptors=[_TokenCheck(options.token)] if options.token else [],
+            interceptors=[_TokenCheck(options.token, options.admin_token)],
             options=[
-                ("grpc.max_receive_message_length", options.max_message_bytes),
+                ("grpc.max_receive_message_length", min(_OWN_WORDS * options.max_message_bytes, _LONGEST_MESSAGE)),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),  # or a second server would take half of the calls, and nobody be told
             ],
@@ -214,6 +223,8 @@ class GrpcServer:
             try:
                 if self._open > self._options.max_requests:
                     raise overloaded(f"more than {self._options.max_requests} requests at once")
+                if len(content) > (most := self._options.max_message_bytes):
+                    raise overloaded(f"a request of {len(content)} bytes; --max_request_bytes is {most}")
                 request = _parsed(kind, content)
                 response = await method(request, context.time_remaining())
                 status = grpc.StatusCode.OK
@@ -290,10 +301,11 @@ class _Health(health.HealthServicer):
 
 
 class _TokenCheck(grpc.aio.ServerInterceptor):
-    """Lets only those through who show the token."""
+    """Lets only those through who show the token, and only those replace the config who show the other one."""
 
-    def __init__(self, token: Token) -> None:
+    def __init__(self, token: Token | None, admin_token: Token | None) -> None:
         self._token = token
+        self._admin_token = admin_token
 
     async def intercept_service(
         self,
@@ -302,18 +314,31 @@ class _TokenCheck(grpc.aio.ServerInterceptor):
     ) -> grpc.RpcMethodHandler:
         """Refuses the call, or hands it on."""
         handler = await continuation(handler_call_details)
-        if handler_call_details.method.startswith(f"/{_HEALTH}/") or handler is None:
-            return handler
-        shown = dict(handler_call_details.invocation_metadata).get("authorization")
-        if self._token.allows(shown if isinstance(shown, str) else None):
+        refusal = None if handler is None else self._refusal(handler_call_details)
+        if refusal is None:
             return handler
 
         async def refuse(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "missing or wrong token (authorization: Bearer …)")
+            await context.abort(*refusal)
 
         if handler.request_streaming:
             return grpc.stream_stream_rpc_method_handler(refuse)
         return grpc.unary_unary_rpc_method_handler(refuse)
+
+    def _refusal(self, call: grpc.HandlerCallDetails) -> tuple[grpc.StatusCode, str] | None:
+        """The status and the message for a caller who may not make this call."""
+        if call.method.startswith(f"/{_HEALTH}/"):
+            return None
+        shown = dict(call.invocation_metadata).get("authorization")
+        header = shown if isinstance(shown, str) else None
+        if call.method == _RELOAD:
+            if self._admin_token is None:
+                return grpc.StatusCode.PERMISSION_DENIED, "this call is off: start the server with --admin_token_file"
+            known, which = self._admin_token.allows(header), "admin token"
+        else:
+            known, which = self._token is None or self._token.allows(header), "token"
+        message = f"missing or wrong {which} (authorization: Bearer …)"
+        return None if known else (grpc.StatusCode.UNAUTHENTICATED, message)
 
 
 def _parsed(kind: type[Message], content: bytes) -> Message:

@@ -96,7 +96,7 @@ class RestOptions:
 
     host: str = "127.0.0.1"
     port: int = 8501
-    max_body_bytes: int = 16 * 2**20
+    max_body_bytes: int = 64 * 2**20
     timeout: float | None = 30.0  # rest_api_timeout_in_ms of the C++ server
     max_requests: int = 256
     ssl_context: ssl.SSLContext | None = None
@@ -256,7 +256,7 @@ class RestServer:
         except web.RequestPayloadError:
             raise invalid("The request's body is not compressed, or not sent, in the way its headers say") from None
         except web.HTTPRequestEntityTooLarge:
-            message = f"The request is larger than the {self._options.max_body_bytes} bytes this server takes"
+            message = f"The request is larger than --max_request_bytes, which is {self._options.max_body_bytes}"
             raise web.HTTPRequestEntityTooLarge(self._options.max_body_bytes, 0, text=message) from None
 
     def _input_types(self, spec: ModelSpec, signature: str) -> InputTypes:

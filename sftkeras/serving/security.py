@@ -80,6 +80,10 @@ class Token:
         if not self._secrets or min(map(len, self._secrets)) < _SHORTEST_TOKEN:
             raise SFTError("SFT703", file=file, problem=f"a token has {_SHORTEST_TOKEN} characters or more, in a line")
 
+    def shares(self, other: Token) -> bool:
+        """Whether a secret of this one is one of the other, too."""
+        return not set(self._secrets).isdisjoint(other._secrets)
+
     def allows(self, header: str | None) -> bool:
         """Whether the value of an `authorization` header shows one of the secrets.
 

@@ -14,6 +14,7 @@ from test_serve_command import served
 from tiny_served import MODEL, TYPES, RunningServer, publish
 
 from sftkeras.serving.client import TLS, AsyncClient, Client, ClientError, InputError, UnavailableError
+from sftkeras.serving.grpc_server import GrpcOptions
 
 TEXTS = ["abc", "", "déjà-vu", "\x00", "x" * 5000]
 LENGTHS = [len(text.encode()) for text in TEXTS]
@@ -55,6 +56,15 @@ def test_failures_have_the_servers_words(client: Client, server: RunningServer) 
     with Client.grpc(server.address, model=MODEL, version=8) as other, pytest.raises(ClientError) as failed:
         other.contract()
     assert failed.value.status == "NOT_FOUND"
+
+
+def test_a_request_that_is_too_large_names_the_setting(models: Path) -> None:
+    with RunningServer(models, grpc_options=GrpcOptions(port=0, max_message_bytes=10_000)) as server:
+        for size in (15_000, 100_000):  # refused by the server, and by gRPC
+            with Client.grpc(server.address, model=MODEL) as client, pytest.raises(ClientError) as failed:
+                client.predict({"text": ["x" * size]})
+            assert failed.value.status == "RESOURCE_EXHAUSTED"
+            assert "--max_request_bytes" in failed.value.message
 
 
 def test_clients_in_asyncio_are_batched_and_answered_in_order(server: RunningServer) -> None:
@@ -107,15 +117,23 @@ def test_both_protocols_answer_alike_behind_mutual_tls_and_a_token(models: Path,
                     yield client
 
         tls = TLS(authority.certificate, *own)
+        large = ["x" * 500_000] * 20  # more than gRPC's own bound of 4 MiB
+        for client in clients(tls=tls, token="a-secret-of-some-length"):
+            assert client.predict({"text": large})["length"].tolist() == [500_001] * 20
         over_grpc, over_rest = (
-            (client.contract(), client.predict({"text": TEXTS}), client.predict({"matrix": [[0.5, 1.5]]}, "numbers"))
+            (
+                client.contract(),
+                client.predict({"text": TEXTS}),
+                client.predict({"matrix": [[0.5, 1.5]]}, "numbers"),
+                client.predict({"text": []}, "words"),  # JSON's empty list shows no second dimension
+            )
             for client in clients(tls=tls, token="a-secret-of-some-length")
         )
         assert over_grpc[0] == over_rest[0]
         for found, expected in zip(over_rest[1:], over_grpc[1:], strict=True):
             assert set(found) == set(expected)
             for name, array in found.items():
-                assert array.dtype == expected[name].dtype
+                assert (array.dtype, array.shape) == (expected[name].dtype, expected[name].shape)
                 np.testing.assert_array_equal(array, expected[name])
         for client in clients(tls=tls, token="another-secret-of-a-length"):
             with pytest.raises(ClientError) as refused:

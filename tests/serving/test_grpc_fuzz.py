@@ -30,7 +30,7 @@ from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 from test_serving_examples import examples
-from tiny_served import MODEL, RunningServer, model_spec, predict_request
+from tiny_served import AS_ADMIN, MODEL, RunningServer, model_spec, predict_request
 
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "900"))
 MOST_GROWTH = 128 * 2**20  # bytes, whatever their number: 8 at once may each say "16 MiB of this value"
@@ -122,7 +122,7 @@ def mutated(content: bytes, dice: random.Random) -> bytes:
 
 
 def status_of(server: RunningServer, method: str, content: bytes) -> str:
-    call = server.channel.unary_unary(method).future(content, timeout=20)
+    call = server.channel.unary_unary(method).future(content, timeout=20, metadata=AS_ADMIN)
     code = call.code().name
     assert call.details() is None or len(call.details()) <= 2000
     return f"{code} {call.details()}" if code == "INTERNAL" else code

@@ -72,6 +72,28 @@ def test_documented_calls_are_answered(rest: Running, call: str, body: Any, answ
     assert "Server" not in reply.headers
 
 
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ({"inputs": []}, {"outputs": []}),
+        ({"inputs": {"x": [[], []]}}, {"outputs": [[], []]}),
+        ({"instances": [[], []]}, {"predictions": [[], []]}),
+        ({"instances": [{"x": [[]]}]}, {"predictions": [[[]]]}),
+        ({"instances": []}, "No values in 'instances' array"),
+        ({"inputs": [[], [1.0]]}, "Encountered list at unexpected size: 1 at level: 1 expected size: 0"),
+        ({"instances": [[], [1.0]]}, "Expecting tensor size: 0 but got: 1"),
+        ({"inputs": {}}, "Missing named input: x in 'inputs' object."),
+    ],
+)
+def test_empty_lists_are_answered_as_cpp_answers_them(rest: Running, body: Any, answer: Any) -> None:
+    reply = rest.ask("POST", MODEL + ":predict", body)
+    if isinstance(answer, str):
+        assert reply.status == 400
+        assert message(reply).endswith(answer)
+    else:
+        assert (reply.status, reply.json) == (200, answer)
+
+
 def test_several_named_tensors(rest: Running) -> None:
     instances = [{"image": {"b64": "/9g="}, "n": [1, 2]}, {"image": "abc", "n": [-3, 0]}]
     reply = rest.ask("POST", MODEL + ":predict", {"signature_name": "several", "instances": instances[1:]})
@@ -264,7 +286,7 @@ def test_a_body_that_is_too_large_is_refused(packed: bool) -> None:
         assert len(sent) < 10_000 or not packed
         reply = it.ask("POST", "/v1/models/slow:predict", sent, headers)
         assert reply.status == 413
-        assert message(reply) == "The request is larger than the 10000 bytes this server takes"
+        assert message(reply) == "The request is larger than --max_request_bytes, which is 10000"
 
 
 def test_a_body_that_does_not_come_is_not_waited_for() -> None:

@@ -64,6 +64,12 @@ def refused(*words: str) -> SFTError:
     return refused.value
 
 
+def test_the_admin_token_is_another_one_than_the_callers(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("one-secret-for-all-of-them\n")
+    words = [f"--models={models}", f"--token_file={tmp_path / 'token'}", f"--admin_token_file={tmp_path / 'token'}"]
+    assert str(refused(*words)).startswith(f"SFT706  --admin_token_file {tmp_path / 'token'}: ")
+
+
 def test_a_stopped_server_answers_what_it_has_begun_and_ends(models: Path, tmp_path: Path) -> None:
     with served(tmp_path, f"--models={models}") as it:
         with grpc.insecure_channel(f"localhost:{it.port('gRPC')}") as channel:

@@ -28,7 +28,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import (
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from test_serving_examples import examples
-from tiny_served import MODEL, RunningServer, model_spec, predict_request, publish, refusal, wait_until
+from tiny_served import AS_ADMIN, MODEL, RunningServer, model_spec, predict_request, publish, refusal, wait_until
 
 from sftkeras.errors import SFTError
 from sftkeras.serving.errors import ServingError
@@ -186,7 +186,8 @@ def test_versions_and_labels_are_asked_by_name(models: Path, written: Write) -> 
 
 
 def reload(server: RunningServer, text: str) -> object:
-    return server.models.HandleReloadConfigRequest(ReloadConfigRequest(config=parsed(text)), timeout=20)
+    request = ReloadConfigRequest(config=parsed(text))
+    return server.models.HandleReloadConfigRequest(request, timeout=20, metadata=AS_ADMIN)
 
 
 def test_a_reload_moves_labels_but_only_to_available_versions(models: Path, written: Write) -> None:
@@ -338,4 +339,4 @@ def test_a_model_that_reaches_for_files_is_not_served(models: Path, tmp_path: Pa
     tf.saved_model.save(module, str(tmp_path / "reads"), signatures=module.read)
     os.rename(tmp_path / "reads", models / MODEL / "2")
     with RunningServer(models) as server:
-        assert "ReadFile: do not trust it" in server.store.failures()[MODEL]
+        assert "runs the operation ReadFile; a model may use only" in server.store.failures()[MODEL]

@@ -175,7 +175,10 @@ def test_metadata_of_another_kind_is_refused(server: RunningServer) -> None:
 
 def test_what_is_too_much_is_refused_and_the_server_goes_on(models: Any) -> None:
     with RunningServer(models, grpc_options=GrpcOptions(port=0, max_message_bytes=10_000)) as server:
-        assert refusal(lambda: server.predict("x" * 20_000))[0] == grpc.StatusCode.RESOURCE_EXHAUSTED
+        code, message = refusal(lambda: server.predict("x" * 15_000))
+        assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert message.endswith("bytes; --max_request_bytes is 10000")
+        assert refusal(lambda: server.predict("x" * 30_000))[0] == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert refusal(lambda: server.predict(*["x"] * 1025)) == (
             INVALID,
             "Task size 1025 is larger than maximum input batch size 1024",

@@ -15,8 +15,9 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from http2_calls import http2_call
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
-from tiny_served import RunningServer, predict_request, refusal, wait_until
+from tiny_served import ADMIN, RunningServer, admin_token, predict_request, refusal, wait_until
 
 from sftkeras.errors import SFTError
 from sftkeras.serving.grpc_server import GrpcOptions
@@ -99,6 +100,32 @@ def send_a_method_that_is_not_utf_8(server: RunningServer, authority: Authority)
     ):
         connection.sendall(http2_call(b"", path=b"/\xe6"))
         time.sleep(0.5)
+
+
+def reload(server: RunningServer, secret: str | None = None) -> tuple[grpc.StatusCode, str]:
+    """What is said to a caller who would replace the config by one that no server takes."""
+    metadata = [("authorization", f"Bearer {secret}")] if secret else []
+    request = ReloadConfigRequest()
+    request.config.custom_model_config.SetInParent()
+    return refusal(lambda: server.models.HandleReloadConfigRequest(request, metadata=metadata))
+
+
+def test_nobody_replaces_the_config_unless_there_is_an_admin_token(models: Path, token: Token) -> None:
+    with RunningServer(models, grpc_options=GrpcOptions(port=0, token=token)) as server:
+        for secret in (None, SECRET):
+            code, message = reload(server, secret)
+            assert code == grpc.StatusCode.PERMISSION_DENIED
+            assert "--admin_token_file" in message
+
+
+def test_the_admin_token_opens_the_config_alone_and_the_other_one_all_but_that(models: Path, token: Token) -> None:
+    options = GrpcOptions(port=0, token=token, admin_token=admin_token())
+    with RunningServer(models, grpc_options=options) as server:
+        refused = grpc.StatusCode.UNAUTHENTICATED, "missing or wrong admin token (authorization: Bearer …)"
+        assert reload(server) == reload(server, SECRET) == refused
+        assert reload(server, ADMIN)[0] == grpc.StatusCode.INVALID_ARGUMENT
+        assert is_answered(grpc.insecure_channel(server.address), [("authorization", f"Bearer {SECRET}")])
+        assert not is_answered(grpc.insecure_channel(server.address), [("authorization", f"Bearer {ADMIN}")])
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -29,11 +30,14 @@ from sftkeras.serving.batching_parameters import BatchingParameters  # noqa: E40
 from sftkeras.serving.grpc_server import GrpcOptions  # noqa: E402
 from sftkeras.serving.model_config import find_models  # noqa: E402
 from sftkeras.serving.model_store import ModelStore  # noqa: E402
+from sftkeras.serving.security import Token  # noqa: E402
 from sftkeras.serving.server import Server  # noqa: E402
 
 v1 = tf.compat.v1
 
 MODEL = "tiny"
+ADMIN = "an-admin-secret-of-some-length"
+AS_ADMIN = (("authorization", f"Bearer {ADMIN}"),)
 
 
 def write_version(folder: Path, offset: float = 0.0) -> Path:
@@ -143,6 +147,14 @@ def wait_until(reached: Callable[[], object], seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
+def admin_token() -> Token:
+    """What a call that replaces the config must show: ADMIN."""
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(ADMIN)
+        file.flush()
+        return Token(Path(file.name))
+
+
 class RunningServer:
     """A server in a thread of this process. Use it in a `with` statement.
 
@@ -165,7 +177,7 @@ class RunningServer:
         given = (lambda: find_models(source)) if isinstance(source, Path) else source
         self.store = ModelStore(given, poll_seconds=poll_seconds, source_seconds=poll_seconds, **options)
         self._drain_seconds = drain_seconds
-        self._grpc_options = grpc_options or GrpcOptions(port=0)
+        self._grpc_options = grpc_options or GrpcOptions(port=0, admin_token=admin_token())
         self._settings = {"batching": batching or BatchingParameters(), "request_seconds": request_seconds}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

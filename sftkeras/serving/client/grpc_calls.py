@@ -137,4 +137,7 @@ def _outputs(response: Any) -> Arrays:
 
 
 def _error(error: Any) -> ClientError:
-    return error_for(error.code().name, error.details() or "the server gives no reason")
+    status, message = error.code().name, error.details() or "the server gives no reason"
+    if status == "RESOURCE_EXHAUSTED" and "larger than max" in message:  # gRPC's own words, which name no setting
+        message += "; send fewer texts at once, or start the server with a larger --max_request_bytes"
+    return error_for(status, message)
