@@ -20,6 +20,7 @@ from typing import Any, NoReturn, TypeVar
 from jsonargparse import ArgumentParser, set_parsing_settings
 
 from sftkeras.config_file import Place, in_words, read_settings, settings_of, with_names_quoted
+from sftkeras.ending import end
 from sftkeras.errors import Preempted, SFTError, did_you_mean
 from sftkeras.remedies import in_flags_of
 
@@ -204,14 +205,14 @@ def run(main: Callable[[Any], object], config_class: type) -> NoReturn:
         main(parse(config_class))
     except SFTError as error:
         print(in_flags_of(config_class, str(error)), file=sys.stderr)
-        sys.exit(error.exit_code)
+        end(error.exit_code)
     except Preempted as stop:
-        sys.exit(stop.exit_code)
+        end(stop.exit_code)
     except KeyboardInterrupt:
-        sys.exit(130)
+        end(130)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python flushes into the pipe once more
-    sys.exit(0)
+    end(0)
 
 
 def _is_utf8(word: str) -> bool:

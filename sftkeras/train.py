@@ -13,6 +13,7 @@ from sftkeras import commands
 from sftkeras.config import TASKS, TrainConfig, added_tokens, plain, with_task_columns
 from sftkeras.console import be_quiet, log_to, outputs, program, progress_bar, say
 from sftkeras.data import quick_check
+from sftkeras.ending import take_apart_at_end
 from sftkeras.errors import Preempted, SFTError
 from sftkeras.runs import Run
 
@@ -48,6 +49,8 @@ def main(config: TrainConfig) -> None:
 
     config = with_task_columns(config)
     cluster.enter(config.training.strategy)
+    if config.training.strategy == "multi_worker":
+        take_apart_at_end()  # TensorFlow leaves the other workers only then
     check_settings(config)
     if not cluster.is_chief():
         be_quiet()

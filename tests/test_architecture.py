@@ -32,7 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cache": {"files"},
     "console": {"errors"},
     "remedies": {*BASIS, "config_file"},
-    "commands": {*BASIS, "config_file", "remedies"},
+    "ending": set(),
+    "commands": {*BASIS, "config_file", "remedies", "ending"},
     "runtime": BASIS,
     "handles": {"errors", "files", "cache", "runtime"},
     "data": {*BASIS, "files", "cache", "console", "handles"},
@@ -52,7 +53,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ALL = set(MAY_IMPORT)
 
 LIGHT = {"errors", "config", "config_file", "commands", "files", "cache", "console", "handles", "data", "evaluation"}
-LIGHT |= {"folder_lock", "remedies", "runs", "judging", "asking", *COMMANDS}
+LIGHT |= {"ending", "folder_lock", "remedies", "runs", "judging", "asking", *COMMANDS}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 
 LONGEST_MODULE = 400
