@@ -34,6 +34,8 @@ def marks(task: Any, results: Any) -> list[dict[str, Any]] | Fault:
     if not done:
         return Fault("SFT217", {"column": "annotations"})
     found = done[0].get("result", [])
+    if not isinstance(found, list):
+        return Fault("SFT252", {"problem": "the result of an annotation is no list"})
     return [one for one in found if isinstance(one, dict) and isinstance(one.get("value"), dict)]
 
 
