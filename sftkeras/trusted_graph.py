@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tensorflow.core.protobuf.meta_graph_pb2 import AssetFileDef, MetaGraphDef, SignatureDef
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 OPERATIONS = Path(__file__).with_name("trusted_operations.txt")
 
@@ -25,6 +26,8 @@ _READERS = {"InitializeTableFromTextFile": 1, "InitializeTableFromTextFileV2": 1
 
 # Operations that call a function with their own inputs, one by one.
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
+
+_SERVED = {"serve"}  # the tags of the graph that a server loads
 
 # Where a SavedModel says what runs when it is loaded (tensorflow/cc/saved_model/constants.h).
 _INIT_SIGNATURE = "__saved_model_init_op"
@@ -43,6 +46,13 @@ def trusted_operations() -> Names:
     """The operations of the list."""
     lines = OPERATIONS.read_text(encoding="utf-8").splitlines()
     return frozenset(name for line in lines if not line.startswith("#") for name in line.split())
+
+
+def check_served(folder: Path) -> None:
+    """Checks the graph that a server loads from a folder; see `check_signatures`."""
+    for meta_graph in SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs:
+        if set(meta_graph.meta_info_def.tags) == _SERVED:
+            check_signatures(meta_graph)
 
 
 def check_signatures(meta_graph: MetaGraphDef) -> None:

@@ -22,6 +22,7 @@ from sftkeras import exporting  # noqa: E402
 from sftkeras.trusted_graph import (  # noqa: E402
     UntrustedGraphError,
     check_functions,
+    check_served,
     check_signatures,
     trusted_operations,
 )
@@ -120,6 +121,17 @@ def test_what_nothing_calls_does_no_harm(tmp_path: Path) -> None:
     check_signatures(graph)
     with pytest.raises(UntrustedGraphError, match="ReadFile"):  # whoever loads the objects may call it
         check_functions(graph)
+
+
+def test_only_the_graph_that_a_server_loads_is_looked_at(tmp_path: Path) -> None:
+    saved(tmp_path / "model", tf.Module(), read)
+    with pytest.raises(UntrustedGraphError, match="ReadFile"):
+        check_served(tmp_path / "model")
+    path = tmp_path / "model" / "saved_model.pb"
+    model = SavedModel.FromString(path.read_bytes())
+    model.meta_graphs[0].meta_info_def.tags[:] = ["train"]
+    path.write_bytes(model.SerializeToString())
+    check_served(tmp_path / "model")
 
 
 def table_of(filename: Any) -> tf.lookup.StaticVocabularyTable:

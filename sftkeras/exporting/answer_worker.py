@@ -28,7 +28,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  registers the operations of the text signatures
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 
 def _load_beside(name: str) -> ModuleType:
@@ -52,8 +51,7 @@ class Model:
     """
 
     def __init__(self, folder: Path) -> None:
-        for meta_graph in SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs:
-            trusted_graph.check_signatures(meta_graph)
+        trusted_graph.check_served(folder)
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         loaded = tf.compat.v1.saved_model.loader.load(self._session, [tf.saved_model.SERVING], str(folder))
         self._signatures = {name: it for name, it in loaded.signature_def.items() if not name.startswith("__")}

@@ -17,10 +17,9 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  registers the operations of the text signatures
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from sftkeras.serving.errors import ServingError, invalid
-from sftkeras.trusted_graph import check_signatures
+from sftkeras.trusted_graph import check_served
 
 # How many different (inputs, outputs) of a version are kept ready. A request may ask for any choice of outputs.
 _MOST_CALLABLES = 64
@@ -53,8 +52,7 @@ class Engine:
     """
 
     def __init__(self, folder: Path) -> None:
-        for meta_graph in SavedModel.FromString((folder / "saved_model.pb").read_bytes()).meta_graphs:
-            check_signatures(meta_graph)
+        check_served(folder)
         self._session = tf.compat.v1.Session(graph=tf.Graph())
         try:
             loaded: MetaGraphDef = tf.compat.v1.saved_model.loader.load(
