@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from sftkeras.config import DataConfig
+from sftkeras.console import counted
 from sftkeras.data.blocks import check_columns, shortened
 from sftkeras.data.findings import Fault, place
 from sftkeras.data.sources import Source
@@ -35,7 +36,8 @@ def column_names_of(first: Sequence[str], line: int, source: Source, config: Dat
     if not config.columns or config.text_column in names:
         return names, False
     if len(config.columns) != len(names):
-        problem = f"names {len(config.columns)} columns, but {place(source.name, line)} has {len(names)} cells."
+        columns, cells = counted(len(config.columns), "column"), counted(len(names), "cell")
+        problem = f"names {columns}, but {place(source.name, line)} has {cells}."
         raise SFTError("SFT102", flag="--data.columns", problem=problem)
     return list(config.columns), True
 

@@ -93,7 +93,7 @@ def conll_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) 
                 some, block.done = True, filling.done
                 yield block
     except UnicodeDecodeError as error:
-        raise not_decodable(f"{source.name} after line {last}", config.encoding, error.reason) from None
+        raise not_decodable(source, config, error.reason, f"{source.name} after line {last}") from None
     if not some:
         raise SFTError("SFT202", file=source.name)
 

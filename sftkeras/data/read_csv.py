@@ -81,7 +81,7 @@ def _first_line(text: TextIO, source: Source, config: DataConfig) -> str:
     try:
         return text.readline()
     except UnicodeDecodeError as error:
-        raise not_decodable(source.name, config.encoding, error.reason) from None
+        raise not_decodable(source, config, error.reason) from None
 
 
 def delimiter_of(source: Source, config: DataConfig) -> str:
@@ -106,7 +106,7 @@ def _numbered(source: Source, reader: Any, config: DataConfig) -> Iterator[tuple
         raise _row_error(source, config, begin, error) from None
     except UnicodeDecodeError as error:
         where = f"{source.name} after line {begin - 1}" if begin > 1 else source.name
-        raise not_decodable(where, config.encoding, error.reason) from None
+        raise not_decodable(source, config, error.reason, where) from None
 
 
 def _first_row(source: Source, numbered: Iterator[tuple[list[str], int]], config: DataConfig) -> tuple[list[str], int]:
@@ -118,7 +118,7 @@ def _first_row(source: Source, numbered: Iterator[tuple[list[str], int]], config
         where = place(source.name, first[1])
         raise SFTError("SFT208", place=where, column="names", more="", remedy="Is it a text file?")
     if not config.columns and any("\ud800" <= letter <= "\udfff" for letter in joined):
-        raise not_decodable(place(source.name, first[1]), config.encoding, "in the column names")
+        raise not_decodable(source, config, "in the column names", place(source.name, first[1]))
     return first
 
 

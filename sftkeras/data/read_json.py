@@ -282,7 +282,7 @@ def _object_blocks(
             names = dict.fromkeys([*wanted, *(key for row in rows for key in row)] if whole else wanted)
             yield Block({name: [row.get(name) for row in rows] for name in names}, lines, broken, filling.done)
     except UnicodeDecodeError as error:
-        raise not_decodable(f"{source.name} after line {last}", config.encoding, error.reason) from None
+        raise not_decodable(source, config, error.reason, f"{source.name} after line {last}") from None
     if not some:
         raise SFTError("SFT202", file=source.name)
 

@@ -41,6 +41,6 @@ def line_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
                 some = True
                 yield Block({config.text_column: texts}, lines, done=filling.done)
     except UnicodeDecodeError as error:
-        raise not_decodable(f"{source.name} after line {last}", config.encoding, error.reason) from None
+        raise not_decodable(source, config, error.reason, f"{source.name} after line {last}") from None
     if not some:
         raise SFTError("SFT202", file=source.name)

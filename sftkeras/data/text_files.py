@@ -10,6 +10,7 @@ from typing import cast
 
 from sftkeras.config import DataConfig
 from sftkeras.data.blocks import BLOCK_BYTES, BLOCK_ROWS
+from sftkeras.data.encodings import advice_on_encoding
 from sftkeras.data.findings import Fault, Tally
 from sftkeras.data.sources import Source
 from sftkeras.data.unpacking import Unpacked
@@ -30,7 +31,7 @@ def opened(source: Source, config: DataConfig) -> Iterator[TextIOWrapper]:
         if not mark:
             raise SFTError("SFT202", file=source.name)
         if encoding == "utf-8-sig" and mark[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise not_decodable(source.name, "utf-8", "it begins with the mark of UTF-16: set --data.encoding utf-16")
+            raise not_decodable(source, config, "it begins with the mark of UTF-16")
         with TextIOWrapper(binary, encoding, errors="surrogateescape", newline="") as text:
             yield text
 
@@ -59,7 +60,8 @@ def locate_broken_byte(tally: Tally, source: Source, encoding: str) -> None:
     """Completes the fault SFT207 of a tally: which encoding, and where in the row the first broken byte is."""
     if kind := tally.kinds.get("SFT207"):
         within = "" if source.format in ("parquet", "xlsx", "hub") else _broken_byte(source, kind.lines[0], encoding)
-        kind.fault = Fault("SFT207", {**kind.fault.details, "encoding": encoding, "within": within})
+        about = {"encoding": encoding, "within": within, "advice": advice_for(source, encoding)}
+        kind.fault = Fault("SFT207", {**kind.fault.details, **about})
 
 
 def _broken_byte(source: Source, line: int, encoding: str) -> str:
@@ -86,9 +88,24 @@ def encoding_of(config: DataConfig) -> str:
     return "utf-8-sig" if name == "utf-8" else name
 
 
-def not_decodable(where: str, encoding: str, found: str) -> SFTError:
-    """Makes the error for bytes that make the whole file unreadable."""
-    return SFTError("SFT207", place=where, encoding=encoding, found=found, more="", remedy="")
+def not_decodable(source: Source, config: DataConfig, found: str, where: str = "") -> SFTError:
+    """Makes the error for bytes that make the whole file unreadable.
+
+    Args:
+        found: what is wrong.
+        where: the place in the file, if there is one.
+    """
+    advice = advice_for(source, config.encoding)
+    place = where or source.name
+    return SFTError("SFT207", place=place, encoding=config.encoding, found=found, more="", remedy="", advice=advice)
+
+
+def advice_for(source: Source, encoding: str) -> str:
+    """Returns a sentence on the encoding that a file may be in; nothing for formats that have one of their own."""
+    if source.format in ("parquet", "xlsx", "hub"):
+        return ""
+    with readable(source) as file:
+        return advice_on_encoding(file, encoding)
 
 
 class Filling:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any, cast
 
 from sftkeras.config import DataConfig
@@ -17,7 +18,7 @@ from sftkeras.data.marking import marked_blocks
 from sftkeras.data.patterns import listed
 from sftkeras.data.read import read_blocks
 from sftkeras.data.sources import Source, find_part
-from sftkeras.data.text_files import Filling, encoding_of, not_decodable, opened
+from sftkeras.data.text_files import Filling, advice_for, encoding_of, not_decodable, opened
 from sftkeras.errors import SFTError
 
 STANDARD_INPUT = "-"
@@ -74,10 +75,10 @@ class TextFiles:
             SFTError: SFT202 to SFT213 and SFT238 for a file, SFT652 for a row without a text, SFT653 for broken bytes.
         """
         if not self._sources:
-            yield from self._checked("standard input", _arriving_blocks(self._config))
+            yield from self._checked("standard input", _arriving_blocks(self._config), lambda: "")
         for number, source in enumerate(self._sources):
             blocks = _line_blocks(source, self._config) if source.format == "text" else self._blocks(source)
-            for texts in self._checked(source.name, blocks):
+            for texts in self._checked(source.name, blocks, partial(advice_for, source, self._config.encoding)):
                 done = (number + texts.done) / len(self._sources) if texts.done else None
                 yield Texts(texts.texts, texts.pairs, texts.others, texts.places, done)
 
@@ -87,15 +88,22 @@ class TextFiles:
         wanted |= dict.fromkeys(config.mark, "data.mark of the model's training")
         return marked_blocks(lambda: read_blocks(source, wanted, config, whole=True), config)
 
-    def _checked(self, name: str, blocks: Iterator[Block]) -> Iterator[Texts]:
-        """Turns blocks into texts; their rows at fault are raised or counted."""
+    def _checked(self, name: str, blocks: Iterator[Block], advise: Callable[[], str]) -> Iterator[Texts]:
+        """Turns blocks into texts; their rows at fault are raised or counted.
+
+        Args:
+            advise: says which encoding may be meant.
+        """
         tally = self.tallies.setdefault(name, Tally())
+        advice = cache(advise)  # takes a look at the file
         for block in blocks:
             for fault, line in block.odd:
                 tally.add(fault, line)
             faults = dict(_faults(block, self._config))
             at_fault = [*block.broken, *((fault, block.lines[row]) for row, fault in faults.items())]
             for fault, line in sorted(at_fault, key=lambda found: found[1]):
+                if fault.code == "SFT653":
+                    fault = Fault(fault.code, {**fault.details, "advice": advice()})
                 if self._config.bad_rows == "error":
                     more = {"place": place(name, line), "more": "", "remedy": _REMEDY}
                     raise SFTError(fault.code, **{**fault.details, **more})
@@ -160,7 +168,7 @@ def _line_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
                     break
                 yield Block({config.text_column: texts}, lines, done=filling.done)
     except UnicodeDecodeError as error:
-        raise not_decodable(f"{source.name} after line {last}", config.encoding, error.reason) from None
+        raise not_decodable(source, config, error.reason, f"{source.name} after line {last}") from None
 
 
 def _arriving_blocks(config: DataConfig) -> Iterator[Block]:

@@ -11,8 +11,7 @@ MESSAGES: dict[str, str] = {
     "SFT205": "{place}: the header is one column, {header}, but {fitting} would divide it. "
     "Set --data.delimiter {flag_value}",
     "SFT206": "{place}: {found} cells, but the header has {expected} columns.{more} {remedy}{hint}",
-    "SFT207": "{place}: not valid {encoding} ({found}).{more} {remedy} Another encoding is read with --data.encoding, "
-    "such as cp1252.",
+    "SFT207": "{place}: not valid {encoding} ({found}).{more} {remedy}{advice}",
     "SFT208": "{place}: a NUL byte in column {column}.{more} {remedy}",
     "SFT209": "{place}: {problem}.{hint}",
     "SFT210": "{place}: not valid JSON ({problem}).{more} {remedy}",

@@ -21,7 +21,7 @@ MESSAGES: dict[str, str] = {
     "SFT650": "{problem}. Give texts to answer, or a file with --file (or --file - for standard input).",
     "SFT651": "{flag} {model}: this model answers {wanted}. {remedy}",
     "SFT652": "{place}: no text in column {column}.{more} {remedy}",
-    "SFT653": "{place}: not valid {encoding}.{more} {remedy} Another encoding is read with --data.encoding.",
+    "SFT653": "{place}: not valid {encoding}.{more} {remedy}{advice}",
     "SFT654": "--output {file}: its ending says no format that is written. Known endings: {known}.",
     "SFT655": "--output: at record {number}, {problem}, which this format cannot hold. Choose a name that ends in "
     ".jsonl.",
