@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 
 from sftkeras.config import DataConfig
-from sftkeras.console import counted
 from sftkeras.data.blocks import check_columns, shortened
 from sftkeras.data.findings import Fault, place
 from sftkeras.data.sources import Source
@@ -36,8 +35,8 @@ def column_names_of(first: Sequence[str], line: int, source: Source, config: Dat
     if not config.columns or config.text_column in names:
         return names, False
     if len(config.columns) != len(names):
-        columns, cells = counted(len(config.columns), "column"), counted(len(names), "cell")
-        problem = f"names {columns}, but {place(source.name, line)} has {cells}."
+        where, number = place(source.name, line), len(config.columns)
+        problem = f"the number of names, {number}, is not that of the cells of {where}, {len(names)}."
         raise SFTError("SFT102", flag="--data.columns", problem=problem)
     return list(config.columns), True
 
