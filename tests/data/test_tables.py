@@ -91,7 +91,9 @@ def test_a_table_without_header_and_with_another_delimiter_gets_both_flags(put: 
 
 
 def test_named_columns_must_be_as_many_as_the_first_row_has(put: Put) -> None:
-    assert "the number of names, 3, is not that of the cells" in refusal(put("a.csv", table(",")), columns=["id", "label", "text"])
+    assert "the number of names, 3, is not that of the cells" in refusal(
+        put("a.csv", table(",")), columns=["id", "label", "text"]
+    )
 
 
 def test_a_file_with_a_header_keeps_it_where_others_have_none(put: Put) -> None:
