@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -25,8 +25,8 @@ _IN_THOUSANDS = re.compile(
     r"(?P<rest>(?!(?P=mark))[.,]\d+)?"
 )
 
-# Cells are learned once: how many different ones are remembered at most.
-_REMEMBERED = 1 << 20
+# Cells are learned once: how many different ones are remembered at most. A list or an object may take kilobytes.
+_REMEMBERED, _REMEMBERED_LARGE = 1 << 20, 1 << 14
 
 
 class LabelReader(Protocol):
@@ -75,21 +75,28 @@ class ClassReader:
     def read(self, cells: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
         """Returns ids, [n] int32, -1 where a cell is no label; raises SFT245 as `LabelCells`."""
         self._cells.look_at(cells)
-        ids: list[int | None] = [None] * len(cells)
-        if bool not in map(type, cells):  # which are equal to 0 and 1 as keys
-            with suppress(TypeError):  # a list or an object has no hash
-                ids = list(map(self._ids.get, cells))
+        keys, ids = self._known(cells)
         faults: dict[int, Fault] = {}
         if None in ids:
             for row, known in enumerate(ids):
                 if known is None:
-                    found = self._learn(cells[row])
+                    found = self._learn(cells[row], keys[row])
                     ids[row] = found if isinstance(found, int) else -1
                     if isinstance(found, Fault):
                         faults[row] = found
         return np.array(ids, np.int32), faults
 
-    def _learn(self, cell: Any) -> int | Fault:
+    def _known(self, cells: Sequence[Any]) -> tuple[Sequence[Any], list[int | None]]:
+        """What the ids of cells are remembered by, and the ids of those that were seen."""
+        if bool not in map(type, cells):  # which are equal to 0 and 1
+            with suppress(TypeError):  # a list or an object has no hash
+                return cells, list(map(self._ids.get, cells))
+        keys = [_hashable(cell) for cell in cells]
+        with suppress(TypeError):
+            return keys, list(map(self._ids.get, keys))
+        return [None] * len(cells), [None] * len(cells)
+
+    def _learn(self, cell: Any, key: Any) -> int | Fault:
         found = self._cells.numbers(cell)
         if isinstance(found, Fault):
             return found
@@ -98,8 +105,8 @@ class ClassReader:
         if len(found) > 1:
             hint = " Set --task.multi_label true if a text may have several."
             return wrong_shape(self._names.column, f"{len(found)} labels", "one label", hint)
-        if len(self._ids) < _REMEMBERED and isinstance(cell, Hashable) and not isinstance(cell, bool):
-            self._ids[cell] = found[0]
+        if key is not None and len(self._ids) < _most_remembered(cell):
+            self._ids[key] = found[0]
         return found[0]
 
     def final(self) -> tuple[tuple[str, ...], np.ndarray]:
@@ -139,7 +146,7 @@ class ClassesReader:
         if isinstance(found, Fault):
             return found
         number = self._sets.setdefault(frozenset(found), len(self._sets))
-        if key is not None and len(self._ids) < _REMEMBERED:
+        if key is not None and len(self._ids) < _most_remembered(cell):
             self._ids[key] = number
         return number
 
@@ -150,6 +157,10 @@ class ClassesReader:
         ordered = sorted(set(renamed))
         place = {labels: number for number, labels in enumerate(ordered)}
         return names, np.array([place[labels] for labels in renamed], np.int32), ordered
+
+
+def _most_remembered(cell: Any) -> int:
+    return _REMEMBERED_LARGE if isinstance(cell, (list, tuple, dict)) else _REMEMBERED
 
 
 def _hashable(cell: Any) -> Any:

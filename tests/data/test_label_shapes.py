@@ -98,6 +98,12 @@ def test_objects_with_a_label_each_are_their_labels(put: Put) -> None:
     assert labels_of(load(put_json(put, cells), "classes")) == [sorted(labels) for labels in SETS]
 
 
+@pytest.mark.parametrize("kind", ["class", "classes"])
+def test_numbers_text_and_truth_values_are_not_taken_for_one_another(put: Put, kind: Any) -> None:
+    data = load(put_json(put, [1, "1", True, [1], [True], "a"]), kind)
+    assert labels_of(data, 6) == [["1"], ["1"], ["true"], ["1"], ["true"], ["a"]]
+
+
 # --- zeros and ones ---
 
 
