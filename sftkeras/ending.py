@@ -20,8 +20,8 @@ def take_apart_at_end() -> None:
 def end(code: int) -> NoReturn:
     """Ends the process of a command with an exit code; raises `SystemExit` where it is not alone in its process.
 
-    A process that has loaded TensorFlow ends without being taken apart: Python's garbage collector takes 6 to 15 seconds
-    to free graphs and models (TensorFlow 2.21), which the system does at once. What Python does before that is done: it
+    A process that has loaded TensorFlow ends without being taken apart: Python's garbage collector takes 6 to 15 s to
+    free graphs and models (TensorFlow 2.21), which the system does at once. What Python does before that is done: it
     waits for threads that are no daemons, and calls what is registered to be called at the end, as trackers and loggers
     are. Files are closed before, by whoever wrote them.
     """

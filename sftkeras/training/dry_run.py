@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from rich.table import Table
 
 from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.config import TrainConfig
 from sftkeras.console import say
 from sftkeras.data import LabelledData, describe_lengths
+from sftkeras.errors import SFTError
 from sftkeras.training import memory
 from sftkeras.training.batches import Batches
 from sftkeras.training.setup import Setup, set_up
+from sftkeras.training.step_times import measure
 
 _SHOWN_BATCHES, _SHOWN_ROWS = 2, 3
-_LENGTHS = 6  # step times are measured at so many lengths, and drawn as a line between them
-_STEPS = 3  # of each length, after one that is not timed
 
 
 def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -> None:
-    """Prints what a run with these settings would take. Trains nothing and leaves nothing behind but caches."""
+    """Prints what a run with these settings would take. Trains nothing and leaves nothing behind but caches.
+
+    Raises:
+        SFTError: SFT462 under mixed_float16 on a CPU, where a step may take minutes.
+    """
+    if config.training.precision == "mixed_float16" and not tf.config.list_physical_devices("GPU"):
+        raise SFTError("SFT462")
     before = memory.held_now()
     setup = set_up(config, data, folders)
     say(describe_lengths(setup.inputs.lengths, setup.inputs.unit), setup.describe())
     show_batches(setup, data.label_names if data.label_kind in ("class", "classes") else ())
-    lengths, seconds = measure_steps(setup, config.training.epochs)
+    seconds = measure_steps(setup, config.training.epochs)
     table = Table(f"{setup.inputs.unit} in the longest text", "seconds a step", title="Measured")
-    for length, second in zip(lengths, seconds, strict=True):
+    for length, second in seconds.items():
         table.add_row(str(length), f"{second:.3f}")
     validate(setup)
     use = memory.memory_use(setup.model, before=before, peak=memory.held_at_most())
-    say(table, *summarise(config, setup, lengths, seconds, use))
+    say(table, *summarise(config, setup, seconds, use))
 
 
 def show_batches(setup: Setup, label_names: Sequence[str] = ()) -> None:
@@ -55,16 +61,20 @@ def _in_words(label: Any, names: Sequence[str]) -> str:
     return ", ".join(f'"{names[number]}"' for number in numbers) or "none"
 
 
-def measure_steps(setup: Setup, epochs: int) -> tuple[list[int], list[float]]:
-    """Runs real training steps at a few lengths that the plan has; gives the lengths and the seconds of a step."""
+def measure_steps(setup: Setup, epochs: int) -> dict[int, float]:
+    """Runs real training steps at a few lengths that the plan has; gives the seconds of a step by length."""
     unfreezing = setup.model.unfreezing
     if unfreezing:  # the epoch in which most learn
         setup.model.train_only(unfreezing.learning(epochs - 1))
     steps = _steps_by_length(setup.train)
-    known = sorted(steps)
-    lengths = sorted({known[round(place)] for place in np.linspace(0, len(known) - 1, _LENGTHS)})
     setup.model.make_train_function()
-    return lengths, [_seconds_of_a_step(setup, steps[length]) for length in lengths]
+
+    def run_step(length: int) -> None:
+        assert setup.model.train_function
+        logs = setup.model.train_function(_one_batch(setup, setup.train, steps[length]))
+        float(logs["loss"])  # waits for the step
+
+    return measure(sorted(steps), run_step, run_steps=setup.train.steps * epochs)
 
 
 def validate(setup: Setup) -> None:
@@ -75,18 +85,17 @@ def validate(setup: Setup) -> None:
     float(setup.model.test_function(_one_batch(setup, setup.validation, steps[max(steps)]))["loss"])
 
 
-def summarise(
-    config: TrainConfig, setup: Setup, lengths: list[int], seconds: list[float], use: memory.MemoryUse
-) -> list[str]:
+def summarise(config: TrainConfig, setup: Setup, seconds: dict[int, float], use: memory.MemoryUse) -> list[str]:
     """Gives the steps, the time and the memory, a line each."""
     train, epochs = setup.train, config.training.epochs
     padded = [train.plan.batch(0, step)[1] for step in range(train.steps)]
-    epoch = float(np.interp(padded, lengths, seconds).sum())
+    epoch = float(np.interp(padded, list(seconds), list(seconds.values())).sum())
     # Validation is a forward pass, a third of a step's arithmetic.
     epoch *= 1 + setup.validation.examples / train.examples / 3
+    at_most = "at most " if len(seconds) == 1 and len(set(padded)) > 1 else ""
     return [
         f"Steps          {train.steps * epochs:,} ({train.steps:,} an epoch, {epochs} epochs)",
-        f"Expected time  {_words(epoch * epochs)} ({_words(epoch)} an epoch), without export and report",
+        f"Expected time  {at_most}{_words(epoch * epochs)} ({_words(epoch)} an epoch), without export and report",
         f"Peak memory    {use.peak / 2**30:.1f} GiB, and about 1 GiB for the process that tries the export",
         f"               MiB: {use.describe()}",
         *memory.describe_gpus(),
@@ -106,18 +115,6 @@ def _steps_by_length(batches: Batches) -> dict[int, int]:
 def _one_batch(setup: Setup, batches: Batches, step: int) -> Any:
     """An iterator that begins with this batch of the first epoch."""
     return iter(batches.distributed(range(1), setup.strategy, step))
-
-
-def _seconds_of_a_step(setup: Setup, step: int) -> float:
-    times = []
-    assert setup.model.train_function
-    for _ in range(_STEPS + 1):
-        iterator = _one_batch(setup, setup.train, step)
-        began = time.perf_counter()
-        logs = setup.model.train_function(iterator)
-        float(logs["loss"])  # waits for the step
-        times.append(time.perf_counter() - began)
-    return float(np.median(times[1:]))
 
 
 def _words(duration: float) -> str:
