@@ -17,6 +17,7 @@ from sftkeras.data.label_cells import cell_text
 from sftkeras.data.marking import marked_blocks
 from sftkeras.data.patterns import listed
 from sftkeras.data.read import read_blocks
+from sftkeras.data.read_squad import is_squad, squad_blocks
 from sftkeras.data.sources import Source, find_part
 from sftkeras.data.text_files import Filling, advice_for, encoding_of, not_decodable, opened
 from sftkeras.errors import SFTError
@@ -24,6 +25,7 @@ from sftkeras.errors import SFTError
 STANDARD_INPUT = "-"
 
 _CHUNK = 65536  # bytes, what a pipe holds
+_OF_QUESTIONS = ("id", "title")  # the other columns of the SQuAD format, but for its answers
 _REMEDY = "Correct it, or leave such rows out with --data.bad_rows skip."
 
 
@@ -86,6 +88,8 @@ class TextFiles:
         config = self._config
         wanted = {config.text_column: "--text"} | ({config.pair: "--pair"} if config.pair else {})
         wanted |= dict.fromkeys(config.mark, "data.mark of the model's training")
+        if is_squad(source, config):
+            return squad_blocks(source, wanted | dict.fromkeys(_OF_QUESTIONS, ""), config)
         return marked_blocks(lambda: read_blocks(source, wanted, config, whole=True), config)
 
     def _checked(self, name: str, blocks: Iterator[Block], advise: Callable[[], str]) -> Iterator[Texts]:

@@ -18,6 +18,7 @@ from sftkeras.data.check import check
 from sftkeras.data.findings import Fault
 from sftkeras.data.repeats import find_repeats
 from sftkeras.data.sources import find_source
+from sftkeras.data.unlabelled import TextFiles
 from sftkeras.errors import SFTError
 
 COLUMNS: dict[str, Any] = {"text": "question", "pair": "context"}
@@ -348,3 +349,12 @@ def test_a_table_of_pandas_is_no_file_of_articles(tmp_path: Path, orient: str) -
         table = {"schema": {"fields": []}, "data": ROWS}
     (tmp_path / "a.json").write_text(json.dumps(table))
     assert spans(read(tmp_path / "a.json").examples) == SPANS
+
+
+def test_the_questions_of_squad_can_be_asked_with_their_ids(tmp_path: Path) -> None:
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps(squad(ROWS)))
+    (texts,) = [found for found in TextFiles(str(path), DataConfig(**COLUMNS)).read() if found.texts]
+    assert texts.texts == ["Who?", "Where?", "Why?"]
+    assert texts.pairs == [CONTEXT] * 3
+    assert texts.others == {"id": ["0", "1", "2"], "title": ["People"] * 3}
