@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import operator
+import re
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -13,6 +15,7 @@ import yaml
 from sftkeras.errors import SFTError, did_you_mean
 
 _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"}
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 _AS_WRITTEN: dict[str, Any] = {"allow_unicode": True, "width": 10**9}
 _BOUNDS = {operator.gt: "above", operator.ge: "at least", operator.lt: "below", operator.le: "at most"}
@@ -151,7 +154,7 @@ def with_names_quoted(value: str, kind: Any) -> str:
     if not any(get_origin(one) in (dict, list) for one in _kinds(kind)):
         return value
     try:
-        node = yaml.compose(value, Loader=yaml.SafeLoader)
+        node = yaml.compose(_json_as_yaml(value), Loader=yaml.SafeLoader)
     except yaml.YAMLError:
         return value
     if not isinstance(node, yaml.CollectionNode):
@@ -160,6 +163,21 @@ def with_names_quoted(value: str, kind: Any) -> str:
         raise ValueError(f"{repeated} stands twice in {value}")
     _quote_names(node, kind)
     return yaml.serialize(node, **_AS_WRITTEN)
+
+
+def _json_as_yaml(value: str) -> str:
+    """JSON as YAML reads it: halves of an emoji, control characters and odd line ends are written otherwise there."""
+    try:
+        json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return _JSON_STRING.sub(lambda found: _escaped(json.loads(found[0])), value)
+
+
+def _escaped(text: str) -> str:
+    return (
+        '"' + "".join(letter if letter.isalnum() or letter == " " else f"\\U{ord(letter):08X}" for letter in text) + '"'
+    )
 
 
 def _quote_names(node: yaml.Node, kind: Any) -> None:

@@ -60,6 +60,21 @@ def test_texts_to_predict_are_text_as_written() -> None:
     assert parse(PredictConfig, ["--texts", "[yes, 1, 3.0]"]).texts == ["yes", "1", "3.0"]
 
 
+def test_names_in_json_are_what_json_says() -> None:
+    written = '{"\\ud83d\\ude00": "a\\/b", "\\u2028": "\\u0085\\u007f", "1": 2}'
+    names = parse(TrainConfig, ["--data.label_names", written]).data.label_names
+    assert names == {"😀": "a/b", "\u2028": "\x85\x7f", "1": "2"}
+    weights = parse(TrainConfig, ["--task.class_weights", '{"\\ud83d\\ude00": 2.5}']).task.class_weights
+    assert weights == {"😀": 2.5}
+
+
+@pytest.mark.parametrize(
+    "text", ["a\u2028b", "c\x85d", "e\x7ff", "😀", "\ttab ", "line\nbreak", "b\\s", '"q"', "a: b", "\x01", "é́"]
+)
+def test_texts_on_the_command_line_are_kept_to_the_letter(text: str) -> None:
+    assert parse(PredictConfig, [text, "other"]).texts == [text, "other"]
+
+
 def test_one_name_is_text_in_a_file_as_it_is_in_a_flag(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("name: 2020\ndata: {text: 0, label: no, pair: null, delimiter: '[a]'}\n")
