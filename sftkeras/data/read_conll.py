@@ -23,8 +23,17 @@ _BOUNDARY = "-DOCSTART-"  # a document of CoNLL 2003 begins
 _COLUMN = re.compile(r"-?\d+")
 _FIRST, _LAST = 0, -1  # the columns of words and tags, unless the settings number others
 
-# Comments that may have as many cells as words have: `# sent_id = 3`, `#begin document (x); part 000`, `# id 0f13 en`.
-_COMMENT = re.compile(r"#\s*(\w[\w.:-]*\s*=\s|(begin|end) document\b|new(doc|par)\b|id\s+\S+\s+\S)")
+# Comments that may have as many cells as the lines of words.
+_COMMENT = re.compile(
+    r"""  \#\s*\w[\w.:-]*\s*=\s       # sent_id = 3
+        | \#[ ]+\w[\w.:-]*=           # sent_id=3
+        | \#\s*\w[\w.-]*:\s           # note: of somebody
+        | \#\s*id\s+\S+\s+\S         # id 0f13 domain=en
+        | \#\s*(begin|end)[ ]document\b
+        | \#\s*new(doc|par)\b
+    """,
+    re.VERBOSE,
+)
 
 # The columns of CoNLL-U, https://universaldependencies.org/format.html
 _UD = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")

@@ -41,6 +41,8 @@ def read(
 
 COMMENTS = {
     "key and value": "# sent_id = 7\n# text = Ann sat O\n",
+    "key=value": "# sent_id=7\n",
+    "key: value": "# sent_id: 7\n# note: a b\n",
     "no space": "#id=7\n#text = Ann\n",
     "as many words as columns": "# newdoc\n# a.b = c\n",
     "an id and more": "# id 0f10-77\tdomain=en\n",
