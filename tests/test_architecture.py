@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "trusted_graph": set(),
     "backbones": {"errors", "files", "cache", "handles", "text", "trusted_graph"},
     "tasks": {*BASIS, "backbones", "text"},
+    "layers": {"runtime", "backbones", "tasks"},
     "runs": {*BASIS, "files", "folder_lock", "cache", "backbones", "tasks", "text"},
     "training": {*BASIS, "files", "console", "runtime", "handles", "data", "text", "backbones", "tasks", "runs"},
     "exporting": {*BASIS, "files", "folder_lock", "console", "runtime", "text", "tasks", "runs"},

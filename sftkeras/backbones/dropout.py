@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -82,6 +83,7 @@ def _open(stream: _Stream) -> Iterator[None]:
         _stream.reset(token)
 
 
+@keras.saving.register_keras_serializable("sftkeras")
 class StreamDropout(keras.layers.Dropout):
     """`keras.layers.Dropout` that draws from the open `dropout_stream`; without one it is the stock layer.
 
@@ -90,6 +92,18 @@ class StreamDropout(keras.layers.Dropout):
     """
 
     layer_number, layer_count = 0, 1  # set by `use_stream_dropout`
+
+    def get_config(self) -> dict[str, Any]:
+        """The rate, and which of how many layers this is."""
+        return {**super().get_config(), "layer_number": self.layer_number, "layer_count": self.layer_count}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> StreamDropout:
+        """A layer of this config."""
+        own = ("layer_number", "layer_count")
+        layer = cls(**{name: value for name, value in config.items() if name not in own})
+        layer.layer_number, layer.layer_count = (config[name] for name in own)
+        return layer
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Drops units of `inputs`, any shape, when training."""

@@ -15,18 +15,30 @@ from keras_hub.src.models.deberta_v3.disentangled_self_attention import Disentan
 from keras_hub.src.models.deberta_v3.relative_embedding import RelativeEmbedding
 
 from sftkeras.backbones.dense_operations import activate, dense, normalise
+from sftkeras.backbones.parts_config import PartsInConfig
 
 
-class SharedRelativeEmbedding(RelativeEmbedding):
+@keras.saving.register_keras_serializable("sftkeras")
+class SharedRelativeEmbedding(PartsInConfig, RelativeEmbedding):
     """Relative positions without a copy for each row."""
+
+    def build(self, inputs_shape: tuple) -> None:
+        """Makes the layer norm, which the stock layer leaves to its first call: too late for weights to be loaded."""
+        self.layer_norm.build(self.rel_embeddings.shape)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Gives the normalised table, [1, 2 * buckets, hidden], whatever the inputs."""
         return self.layer_norm(tf.cast(self.rel_embeddings.value, inputs.dtype)[tf.newaxis])
 
 
-class FusedDisentangledEncoder(DisentangledAttentionEncoder):
+@keras.saving.register_keras_serializable("sftkeras")
+class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
     """A `DisentangledAttentionEncoder` that runs faster; see `sftkeras.backbones.fused_transformer`."""
+
+    def build(self, inputs_shape: tuple) -> None:
+        """Makes the parts."""
+        super().build(inputs_shape)
+        self.set_parts()
 
     def call(
         self,

@@ -19,13 +19,20 @@ from keras_hub.src.models.deberta_v3.relative_embedding import RelativeEmbedding
 
 from sftkeras.backbones.dense_operations import activate, dense, normalise
 from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder, SharedRelativeEmbedding
+from sftkeras.backbones.parts_config import PartsInConfig
 
 
-class FusedTransformerEncoder(TransformerEncoder):
+@keras.saving.register_keras_serializable("sftkeras")
+class FusedTransformerEncoder(PartsInConfig, TransformerEncoder):
     """A post-norm `keras_hub.layers.TransformerEncoder` that runs faster on a CPU.
 
     Made by `use_fused_encoder_layers` from a built stock layer, whose weights, names and config it keeps.
     """
+
+    def build(self, inputs_shape: tuple) -> None:
+        """Makes the parts."""
+        super().build(inputs_shape)
+        self.set_parts()
 
     def call(self, inputs: tf.Tensor, padding_mask: tf.Tensor | None = None, training: bool | None = None) -> tf.Tensor:
         """Encodes `inputs` [batch, length, hidden]; `padding_mask` [batch, length] is 1 where a token is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -39,6 +40,23 @@ class VocabularyHead(keras.layers.Layer):
         self.embedding = embedding
         self.dense = keras.layers.Dense(embedding.output_dim, activation=activation, dtype="float32", name="dense")
         self.norm = keras.layers.LayerNormalization(epsilon=epsilon, dtype="float32", name="norm")
+
+    def get_config(self) -> dict[str, Any]:
+        """The embedding, which Keras finds again in the network, and what the head computes with."""
+        embedding = keras.saving.serialize_keras_object(self.embedding)
+        activation = keras.activations.serialize(self.dense.activation)
+        return {
+            **super().get_config(),
+            "embedding": embedding,
+            "activation": activation,
+            "epsilon": self.norm.epsilon,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> VocabularyHead:
+        """A head of this config; of a network that Keras saved, with the embedding of that network."""
+        embedding = keras.saving.deserialize_keras_object(config["embedding"])
+        return cls(**{**config, "embedding": embedding, "activation": keras.activations.get(config["activation"])})
 
     def build(self, vectors_shape: tuple, positions_shape: tuple) -> None:
         """Makes the weights."""

@@ -117,6 +117,17 @@ class OpaqueEncoder(keras.layers.Layer):
         """What an export needs besides the weights: lookup tables and the files they are filled from."""
         return resources_of(self.loaded.root)
 
+    def get_config(self) -> dict[str, Any]:
+        """There is none: what the layer computes is in the module's files.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            "a TF-Hub module that is trained as it is cannot be written into a .keras file. Write the run's module by "
+            "python -m sftkeras.publish --run runs/NAME --output FOLDER, or the weights alone by save_weights."
+        )
+
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> dict[str, tf.Tensor]:
         """Encodes texts [batch] or tokens [batch, length], as `Backbone.encoder` does."""
         training = bool(training) and self.trainable

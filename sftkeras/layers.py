@@ -1,0 +1,26 @@
+"""The layers that networks are made of, known to Keras: import this before `keras.saving.load_model`."""
+
+from sftkeras import runtime
+
+runtime.start_tensorflow()
+
+from sftkeras.backbones.dense_operations import exact_gelu, tanh_gelu  # noqa: E402
+from sftkeras.backbones.dropout import StreamDropout  # noqa: E402
+from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder, SharedRelativeEmbedding  # noqa: E402
+from sftkeras.backbones.fused_transformer import FusedTransformerEncoder  # noqa: E402
+from sftkeras.tasks.network import MarkerPooling, TokenPooling  # noqa: E402
+from sftkeras.tasks.span_places import NowhereInPadding  # noqa: E402
+from sftkeras.tasks.vocabulary_head import VocabularyHead  # noqa: E402
+
+__all__ = [
+    "FusedDisentangledEncoder",
+    "FusedTransformerEncoder",
+    "MarkerPooling",
+    "NowhereInPadding",
+    "SharedRelativeEmbedding",
+    "StreamDropout",
+    "TokenPooling",
+    "VocabularyHead",
+    "exact_gelu",
+    "tanh_gelu",
+]
