@@ -98,7 +98,7 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> 
             trained = commands.parse(TrainConfig, ["--config", str(run.config_file)])
             data = load_data(as_recorded(trained.data, task.kind), task.label_kind, trained.seed, progress)
         else:
-            raise SFTError("SFT104", flag="--data.test", remedy="Give labelled texts, or a run folder as --model.")
+            raise SFTError("SFT104", flag="--data", remedy="Give labelled texts, or a run folder as --model.")
     findings = tuple(replace(found, message=in_flags_of(EvaluateConfig, found.message)) for found in data.findings)
     show_findings(findings, labelled=task.label_kind != "none")
     return replace(data, findings=findings)

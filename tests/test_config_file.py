@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sftkeras.commands import parse
-from sftkeras.config import BackboneConfig, DataConfig, PredictConfig, TaskConfig, TrainConfig, plain
+from sftkeras.config import BackboneConfig, DataConfig, EvaluateConfig, PredictConfig, TaskConfig, TrainConfig, plain
 from sftkeras.errors import SFTError
 from sftkeras.runs import Run
 
@@ -123,3 +123,23 @@ def test_a_name_given_twice_is_refused(tmp_path: Path) -> None:
 def test_a_name_without_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SFTError, match=r"SFT102  --data\.label_names: expected names with values.* got \{0: , 1: a\}"):
         parse(TrainConfig, ["--data.label_names", "{0: , 1: a}"])
+
+
+@pytest.mark.parametrize(
+    ("command", "written", "found"),
+    [
+        (EvaluateConfig, "data: more.csv", lambda config: config.data.test == "more.csv"),
+        (EvaluateConfig, "data: {test: [a.csv, b.csv]}", lambda config: config.data.test == ["a.csv", "b.csv"]),
+        (TrainConfig, "resume: never", lambda config: config.resume.mode == "never"),
+    ],
+)
+def test_a_group_that_may_be_written_as_one_word_may_be_in_a_file_too(
+    tmp_path: Path, command: type, written: str, found: Any
+) -> None:
+    (tmp_path / "config.yaml").write_text(written)
+    assert found(parse(command, ["--config", str(tmp_path / "config.yaml")]))
+
+
+def test_a_word_for_a_group_is_that_of_its_main_setting() -> None:
+    assert parse(EvaluateConfig, ["--data", "more.csv", "--data.delimiter", ";"]).data.test == "more.csv"
+    assert parse(EvaluateConfig, ["--data=more.csv", "--data.columns=label,text"]).data.columns == ["label", "text"]

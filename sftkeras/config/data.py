@@ -145,7 +145,7 @@ class ReadingConfig:
 
 @dataclass(frozen=True)
 class LabelledFileConfig(ReadingConfig):
-    """The labelled file and how it is read; what is null is as in training"""
+    """The labelled file, --data FILE for short, and how it is read; what is null is as in training"""
 
     test: str | list[str] | None = None
     """The file, or several as in data.train of sftkeras.train; null takes the test part of the run."""

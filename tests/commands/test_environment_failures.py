@@ -219,7 +219,7 @@ EVALUATE_REFUSES: dict[str, tuple[str | None, Sequence[str], str]] = {
     "a missing column": (
         "text,mark\ngood,1\n",
         ["--data=data.csv"],
-        'SFT204  data.csv has no column "label" (--data.label).',
+        'SFT204  data.csv has no column "label" (--label).',
     ),
     "an unknown label": (
         "text,label\ngood,positiv\n",
@@ -227,6 +227,38 @@ EVALUATE_REFUSES: dict[str, tuple[str | None, Sequence[str], str]] = {
         'SFT214  data.csv line 2: label "positiv" is not one of negative, positive.',
     ),
     "an empty file": ("", ["--data=data.csv"], "SFT202  data.csv is empty."),
+    "another delimiter": (
+        "text;label\ngood;1\n",
+        ["--data=data.csv"],
+        "SFT205  data.csv line 1: the header is one column, 'text;label', but a semicolon would divide it. Set "
+        '--data.delimiter ";"',
+    ),
+    # The advice reads the file: what is found next is in its rows.
+    "another delimiter, as advised": (
+        "text;label\ngood;positiv\n",
+        ["--data=data.csv", "--data.delimiter=;"],
+        'SFT214  data.csv line 2: label "positiv"',
+    ),
+    "no header, as advised": (
+        "positiv,good\n",
+        ["--data=data.csv", "--data.columns=label,text"],
+        'SFT214  data.csv line 1: label "positiv"',
+    ),
+    "bad rows, as advised": (
+        "text,label\na,b,c\ngood,positiv\n",
+        ["--data=data.csv", "--data.bad_rows=skip"],
+        'SFT214  data.csv line 3: label "positiv"',
+    ),
+    "other names of labels, as advised": (
+        "text,label\ngood,7\n",
+        ["--data=data.csv", '--data.label_names={"7": positiv}'],
+        'SFT214  data.csv line 2: label "positiv"',
+    ),
+    "several files": (
+        "text,label\ngood,positive\n",
+        ["--data=data.csv,more.csv"],
+        "SFT201  --data more.csv: no such file.",
+    ),
 }
 
 
@@ -247,6 +279,12 @@ def test_what_cannot_be_answered_or_judged_is_refused_in_one_line(
             Path(name).write_text(content)
     assert refuse(main, config_class, f"--model={finished.model}", *words).startswith(expected)
     assert not Path("evaluation").exists()
+
+
+def test_how_a_file_is_read_is_refused_where_there_is_none(refuse: Refuse, finished: Finished, tmp_path: Path) -> None:
+    for words in (["--data.encoding=gb18030"], ["--label=topic"]):
+        line = refuse(evaluate.main, EvaluateConfig, f"--model={finished.run}", f"--output={tmp_path}/report", *words)
+        assert line.startswith(f"SFT607  {words[0].partition('=')[0]} says how a labelled file is read")
 
 
 def test_answers_and_reports_that_cannot_be_written_are_named_by_their_flag(
