@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sftkeras.config import PredictConfig
-from sftkeras.console import counted
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.fresh_process import Answers, FreshProcess
 from sftkeras.exporting.masks import PROBABILITY, TOKEN, has_masks, near_ties
 from sftkeras.exporting.versions import find_version
 from sftkeras.exporting.widths import widened, width_of
+from sftkeras.plurals import counted
 
 if TYPE_CHECKING:
     from sftkeras.serving.client import Client, ClientError
@@ -197,9 +197,8 @@ class Parity:
         """
         if self._largest > _TOLERANCE:
             raise SFTError("SFT666", flag=flag, address=address, version=self._version, difference=self._worst)
-        texts = counted(self._texts, "text")
-        same = f"{texts} answered as {self._version} does, largest difference {self._largest:.1e}"
-        print(same, file=sys.stderr)
+        texts, difference = counted(self._texts, "text"), f"largest difference {self._largest:.1e}"
+        print(f"{texts} answered as {self._version} does, {difference}", file=sys.stderr)
 
 
 def _difference(expected: np.ndarray, found: np.ndarray | None) -> np.ndarray:

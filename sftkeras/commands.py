@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
+from sftkeras.command_help import help_text
 from sftkeras.config_file import Place, in_words, read_settings, settings_of, with_names_quoted
 from sftkeras.ending import end
 from sftkeras.errors import Preempted, SFTError, did_you_mean
@@ -39,10 +40,16 @@ class _ComplaintError(Exception):
 
 
 class _Parser(ArgumentParser):
-    """An `ArgumentParser` that raises its complaints."""
+    """An `ArgumentParser` that raises its complaints, and has a help text of its own."""
+
+    command: type
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         raise _ComplaintError(" ".join(message.split()))
+
+    def format_help(self, formatter: Any = None) -> str:
+        """What --help prints."""
+        return help_text(self.command, {action.dest: str(action.help) for action in self._actions})
 
 
 def parse(config_class: type[Config], arguments: Sequence[str] | None = None) -> Config:
@@ -58,6 +65,7 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None) ->
     parser = _Parser(prog=f"python -m {_module_name()}", description=config_class.__doc__, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="A YAML file of settings; later flags override it.")
     parser.add_class_arguments(config_class, nested_key=None)
+    parser.command = config_class
     given = sys.argv[1:] if arguments is None else arguments
     for word in given:
         if not _is_utf8(word):

@@ -75,8 +75,3 @@ def progress_bar(output: Console = console) -> Progress:
         console=output,
         disable=output.quiet or not output.is_terminal,
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """Returns a number with its noun: 1 text, 1,024 texts."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sftkeras import commands
 from sftkeras.config import DataConfig, EvaluateConfig, TaskConfig, TrainConfig, as_recorded, plain
-from sftkeras.console import counted, outputs, progress_bar, say
+from sftkeras.console import outputs, progress_bar, say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.versions import check_writable, find_version
+from sftkeras.plurals import counted
 from sftkeras.remedies import in_flags_of
 from sftkeras.runs import Run
 
@@ -33,8 +34,7 @@ def main(config: EvaluateConfig) -> None:
     data = _read(config, contract, run)
     check_weights(version, contract)
     report = judge_version(config, version, contract, data, output)
-    texts = counted(report["examples"]["test"], "text")
-    say("", f"Report  {output / 'report.html'}", f"Evaluated  {texts} by {version}")
+    say("", f"Report  {output / 'report.html'}", f"Model   {version}, on {counted(report['examples']['test'], 'text')}")
 
 
 def judge_version(
@@ -100,7 +100,7 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> 
         else:
             raise SFTError("SFT104", flag="--data", remedy="Give labelled texts, or a run folder as --model.")
     findings = tuple(replace(found, message=in_flags_of(EvaluateConfig, found.message)) for found in data.findings)
-    show_findings(findings, labelled=task.label_kind != "none")
+    show_findings(findings, label_kind=task.label_kind, parts=config.data.test is None)
     return replace(data, findings=findings)
 
 

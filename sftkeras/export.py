@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sftkeras import commands, runtime
+from sftkeras import commands, next_commands, runtime
 from sftkeras.config import TASKS, ExportCommandConfig, TrainConfig
-from sftkeras.console import program, say
+from sftkeras.console import say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import Origin
 from sftkeras.exporting.fresh_process import FreshProcess
@@ -52,7 +51,7 @@ def export_run(run: Run, config: ExportCommandConfig) -> ExportedVersion:
 
 def describe(version: ExportedVersion) -> None:
     """Prints where the version is, how it was proved, and what to type next."""
-    model, python = shlex.quote(str(version.path.parent)), program("python")
+    known = next_commands.with_model(version.path)
     oldest = version.minimum_server
     say(
         f"{version.path}  version {version.version}",
@@ -61,9 +60,8 @@ def describe(version: ExportedVersion) -> None:
         *([f"TensorFlow Serving {oldest} and newer have all its operations."] if oldest else []),
         *(f"Warning: {warning}" for warning in version.warnings),
         "",
-        f'Ask it:    {python} -m sftkeras.predict --model {model} "a text"',
-        f"Serve it:  {python} -m sftkeras.serve --models {model}",
-        f"Judge it:  {python} -m sftkeras.evaluate --model {model} --data FILE",
+        "What to type next:",
+        *(f"  {line}" for line in known.values()),
     )
 
 

@@ -18,6 +18,7 @@ from sftkeras.data import LabelledData
 from sftkeras.evaluation import KINDS, Baselines, kind_of
 from sftkeras.evaluation.baselines import Baseline
 from sftkeras.exporting.fresh_process import Answers, FreshProcess
+from sftkeras.plurals import counted
 
 _MOST_CURVES = 20  # labels drawn in TensorBoard
 _SAMPLES = 20
@@ -49,14 +50,14 @@ def judge(process: FreshProcess, data: LabelledData, task: dict[str, Any], *, ba
     return judge_answers(ask, data, task)
 
 
-def judge_answers(ask: Ask, data: LabelledData, task: dict[str, Any], *, doing: str = "Judging") -> Any:
+def judge_answers(ask: Ask, data: LabelledData, task: dict[str, Any], *, doing: str = "Evaluating") -> Any:
     """Lets `ask` answer the test rows of `data`; `doing` is what is said meanwhile."""
     rows = data.splits["test"]
     examples = data.examples
     texts, pairs = examples.texts(rows), examples.pairs(rows)
     kind = KINDS[TASKS[task["kind"]].judged_as or data.label_kind]
     with progress_bar() as display:
-        bar = display.add_task(doing, total=len(texts) * (1 + kind.texts_apart), note=f"{len(texts):,} texts")
+        bar = display.add_task(doing, total=len(texts) * (1 + kind.texts_apart), note=counted(len(texts), "text"))
         advance = partial(display.advance, bar)
         answers = ask(texts, pairs, kind.outputs, advance)
         if kind.texts_apart and pairs is not None:
@@ -69,7 +70,7 @@ def judge_answers(ask: Ask, data: LabelledData, task: dict[str, Any], *, doing: 
 def judge_untuned(ask: Ask, data: LabelledData, task: dict[str, Any]) -> Baseline:
     """What the pretrained encoder answers, by `ask`, before it learns anything."""
     began = time.perf_counter()
-    judged = judge_answers(ask, data, task, doing="Judging the untuned encoder")
+    judged = judge_answers(ask, data, task, doing="Evaluating the untuned encoder")
     return Baseline("untuned", "the untuned encoder", judged, 0, time.perf_counter() - began)
 
 

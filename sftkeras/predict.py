@@ -20,13 +20,14 @@ from rich.text import Text
 from sftkeras import commands
 from sftkeras.asking import Model, asked_model
 from sftkeras.config import DataConfig, PredictConfig
-from sftkeras.console import counted, progress_bar
+from sftkeras.console import progress_bar
 from sftkeras.data.findings import SHOWN, place, row_findings
 from sftkeras.data.unlabelled import TextFiles, Texts
 from sftkeras.errors import SFTError
 from sftkeras.exporting.answer_files import check_ending, json_line, write_records
 from sftkeras.exporting.answers import records
 from sftkeras.files import write_errors
+from sftkeras.plurals import counted
 from sftkeras.remedies import in_flags_of
 
 Record = dict[str, Any]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sftkeras import commands, runtime
+from sftkeras import commands, next_commands, runtime
 from sftkeras.cache import building, cache_folder, locked
 from sftkeras.config import PublishConfig, TrainConfig
-from sftkeras.console import program, say
+from sftkeras.console import say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import Origin, without_folders
 from sftkeras.files import write_errors, write_text
@@ -169,7 +168,6 @@ def write_opaque(source: Source, draft: Path) -> float:
 
 def describe(output: Path, difference: float) -> None:
     """Prints where the module is, how it was proved, and what to type next."""
-    python, module = program("python"), shlex.quote(str(output))
     preprocessor = output / PREPROCESSOR
     say(
         f"Module        {output}",
@@ -177,7 +175,7 @@ def describe(output: Path, difference: float) -> None:
         f"Loaded again, its outputs differ from the encoder's by {difference:.1e} at most, its weights not at all.",
         "",
         "What to type next:",
-        f"  {python} -m sftkeras.train --backbone.handle {module} --data.train FILE",
+        f"  {next_commands.with_encoder(output)}",
         f"{output / 'README.md'} says how to load it elsewhere.",
     )
 

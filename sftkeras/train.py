@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftkeras import commands
+from sftkeras import commands, next_commands
 from sftkeras.config import TASKS, TrainConfig, added_tokens, plain, with_task_columns
 from sftkeras.console import be_quiet, log_to, outputs, program, progress_bar, say
 from sftkeras.data import quick_check
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sftkeras.training.setup import Setup
 
 Seconds = dict[str, float]
+
+_STARTED = time.perf_counter()
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ def train_and_export(config: TrainConfig) -> None:
         else:
             run.create(config, identity)
         with run.naming_full_disk(), log_to(run.log_file):
+            began = time.perf_counter()
             untuned = judge_untuned(config, data, setup)
+            seconds["baselines"] = time.perf_counter() - began
             fitted = train(config, data, setup, run, seconds)
             if fitted.interrupted:
                 say_how_to_go_on(run)
@@ -168,15 +172,16 @@ def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, Labell
     from sftkeras.data import DataError, describe, load_data, show_findings
 
     began = time.perf_counter()
-    backbone, labelled = config.backbone, config.task.label_kind != "none"
+    seconds["start"] = began - _STARTED
+    backbone, label_kind = config.backbone, config.task.label_kind
     folders = fetch_backbone(backbone.handle, backbone.preprocessor, max_length=backbone.max_length)
     try:
         with progress_bar() as progress:
-            data = load_data(config.data, config.task.label_kind, config.seed, progress)
+            data = load_data(config.data, label_kind, config.seed, progress)
     except DataError as error:
-        show_findings(error.findings, labelled=labelled)
+        show_findings(error.findings, label_kind=label_kind, complete=error.complete)
         raise
-    show_findings(data.findings, labelled=labelled)
+    show_findings(data.findings, label_kind=label_kind)
     say(describe(data))
     seconds["data"] = time.perf_counter() - began
     return folders, data
@@ -222,7 +227,9 @@ def train(config: TrainConfig, data: LabelledData, setup: Setup, run: Run, secon
     fitted = fit(setup.model, setup.train, setup.validation, config, run)
     seconds["train"] = fitted.seconds
     if not fitted.interrupted:
+        began = time.perf_counter()
         tune(run, setup.text_model.task, data, batch_size=config.training.batch_size)
+        seconds["tune"] = time.perf_counter() - began
         say(f"Best epoch: {fitted.best_epoch}. {fitted.examples_per_second:,.0f} examples/s.")
     return fitted
 
@@ -241,7 +248,8 @@ def export_and_judge(trained: Trained) -> dict[str, Any]:
         try:
             version = export(trained, process)
         except (SFTError, KeyboardInterrupt):
-            say(f"Not exported, but the trained model is safe. Export it later with: {export_command(trained.run)}")
+            later = next_commands.export_of(trained.run.folder)
+            say(f"Not exported, but the trained model is safe. Export it later with: {later}")
             raise
         trained.seconds["export"] = time.perf_counter() - began
         return judge_version(trained, version, process)
@@ -249,12 +257,7 @@ def export_and_judge(trained: Trained) -> dict[str, Any]:
 
 def say_how_to_go_on(run: Run) -> None:
     """Ends an interrupted run with what can be done now."""
-    say("The same command goes on from here.", f"Export what there is with: {export_command(run)}")
-
-
-def export_command(run: Run) -> str:
-    """What to type to export the run's best epoch."""
-    return f"{program('python')} -m sftkeras.export --run {shlex.quote(str(run.folder))}"
+    say("The same command goes on from here.", f"Export what there is with: {next_commands.export_of(run.folder)}")
 
 
 def export(trained: Trained, process: FreshProcess) -> ExportedVersion:
@@ -294,8 +297,10 @@ def judge_version(trained: Trained, version: ExportedVersion, process: FreshProc
     task = read_contract(version.path)["task"]
     judged = judge(process, data, task, batch_size=config.training.batch_size)
     trained.seconds["judge"] = time.perf_counter() - began
+    began = time.perf_counter()
     known = (trained.untuned,) if trained.untuned else ()
     baselines = baselines_for(judged, data, config.report, config.seed, *known)
+    trained.seconds["baselines"] += time.perf_counter() - began
     facts = facts_of(trained, version, process.examples_per_second)
     report = write_report(run.folder, judged, facts, baselines, config.report)
     update_contract(version.path, metrics=report["metrics"])
@@ -360,17 +365,16 @@ def rehearse(config: TrainConfig) -> None:
 def say_what_next(run: Run, report: dict[str, Any]) -> None:
     """Ends with the paths and the commands that follow."""
     version = Path(report["export"]["path"])
-    model, python, encoder = shlex.quote(str(version.parent)), program("python"), shlex.quote(str(run.encoder))
-    further = [f"  {python} -m sftkeras.train --backbone.handle {encoder} --data.train FILE"]
+    known = next_commands.with_model(version)
     say(
         "",
         f"Exported model  {version}",
         f"Report          {run.folder / 'report.html'}",
         "",
         "What to type next:",
-        f'  {python} -m sftkeras.predict --model {model} "a text of yours"',
-        f"  {python} -m sftkeras.evaluate --model {model} --data FILE",
-        *(further if run.encoder.exists() else ()),
+        f"  {known['predict']}",
+        f"  {known['evaluate']}",
+        *([f"  {next_commands.with_encoder(run.encoder)}"] if run.encoder.exists() else []),
         f"  {program('tensorboard')} --logdir {shlex.quote(str(run.tensorboard))}",
     )
 

@@ -22,9 +22,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 COMMANDS = {"train", "launch", "evaluate", "export", "predict", "publish", "serve"}
 # What each part may import of the others. A part is a folder, or a module beside the folders.
-BASIS = {"errors", "config"}
+BASIS = {"errors", "config", "plurals"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "plurals": set(),
     "config": set(),
     "config_file": {"errors"},
     "files": {"errors"},
@@ -33,7 +34,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "console": {"errors"},
     "remedies": {*BASIS, "config_file"},
     "ending": set(),
-    "commands": {*BASIS, "config_file", "remedies", "ending"},
+    "command_help": {"config_file"},
+    "commands": {*BASIS, "command_help", "config_file", "ending", "remedies"},
     "runtime": BASIS,
     "handles": {"errors", "files", "cache", "runtime"},
     "data": {*BASIS, "files", "cache", "console", "handles"},
@@ -47,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporting": {*BASIS, "files", "folder_lock", "console", "runtime", "text", "tasks", "runs"},
     "evaluation": {*BASIS, "files", "console"},
     "serving": {"errors", "exporting", "trusted_graph"},
+    "next_commands": {"console", "exporting"},
     "judging": {*BASIS, "console", "data", "evaluation", "exporting"},
     "asking": {*BASIS, "console", "exporting", "serving"},
 }
@@ -54,7 +57,18 @@ MAY_IMPORT: dict[str, set[str]] = {
 ALL = set(MAY_IMPORT)
 
 LIGHT = {"errors", "config", "config_file", "commands", "files", "cache", "console", "handles", "data", "evaluation"}
-LIGHT |= {"ending", "folder_lock", "remedies", "runs", "judging", "asking", *COMMANDS}
+LIGHT |= {
+    "ending",
+    "folder_lock",
+    "plurals",
+    "remedies",
+    "command_help",
+    "next_commands",
+    "runs",
+    "judging",
+    "asking",
+    *COMMANDS,
+}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 
 LONGEST_MODULE = 400

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
@@ -16,8 +20,10 @@ from sftkeras.commands import parse
 from sftkeras.config import (
     EvaluateConfig,
     ExportCommandConfig,
+    LaunchConfig,
     OptimizerConfig,
     PredictConfig,
+    PublishConfig,
     ServeConfig,
     TaskConfig,
     TrainConfig,
@@ -27,6 +33,7 @@ from sftkeras.config import (
 from sftkeras.errors import SFTError
 
 CONFIGS = [TrainConfig, EvaluateConfig, ExportCommandConfig, PredictConfig, ServeConfig]
+ALL_CONFIGS = [*CONFIGS, LaunchConfig, PublishConfig]
 
 
 def told(*words: str, config_class: type = TrainConfig) -> str:
@@ -169,6 +176,15 @@ def test_no_words_at_all_is_the_default() -> None:
     assert parse(TrainConfig, []) == TrainConfig()
 
 
+def help_of(config_class: type) -> str:
+    """What --help of a command prints."""
+    output = io.StringIO()
+    with pytest.raises(SystemExit) as ended, contextlib.redirect_stdout(output):
+        parse(config_class, ["--help"])
+    assert not ended.value.code
+    return output.getvalue()
+
+
 def printed(*words: str) -> str:
     """What a command prints, which must end well."""
     done = command("train", *words)
@@ -273,3 +289,31 @@ def test_resume_is_a_word_and_what_may_differ_a_list(words: list[str], mode: str
 def test_a_wrong_word_for_resume_is_told() -> None:
     with pytest.raises(SFTError, match=r"SFT102  --resume.mode: expected never, auto or must; got often\."):
         parse(TrainConfig, ["--resume", "often"])
+
+
+@pytest.mark.parametrize("config_class", ALL_CONFIGS)
+def test_help_opens_with_an_example_that_can_be_typed(config_class: type) -> None:
+    shown = help_of(config_class)
+    example = shown.split("Example:\n")[1].splitlines()[0]
+    name = re.match(r"  python -m sftkeras\.(\w+) ", example)
+    assert name
+    parse(config_class, shlex.split(example)[3:])
+    assert "\nRequired: --" in shown or "\nRequired: the settings" in shown
+    assert shown.index("Example:") < shown.index("Required:") < shown.index("--config FILE")
+
+
+@pytest.mark.parametrize("config_class", ALL_CONFIGS)
+def test_help_says_in_plain_words_what_each_setting_takes(config_class: type) -> None:
+    shown = help_of(config_class)
+    for setting in names(config_class):
+        assert re.search(rf"^  --{re.escape(setting)}(?:, for short --\w+)?$", shown, re.MULTILINE)
+    assert not re.findall(r"\b(?:[A-Z][a-z]+(?:Int|Float|Interval|Number)|Fraction|Optional|Union|type:)\b", shown)
+    assert "object at" not in shown
+
+
+def test_help_gives_bounds_and_defaults() -> None:
+    shown = " ".join(help_of(TrainConfig).split())
+    assert "--task.mask_share" in shown
+    assert "[a number above 0 and below 1; default 0.15]" in shown
+    assert "[a number at least 0 and below 1, or null; default null]" in shown
+    assert "default [0.8, 0.1, 0.1]]" in shown

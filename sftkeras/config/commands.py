@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -18,10 +18,10 @@ from sftkeras.config.training import CheckpointConfig, OptimizerConfig, ResumeCo
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """How the exported model is judged"""
+    """How the exported model is evaluated"""
 
     baselines: bool = True
-    """Also judge the majority class and TF-IDF with logistic (or ridge) regression, on the same split."""
+    """Also evaluate the majority class and TF-IDF with logistic (or ridge) regression, on the same split."""
     bootstrap: NonNegativeInt = 1000
     """Resamplings for the 95% confidence intervals; 0 gives none."""
     mistakes: NonNegativeInt = 20
@@ -40,7 +40,12 @@ class ExportConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Fine-tune a pretrained encoder, judge it, and export it for TensorFlow Serving"""
+    """Fine-tune a pretrained encoder, evaluate it, and export it for TensorFlow Serving"""
+
+    EXAMPLE: ClassVar[str] = (
+        "python -m sftkeras.train --name reviews --data.train reviews.csv --backbone.handle hf://sentence-transformers/all-MiniLM-L6-v2"
+    )
+    REQUIRED: ClassVar[str] = "--data.train, a file with columns such as text and label, and --backbone.handle."
 
     name: Name = "model"
     """Names the run and the served model."""
@@ -90,7 +95,10 @@ def as_recorded(data: DataConfig, kind: str) -> DataConfig:
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Judge an exported model on a labelled file"""
+    """Evaluate an exported model on a labelled file"""
+
+    EXAMPLE: ClassVar[str] = "python -m sftkeras.evaluate --model saved_models/reviews --data test.csv"
+    REQUIRED: ClassVar[str] = "--model; and --data, unless --model is the folder of a run."
 
     model: str = ""
     """A version folder under saved_models, a model folder (its newest version is taken), or a run folder."""
@@ -112,6 +120,9 @@ class EvaluateConfig:
 class ExportCommandConfig:
     """Export a finished run as a new SavedModel version"""
 
+    EXAMPLE: ClassVar[str] = "python -m sftkeras.export --run runs/reviews"
+    REQUIRED: ClassVar[str] = "--run."
+
     run: str = ""
     """The run's folder, such as runs/movie-sentiment."""
     folder: str | None = field(default=None, metadata={"of_train": "export.folder"})
@@ -122,7 +133,10 @@ class ExportCommandConfig:
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Ask an exported model, or a server that has one"""
+    """Get the predictions of an exported model, or of a server that has one"""
+
+    EXAMPLE: ClassVar[str] = 'python -m sftkeras.predict --model saved_models/reviews "a lovely film" "a dull one"'
+    REQUIRED: ClassVar[str] = "--model, or --grpc or --rest with --name; and texts, or a file with --file."
 
     model: str = ""
     """A version folder under saved_models, or a model folder (its newest version is taken)."""
@@ -172,6 +186,9 @@ class PredictConfig:
 class PublishConfig:
     """Write an encoder as a TF-Hub module, with its preprocessor"""
 
+    EXAMPLE: ClassVar[str] = "python -m sftkeras.publish --run runs/reviews --output modules/reviews"
+    REQUIRED: ClassVar[str] = "--run or --handle, and --output."
+
     handle: str = field(default="", metadata={"of_train": "backbone.handle"})
     """A pretrained encoder, named as in backbone.handle of sftkeras.train."""
     run: str = ""
@@ -185,6 +202,9 @@ class PublishConfig:
 @dataclass(frozen=True)
 class ServeConfig:
     """Serve exported models over gRPC and REST, as TensorFlow Serving does"""
+
+    EXAMPLE: ClassVar[str] = "python -m sftkeras.serve --models saved_models"
+    REQUIRED: ClassVar[str] = "--models or --model_config_file."
 
     models: str = ""
     """A folder whose subfolders are models, such as saved_models, or one model's folder. The newest version of each."""
@@ -230,7 +250,10 @@ class ServeConfig:
 
 @dataclass(frozen=True)
 class LaunchConfig:
-    """Train with several workers on this machine: python -m sftkeras.launch --workers 2 -- --config FILE …"""
+    """Train with several workers on this machine"""
+
+    EXAMPLE: ClassVar[str] = "python -m sftkeras.launch --workers 2 -- --config reviews.yaml"
+    REQUIRED: ClassVar[str] = "the settings of sftkeras.train, after --."
 
     workers: PositiveInt = 2
     """Processes that train together. They share out the cores, or the GPUs, of this machine."""

@@ -69,7 +69,7 @@ TASKS: dict[str, TaskFacts] = {
     ),
     "masked_lm": TaskFacts(
         "none",
-        "hidden words",
+        "masked words",
         ("mask_share", "whole_words", "chinese_words"),
         judged_as="masked_words",
         refuses=("pair", "augmentation"),

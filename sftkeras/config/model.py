@@ -22,12 +22,12 @@ class TaskConfig:
     kind: TaskKind = "classification"
     """classification: one label a text (or several, see multi_label). regression: one number a text. tagging: the
     entities in a text, or a label for each word. span_qa: the part of a context that answers a question. similarity: a
-    vector for each text, learned from pairs. masked_lm: words hidden in texts without labels, which adapts the encoder
-    to such texts."""
+    vector for each text, learned from pairs. masked_lm: masked words of texts without labels, which adapts the
+    encoder to such texts."""
     multi_label: bool = False
     """A text may have none, one or several labels."""
     threshold: Probability = 0.5
-    """Probability from which a label is given, when multi_label is true."""
+    """Probability from which a label is predicted, when multi_label is true."""
     dropout: UnitInterval = 0.1
     """Share of the pooled features that the head drops in training."""
     label_smoothing: UnitInterval = 0.0
@@ -48,14 +48,14 @@ class TaskConfig:
     """similarity by multiple_negatives: what cosines are divided by; the smaller, the more the nearest wrong texts
     count."""
     margin: Probability = 0.5
-    """similarity by contrastive: from what distance (one minus the cosine) pairs that do not belong together are let
-    be."""
+    """similarity by contrastive: distance (one minus the cosine) from which pairs that do not belong together are
+    far enough apart."""
     mask_share: Fraction = 0.15
-    """masked_lm: share of the tokens that is hidden, drawn anew for every batch."""
+    """masked_lm: share of the tokens that are masked, drawn anew for every batch."""
     whole_words: bool = True
-    """masked_lm: hide all tokens of a word or none; false hides each by itself."""
+    """masked_lm: mask all tokens of a word or none; false masks each by itself."""
     chinese_words: bool = False
-    """masked_lm: hide whole Chinese words by jieba's dictionary (pip install 'sftkeras[chinese]'), not characters."""
+    """masked_lm: mask whole Chinese words by jieba's dictionary (pip install 'sftkeras[chinese]'), not characters."""
 
     def __post_init__(self) -> None:
         """Makes names text, for those who write settings in Python."""

@@ -102,7 +102,7 @@ class CheckpointConfig:
     every_minutes: PositiveFloat | None = 5
     """Save when so many minutes have passed since the last time; null does not look at the clock."""
     keep: PositiveInt = 2
-    """How many states to keep: should the newest be damaged, the run goes on from the one before."""
+    """How many states to keep: should the newest be damaged, the run continues from the one before."""
 
 
 @dataclass(frozen=True)

@@ -54,21 +54,23 @@ class DataError(SFTError):
 
     Attributes:
         findings: all findings, warnings too.
+        complete: whether all checks ran; otherwise those that need all rows did not.
     """
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[Finding], *, complete: bool = False) -> None:
         first, *others = [found for found in findings if found.severity == "error"]
         self.code = first.code
         self.details = {}
         self.findings = tuple(findings)
+        self.complete = complete
         also = f" (Also found: {', '.join(sorted({other.code for other in others}))}.)" if others else ""
         Exception.__init__(self, f"{first}{also}")
 
 
-def stop_on_errors(findings: Sequence[Finding]) -> None:
-    """Raises `DataError` if any finding is an error."""
+def stop_on_errors(findings: Sequence[Finding], *, complete: bool = False) -> None:
+    """Raises `DataError` if any finding is an error; `complete` says whether all checks ran."""
     if any(found.severity == "error" for found in findings):
-        raise DataError(findings)
+        raise DataError(findings, complete=complete)
 
 
 def place(file: str, line: int) -> str:

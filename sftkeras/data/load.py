@@ -71,7 +71,7 @@ def load_data(config: DataConfig, label_kind: LabelKind, seed: int, progress: Pr
     repeats = find_repeats(examples.hashes)
     splits = _splits(examples, repeats, config, seed)
     findings += [*check(examples, splits, repeats), *_unused_rows(splits, examples, config)]
-    stop_on_errors(findings)
+    stop_on_errors(findings, complete=True)
     check_weights(examples, splits, config.weight)
     return LabelledData(
         examples=examples,

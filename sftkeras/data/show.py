@@ -3,73 +3,113 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from sftkeras.console import counted, outputs
+from sftkeras.config import LabelKind
+from sftkeras.console import outputs
 from sftkeras.data.batches import length_histogram
 from sftkeras.data.check_labels import label_counts
 from sftkeras.data.findings import Finding
 from sftkeras.data.load import LabelledData
+from sftkeras.plurals import counted
 
 _MOST_LABELS = 30  # rows of the table; the rarer labels are summed up
 
 _ANSWERED = ("SFT280", "SFT281")  # rows with a question and its answers
 _TAGGED = ("SFT250", "SFT251", "SFT252", "SFT253", "SFT254", "SFT255", "SFT266")  # rows with words or spans
 
-# What is looked at in labels alone.
-_OF_LABELS = (
-    "every row has a label",
-    "no label is unknown, rare or alone",
-    "no label looks like another, or like several",
-    "no text has two different labels",
+
+@dataclass(frozen=True)
+class _Check:
+    """Something that is looked at.
+
+    Attributes:
+        statement: what is so, if nothing was found.
+        codes: what says that it is not so.
+        kinds: of labels that it is looked at in; None for all.
+        over_all: whether it needs all rows, so that it is left out once a row cannot be read.
+        of_parts: whether it compares parts, so that it is left out where a single file is read.
+    """
+
+    statement: str
+    codes: frozenset[str]
+    kinds: tuple[LabelKind, ...] | None = None
+    over_all: bool = False
+    of_parts: bool = False
+
+
+_LABELLED: tuple[LabelKind, ...] = ("class", "classes", "number", "spans", "answers")
+_NAMED: tuple[LabelKind, ...] = ("class", "classes", "spans")
+
+# What is looked at, in the order shown.
+_CHECKS = (
+    _Check("every row is well formed", frozenset({"SFT206", "SFT210", "SFT211", "SFT219", *_TAGGED, *_ANSWERED})),
+    _Check("every text can be decoded", frozenset({"SFT207", "SFT208"})),
+    _Check("every row has a text", frozenset({"SFT216"})),
+    _Check("every row has a label", frozenset({"SFT217", "SFT218", "SFT215", "SFT244", "SFT267"}), _LABELLED),
+    _Check("no label is unknown", frozenset({"SFT214"}), _NAMED, over_all=True),
+    _Check("no label is rare", frozenset({"SFT224", "SFT225"}), _NAMED, over_all=True, of_parts=True),
+    _Check("there is something to learn", frozenset({"SFT220", "SFT282"}), _LABELLED, over_all=True, of_parts=True),
+    _Check(
+        "no label looks like another, or like several",
+        frozenset({"SFT248", "SFT249"}),
+        _NAMED,
+        over_all=True,
+        of_parts=True,
+    ),
+    _Check("no row occurs twice", frozenset({"SFT221"}), over_all=True),
+    _Check("no text has two different labels", frozenset({"SFT222"}), _LABELLED, over_all=True),
+    _Check("no text is in two files", frozenset({"SFT223"}), over_all=True, of_parts=True),
+    _Check("no text looks wrongly decoded", frozenset({"SFT226"})),
+    _Check("no text is very long", frozenset({"SFT227"})),
 )
 
-# What was looked at, in the order shown, with the codes that say it was not well.
-_LOOKED_AT: tuple[tuple[str, frozenset[str]], ...] = (
-    ("every row is well formed", frozenset({"SFT206", "SFT210", "SFT211", "SFT219", *_TAGGED, *_ANSWERED})),
-    ("every text can be decoded", frozenset({"SFT207", "SFT208"})),
-    ("every row has a text", frozenset({"SFT216"})),
-    ("every row has a label", frozenset({"SFT217", "SFT218", "SFT215", "SFT244", "SFT267"})),
-    ("no label is unknown, rare or alone", frozenset({"SFT214", "SFT220", "SFT224", "SFT225"})),
-    ("no label looks like another, or like several", frozenset({"SFT248", "SFT249"})),
-    ("no row occurs twice", frozenset({"SFT221"})),
-    ("no text has two different labels", frozenset({"SFT222"})),
-    ("no text is in two files", frozenset({"SFT223"})),
-    ("no text looks wrongly decoded", frozenset({"SFT226"})),
-    ("no text is very long", frozenset({"SFT227"})),
-)
 
-
-def print_findings(findings: Sequence[Finding], console: Console | None = None, *, labelled: bool = True) -> None:
-    """Prints the data check: what is well, what to know, what stops the run, and a count.
+def print_findings(
+    findings: Sequence[Finding],
+    console: Console | None = None,
+    *,
+    label_kind: LabelKind = "class",
+    complete: bool = True,
+    parts: bool = True,
+) -> None:
+    """Prints the data check: what is well, what was not looked at, what to know, what stops the run, and a count.
 
     Args:
         findings: what it found.
         console: where to; the terminal by default.
-        labelled: whether the rows have labels to be looked at.
+        label_kind: what a label is, which decides what there is to look at.
+        complete: whether all checks ran; an error in the rows leaves out those that need all rows.
+        parts: whether the data has parts to compare; false for a single file.
     """
     console = console or Console()
     console.rule("Data check")
     codes = {found.code for found in findings}
-    for statement, bad in _LOOKED_AT:
-        if not codes & bad and (labelled or statement not in _OF_LABELS):
-            console.print(f"[green]✔[/] {statement}")
+    for check in _CHECKS:
+        if (check.kinds and label_kind not in check.kinds) or (check.of_parts and not parts) or codes & check.codes:
+            continue
+        if check.over_all and not complete:
+            console.print(f"[dim]– {check.statement}: not checked[/]")
+        else:
+            console.print(f"[green]✔[/] {check.statement}")
     marks = {"warning": "[yellow]![/]", "error": "[red]✘[/]"}
     for found in sorted(findings, key=lambda found: found.severity == "error"):
         console.print(f"{marks[found.severity]} {escape(str(found))}", soft_wrap=True, highlight=False)
     errors = sum(found.severity == "error" for found in findings)
-    warnings = len(findings) - errors
-    console.print(f"{counted(warnings, 'warning')}, {counted(errors, 'error')}")
+    console.print(f"{counted(len(findings) - errors, 'warning')}, {counted(errors, 'error')}")
 
 
-def show_findings(findings: Sequence[Finding], *, labelled: bool = True) -> None:
+def show_findings(
+    findings: Sequence[Finding], *, label_kind: LabelKind, complete: bool = True, parts: bool = True
+) -> None:
     """Prints the data check on the terminal and in the run's log; see `print_findings`."""
     for output in outputs():
-        print_findings(findings, output, labelled=labelled)
+        print_findings(findings, output, label_kind=label_kind, complete=complete, parts=parts)
 
 
 def describe(data: LabelledData) -> Table:

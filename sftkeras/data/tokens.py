@@ -18,6 +18,7 @@ from sftkeras.data.examples import Texts
 from sftkeras.data.findings import Finding, finding
 from sftkeras.data.progress import RowCount
 from sftkeras.files import write_errors
+from sftkeras.plurals import counted
 
 FORMAT = 2  # of the cache; raise it when what is written changes
 BATCH_ROWS = 1000  # texts given to `encode` at once
@@ -111,8 +112,8 @@ class TokenCache:
     def describe(self, plan: BatchPlan) -> str:
         """Says how much of the plan's batches is padding, and how many texts were cut or divided."""
         if self.windows and len(self) > (texts := int(self._examples[-1]) + 1):
-            return f"{plan.padding():.1%} padding, {texts:,} texts in {len(self):,} windows"
-        cut = f", {self.truncated:,} texts cut to {self.limit} tokens" if self.truncated else ""
+            return f"{plan.padding():.1%} padding, {counted(texts, 'text')} in {len(self):,} windows"
+        cut = f", {counted(self.truncated, 'text')} cut to {self.limit} tokens" if self.truncated else ""
         return f"{plan.padding():.1%} padding{cut}"
 
     def findings(self) -> list[Finding]:

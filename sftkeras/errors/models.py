@@ -71,7 +71,7 @@ MESSAGES: dict[str, str] = {
     "in the second. Write in both what the encoder was trained with, in a copy of the folder if it was downloaded.",
     # 361-362 what training leaves behind
     "SFT361": "{place}: a version exported for serving, out of which the encoder cannot be taken. Give the folder of "
-    "the run that it was exported from, in place of it: runs/{name}, unless --runs named another folder.",
+    "the run that it was exported from, in place of it: runs/{name}, or below the --runs folder of sftkeras.train.",
     "SFT362": "{place}: a folder inside of a run. Give the run itself, in place of it: {run}.",
     # 363-369 TF-Hub modules
     "SFT363": "{folder}: a module in the format of TF1, which cannot be fine-tuned. Give a TF2 module: the model's "

@@ -16,6 +16,7 @@ from sftkeras.evaluation import wording
 from sftkeras.evaluation.entity_mistakes import WORDS as FAULTS
 from sftkeras.evaluation.metrics import METRICS, most_confused
 from sftkeras.evaluation.pictures import DESCRIPTIONS, drawable
+from sftkeras.plurals import counted
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -65,7 +66,7 @@ def _environment(kind: str) -> Environment:
     )
     filters = (
         wording.figure, wording.percent, wording.number, wording.running, wording.between, wording.duration,
-        wording.chance, wording.sampled, wording.gain, wording.signed,
+        wording.chance, wording.sampled, wording.gain, wording.signed, wording.outcome, counted,
     )  # fmt: skip
     environment.filters.update({function.__name__: function for function in filters})
     return environment
@@ -90,6 +91,7 @@ def _view(report: dict[str, Any]) -> dict[str, Any]:
         "descriptions": DESCRIPTIONS,
         "numbered": drawable(list(report["per_class"])) != list(report["per_class"]),
         "largest": _largest_bar(report),
+        "stages": wording.stages(report["seconds"]),
         "time": wording.shares(report["time"]),
     }
 

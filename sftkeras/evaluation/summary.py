@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sftkeras.evaluation import wording
 from sftkeras.evaluation.metrics import METRICS
+from sftkeras.plurals import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 WEAKEST_LABELS = 3
+_STYLES = {"better": "green", "worse": "red", "unsure": "yellow"}
 
 
 def print_summary(report: dict[str, Any], folder: Path | None = None, console: Console | None = None) -> None:
@@ -32,18 +34,18 @@ def print_summary(report: dict[str, Any], folder: Path | None = None, console: C
     line = Text.assemble((f"{title} {wording.figure(headline['value'], metric)}", "bold green"))
     if headline["interval"]:
         line.append(f"  95% interval {wording.between(headline['interval'], metric)}", "dim")
-    line.append(f"  on {report['examples']['test']:,} texts", "dim")
+    line.append(f"  on {counted(report['examples']['test'], 'text')}", "dim")
     console.print(line)
     table = Table.grid(padding=(0, 2))
     for verdict in wording.verdicts(report):
-        table.add_row("", Text(verdict.sentence, style="" if verdict.better else "yellow"))
+        table.add_row("", Text(verdict.sentence, style=_STYLES[verdict.outcome]))
     if len(report["per_class"]) > 2:
         weak = wording.weakest(report, WEAKEST_LABELS)
         names = ", ".join(f"{wording.shorten(name)} {wording.percent(row['f1'])}" for name, row in weak)
         table.add_row("", Text(f"Lowest F1: {names}"))
     if report["findings"]:
-        found = len(report["findings"])
-        table.add_row("", Text(f"The data check found {found} {'thing' if found == 1 else 'things'} worth a look."))
+        found = counted(len(report["findings"]), "thing")
+        table.add_row("", Text(f"The data check found {found} worth a look."))
     console.print(table)
     if folder is not None:
         console.print(Text(f"Report: {folder / 'report.html'}"))

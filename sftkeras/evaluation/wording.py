@@ -70,8 +70,14 @@ def signed(ends: list[float] | None, metric: str) -> str:
     """`+4.1 to +8.8`, in points for a share."""
     if ends is None:
         return ABSENT
-    factor, digits = (100, ".1f") if METRICS[metric].share else (1, ".3g")
-    return " to ".join(f"{factor * end:+{digits}}".replace("-", "−") for end in ends)
+    return " to ".join(_signed(end, share=METRICS[metric].share).replace("-", "−") for end in ends)
+
+
+def _signed(value: float, *, share: bool) -> str:
+    if not share:
+        return f"{value:+.3g}"
+    # An end that only rounding makes zero must not look like one: what an interval says is where its ends are.
+    return f"{100 * value:+.1f}" if abs(value) >= 0.0005 or not value else f"{100 * value:+.1g}"
 
 
 def sampled(baseline: dict[str, Any], report: dict[str, Any]) -> str:
@@ -81,11 +87,11 @@ def sampled(baseline: dict[str, Any], report: dict[str, Any]) -> str:
 
 
 class Verdict(NamedTuple):
-    """How the model compares with a baseline. `sure` is None where there was no resampling."""
+    """How the model compares with a baseline: `outcome` is "better", "worse", or "unsure" if the difference may be
+    noise, and so where nothing was resampled."""
 
     sentence: str
-    better: bool
-    sure: bool | None
+    outcome: str
 
 
 def verdicts(report: dict[str, Any]) -> list[Verdict]:
@@ -94,7 +100,7 @@ def verdicts(report: dict[str, Any]) -> list[Verdict]:
     known = [one for one in report["baselines"].values() if one["gain"] is not None]
     compared = [_verdict(one, metric) for one in sorted(known, key=lambda one: one["gain"])]
     hopeless = nothing_learned(report)
-    return [*([Verdict(hopeless, False, True)] if hopeless else ()), *compared]
+    return [*([Verdict(hopeless, "worse")] if hopeless else ()), *compared]
 
 
 def nothing_learned(report: dict[str, Any]) -> str | None:
@@ -110,12 +116,22 @@ def nothing_learned(report: dict[str, Any]) -> str | None:
 
 
 def _verdict(baseline: dict[str, Any], metric: str) -> Verdict:
-    better, sure = baseline["gain"] >= 0, baseline["more_than_noise"]
-    sentence = f"{gain(baseline['gain'], metric)} {'better' if better else 'worse'} than {baseline['name']}"
-    if sure is not None:
-        noise = "more than noise" if sure else "this may be noise"
-        sentence += f" (95% interval {signed(baseline['gain_interval'], metric)}: {noise})"
-    return Verdict(sentence + ".", better, sure)
+    difference, sure = baseline["gain"], baseline["more_than_noise"]
+    direction = "better" if difference >= 0 else "worse"
+    sentence = f"{gain(difference, metric)} {direction} than {baseline['name']}"
+    if sure is None:
+        return Verdict(f"{sentence}, without an interval.", "unsure")
+    ends = signed(baseline["gain_interval"], metric)
+    if sure:
+        return Verdict(f"{sentence} (95% interval {ends}: more than noise).", direction)
+    return Verdict(f"Not clearly {sentence} (95% interval {ends} holds zero: this may be noise).", "unsure")
+
+
+def outcome(baseline: dict[str, Any]) -> str:
+    """Returns the outcome of a baseline's comparison, as `Verdict` has it; "unsure" too where there is no gain."""
+    if not baseline["more_than_noise"]:
+        return "unsure"
+    return "better" if baseline["gain"] >= 0 else "worse"
 
 
 def weakest(report: dict[str, Any], limit: int) -> list[tuple[str, dict[str, Any]]]:
@@ -133,6 +149,26 @@ def flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield prefix + key, value
 
 
+# What the stages of a command are, in the order in which they come.
+STAGES = {
+    "start": "start of the program",
+    "data": "data (reading, checking)",
+    "setup": "setup (TensorFlow, weights, tokens)",
+    "train": "training (see its parts above)",
+    "tune": "tuning on the validation part",
+    "export": "export (writing, proving)",
+    "judge": "predictions for the test part",
+    "baselines": "baselines",
+}
+
+
+def stages(seconds: dict[str, float]) -> list[tuple[str, float]]:
+    """What each stage took, in words; and their sum, if there are several."""
+    known = [(words, seconds[stage]) for stage, words in STAGES.items() if seconds.get(stage)]
+    known += [(stage, took) for stage, took in seconds.items() if stage not in STAGES]
+    return [*known, ("all together", sum(took for _, took in known))] if len(known) > 1 else known
+
+
 # What the parts of the training's time are, in the order in which they are shown.
 TIME_PARTS = {
     "start": ("Start", "steps that also trace the graph, such as the first of a process"),
@@ -140,8 +176,8 @@ TIME_PARTS = {
     "compute": ("Compute", "forward and backward pass, and the update"),
     "all_reduce": ("All-reduce", "adding up the gradients of all devices, once this one's own is there"),
     "checkpoint": ("Checkpoint", "what saving states and the best weights takes from the loop"),
-    "validation": ("Validation", "judging the validation texts after each epoch"),
-    "other": ("Other", "logs, best weights, and whatever else is done between steps"),
+    "validation": ("Validation", "evaluating the validation texts after each epoch"),
+    "other": ("Other", "logs, what is done between steps, and what ends the training"),
 }
 
 

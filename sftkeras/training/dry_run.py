@@ -14,6 +14,7 @@ from sftkeras.config import TrainConfig
 from sftkeras.console import say
 from sftkeras.data import LabelledData, describe_lengths
 from sftkeras.errors import SFTError
+from sftkeras.plurals import counted
 from sftkeras.training import memory
 from sftkeras.training.batches import Batches
 from sftkeras.training.setup import Setup, set_up
@@ -47,7 +48,7 @@ def show_batches(setup: Setup, label_names: Sequence[str] = ()) -> None:
     """Prints rows of the first batches as the encoder will see them, with their labels by name if there are names."""
     for step in range(min(_SHOWN_BATCHES, setup.train.steps)):
         inputs, labels, _ = setup.train.arrays(0, step)
-        say("", f"Batch {step + 1}: {len(labels)} rows")
+        say("", f"Batch {step + 1}: {counted(len(labels), 'row')}")
         for row in range(min(_SHOWN_ROWS, len(labels))):
             say(f"  label {_in_words(labels[row], label_names)}  {setup.text_model.features.show(inputs, row)}")
     say("")
@@ -94,7 +95,7 @@ def summarise(config: TrainConfig, setup: Setup, seconds: dict[int, float], use:
     epoch *= 1 + setup.validation.examples / train.examples / 3
     at_most = "at most " if len(seconds) == 1 and len(set(padded)) > 1 else ""
     return [
-        f"Steps          {train.steps * epochs:,} ({train.steps:,} an epoch, {epochs} epochs)",
+        f"Steps          {train.steps * epochs:,} ({train.steps:,} an epoch, {counted(epochs, 'epoch')})",
         f"Expected time  {at_most}{_words(epoch * epochs)} ({_words(epoch)} an epoch), without export and report",
         f"Peak memory    {use.peak / 2**30:.1f} GiB, and about 1 GiB for the process that tries the export",
         f"               MiB: {use.describe()}",

@@ -162,7 +162,8 @@ def fit(
     if is_chief():  # the other workers are done, and need not wait for the file
         model.network.load_weights(run.best_weights)
     interrupted = stopped or wish.wanted
-    return Fitted(followed.record, best.best_epoch, followed.recorder.seconds, interrupted, followed.timer.sums)
+    seconds = followed.recorder.seconds
+    return Fitted(followed.record, best.best_epoch, seconds, interrupted, followed.timer.divided(seconds))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from sftkeras.backbones.rematerialisation import rematerialise
 from sftkeras.config import TrainConfig, added_tokens, plain
 from sftkeras.console import progress_bar
 from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs
+from sftkeras.plurals import counted
 from sftkeras.tasks import TextModel, attach_head, make_task
 from sftkeras.text import make_cleaning
 from sftkeras.training.batches import Batches, read_inputs, read_variants
@@ -66,9 +67,9 @@ class Setup:
         notes += "".join(f"Warning: {found}\n" for found in self.foreign)
         return (
             f"{notes}"
-            f"{self.model.network.count_params() / 1e6:.1f} million parameters on {devices} "
-            f"{'device' if devices == 1 else 'devices'}, {self.model.network.compute_dtype}; "
-            f"{self.train.steps:,} steps an epoch, {self.inputs.describe(self.train.plan)}."
+            f"{self.model.network.count_params() / 1e6:.1f} million parameters on "
+            f"{counted(devices, 'device')}, {self.model.network.compute_dtype}; "
+            f"{counted(self.train.steps, 'step')} an epoch, {self.inputs.describe(self.train.plan)}."
         )
 
 

@@ -11,6 +11,7 @@ What goes wrong with an entry is left in FOLDER/WAY/NAME.error and does not keep
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 import threading
@@ -31,11 +32,12 @@ import tensorflow as tf  # noqa: E402
 from every_task import ENTRIES, OF_THE_GUIDE, Entry  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from sftkeras import asking, commands, evaluate, predict, train  # noqa: E402
+from sftkeras import asking, commands, evaluate, next_commands, predict, train  # noqa: E402
 from sftkeras.config import EvaluateConfig, PredictConfig, ReportConfig, TrainConfig  # noqa: E402
 from sftkeras.evaluation import pictures  # noqa: E402
 from sftkeras.exporting import fresh_process  # noqa: E402
 from sftkeras.exporting.answers import records  # noqa: E402
+from sftkeras.runs import Run  # noqa: E402
 from sftkeras.tasks import TextModel, restore_task  # noqa: E402
 from sftkeras.training.callbacks import Recorder  # noqa: E402
 from sftkeras.training.resume.saving import THREAD  # noqa: E402
@@ -90,6 +92,9 @@ def whole(name: str, entry: Entry, folder: Path) -> None:
     evaluate.main(EvaluateConfig(str(run), report=report, output=str(here / "evaluations" / name)))
     model, answered = str(here / "saved_models" / name), str(here / f"{name}.answers.jsonl")
     predict.main(PredictConfig(model, file=str(folder / f"{name}.jsonl"), output=answered))
+    printed = next_commands.with_model(Run(run).last_export())["predict"].split("-m sftkeras.predict ")[1]
+    typed = shlex.split(printed.replace("FILE", shlex.quote(str(folder / f"{name}.jsonl"))))
+    predict.main(commands.parse(PredictConfig, [*typed, f"--output={here / name}.next.jsonl"]))
 
 
 def continued(name: str, entry: Entry, folder: Path) -> None:

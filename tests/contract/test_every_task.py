@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -22,7 +23,8 @@ from every_task import ENTRIES, MANY, OF_THE_GUIDE, written
 from following_the_guide import write_extended
 from tiny_bert import write_tiny_bert
 
-from sftkeras.config import TASKS
+from sftkeras.commands import parse
+from sftkeras.config import TASKS, EvaluateConfig, PredictConfig, TrainConfig
 from sftkeras.serving.client import AsyncClient, Client
 
 HERE = Path(__file__).parent
@@ -159,6 +161,16 @@ def test_predict_answers_every_row(folder: Path, said: dict[str, Future[str]], n
     answers = (ended(folder, said, "whole", name) / f"{name}.answers.jsonl").read_text("utf-8").splitlines()
     assert len(answers) == len(ALL[name].rows)
     assert all(len(json.loads(answer)) > 1 for answer in answers)
+
+
+def test_what_is_printed_to_be_typed_next_can_be_typed(folder: Path, said: dict[str, Future[str]], name: str) -> None:
+    here = ended(folder, said, "whole", name)
+    part = said["whole"].result().split(f"== {name}\n")[1].split("== ")[0].split("What to type next:\n")[1]
+    printed = re.findall(r"^  \S+ -m sftkeras\.(\w+) (.*)$", part, re.MULTILINE)
+    assert {command for command, _ in printed} >= {"predict", "evaluate"}
+    for command, words in printed:
+        parse({"predict": PredictConfig, "evaluate": EvaluateConfig, "train": TrainConfig}[command], shlex.split(words))
+    assert (here / f"{name}.next.jsonl").read_text("utf-8").count("\n") >= 1  # that of predict was run
 
 
 @contextmanager

@@ -108,6 +108,36 @@ def test_the_print_shows_what_is_well_what_is_not_and_a_count(put_rows: PutRows)
     assert "validation" in text
 
 
+def test_what_was_not_checked_after_an_error_is_not_shown_as_well(put_rows: PutRows) -> None:
+    console = Console(record=True, width=200)
+    with pytest.raises(DataError) as raised:
+        load(put_rows([*CLEAN, *CLEAN, ("", "a")]))
+    print_findings(raised.value.findings, console, complete=raised.value.complete)
+    text = console.export_text()
+    assert "✔ every text can be decoded" in text
+    assert "– no row occurs twice: not checked" in text
+    assert "✔ no row occurs twice" not in text
+    with pytest.raises(DataError) as raised:
+        load(put_rows([(f"t{number}", "a") for number in range(30)]))  # found by the last checks
+    assert raised.value.complete
+
+
+@pytest.mark.parametrize(
+    ("label_kind", "parts", "left_out"),
+    [
+        ("none", True, ["label", "learn"]),
+        ("number", True, ["no label is rare", "no label is unknown"]),
+        ("class", False, ["no label is rare", "no text is in two files"]),
+    ],
+)
+def test_only_what_is_looked_at_is_shown(label_kind: Any, parts: bool, left_out: list[str]) -> None:
+    console = Console(record=True, width=200)
+    print_findings([], console, label_kind=label_kind, parts=parts)
+    text = console.export_text()
+    assert "✔ no row occurs twice" in text
+    assert not [words for words in left_out if words in text]
+
+
 def test_numbers_are_described_by_part(put_rows: PutRows) -> None:
     console = Console(record=True, width=200)
     console.print(describe(load(put_rows([(f"t{number}", number) for number in range(100)]), "number")))

@@ -103,7 +103,7 @@ def test_a_text_file_holds_no_labels_for_other_tasks(put: Put) -> None:
 def test_what_is_shown_says_nothing_of_labels(put: Put) -> None:
     data = load(put("a.txt", "\n".join(LINES)))
     console = Console(file=StringIO(), width=100)
-    print_findings(data.findings, console, labelled=False)
+    print_findings(data.findings, console, label_kind="none")
     console.print(describe(data))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "label" not in shown

@@ -128,7 +128,7 @@ def test_slow_batches_are_counted_as_input_and_nothing_is_counted_twice(tmp_path
     result = fit(prepared.model, prepared.train, prepared.validation, prepared.config, prepared.run)
     assert set(result.time) == set(PARTS)
     assert all(seconds >= 0 for seconds in result.time.values())
-    assert sum(result.time.values()) <= result.seconds
+    assert sum(result.time.values()) == pytest.approx(result.seconds, rel=0.01)  # two clocks
     # Sixteen batches, of which some are made while the graph is traced.
     assert result.time["input"] > 0.4
     assert result.time["input"] > result.time["compute"]

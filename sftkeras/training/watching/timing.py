@@ -109,6 +109,11 @@ class StepTimer(keras.callbacks.Callback):
         self.steps = int(state["steps"])
         self.sums = {part: float(state.get(part, 0.0)) for part in PARTS}
 
+    def divided(self, seconds: float) -> Seconds:
+        """Divides the whole time of a training: what no part has is "other", so that the parts add up to it."""
+        rest = seconds - sum(self.sums.values())
+        return {**self.sums, "other": max(self.sums["other"] + rest, 0.0)}
+
     @contextmanager
     def saving(self, *, state: bool = True) -> Iterator[None]:
         """Counts the time of the block, in the training loop, as that of a checkpoint; if of a `state`, in a step."""

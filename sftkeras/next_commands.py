@@ -1,0 +1,36 @@
+"""The commands that a command ends with: what can be typed next with what it made. Each works as it is printed, but for
+FILE and NAME, which the user knows."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from sftkeras.console import program
+from sftkeras.exporting.contract import read_contract
+
+
+def with_model(version: Path) -> dict[str, str]:
+    """Returns what can be done with an exported version, by the name of the command that does it."""
+    model = shlex.quote(str(version.parent))
+    asked = "--file FILE" if read_contract(version)["pairs"] else '"a text of yours"'
+    return {
+        "predict": command("predict", f"--model {model} {asked}"),
+        "serve": command("serve", f"--models {model}"),
+        "evaluate": command("evaluate", f"--model {model} --data FILE"),
+    }
+
+
+def with_encoder(folder: Path) -> str:
+    """Returns the command that trains on from an encoder's folder, for another task or other data."""
+    return command("train", f"--backbone.handle {shlex.quote(str(folder))} --data.train FILE --name NAME")
+
+
+def export_of(run: Path) -> str:
+    """Returns the command that exports a run's best epoch."""
+    return command("export", f"--run {shlex.quote(str(run))}")
+
+
+def command(name: str, words: str) -> str:
+    """Returns the command line of a command of this environment."""
+    return f"{program('python')} -m sftkeras.{name} {words}"

@@ -1,0 +1,53 @@
+"""What is said of a figure agrees with it: a gain whose interval holds zero is none; parts add up to their whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from sftkeras.evaluation.wording import outcome, signed, stages, verdicts
+
+
+def comparison(gain: float, interval: list[float] | None) -> dict[str, object]:
+    sure = None if interval is None else interval[0] > 0 or interval[1] < 0
+    return {"name": "a baseline", "gain": gain, "gain_interval": interval, "more_than_noise": sure}
+
+
+@pytest.mark.parametrize(
+    ("gain", "interval", "said", "sentence"),
+    [
+        (
+            0.05,
+            [0.01, 0.09],
+            "better",
+            "5.0 points better than a baseline (95% interval +1.0 to +9.0: more",
+        ),
+        (-0.05, [-0.09, -0.01], "worse", "5.0 points worse than a baseline"),
+        (
+            0.02,
+            [0.0, 0.047],
+            "unsure",
+            "Not clearly 2.0 points better than a baseline (95% interval +0.0 to +4.7",
+        ),
+        (-0.02, [-0.05, 0.01], "unsure", "Not clearly 2.0 points worse than a baseline"),
+        (0.05, None, "unsure", "5.0 points better than a baseline, without an interval."),
+    ],
+)
+def test_words_and_colour_of_a_gain_agree_with_its_interval(
+    gain: float, interval: list[float] | None, said: str, sentence: str
+) -> None:
+    baseline = comparison(gain, interval)
+    (verdict,) = verdicts({"headline": {"metric": "accuracy"}, "baselines": {"one": baseline}})
+    assert verdict.outcome == outcome(baseline) == said
+    assert verdict.sentence.startswith(sentence)
+
+
+def test_an_end_of_an_interval_that_is_not_zero_is_not_shown_as_zero() -> None:
+    assert signed([0.0004, 0.047], "accuracy") == "+0.04 to +4.7"
+    assert signed([-0.0001, 0.0], "accuracy") == "−0.01 to +0.0"
+
+
+def test_stages_are_shown_with_their_sum() -> None:
+    shown = stages({"train": 60.0, "start": 1.0, "tune": 0.0, "own": 2.0})
+    assert [took for _, took in shown] == [1.0, 60.0, 2.0, 63.0]
+    assert shown[-1][0] == "all together"
+    assert len(stages({"judge": 3.0})) == 1
