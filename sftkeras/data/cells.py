@@ -20,7 +20,7 @@ def structured(cell: Any) -> Any:
     Read are JSON, Python's form (`['a', 'b']`) and NumPy's (`array([1, 2], dtype=int32)`, `['a' 'b']`), as pandas
     writes them into .csv files. `nan` becomes None. Nothing is evaluated.
     """
-    if not isinstance(cell, str) or cell.strip()[:1] not in ("[", "{", "("):
+    if not isinstance(cell, str) or not cell.lstrip().startswith(("[", "{", "(", "array(")):
         return cell
     try:
         return json.loads(cell)

@@ -5,6 +5,7 @@ What stands in that one cell is read by `label_cells`.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from itertools import compress
 from typing import Any
@@ -91,7 +92,7 @@ def _propose_columns(source: Source, known: list[str], config: DataConfig) -> No
             column=config.label_column,
             flag="--data.label",
             columns=", ".join(map(shortened, known[:30])),
-            suggestion=f" Columns of zeros and ones are named together: --data.label {','.join(flags)}",
+            suggestion=f" Columns of zeros and ones are named together: --data.label {shlex.quote(','.join(flags))}",
         )
 
 

@@ -61,6 +61,7 @@ def refusal(*arguments: Any, **settings: Any) -> str:
         ["['plot']", "[]", "['plot', 'cast']", '["score"]', "['cast']"],
         ['["plot"]', "[]", '["plot", "cast"]', '["score"]', '["cast"]'],
         ["['plot']", "[]", "['plot' 'cast']", "['score']", "['cast']"],
+        ["array(['plot'], dtype=object)", "array([], dtype=object)", "['plot' 'cast']", "['score']", "['cast']"],
         ["('plot',)", "()", "('cast', 'plot')", "('score',)", "('cast',)"],
         ["{'plot'}", "", "{'cast', 'plot'}", "{'score'}", "{'cast'}"],
         ["[plot]", "[ ]", "[plot, cast]", "[score]", "[cast]"],
@@ -262,6 +263,11 @@ def test_columns_that_may_be_meant_are_named(put: Put) -> None:
     message = refusal(put_columns(put, "csv"), "classes")
     assert message.startswith("SFT204")
     assert message.endswith("Columns of zeros and ones are named together: --data.label plot,cast,score")
+
+
+def test_columns_with_spaces_are_named_as_a_shell_takes_them(put: Put) -> None:
+    path = put("a.csv", "\n".join(["text,the plot,cast", *(f"text {row},{row % 2},1" for row in range(40))]))
+    assert refusal(path).endswith("--data.label 'the plot,cast'")
 
 
 @pytest.mark.parametrize("kind", ["number", "spans", "answers"])
