@@ -68,7 +68,7 @@ def question_blocks(source: Source, layout: AnswerLayout, config: DataConfig) ->
 
 
 def find_answers(source: Source, config: DataConfig) -> AnswerLayout:
-    """Tells from the names of the columns where answers are.
+    """Finds the columns of answers by their names.
 
     What answers a question is in one column, or its text in one and its place in `start` or `answer_start`.
     """
@@ -118,7 +118,7 @@ def _converted(block: Block, layout: AnswerLayout, counting: Counting, config: D
             result.odd.append((Fault("SFT283"), line))
         elif isinstance(pairs, Fault):
             spans = pairs
-        elif isinstance(context, str):  # the reading of texts tells what is wrong with any other
+        elif isinstance(context, str):  # what is wrong with any other is found when texts are read
             spans = spans_of_answers(pairs, context, counting)
         if isinstance(spans, Fault):
             result.broken.append((spans, line))

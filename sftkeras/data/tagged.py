@@ -1,8 +1,8 @@
 """Marked-up texts of many formats to one form: a text, and the spans of characters that are entities.
 
 Rows are read by the readers of their file format; here the cells of a row, whatever tool wrote them, become
-`(start, end, label)`, with offsets that index the text as a Python string does. What a row looks like is told from
-the keys of the first rows.
+`(start, end, label)`, with offsets that index the text as a Python string does. The keys of the first rows show what
+the rows look like.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def marked_up_blocks(source: Source, layout: Layout, config: DataConfig) -> Iter
 
 
 def find_layout(source: Source, config: DataConfig) -> Layout:
-    """Tells from the keys of the first rows where text and entities are."""
+    """Finds the columns of text and entities by the keys of the first rows."""
     known = set(column_names(source, config) or ())
     if (results := results_key(known)) and config.label in (None, results):
         columns = {TASK: "--data.text", results: "--data.label"}

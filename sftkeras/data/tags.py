@@ -33,7 +33,7 @@ class TagError(Exception):
 
 
 def detect_scheme(blocks: Iterable[Iterable[Sequence[str]]]) -> TagScheme:
-    """Tells the scheme of a file from its tags: their prefixes, and whether any word is outside.
+    """Finds the scheme of a file by its tags: their prefixes, and whether any word is outside.
 
     IOB1 is never guessed: it differs from faulty BIO by nothing but the intention.
 
