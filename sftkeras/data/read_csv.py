@@ -20,8 +20,8 @@ from sftkeras.errors import SFTError
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 
 # For rows of too many or too few cells.
-_UNQUOTED_HINT = ' A cell that holds the delimiter needs quotes (") around it.'
-_QUOTELESS_HINT = " With --data.quoted false no cell can hold the delimiter."
+_QUOTED_HINT = ' A cell that holds the delimiter needs quotes (") around it.'
+_UNQUOTED_HINT = " With --data.quoted false no cell can hold the delimiter."
 
 _EXCEL = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
 
@@ -42,7 +42,7 @@ def csv_blocks(
         check_header(source, header, below, wanted, line, _redivided([first, *below], delimiter))
         numbered = chain([(first, line)] if is_data else [], following, numbered)
         picks = {name: itemgetter(at) for name, at in columns_to_read(header, wanted, whole).items()}
-        hint = _UNQUOTED_HINT if config.quoted else _QUOTELESS_HINT
+        hint = _QUOTED_HINT if config.quoted else _UNQUOTED_HINT
         filling = Filling(text, source)
         some = False
         while True:

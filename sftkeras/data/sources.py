@@ -38,7 +38,7 @@ _FORMATS: dict[str, FileFormat] = {
 Packing = Literal["gzip", "bzip2", "xz", "zstd"]
 
 # A compressed file has the ending of its format before the one of its compression: reviews.csv.gz.
-_PACKINGS: dict[str, Packing] = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
+PACKINGS: dict[str, Packing] = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 
 _HUB = re.compile(
     r"hf://(?P<name>[\w.-]+/[\w.-]+)(?:/(?P<config>[\w.-]+))?"
@@ -172,12 +172,12 @@ def _of_path(path: Path, name: str, part: Part, form: FileFormat | None, flag: s
     if form is None:
         endings = ", ".join(ending for ending, form in _FORMATS.items() if form not in ("conll", "text"))
         raise SFTError("SFT212", flag=flag, file=path.name, known=endings, advice=_advice(path))
-    return Source(part, name, flag, form, path=path, packing=_PACKINGS.get(path.suffix.lower()))
+    return Source(part, name, flag, form, path=path, packing=PACKINGS.get(path.suffix.lower()))
 
 
 def _form(path: Path) -> FileFormat | None:
     """The format that the ending of a file names, that of its compression aside."""
-    packed = path.suffix.lower() in _PACKINGS
+    packed = path.suffix.lower() in PACKINGS
     form = _FORMATS.get(Path(path.stem).suffix.lower() if packed else path.suffix.lower())
     return None if packed and form in ("parquet", "xlsx") else form
 
@@ -190,7 +190,7 @@ _ADVICE |= dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), " Save 
 def _advice(path: Path) -> str:
     if advice := _ADVICE.get(path.suffix.lower()):
         return advice
-    if path.suffix.lower() in _PACKINGS:
+    if path.suffix.lower() in PACKINGS:
         return f" A compressed file has two endings, such as .csv{path.suffix}; or name its format with --data.format."
     form = _form_by_content(path)
     return f" Its content looks like {form}: name the format with --data.format {form}" if form else ""

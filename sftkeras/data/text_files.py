@@ -13,7 +13,7 @@ from sftkeras.data.blocks import BLOCK_BYTES, BLOCK_ROWS
 from sftkeras.data.encodings import advice_on_encoding
 from sftkeras.data.findings import Fault, Tally
 from sftkeras.data.sources import Source
-from sftkeras.data.unpacking import Unpacked
+from sftkeras.data.unpacking import Unpacked, check_not_packed
 from sftkeras.errors import SFTError
 
 _CHECK_EVERY = 64  # rows between two looks at the size of the block
@@ -39,9 +39,10 @@ def opened(source: Source, config: DataConfig) -> Iterator[TextIOWrapper]:
 def readable(source: Source) -> BufferedReader:
     """Opens the content of a file as bytes; raises as `stored`, and SFT291 for a broken compressed file."""
     file = stored(source)
-    if source.packing is None:
-        return file
     try:
+        if source.packing is None:
+            check_not_packed(file, source.name)
+            return file
         return BufferedReader(Unpacked(file, source.file.stat().st_size, source.packing, source.name), 1 << 17)
     except BaseException:
         file.close()

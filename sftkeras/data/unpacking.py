@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from sftkeras.data.sources import Packing
+from sftkeras.data.sources import PACKINGS, Packing
 from sftkeras.errors import SFTError
 
 _MAGIC: dict[Packing, bytes] = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0", "zstd": b"\x28\xb5\x2f\xfd"}
@@ -28,6 +28,15 @@ _STREAMS: dict[Packing, Callable[[io.BufferedReader], Any]] = {
     "xz": lzma.LZMAFile,
     "zstd": _zstd,
 }
+
+
+def check_not_packed(file: io.BufferedReader, name: str) -> None:
+    """Raises SFT291 if an open file, at its beginning, is compressed though its name does not say so."""
+    begin = file.peek(8)[:8]
+    for ending, packing in PACKINGS.items():
+        if packing != "bzip2" and begin.startswith(_MAGIC[packing]):  # whose mark may well begin a text
+            problem = f"its content is compressed with {packing}. Rename it to {name}{ending}"
+            raise SFTError("SFT291", file=name, problem=problem)
 
 
 class Unpacked(io.RawIOBase):

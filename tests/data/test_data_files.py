@@ -246,6 +246,13 @@ def test_a_file_that_is_not_compressed_as_its_name_says_is_refused(put: Put, pac
     assert "not compressed so" in message
 
 
+@pytest.mark.parametrize("packing", [".gz", ".xz", ".zst"])
+def test_a_compressed_file_whose_name_does_not_say_so_is_named(put: Put, packing: str) -> None:
+    message = refusal(put("a.csv", PACK[packing]((HEADER + GOOD).encode())))
+    assert message.startswith("SFT291")
+    assert message.endswith(f"a.csv{packing}.")
+
+
 def test_a_compressed_file_is_never_held_whole(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     """A few kilobytes may hold gigabytes: reading takes pieces, and what is not asked for is not unpacked."""
     taken = 0
