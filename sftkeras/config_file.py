@@ -16,6 +16,7 @@ from sftkeras.errors import SFTError, did_you_mean
 
 _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"}
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_TEXT = "tag:yaml.org,2002:str"
 _NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 _AS_WRITTEN: dict[str, Any] = {"allow_unicode": True, "width": 10**9}
 _BOUNDS = {operator.gt: "above", operator.ge: "at least", operator.lt: "below", operator.le: "at most"}
@@ -120,7 +121,7 @@ def _walk(group: yaml.MappingNode, prefix: str, file: str, settings: dict[str, A
         places[name] = place
         if is_dataclass(settings[name]):
             if isinstance(value, yaml.ScalarNode) and (short_for := getattr(settings[name], "SHORT_FOR", None)):
-                name_node = yaml.ScalarNode("tag:yaml.org,2002:str", short_for, key.start_mark, key.end_mark)
+                name_node = yaml.ScalarNode(_TEXT, short_for, key.start_mark, key.end_mark)
                 value = yaml.MappingNode("tag:yaml.org,2002:map", [(name_node, value)])
                 group.value[at] = (key, value)
             if not isinstance(value, yaml.MappingNode):
@@ -175,13 +176,12 @@ def _json_as_yaml(value: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return (
-        '"' + "".join(letter if letter.isalnum() or letter == " " else f"\\U{ord(letter):08X}" for letter in text) + '"'
-    )
+    letters = (letter if letter.isalnum() or letter == " " else f"\\U{ord(letter):08X}" for letter in text)
+    return f'"{"".join(letters)}"'
 
 
 def _quote_names(node: yaml.Node, kind: Any) -> None:
-    """Quotes what a setting of this type holds as text: YAML reads no as false, 2020 as a number, 1-1-2020 as a date.
+    """Quotes what a setting of this type holds as text: YAML reads no as false, 2020 as a number, 2020-01-01 as a date.
 
     A null where no text is needed stays one.
     """
@@ -201,7 +201,8 @@ def _quote_pairs(node: yaml.MappingNode, name_kind: Any, value_kind: Any) -> Non
     for name, value in node.value:
         if name.tag == _MERGE:
             for group in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                _quote_pairs(group, name_kind, value_kind)
+                if isinstance(group, yaml.MappingNode):  # or YAML's own reader says what is wrong
+                    _quote_pairs(group, name_kind, value_kind)
         else:
             _quote_item(name, name_kind)
             _quote_item(value, value_kind)
@@ -213,7 +214,7 @@ def _quote_item(node: yaml.Node, kind: Any) -> None:
 
 
 def _quote(node: yaml.ScalarNode) -> None:
-    node.tag, node.style = "tag:yaml.org,2002:str", node.style or "'"
+    node.tag, node.style = _TEXT, node.style or "'"
 
 
 def _kinds(kind: Any) -> tuple[Any, ...]:

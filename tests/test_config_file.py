@@ -90,6 +90,13 @@ def test_names_of_merged_mappings_are_text_too(tmp_path: Path) -> None:
     assert parse(TrainConfig, ["--config", str(path)]).data.where == {"0": "no", "year": "2020"}
 
 
+def test_what_cannot_be_merged_is_a_mistake_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("data:\n  where: {<<: year, language: no}\n")
+    with pytest.raises(SFTError, match="SFT103"):
+        parse(TrainConfig, ["--config", str(path)])
+
+
 def test_the_config_of_a_run_gives_back_the_names(tmp_path: Path) -> None:
     config = TrainConfig(
         data=DataConfig(label_names={"0": "no", "1.0": "2020"}, where={"on": "null", "day": "2020-01-01"}),

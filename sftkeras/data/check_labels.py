@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from sftkeras.config import LabelKind
+from sftkeras.config import DataConfig, LabelKind
 from sftkeras.data.examples import Examples
 from sftkeras.data.findings import SHOWN, Finding, finding, place
 from sftkeras.data.span_labels import OF_SPANS
@@ -159,11 +159,11 @@ def several_labels_in_one(examples: Examples) -> Iterator[Finding]:
             continue
         counts = label_counts(examples, range(len(examples)))
         rows = int(counts[numbers].sum())
-        setting = "" if separator == "|" else f' --data.label_separator "{separator}"'
-        remedy = f"If it stands between labels, set{setting}"
+        setting = f'--data.label_separator "{separator}"'
+        remedy = f"If it stands between labels, set {setting}"
         if examples.label_kind == "class":
-            joined = f" and{setting}" if setting else ""
-            remedy = f"If a text may have several labels, set --task.multi_label true{joined}"
+            settings = ["--task.multi_label true", *([setting] if separator != DataConfig.label_separator else [])]
+            remedy = f"If a text may have several labels, set {' and '.join(settings)}"
         yield finding(
             "SFT249",
             "warning",

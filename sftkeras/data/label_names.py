@@ -26,9 +26,14 @@ class LabelNames:
         ids: the number of each name.
         given: `label_names`.
         open: whether new names are learned.
+
+    Raises:
+        SFTError: SFT102 if a name that is given is empty.
     """
 
     def __init__(self, column: str, label_names: Mapping[str, str] | None, known: Sequence[str] | None) -> None:
+        if nameless := [value for value, name in (label_names or {}).items() if not name.strip()]:
+            raise SFTError("SFT102", flag="--data.label_names", problem=f'"{nameless[0]}" gets an empty name.')
         self.column = column
         self.ids: dict[str, int] = {name: number for number, name in enumerate(known or ())}
         self.given = label_names

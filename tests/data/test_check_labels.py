@@ -155,6 +155,12 @@ def test_lists_with_another_separator_are_noticed(put_rows: PutRows) -> None:
     assert load(path, "classes", label_separator=",").label_names == ("cast", "plot")
 
 
+def test_the_usual_separator_is_advised_where_another_is_set(put_rows: PutRows) -> None:
+    path = put_rows(rows_of(["plot", "cast", "plot|cast"], 90))
+    found = found_in(load(path, "classes", label_separator=","), "SFT249")
+    assert found.message.endswith('If it stands between labels, set --data.label_separator "|"')
+
+
 def test_cells_are_noticed_where_no_label_stands_alone(put_rows: PutRows) -> None:
     assert found_in(load(put_rows(rows_of(["a|b", "b|c", "a|c"], 90))), "SFT249").count == 90
 

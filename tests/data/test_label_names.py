@@ -83,3 +83,9 @@ def test_rows_without_the_wanted_value_name_the_empty_ones_too(put: Put) -> None
     path = put("a.jsonl", '{"text": "a", "label": "b", "year": null}\n')
     with pytest.raises(SFTError, match=r"SFT230 .* year=2020 .* Values seen: year=\."):
         load(path, where={"year": "2020"})
+
+
+@pytest.mark.parametrize("kind", ["class", "classes"])
+def test_an_empty_name_is_refused(put_rows: PutRows, kind: Any) -> None:
+    with pytest.raises(SFTError, match=r'SFT102  --data\.label_names: "0" gets an empty name\.'):
+        load(put_rows(rows_of(["0", "1"])), kind, label_names={"0": " ", "1": "yes"})
