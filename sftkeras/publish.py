@@ -86,9 +86,9 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 
 def pretrained(handle: str) -> Source:
     """Fetches and loads the encoder that `handle` names."""
-    from sftkeras.handles import check_weights, kind_of, resolve
+    from sftkeras.handles import check_weights, kind_of, resolve, weights_folder
 
-    folder = resolve(handle, flag="--handle")
+    folder = weights_folder(resolve(handle, flag="--handle"))
     check_weights(folder)
     if kind_of(folder) == "run":
         raise SFTError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sftkeras.backbones import check_folder
-from sftkeras.handles import check_weights, resolve
+from sftkeras.handles import check_weights, resolve, weights_folder
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def fetch_backbone(handle: str, preprocessor: str | None, *, max_length: int) ->
     Raises:
         SFTError: SFT30x to SFT35x and SFT36x, if a handle leads nowhere or a file is missing or damaged.
     """
-    encoder = resolve(handle)
+    encoder = weights_folder(resolve(handle))
     check_weights(encoder)
     check_folder(encoder, max_length=max_length)
     if preprocessor is None:

@@ -81,6 +81,8 @@ MESSAGES: dict[str, str] = {
     "listed in sftkeras/trusted_operations.txt: take one without it, or do not trust its source.",
     "SFT366": "--backbone.mode native: {folder} cannot be rebuilt as a KerasHub encoder: {reason}. Use --backbone.mode "
     "opaque, which trains the module as it is.",
+    "SFT367": "{folder}: config.json does not say of which architecture the weights are. Write it there, as in "
+    '"model_type": "bert". Supported: {known}.',
     "SFT368": "{folder}: no text encoder, for {found}. Give a TF2 module that takes {wanted}, or strings.",
     "SFT369": "--backbone.mode opaque: {folder} is no TF-Hub module, only these are trained as they are. Leave the "
     "mode at auto.",

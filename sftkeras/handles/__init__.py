@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sftkeras.errors import SFTError, did_you_mean
 from sftkeras.handles.cloud import fetch_bucket_module
-from sftkeras.handles.folders import Kind, check_safetensors, check_weights, kind_of
+from sftkeras.handles.folders import Kind, check_safetensors, check_weights, kind_of, sentence_modules, weights_folder
 from sftkeras.handles.hints import model_hint
 from sftkeras.handles.modules import unpack_local
 from sftkeras.handles.packages import fetch_package
@@ -31,7 +31,15 @@ from sftkeras.handles.presets import fetch_model, preset_handles
 from sftkeras.handles.repositories import fetch_repository
 from sftkeras.handles.web import fetch_web_module
 
-__all__ = ["Kind", "check_safetensors", "check_weights", "kind_of", "resolve"]
+__all__ = [
+    "Kind",
+    "check_safetensors",
+    "check_weights",
+    "kind_of",
+    "resolve",
+    "sentence_modules",
+    "weights_folder",
+]
 
 
 def resolve(handle: str, *, flag: str = "--backbone.handle", offline: bool = False) -> Path:

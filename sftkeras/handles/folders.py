@@ -14,6 +14,8 @@ from sftkeras.errors import SFTError
 Kind = Literal["hugging_face", "keras_hub", "tfhub", "run"]
 
 CONFIG = "config.json"
+SENTENCE_MODULES = "modules.json"  # of sentence-transformers: which folders there are beside the encoder's files
+SENTENCE_TRANSFORMER = "0_Transformer"  # where older folders have these
 SAFETENSORS = "model.safetensors"
 SAFETENSORS_INDEX = "model.safetensors.index.json"
 KERAS_WEIGHTS = ("model.weights.h5", "model.weights.json")  # one file, or the index of several
@@ -87,6 +89,32 @@ def kind_of_names(names: Iterable[str], place: object) -> Kind:
     if needed not in names:
         raise SFTError("SFT306", place=place, file=needed)
     return kind  # type: ignore[return-value]
+
+
+def weights_folder(folder: Path) -> Path:
+    """Return the folder inside of which the weights lie: the transformer's, in older folders of sentence-transformers.
+
+    They have `modules.json`, and `config.json` not beside it but in a folder such as `0_Transformer`.
+    """
+    if (folder / CONFIG).exists() or not (folder / SENTENCE_MODULES).is_file():
+        return folder
+    for path in sentence_modules(folder).values():
+        if (inner := folder / path).parent == folder and (inner / CONFIG).is_file():
+            return inner
+    return folder
+
+
+def sentence_modules(folder: Path) -> dict[str, str]:
+    """Return the modules of a folder of sentence-transformers, by the name of their kind: the path of each in it.
+
+    Raises:
+        SFTError: SFT304 if modules.json is not as sentence-transformers writes it.
+    """
+    try:
+        listed = json.loads((folder / SENTENCE_MODULES).read_text(encoding="utf-8"))
+        return {str(module["type"]).rpartition(".")[2]: str(module["path"]) for module in listed}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SFTError("SFT304", place=folder, found=f"{SENTENCE_MODULES} cannot be read") from error
 
 
 def check_safetensors(path: Path) -> None:

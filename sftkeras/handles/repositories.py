@@ -10,13 +10,22 @@ from pathlib import Path
 
 from sftkeras.errors import SFTError
 from sftkeras.files import write_errors
-from sftkeras.handles.folders import SAVED_MODEL, kind_of, kind_of_names
+from sftkeras.handles.folders import (
+    CONFIG,
+    SAVED_MODEL,
+    SENTENCE_MODULES,
+    SENTENCE_TRANSFORMER,
+    kind_of,
+    kind_of_names,
+    weights_folder,
+)
 from sftkeras.handles.parsing import HubHandle
 from sftkeras.handles.reasons import in_one_line
 
 _log = logging.getLogger(__name__)
 
 _WANTED = ["*.json", "*.txt", "*.model", "model.safetensors", "model-*.safetensors", "model*.weights.h5"]
+_WANTED += [f"{SENTENCE_TRANSFORMER}/model.safetensors"]
 
 
 def fetch_repository(handle: HubHandle, *, flag: str, offline: bool) -> Path:
@@ -48,7 +57,7 @@ def _cached(handle: HubHandle) -> Path | None:
         folder = snapshot_download(
             handle.repository, revision=handle.revision, allow_patterns=_WANTED, local_files_only=True
         )
-        kind_of(Path(folder))
+        kind_of(weights_folder(Path(folder)))
     except (LocalEntryNotFoundError, SFTError):
         return None
     return Path(folder)
@@ -67,6 +76,9 @@ def _fetch(handle: HubHandle, flag: str) -> Path:
             about = HfApi().model_info(handle.repository, revision=handle.revision)
             # A SavedModel that lies there too is not among the files that are fetched.
             names = {file.rfilename for file in about.siblings or []} - {SAVED_MODEL}
+            if SENTENCE_MODULES in names and CONFIG not in names:
+                inside = f"{SENTENCE_TRANSFORMER}/"
+                names = {name.removeprefix(inside) for name in names if name.startswith(inside)}
             kind_of_names(names, handle)
             folder = Path(snapshot_download(handle.repository, revision=handle.revision, allow_patterns=_WANTED))
         except (HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:

@@ -11,8 +11,9 @@ from sftkeras import runtime
 from sftkeras.backbones import Backbone, choose_mode, load_chosen
 from sftkeras.backbones.depth import depths_of, transformer_layers
 from sftkeras.backbones.fetching import BackboneFolders
+from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.rematerialisation import rematerialise
-from sftkeras.config import TrainConfig, added_tokens, plain
+from sftkeras.config import TASKS, TrainConfig, added_tokens, plain
 from sftkeras.console import progress_bar
 from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs
 from sftkeras.plurals import counted
@@ -87,7 +88,10 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     beginning = find_beginning(config, folders)
     folders = beginning.folders
     choice = choose_mode(folders.encoder, config.backbone.mode)  # runs the module, so not under the strategy
-    choice = replace(choice, notes=(*beginning.notes, *choice.notes))
+    sentences = read_sentence_model(folders.encoder)
+    pooling = config.backbone.text_pooling if TASKS[config.task.kind].pools else None
+    around = sentences.notes(pooling, max_length) if sentences else ()
+    choice = replace(choice, notes=(*beginning.notes, *choice.notes, *around))
     if choice.mode == "opaque":
         check_opaque(config)
     with strategy.scope():

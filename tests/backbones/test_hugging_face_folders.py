@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 
 from sftkeras.backbones import Backbone, check_folder, load_backbone
 from sftkeras.backbones.hugging_face import load_tokenizer, write_folder, write_tokenizer
+from sftkeras.backbones.hugging_face.config import read_config
 from sftkeras.backbones.hugging_face.families import FAMILIES
 from sftkeras.errors import SFTError
 from sftkeras.text import BytePair, SentencePiece, Unigram, WordPiece
@@ -222,3 +223,37 @@ print(sorted({"tensorflow", "tensorflow_text", "keras", "keras_hub"} & set(sys.m
 """
     done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [("gelu_python", "gelu"), ("gelu_fast", "gelu_new"), ("gelu_accurate", "gelu_new"), ("swish", "silu")],
+)
+def test_an_activation_by_another_name_is_the_same(name: str, same: str, tmp_path: Path) -> None:
+    checkpoint = Checkpoint(hidden_act=name)
+    backbone = load_backbone(checkpoint.write(tmp_path), max_length=POSITIONS)
+    tokens, _ = forward(checkpoint.tensors(), ragged_inputs(), hidden_act=same)
+    np.testing.assert_allclose(backbone.encoder(ragged_inputs(), training=False)["sequence_output"], tokens, atol=1e-5)
+    assert FAMILIES["bert"].describe(backbone.encoder)["hidden_act"] == same
+
+
+@pytest.mark.parametrize("model_type", FAMILIES)
+def test_a_config_without_its_type_is_known_by_its_class(model_type: str, tmp_path: Path) -> None:
+    classes = {"xlm-roberta": "XLMRobertaModel", "deberta-v2": "DebertaV2ForMaskedLM", "distilbert": "DistilBertModel"}
+    named = classes.get(model_type, f"{model_type.capitalize()}ForSequenceClassification")
+    changes = {"model_type": None, "architectures": [named]}
+    folder = Checkpoint(model_type, config=changes, tokenizer_of=None).write(tmp_path)
+    assert read_config(folder)[0] == FAMILIES[model_type]
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        ([], r'SFT367.*"model_type": "bert".*distilbert'),
+        (["GPT2Model"], 'SFT355.*architectures "GPT2Model".*distilbert'),
+    ],
+)
+def test_a_config_of_no_known_architecture_says_so(classes: list[str], said: str, tmp_path: Path) -> None:
+    folder = Checkpoint(config={"model_type": None, "architectures": classes}).write(tmp_path)
+    with pytest.raises(SFTError, match=said):
+        check_folder(folder, max_length=8)

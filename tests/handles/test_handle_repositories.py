@@ -15,7 +15,7 @@ import huggingface_hub.constants
 import pytest
 from refusing import refused
 
-from sftkeras.handles import resolve
+from sftkeras.handles import kind_of, resolve, weights_folder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {
@@ -195,3 +195,14 @@ def test_a_repository_with_only_a_saved_model_is_refused_before_any_download(hub
     hub.files = {"saved_model.pb": b"graph", "README.md": b"hello"}
     refused("SFT304", "hf://org/tiny")
     assert not [path for path in hub.served if "resolve" in path]
+
+
+def test_an_older_folder_of_sentence_transformers_is_fetched_with_its_encoder(hub):
+    inside = {f"0_Transformer/{name}": content for name, content in hub.files.items()}
+    modules = [{"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"}]
+    hub.files = {**inside, "0_Transformer/pytorch_model.bin": b"pickle", "modules.json": json.dumps(modules).encode()}
+    folder = resolve("hf://org/tiny")
+    assert weights_folder(folder) == folder / "0_Transformer"
+    assert kind_of(folder / "0_Transformer") == "hugging_face"
+    assert not (folder / "0_Transformer" / "pytorch_model.bin").exists()
+    assert resolve("hf://org/tiny", offline=True) == folder

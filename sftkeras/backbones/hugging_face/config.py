@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from sftkeras.backbones.hugging_face.families import FAMILIES
-from sftkeras.backbones.hugging_face.family import Family, told
+from sftkeras.backbones.hugging_face.family import ACTIVATION_ALIASES, Family, told
 from sftkeras.errors import SFTError
 
 
 def read_config(folder: Path) -> tuple[Family, dict[str, Any]]:
-    """Gives the architecture of a folder and what its config.json says.
+    """Gives the architecture of a folder and what its config.json says, with activations by one name each.
 
     Raises:
-        SFTError: SFT354 if config.json cannot be read or a size is missing, SFT355 if it asks for something unknown.
+        SFTError: SFT354 if config.json cannot be read or a size is missing, SFT355 if it asks for something unknown,
+            SFT367 if it does not say which architecture it is of.
     """
     config = read_json(folder / "config.json")
-    model_type = config.get("model_type")
+    model_type = config.get("model_type") or _model_type_of_class(config)
+    if not model_type:
+        if classes := config.get("architectures"):
+            raise SFTError("SFT355", folder=folder, key="architectures", value=told(classes), known=told(FAMILIES))
+        raise SFTError("SFT367", folder=folder, known=told(FAMILIES))
     if model_type not in list(FAMILIES):  # a list also takes what no dict can have as a key
         raise SFTError("SFT355", folder=folder, key="model_type", value=model_type, known=told(FAMILIES))
     family = FAMILIES[model_type]
+    if (name := config.get(family.activation)) in list(ACTIVATION_ALIASES):
+        config[family.activation] = ACTIVATION_ALIASES[name]
     for key, values in family.supported.items():
         value = config.get(key, family.defaults.get(key))
         if value not in values:
@@ -29,6 +37,14 @@ def read_config(folder: Path) -> tuple[Family, dict[str, Any]]:
     if missing := [key for key in (*family.sizes, *family.defaults) if not _is_right(config, key, family)]:
         raise SFTError("SFT354", path=folder / "config.json", problem=f"no number for {told(missing)}")
     return family, config
+
+
+def _model_type_of_class(config: dict[str, Any]) -> str | None:
+    """The architecture of a class such as "BertForMaskedLM", which older files name in place of `model_type`."""
+    names = [name for name in config.get("architectures") or () if isinstance(name, str)]
+    prefixes = {name.replace("-", "").removesuffix("v2"): name for name in FAMILIES}  # xlmroberta, deberta
+    found = {prefixes.get(re.split(r"(?:V2)?(?:For|Model)", name)[0].lower()) for name in names}
+    return found.pop() if len(found) == 1 else None
 
 
 def _is_right(config: dict[str, Any], key: str, family: Family) -> bool:

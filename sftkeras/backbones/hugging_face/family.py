@@ -25,6 +25,12 @@ Config = Mapping[str, Any]
 _POSITIONS = "max_position_embeddings"
 # What config.json calls the activations that can be built.
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu")
+# Other names that it has for some of them; gelu_fast differs from gelu_new in the last digits of a constant.
+ACTIVATION_ALIASES = {
+    "gelu_python": "gelu",
+    **dict.fromkeys(("gelu_fast", "gelu_accurate", "gelu_python_tanh"), "gelu_new"),
+    "swish": "silu",
+}
 # The names of functions, Keras' and KerasHub's among them, to those of config.json.
 _ACTIVATION_NAMES = {
     "exact_gelu": "gelu",
