@@ -57,7 +57,7 @@ CASES: dict[str, tuple[bytes, Sequence[str], str]] = {
         HEADER + b"caf\xe9 film,positive\n" + GOOD_ROWS,
         [],
         "SFT207  data.csv line 2, byte 4: not valid utf-8 (byte 0xE9 in column text). Mend it, or leave such rows out "
-        "with --data.bad_rows skip. Another encoding is read with --data.encoding, such as cp1252.",
+        "with --data.bad_rows skip. It looks like cp1252: set --data.encoding cp1252",
     ),
     "one class": (
         HEADER + b"".join(b"film %d,positive\n" % row for row in range(60)),
