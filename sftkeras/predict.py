@@ -25,7 +25,7 @@ from sftkeras.data.findings import SHOWN, place, row_findings
 from sftkeras.data.unlabelled import TextFiles, Texts
 from sftkeras.errors import SFTError
 from sftkeras.exporting.answer_files import check_ending, json_line, write_records
-from sftkeras.exporting.answers import records
+from sftkeras.exporting.answers import KEYS, records
 from sftkeras.files import write_errors
 from sftkeras.plurals import counted
 from sftkeras.remedies import in_flags_of
@@ -107,16 +107,12 @@ def _answers(model: Model, blocks: Iterator[Texts], config: PredictConfig) -> It
     """Yields each text with the other columns of its row and its answer. Progress is shown where no answers are."""
     progress = progress_bar(Console(stderr=True))
     progress.disable |= sys.stdout.isatty() and not config.output
-    names = _ColumnNames()
-    empty: list[str] = []  # places, as far as they are shown
-    read = empties = 0
+    names, empty = _ColumnNames(), _EmptyTexts()
+    read = 0
     with progress:
         task = progress.add_task("Answering", total=None, note="")
         for block in blocks:
-            for row, texts in enumerate(zip(block.texts, block.pairs or block.texts, strict=True)):
-                if not all(map(str.strip, texts)):
-                    empties += 1
-                    empty += [place(*block.places[row])] if block.places and len(empty) < SHOWN else []
+            empty.look_for(block)
             read += len(block.texts)
             progress.update(task, total=read / block.done if block.done else None, note=f"{read:,} read")
             if not block.texts:
@@ -127,10 +123,32 @@ def _answers(model: Model, blocks: Iterator[Texts], config: PredictConfig) -> It
                 pair = {} if block.pairs is None else {"pair": block.pairs[row]}
                 kept = {name: cells[row] for name, cells in others.items()}
                 yield {"text": block.texts[row], **pair, **kept, **record}
-    if empties:
-        places = f" ({', '.join(empty)}{', …' * (empties > len(empty))})" if empty else ""
-        said = f"{counted(empties, 'empty text')} among {counted(read, 'row')}{places}"
-        print(f"{said}: {'its answer means' if empties == 1 else 'their answers mean'} nothing.", file=sys.stderr)
+    if empty.count:
+        print(empty.in_words(read), file=sys.stderr)
+
+
+class _EmptyTexts:
+    """Rows with an empty text: how many there are, and where the first ones stand."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._places: list[str] = []
+
+    def look_for(self, block: Texts) -> None:
+        """Counts those of a block."""
+        for row, texts in enumerate(zip(block.texts, block.pairs or block.texts, strict=True)):
+            if all(map(str.strip, texts)):
+                continue
+            self.count += 1
+            if block.places and len(self._places) < SHOWN:
+                self._places.append(place(*block.places[row]))
+
+    def in_words(self, rows: int) -> str:
+        """Says how many of some rows they are."""
+        more = ", …" if self.count > len(self._places) else ""
+        places = f" ({', '.join(self._places)}{more})" if self._places else ""
+        means = "its answer means" if self.count == 1 else "their answers mean"
+        return f"{counted(self.count, 'empty text')} among {counted(rows, 'row')}{places}: {means} nothing."
 
 
 class _ColumnNames:
@@ -138,13 +156,11 @@ class _ColumnNames:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
-        self._taken = {"text", "pair"}
+        self._taken = {"text", "pair", *KEYS}
 
     def free_of(self, answers: list[Record], block: Texts) -> dict[str, list[Any]]:
         """Returns the other columns of a block by names that neither its answers have nor those before."""
         self._taken |= {name for answer in answers for name in answer}
-        if "masks" in self._taken:  # which of these an answer has depends on its text
-            self._taken |= {"perplexity", "hidden"}
         for column in block.others:
             if column not in self._names:
                 name = column
@@ -179,13 +195,13 @@ def _show(answers: Iterator[Record], console: Console) -> None:
 
 def _marked(answer: Record) -> Text:
     """The text with its entities marked, and the label after each."""
-    line, place = Text(), 0
+    line, end = Text(), 0
     for entity in answer["entities"]:
-        line.append(_printable(answer["text"][place : entity["start"]]))
+        line.append(_printable(answer["text"][end : entity["start"]]))
         line.append(_printable(entity["text"]), "bold underline")
         line.append(f" {entity['label']} {entity['score']:.2f}", "green")
-        place = entity["end"]
-    return line.append(_printable(answer["text"][place:]))
+        end = entity["end"]
+    return line.append(_printable(answer["text"][end:]))
 
 
 def _answered(answer: Record) -> Text:

@@ -20,10 +20,8 @@ def rows_of_table(table: Any, text_column: str) -> list[Row] | None:
         return None
     if isinstance(table.get("data"), list):
         return _rows_of_data(table, text_column)
-    if all(
-        isinstance(value, dict) and value and value.keys() == next(iter(table.values())).keys()
-        for value in table.values()
-    ):
+    first = next(iter(table.values()))
+    if first and all(isinstance(value, dict) and value.keys() == first.keys() for value in table.values()):
         return _rows_of_grid(table, text_column)
     return None
 

@@ -9,6 +9,10 @@ from sftkeras.exporting.fresh_process import Answers
 from sftkeras.exporting.masks import HIDDEN, has_masks, masks_of, perplexity_of
 from sftkeras.exporting.spans import has_spans, spans_of
 
+# What records of answers have, of all tasks.
+KEYS = frozenset({"label", "probability", "probabilities", "labels", "value", "vector", "entities", "masks"})
+KEYS |= {"perplexity", "hidden", "answer", "score", "start", "end", "no_answer"}
+
 
 def records(answers: Answers) -> Iterator[dict[str, Any]]:
     """Yields each text's answer as JSON values.

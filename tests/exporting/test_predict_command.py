@@ -158,13 +158,13 @@ def test_output_file_appears_whole_or_not_at_all(classifier: Exported, run: Run,
 def test_the_other_columns_of_a_row_stand_beside_its_answer(
     classifier: Exported, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    (tmp_path / "in.csv").write_text("id,review,label,\n7,good,right,x\n8,bad,wrong,y\n")
+    (tmp_path / "in.csv").write_text("id,review,label,,entities\n7,good,right,x,1\n8,bad,wrong,y,2\n")
     run("--model", str(classifier.path), "--file", str(tmp_path / "in.csv"))
     answers = lines(capsys.readouterr().out)
     assert [answer["id"] for answer in answers] == ["7", "8"]
     assert [answer["input_label"] for answer in answers] == ["right", "wrong"]
     assert [answer["column4"] for answer in answers] == ["x", "y"]
-    assert list(answers[0])[:5] == ["text", "id", "input_label", "column4", "label"]
+    assert list(answers[0])[:6] == ["text", "id", "input_label", "column4", "input_entities", "label"]
     assert "review" not in answers[0]
 
 
