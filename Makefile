@@ -26,7 +26,7 @@ test: $(VENV)/.installed-dev lint  ## Run lint, types and all tests
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy sftkeras examples
+	$(BIN)/mypy sftkeras examples benchmarks
 
 bench: $(VENV)/.installed  ## Compare with Hugging Face Trainer and plain KerasHub, in an environment of its own
 	$(PYTHON) -m venv .venv-bench

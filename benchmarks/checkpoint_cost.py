@@ -83,6 +83,7 @@ def measure(config: TrainConfig, folder: Path, steps: int, pairs: int) -> dict[s
             captured = state.capture(0, saved_as)
             captures.append(time.perf_counter() - began)
             writer.write(saved_as, captured)
+        assert model.train_function is not None
         for _ in range(count):
             logs = model.train_function(batches)
             float(logs["loss"])

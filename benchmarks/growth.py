@@ -93,11 +93,14 @@ def measure(rows: int, steps: int, folder: Path) -> dict[str, Any]:
     seconds: dict[str, Any] = {"read": (time.perf_counter() - began) / rows}
 
     runtime.start_tensorflow()
+    from sftkeras.text import TextFeatures
     from sftkeras.training.setup import set_up
 
     setup = set_up(config, data, fetch_backbone(str(weights), None, max_length=32))
+    features = setup.text_model.features
+    assert isinstance(features, TextFeatures)
     began = time.perf_counter()
-    tokenise(data.examples, setup.text_model.features.encode_arrays, "growth", None)  # a name not in the cache yet
+    tokenise(data.examples, features.encode_arrays, "growth", None)  # a name not in the cache yet
     seconds["tokenise"] = (time.perf_counter() - began) / rows
     began = time.perf_counter()
     BatchPlan(setup.inputs.lengths, data.splits["train"], BATCH, config.seed).batch(0, 0)

@@ -40,7 +40,7 @@ from sftkeras.backbones.publishing.publication import Publication  # noqa: E402
 from sftkeras.backbones.tfhub.names import HUB_INPUTS  # noqa: E402
 from sftkeras.exporting.parity import ODD_TEXTS  # noqa: E402
 from sftkeras.tasks import pool  # noqa: E402
-from sftkeras.text import WordPiece  # noqa: E402
+from sftkeras.text import ModulePreprocessor, WordPiece  # noqa: E402
 
 WRITER = Path(__file__).parent / "peers" / "hub_exporter.py"
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,!'"
@@ -148,9 +148,13 @@ def compare(folder: Path, name: str) -> tuple[str, str, str, str]:
         outputs.append(f"{float(sequence.max()):.1e}, {float(pooled.max()):.1e}")
     texts = tf.constant([text.encode("utf-8", "replace") for text in TEXTS])
     rows = np.split(expected["tokens"], np.cumsum(expected["lengths"])[:-1])
-    own = routes["native"].tokenizer(texts).to_list()
+    tokenizer = routes["native"].tokenizer
+    assert tokenizer is not None
+    assert not isinstance(tokenizer, ModulePreprocessor)
+    own = tokenizer(texts).to_list()
     same = sum(row.tolist() == tokens for row, tokens in zip(rows, own, strict=True))
     theirs = load_backbone(folder / name, max_length=64, preprocessor=folder / f"{name}-preprocessor", mode="native")
+    assert isinstance(theirs.tokenizer, ModulePreprocessor)
     packed, _ = theirs.tokenizer.pack(texts, None, 64)
     longest = packed["token_ids"].shape[1]
     equal = np.sum(np.all(expected["input_word_ids"][:, :longest] == packed["token_ids"], axis=1))

@@ -94,6 +94,7 @@ class Worker:
 
     def tell(self, **question: Any) -> None:
         """Gives it work, and does not wait."""
+        assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(question) + "\n")
         self._process.stdin.flush()
 
@@ -103,6 +104,7 @@ class Worker:
         Raises:
             SystemExit: the process ended; names its log.
         """
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"A worker ended; its log is {self._log}")

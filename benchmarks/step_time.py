@@ -14,9 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import ceiling
@@ -61,20 +62,20 @@ def main() -> None:
         tf.config.threading.set_inter_op_parallelism_threads(settings.threads)
     model = settings.model or commands.parse(TrainConfig, ["--config", str(CONFIG)]).backbone.handle
     folder = resolve(model)
-    steps = make_steps(folder, settings.without)
     shape = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    steps = make_steps(folder, settings.without, shape["vocab_size"], max(settings.lengths))
     for length in settings.lengths:
         limit = ceiling.measure(shape["hidden_size"], shape["intermediate_size"], BATCH_SIZE * length)["model"]
-        seconds = take_turns(steps, length, settings.rounds)
+        seconds = take_turns(steps, batch(length, shape["vocab_size"]), settings.rounds)
         show(length, seconds, BATCH_SIZE * flops(shape, length), limit)
 
 
-def make_steps(folder: Path, without: list[str]) -> dict[str, Step]:
+def make_steps(folder: Path, without: list[str], vocabulary: int, longest: int) -> dict[str, Step]:
     """A training step for sftkeras, one without each part, and one without any, on the same weights."""
     strategy = runtime.make_strategy(TrainingConfig(), seed=1)
     task = Classification(("negative", "positive"))
     with strategy.scope():
-        network = attach_head(load_backbone(folder, max_length=128), task, "mean")
+        network = attach_head(load_backbone(folder, max_length=longest), task, "mean")
     variants = {"sftkeras": [], **{f"without {part}": [part] for part in without}, STOCK: PARTS}
     steps = {}
     for name, stock_parts in variants.items():
@@ -83,7 +84,7 @@ def make_steps(folder: Path, without: list[str]) -> dict[str, Step]:
                 model = SupervisedModel(network, task, seed=1, clip_norm=1.0)
                 model.compile(make_optimizer(OptimizerConfig(), total_steps=10**6, loss_scaling=False))
             steps[name] = make_step(model, strategy)
-            steps[name](*batch(8))  # traced here, while the parts are as they should be
+            steps[name](*batch(8, vocabulary))  # traced here, while the parts are as they should be
     return steps
 
 
@@ -108,11 +109,14 @@ def as_stock(network: keras.Model, parts: list[str]) -> Iterator[None]:
     def product_plus_bias(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         return tf.nn.bias_add(tf.matmul(x, kernel), bias)
 
+    def adamw(*given: Any, rate_factors: object, own_steps: object, **settings: Any) -> keras.optimizers.Optimizer:
+        return keras.optimizers.AdamW(*given, **settings)
+
     functions = {
         "layer norm gradient": ("sftkeras.backbones.dense_operations._layer_norm", layer_norm),
         "bias gradient": ("sftkeras.backbones.dense_operations._product_plus_bias", product_plus_bias),
         "GELU gradient": ("sftkeras.backbones.dense_operations._exact_gelu", dense_operations.exact_gelu),
-        "fused AdamW": ("sftkeras.training.step.optimizers.FusedAdamW", keras.optimizers.AdamW),
+        "fused AdamW": ("sftkeras.training.step.optimizers.FusedAdamW", adamw),
     }
     classes = {
         "fused layers": (fused_transformer.FusedTransformerEncoder, keras_hub.layers.TransformerEncoder),
@@ -141,16 +145,15 @@ def turned(network: keras.Model, ours: type, stock: type) -> Iterator[None]:
             layer.__class__ = ours
 
 
-def batch(length: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def batch(length: int, vocabulary: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Random token numbers and mask [batch, length], and labels [batch]; no padding."""
     random = np.random.default_rng(length)
-    ids = tf.constant(random.integers(1000, 30000, (BATCH_SIZE, length)), tf.int32)
+    ids = tf.constant(random.integers(vocabulary // 30, vocabulary, (BATCH_SIZE, length)), tf.int32)
     return ids, tf.ones_like(ids), tf.constant(random.integers(0, 2, BATCH_SIZE), tf.int32)
 
 
-def take_turns(steps: dict[str, Step], length: int, rounds: int) -> dict[str, np.ndarray]:
+def take_turns(steps: dict[str, Step], arrays: Sequence[tf.Tensor], rounds: int) -> dict[str, np.ndarray]:
     """Seconds of each step and of processor time in it, [rounds, 2]; one step of each variant in each round."""
-    arrays = batch(length)
     for step in steps.values():
         step(*arrays)
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in steps}

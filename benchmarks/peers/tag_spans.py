@@ -6,7 +6,7 @@ def entities(tags):
 
     An I that cannot go on with what stands before it begins an entity, as seqeval reads such tags.
     """
-    found = []
+    found: list = []
     before = "O"
     for word, tag in enumerate(tags):
         prefix, _, label = tag.partition("-")
