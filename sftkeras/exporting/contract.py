@@ -64,7 +64,7 @@ class Origin:
         """Takes what it needs from a run's settings."""
         data = plain(config.data)
         for part in ("train", "validation", "test"):
-            data[part] = without_folders(data[part])
+            data[part] = _files_without_folders(data[part])
         return cls(str(without_folders(config.backbone.handle)), data, data_fingerprint, rows or {}, int(config.seed))
 
 
@@ -115,6 +115,13 @@ def check_weights(version: Path, contract: dict[str, Any]) -> None:
         raise SFTError("SFT504", path=path, problem=error.strerror or error) from error
     if found != contract["weights_sha256"]:
         raise SFTError("SFT504", path=path, problem="they are not those that contract.json describes")
+
+
+def _files_without_folders(handles: str | list[str] | None) -> str | list[str] | None:
+    """The files of a part, which may be a list or text with commas between."""
+    if isinstance(handles, list):
+        return [str(without_folders(handle)) for handle in handles]
+    return handles and ",".join(str(without_folders(handle.strip())) for handle in handles.split(","))
 
 
 def without_folders(handle: str | None) -> str | None:

@@ -80,7 +80,7 @@ def _origin(contract: dict[str, Any]) -> str:
     origin = contract["origin"]
     lines = [f"- Pretrained encoder: `{origin['backbone'] or 'not recorded'}`"]
     if train := origin["data"].get("train"):
-        lines.append(f"- Data: `{train}`")
+        lines.append(f"- Data: `{', '.join(train) if isinstance(train, list) else train}`")
     if origin["rows"]:
         lines.append("- Rows: " + ", ".join(f"{count:,} {part}" for part, count in origin["rows"].items()))
     if origin["data_fingerprint"]:

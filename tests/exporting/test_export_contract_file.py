@@ -79,3 +79,16 @@ def test_origin_tells_no_folders_of_the_machine_and_can_be_kept(tmp_path: Path) 
     )
     origin.write(tmp_path / "origin.json")
     assert Origin.read(tmp_path / "origin.json") == origin
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["/home/ann/a.csv", "/home/ann/b.csv.gz"], ["a.csv", "b.csv.gz"]),
+        ("/home/ann/a.csv, /home/ann/b.csv", "a.csv,b.csv"),
+        ("/home/ann/data/*.csv", "*.csv"),
+        (["pypi:p==1/a/b.csv", "hf://org/name"], ["pypi:p==1/a/b.csv", "hf://org/name"]),
+    ],
+)
+def test_several_files_are_told_without_their_folders_too(given: str | list[str], kept: str | list[str]) -> None:
+    assert Origin.of(TrainConfig(data=DataConfig(train=given))).data["train"] == kept
