@@ -173,7 +173,7 @@ def _row_finding(code: str, kinds: Sequence[tuple[str, Kind]], bad_rows: Literal
         [(name, line) for name, kind in kinds for line in kind.lines][:SHOWN],
         place=place(file, first.lines[0]) + first.fault.details.get("within", ""),
         more=_more_rows(file, first, [name for name, _ in others], count - 1),
-        remedy="Left out." if skipped else "Mend it, or leave such rows out with --data.bad_rows skip.",
+        remedy="Left out." if skipped else "Correct it, or leave such rows out with --data.bad_rows skip.",
         **{name: value for name, value in first.fault.details.items() if name != "within"},
     )
 

@@ -29,7 +29,7 @@ MESSAGES: dict[str, str] = {
     "SFT431": "no word from {workers} within {minutes} minutes. Look at what became of that worker and whether its "
     "address can be reached; a longer wait is set with --training.join_minutes.",
     "SFT432": "worker {worker} was started with other settings, data or code. Start all workers with the same.",
-    "SFT433": "another worker was lost: {problem}. Start all workers again; the run goes on from its last state.",
+    "SFT433": "another worker was lost: {problem}. Start all workers again; the run continues from its last state.",
     "SFT434": "TF_CONFIG names {workers} workers, each of which would train for itself with --training.strategy "
     "{strategy}. Set it to multi_worker, or unset TF_CONFIG.",
     "SFT435": "{words} {restarts} restarts did not help.",
@@ -45,12 +45,12 @@ MESSAGES: dict[str, str] = {
     "SFT443": "step {step} of epoch {epoch}: worker {worker} is out of memory, which ends the communication of all of "
     "them. Run again with --training.accumulation {accumulation}: it does not change the result.",
     "SFT444": "epoch {epoch}: out of memory in the validation. Run again with --training.accumulation {accumulation}, "
-    "which computes it too in smaller parts: the run goes on from its last state, with the same result.",
+    "which computes it too in smaller parts: the run continues from its last state, with the same result.",
     # 445-447 losses of pairs
     "SFT445": "--task.loss contrastive: {found} in the label column is neither 1 (the texts belong together) nor 0. "
     "Learn such numbers with --task.loss cosine.",
     # 450-459 watching: warnings, which never end a run
-    "SFT450": "{tracker}: {problem}. Training goes on without it; TensorBoard has every figure.",
+    "SFT450": "{tracker}: {problem}. Training continues without it; TensorBoard has every figure.",
     "SFT451": "step {step}: {share} of the time is waiting for batches. The cache folder may be on a slow disk (choose "
     "another with SFTKERAS_CACHE), or other work keeps the cores from preparing batches.",
     "SFT452": "step {step} took {seconds}, {times} times as long as its size explains. Neither other processes nor "

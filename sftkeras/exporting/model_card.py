@@ -90,7 +90,7 @@ def _origin(contract: dict[str, Any]) -> str:
 
 def _metrics(metrics: dict[str, Any] | None) -> str:
     if not metrics:
-        return "Not judged yet: `python -m sftkeras.evaluate --model FOLDER --data FILE` does."
+        return "Not evaluated yet: `python -m sftkeras.evaluate --model FOLDER --data FILE` does."
     rows = [
         f"| {name.replace('_', ' ')} | {value:.4f} |" for name, value in metrics.items() if isinstance(value, float)
     ]
@@ -107,7 +107,7 @@ def _limits(contract: dict[str, Any]) -> str:
     return (
         f"- {cut}.\n"
         "- It knows texts like those it learned from; on other topics or languages its probabilities mean little.\n"
-        "- It repeats what its data says, prejudice included. Judge it on your own texts before it decides anything."
+        "- It repeats what its data says, prejudice included. Evaluate it on your own texts before it decides anything."
     )
 
 

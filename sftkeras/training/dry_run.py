@@ -34,7 +34,7 @@ def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -
     before = memory.held_now()
     setup = set_up(config, data, folders)
     say(describe_lengths(setup.inputs.lengths, setup.inputs.unit), setup.describe())
-    show_batches(setup, data.label_names if data.label_kind in ("class", "classes") else ())
+    show_batches(setup, data)
     seconds = measure_steps(setup, config.training.epochs)
     table = Table(f"{setup.inputs.unit} in the longest text", "seconds a step", title="Measured")
     for length, second in seconds.items():
@@ -44,13 +44,18 @@ def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -
     say(table, *summarise(config, setup, seconds, use))
 
 
-def show_batches(setup: Setup, label_names: Sequence[str] = ()) -> None:
-    """Prints rows of the first batches as the encoder will see them, with their labels by name if there are names."""
+def show_batches(setup: Setup, data: LabelledData) -> None:
+    """Prints rows of the first batches as the encoder will see them, each with its label if that is a name or a number.
+
+    What other tasks learn from, such as the number of a pair or places in a text, would say nothing to a reader.
+    """
+    names = data.label_names if data.label_kind in ("class", "classes") else ()
     for step in range(min(_SHOWN_BATCHES, setup.train.steps)):
         inputs, labels, _ = setup.train.arrays(0, step)
         say("", f"Batch {step + 1}: {counted(len(labels), 'row')}")
         for row in range(min(_SHOWN_ROWS, len(labels))):
-            say(f"  label {_in_words(labels[row], label_names)}  {setup.text_model.features.show(inputs, row)}")
+            label = f"label {_in_words(labels[row], names)}  " if names or data.label_kind == "number" else ""
+            say(f"  {label}{setup.text_model.features.show(inputs, row)}")
     say("")
 
 

@@ -56,8 +56,8 @@ CASES: dict[str, tuple[bytes, Sequence[str], str]] = {
     "invalid UTF-8": (
         HEADER + b"caf\xe9 film,positive\n" + GOOD_ROWS,
         [],
-        "SFT207  data.csv line 2, byte 4: not valid utf-8 (byte 0xE9 in column text). Mend it, or leave such rows out "
-        "with --data.bad_rows skip. It looks like cp1252: set --data.encoding cp1252",
+        "SFT207  data.csv line 2, byte 4: not valid utf-8 (byte 0xE9 in column text). Correct it, or leave such rows "
+        "out with --data.bad_rows skip. It looks like cp1252: set --data.encoding cp1252",
     ),
     "one class": (
         HEADER + b"".join(b"film %d,positive\n" % row for row in range(60)),
@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_trained_on_is_refused_in_one_line(refuse_data: Re
 def test_a_target_that_is_no_finite_number_is_refused_by_its_line(refuse_data: RefuseData, number: str) -> None:
     rows = "".join(f"film {row},{row}\n" for row in range(60))
     line = refuse_data(f"text,label\n{rows}good,{number}\n", "--task.kind=regression")
-    assert line.startswith(f'SFT218  data.csv line 62: "{number}" in column label is not a number to learn. Mend it')
+    assert line.startswith(f'SFT218  data.csv line 62: "{number}" in column label is not a number to learn. Correct it')
 
 
 @pytest.mark.parametrize(

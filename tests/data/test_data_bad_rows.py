@@ -188,8 +188,8 @@ def test_a_target_that_is_no_number_can_be_left_out_counted(put: Put) -> None:
         ("1 000", "Thousands separators are not read: write 1000, not 1 000."),
         ("1'000'000", "Thousands separators are not read: write 1000000, not 1'000'000."),
         ("1,000", "If the comma separates thousands, write 1000; if it is a decimal comma, write a point."),
-        ("12,34,567", "not a number to learn. Mend"),
-        ("five", "not a number to learn. Mend"),
+        ("12,34,567", "not a number to learn. Correct"),
+        ("five", "not a number to learn. Correct"),
     ],
 )
 def test_separators_in_numbers_are_explained(put: Put, cell: str, told: str) -> None:

@@ -104,7 +104,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(
     assert result.record.losses == whole.record.losses
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("SFT")]
     assert said == [
-        "SFT450  Weights & Biases: the server is gone. Training goes on without it; TensorBoard has every figure."
+        "SFT450  Weights & Biases: the server is gone. Training continues without it; TensorBoard has every figure."
     ]
     assert book.ended == []
 
