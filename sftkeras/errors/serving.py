@@ -7,7 +7,7 @@ MESSAGES: dict[str, str] = {
     "SFT702": "{file}: {problem}.",
     "SFT703": "{file}: cannot be used ({problem}).",
     "SFT704": "--{flag} {port}: cannot listen on {host} ({problem}). Choose another port, or 0 for a free one.",
+    "SFT705": "no model can be served: {problems}.",
     "SFT706": "--admin_token_file {file}: a token in it is in --token_file too, so whoever may ask the models may also "
     "replace them. Make another one.",
-    "SFT705": "no model can be served: {problems}.",
 }
