@@ -330,6 +330,13 @@ WHOLE_CASES: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
         lambda: changed(unigram_json("deberta"), normalizer={"type": "NFC"}),
         "normalizer.*NFC.*Precompiled",
     ),
+    "pieces of several spaces": (
+        lambda: changed(
+            unigram_json("deberta"),
+            normalizer=changed(unigram_json("deberta"))["normalizer"]["normalizers"][1],
+        ),
+        "pre_tokenizer.*WhitespaceSplit",
+    ),
     "pieces with a space before the first word alone": (
         lambda: changed(
             unigram_json("deberta"), pre_tokenizer=part(pre_tokenizers.Metaspace("▁", prepend_scheme="first"))

@@ -43,7 +43,8 @@ _QUOTES = (("Replace", "``"), ("Replace", "''"))
 _ACCENTS = (("NFKD",), ("StripAccents",))
 _LOWER = (("Lowercase",),)
 _MODELS_OWN = ("Precompiled",)
-_HARMLESS = (("Strip",), ("Replace", " {2,}"))  # spaces that the model drops as well
+_SPACES = ("Replace", " {2,}")
+_HARMLESS = (("Strip",), _SPACES)  # spaces that the model drops as well
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,9 @@ def _piece_normalizers(whole: Mapping[str, Any], folder: Path) -> list[tuple[str
     if _MODELS_OWN not in steps:
         known = "Precompiled, or in place of tokenizer.json the .model file of the original"
         _refuse(folder, "normalizer", " ".join(map(_name_of, steps)) or None, [known])
+    if not before and _SPACES not in steps:  # several spaces in a row would be tokens
+        spaces_apart = ['Metaspace after WhitespaceSplit, or with the normalizer Replace " {2,}"']
+        _refuse(folder, "pre_tokenizer", "Metaspace", spaces_apart)
     return [step for step in steps if step not in (*_HARMLESS, _MODELS_OWN)]
 
 
