@@ -11,6 +11,7 @@ from sftkeras.config import DataConfig, LabelKind
 from sftkeras.data.blocks import check_columns
 from sftkeras.data.labelled import OF_CLASSES, check_label_columns, columns_of, labelled_blocks
 from sftkeras.data.marking import check_marks
+from sftkeras.data.patterns import listed
 from sftkeras.data.read import read_blocks, wanted_columns
 from sftkeras.data.sources import PARTS, Source, find_part
 from sftkeras.data.text_tables import check_augmentation
@@ -32,7 +33,7 @@ def quick_check(config: DataConfig, label_kind: LabelKind = "class") -> None:
             SFT246 for several columns of labels where there is to be one, SFT256 for pairs where a label is spans,
             SFT259 for marks that cannot be, and those of `check_augmentation`.
     """
-    if not config.train:
+    if not listed(config.train):
         raise SFTError("SFT104", flag="--data.train", remedy="Give a file of labelled examples.")
     check_split(config)
     check_augmentation(config.augmentation, label_kind)

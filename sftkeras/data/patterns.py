@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ def listed(handles: str | Sequence[str] | None) -> list[str]:
         return []
     if not isinstance(handles, str):
         return list(handles)
-    if Path(handles).expanduser().exists():
+    if os.path.exists(os.path.expanduser(handles)):  # unlike Path.exists, false for names that are too long
         return [handles]
     if handles.startswith("["):
         try:
@@ -49,8 +50,8 @@ def is_pattern(handle: str) -> bool:
     """Whether a handle is a folder, or a pattern for several files; a file of just that name is neither."""
     if handle.startswith(("hf://", "pypi:")):
         return False
-    path = Path(handle).expanduser()
-    return path.is_dir() or (glob.has_magic(handle) and not path.exists())
+    path = os.path.expanduser(handle)
+    return os.path.isdir(path) or (glob.has_magic(handle) and not os.path.exists(path))
 
 
 def find_files(handle: str, flag: str, *, is_data: Callable[[Path], bool]) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ def find_sources(config: DataConfig) -> list[Source]:
     Raises:
         SFTError: SFT104 without data.train, and what `find_part` raises.
     """
-    if not config.train:
+    if not listed(config.train):
         raise SFTError("SFT104", flag="--data.train", remedy="Give a file of labelled examples.")
     return [source for part in PARTS for source in find_part(getattr(config, part), part, config.format)]
 
@@ -162,7 +163,7 @@ def find_source(
         path = resolve(handle, flag=flag, offline=offline)
         return _of_path(path, path.name, part, form, flag)
     path = Path(handle).expanduser()
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, false for names that are too long
         raise SFTError("SFT201", flag=flag, file=handle, suggestion=_nearby_file(path, handle))
     return _of_path(path, handle, part, form, flag)
 

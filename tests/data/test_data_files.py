@@ -63,6 +63,20 @@ def test_the_command_line_takes_several_files(two: list[str]) -> None:
         assert names_of(config.data.train) == ["a.csv", "b.csv"]
 
 
+def test_many_long_names_are_no_name_of_a_file(put: Put) -> None:
+    files = [put(f"{'long' * 20}{number}.csv", HEADER) for number in range(9)]
+    assert len(find_part(",".join(files), "train")) == 9
+    with pytest.raises(SFTError, match="SFT201"):
+        find_part("x" * 5000, "train")
+
+
+@pytest.mark.parametrize("nothing", ["", ",", []])
+def test_no_file_at_all_is_a_setting_that_is_missing(nothing: str | list[str]) -> None:
+    assert refusal(nothing).startswith("SFT104  --data.train")
+    with pytest.raises(SFTError, match="SFT104"):
+        quick_check(config_of(nothing))
+
+
 def test_a_pattern_that_the_shell_has_replaced_by_files_is_explained(two: list[str]) -> None:
     from sftkeras import commands
 
