@@ -44,7 +44,7 @@ def labelled_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
             alone, and what `columns_of` and `read_blocks` raise.
     """
     columns = columns_of(source, config)
-    if TASK in columns:
+    if results_key(columns):
         return _label_studio_blocks(source, columns, config)
     labels = _labels_among(columns)
     blocks = read_blocks(source, columns, config)

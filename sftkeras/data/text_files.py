@@ -96,7 +96,7 @@ def not_decodable(source: Source, config: DataConfig, found: str, where: str = "
         found: what is wrong.
         where: the place in the file, if there is one.
     """
-    advice = advice_for(source, config.encoding)
+    advice = advice_for(source, config.encoding).lstrip()  # the place of a remedy before it stays empty
     place = where or source.name
     return SFTError("SFT207", place=place, encoding=config.encoding, found=found, more="", remedy="", advice=advice)
 

@@ -86,6 +86,12 @@ def test_labels_in_brackets_that_are_no_lists_stay_as_they_are(put: Put) -> None
     assert data.label_names == ("(none)", "[1", "[other]", "{x")
 
 
+def test_a_column_of_texts_named_data_is_no_task_of_label_studio(put: Put) -> None:
+    lines = [json.dumps({"id": row, "data": f"text {row}", "label": [["plot", "cast"][row % 2]]}) for row in range(40)]
+    data = load(put("a.jsonl", "\n".join(lines)), text="data")
+    assert labels_of(data, 2) == [["plot"], ["cast"]]
+
+
 def test_several_labels_in_a_list_need_multi_label_and_none_is_none(put: Put) -> None:
     message = refusal(put_json(put, [["plot"], ["plot", "cast"]]))
     assert message.startswith("SFT219")
