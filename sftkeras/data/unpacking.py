@@ -60,7 +60,6 @@ class Unpacked(io.RawIOBase):
         self._file = file
         self._size = size
         self._stream = _STREAMS[packing](file)
-        self._packing = packing
         self._name = name
         self._at = 0
 

@@ -31,7 +31,6 @@ POOLER |= {"xlm-roberta": "pooler.dense", "distilbert": None, "deberta-v2": None
 PROJECTION = {"electra": "embeddings_project", "albert": "encoder.embedding_hidden_mapping_in"}
 UNUSED_POSITIONS = {"roberta": 2, "xlm-roberta": 2}
 SEGMENTS = {"roberta": 1, "xlm-roberta": 1, "distilbert": 0, "deberta-v2": 0}
-PREFIX = {"xlm-roberta": "roberta", "deberta-v2": "deberta"}
 MODEL_TYPES = tuple(POOLER)
 # What config.json means by leaving a key out.
 ACTIVATION = {**dict.fromkeys(MODEL_TYPES, "gelu"), "albert": "gelu_new"}

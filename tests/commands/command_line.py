@@ -83,11 +83,6 @@ class Running:
         os.killpg(self._process.pid, signal.SIGINT)
         return self._end(seconds)
 
-    def send(self, number: signal.Signals, seconds: float = 60) -> int:
-        """Sends a signal to the command alone and returns its exit code."""
-        self._process.send_signal(number)
-        return self._end(seconds)
-
     def _end(self, seconds: float) -> int:
         try:
             return self._process.wait(seconds)
