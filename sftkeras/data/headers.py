@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 from sftkeras.config import DataConfig
@@ -22,7 +23,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 def column_names_of(first: Sequence[str], line: int, source: Source, config: DataConfig) -> tuple[list[str], bool]:
     """Returns the names of a table's columns, and whether its first row is one of data.
 
-    A first row that has the name of the text column is a header, whatever data.columns says.
+    A first row that has the name of the text column, or all names of data.columns, is a header all the same.
 
     Args:
         first: the cells of the first row.
@@ -32,7 +33,7 @@ def column_names_of(first: Sequence[str], line: int, source: Source, config: Dat
         SFTError: SFT102 if data.columns names more or fewer columns than the row has cells.
     """
     names = [name.strip() for name in first]
-    if not config.columns or config.text_column in names:
+    if not config.columns or config.text_column in names or names == config.columns:
         return names, False
     if len(config.columns) != len(names):
         where, number = place(source.name, line), len(config.columns)
@@ -64,7 +65,7 @@ def check_header(
         check_columns(source, header, wanted)
         return
     row = ", ".join(f'"{shortened(cell)}"' for cell in header[:8]) + (", …" if len(header) > 8 else "")
-    columns = ",".join(_likely_names(rows, wanted))
+    columns = shlex.quote(",".join(_likely_names(rows, wanted)))
     raise SFTError("SFT289", place=place(source.name, line), row=row, columns=columns, also=flag)
 
 

@@ -21,6 +21,9 @@ _PART_WORDS = {
     "dev": "validation",
     "test": "test",
 }
+# Files that stand beside data and hold none.
+_DOCUMENTS = {".md", ".rst", ".pdf", ".html", ".yaml", ".yml", ".py", ".ipynb", ".sha256", ".md5"}
+_DOCUMENT_NAMES = {"README", "LICENSE", "LICENCE", "NOTICE", "CITATION"}
 
 
 def listed(handles: str | Sequence[str] | None) -> list[str]:
@@ -65,32 +68,31 @@ def find_files(handle: str, flag: str, *, is_data: Callable[[Path], bool]) -> li
         is_data: whether a file's ending is that of a known format.
 
     Raises:
-        SFTError: SFT287 without a file, SFT212 for a folder's file of unknown format, SFT293 for a folder whose files
-            are those of several parts.
+        SFTError: SFT287 without a file, or for a folder's file of unknown format; SFT293 for the data of a part if the
+            names of the files are those of several parts.
     """
     path = Path(handle).expanduser()
     inside = path.iterdir() if path.is_dir() else map(Path, glob.iglob(str(path), recursive=True))
     files = sorted(one for one in inside if one.is_file() and not one.name.startswith((".", "_")))
-    if not path.is_dir():
-        if not files:
-            raise SFTError("SFT287", flag=flag, handle=handle, problem="no file matches this pattern")
-        return files
-    data = [one for one in files if is_data(one)]
+    data = [one for one in files if is_data(one)] if path.is_dir() else files
+    if not files and not path.is_dir():
+        raise SFTError("SFT287", flag=flag, handle=handle, problem="no file matches this pattern")
     if not data:
         names = ", ".join(one.name for one in files[:5]) + (", …" if len(files) > 5 else "")
         problem = f"no data file is in this folder, only {names}" if files else "no file is in this folder"
         raise SFTError("SFT287", flag=flag, handle=handle, problem=problem)
-    if others := [one for one in files if one not in data and one.suffix.lower() not in _DOCUMENTS]:
+    if others := [one for one in files if one not in data and not _is_document(one)]:
         raise SFTError("SFT287", flag=flag, handle=handle, problem=f"the format of {others[0].name} is not known")
-    _check_one_part(data, handle, flag)
+    if flag.startswith("--data"):  # of a file to predict it is all one
+        _check_one_part(data, handle, flag)
     return data
 
 
-# Files that stand beside data and hold none.
-_DOCUMENTS = {".md", ".rst", ".pdf", ".html", ".yaml", ".yml", ".py", ".ipynb", ".license", ".sha256", ".md5"}
+def _is_document(file: Path) -> bool:
+    return file.suffix.lower() in _DOCUMENTS or file.stem.upper() in _DOCUMENT_NAMES
 
 
-def _check_one_part(files: Sequence[Path], folder: str, flag: str) -> None:
+def _check_one_part(files: Sequence[Path], handle: str, flag: str) -> None:
     """Raises SFT293 if the names say that the files belong to several parts, which must not be read as one."""
     first: dict[str, str] = {}
     for file in files:
@@ -98,4 +100,4 @@ def _check_one_part(files: Sequence[Path], folder: str, flag: str) -> None:
             if word in _PART_WORDS:
                 first.setdefault(_PART_WORDS[word], file.name)
     if len(first) > 1:
-        raise SFTError("SFT293", flag=flag, folder=folder, files=" and ".join(first.values()))
+        raise SFTError("SFT293", flag=flag, handle=handle, files=" and ".join(first.values()))

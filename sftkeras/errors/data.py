@@ -123,7 +123,7 @@ MESSAGES: dict[str, str] = {
     "such as{also} --data.columns {columns}",
     "SFT291": "{file}: {problem}.",
     "SFT292": "{file}: not a readable Excel file ({problem}). Save it again as .xlsx, without a password, or as .csv.",
-    "SFT293": "{flag} {folder}: the folder holds files of several parts, {files}. Name the files of each part.",
+    "SFT293": "{flag} {handle}: here are files of several parts, {files}. Name the files of each part.",
     "SFT294": '{file} {problem}. With pandas, write a .jsonl file by to_json(PATH, orient="records", lines=True).',
     "SFT290": "--task.kind {kind}: learns from two texts a row. Name the column of the second text with --data.pair.",
     # 295-299 texts without labels

@@ -115,7 +115,7 @@ def _calls(contract: dict[str, Any]) -> str:
     name, inputs = contract["name"], contract["sample"]["request"]["inputs"]
     body = json.dumps(contract["sample"]["request"], ensure_ascii=False).replace("'", "'\\''")
     response = json.dumps(contract["sample"]["response"], indent=2, ensure_ascii=False)
-    words = " ".join(json.dumps(texts[0]) for texts in inputs.values()) if not contract["pairs"] else "--file pairs.csv"
+    words = " ".join(json.dumps(inputs[key][0], ensure_ascii=False) for key in ("text", "pair") if key in inputs)
     arguments = ", ".join(f"{key}=tf.constant({json.dumps(texts)})" for key, texts in inputs.items())
     protos = "\n".join(
         f'request.inputs["{key}"].CopyFrom(tf.make_tensor_proto({json.dumps(texts)}))' for key, texts in inputs.items()

@@ -90,7 +90,7 @@ def test_a_file_whose_name_looks_like_a_list_or_a_pattern_is_one_file(put: Put) 
 
 
 def test_folders_and_patterns_give_their_files_by_name(put: Put, tmp_path: Path) -> None:
-    for name in ("part-2.csv", "part-10.jsonl", "part-1.csv.gz", "README.md", ".hidden.csv", "_SUCCESS"):
+    for name in ("part-2.csv", "part-10.jsonl", "part-1.csv.gz", "README.md", "LICENSE", ".hidden.csv", "_SUCCESS"):
         put(name, "")
     assert names_of(str(tmp_path)) == ["part-1.csv.gz", "part-10.jsonl", "part-2.csv"]
     assert names_of(str(tmp_path / "part-*.csv*")) == ["part-1.csv.gz", "part-2.csv"]
@@ -187,9 +187,11 @@ def test_a_folder_without_data_or_with_unknown_files_is_refused(put: Put, tmp_pa
 def test_a_folder_of_several_parts_is_not_taken_as_one(put: Put, tmp_path: Path) -> None:
     for name in ("train.csv", "my_test.csv", "latest.csv"):
         put(name, HEADER + GOOD + BAD)
-    message = refusal(str(tmp_path))
-    assert message.startswith("SFT293")
-    assert "my_test.csv and train.csv" in message
+    for handle in (tmp_path, tmp_path / "*.csv"):
+        message = refusal(str(handle))
+        assert message.startswith("SFT293")
+        assert "my_test.csv and train.csv" in message
+    assert len(find_part(str(tmp_path), "test", flag="--file")) == 3
 
 
 def test_a_missing_file_of_several_is_found_before_any_is_read(two: list[str]) -> None:
