@@ -70,7 +70,7 @@ class Running:
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
-    def wait_until(self, reached: Callable[[], object], seconds: float = 120) -> None:
+    def wait_until(self, reached: Callable[[], object], seconds: float = 300) -> None:
         """Waits until `reached()` is true; fails if the command ends before."""
         limit = time.monotonic() + seconds
         while not reached():

@@ -120,7 +120,7 @@ pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash
 
 def test_slurm_starts_the_training_that_is_asked_for(tmp_path: Path) -> None:
     slurm = Slurm(tmp_path, ["0"])
-    assert slurm.process.wait(20) == 0
+    assert slurm.process.wait(300) == 0
     (call,) = slurm.said()
     assert "--distribution=block --kill-on-bad-exit=1 python -m sftkeras.train" in call
     words = call.partition("sftkeras.train ")[2].replace("a b.yaml", "FILE").split()
@@ -133,7 +133,7 @@ def test_slurm_starts_the_training_that_is_asked_for(tmp_path: Path) -> None:
 )
 def test_slurm_starts_again_what_died(tmp_path: Path, codes: list[str], starts: int, code: int) -> None:
     slurm = Slurm(tmp_path, codes)
-    assert slurm.process.wait(20) == code
+    assert slurm.process.wait(300) == code
     assert len(slurm.said()) == starts
 
 
@@ -145,5 +145,5 @@ def test_a_preempted_slurm_job_is_queued_again(tmp_path: Path) -> None:
         time.sleep(0.05)
     time.sleep(0.3)  # the stand-in sets its trap after it has said that it runs
     slurm.process.send_signal(signal.SIGTERM)
-    slurm.process.wait(20)
+    slurm.process.wait(300)
     assert slurm.said()[1:] == ["told", "scontrol requeue 41"]

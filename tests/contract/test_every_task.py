@@ -181,7 +181,7 @@ def served(models: Path, folder: Path) -> Iterator[dict[str, str]]:
     output = folder / "server.txt"
     with output.open("w") as said, subprocess.Popen(command, stdout=said, stderr=said, env=environment) as process:
         try:
-            limit = time.monotonic() + 120
+            limit = time.monotonic() + 600
             while len(ports := dict(re.findall(r"(gRPC|REST) .*:(\d+)", output.read_text()))) < 2:
                 assert process.poll() is None, output.read_text()
                 assert time.monotonic() < limit, output.read_text()

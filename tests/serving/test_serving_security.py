@@ -155,12 +155,12 @@ def test_every_service_but_health_asks_for_the_token(guarded: RunningServer) -> 
 
 
 def test_who_watches_the_health_is_told_and_does_not_keep_the_server(models: Path) -> None:
-    with RunningServer(models) as server:
+    with RunningServer(models, drain_seconds=600) as server:
         watch = HealthStub(server.channel).Watch(HealthCheckRequest(service=""))
         assert next(watch).status == HealthCheckResponse.SERVING
         began = time.monotonic()
         server.close()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 300
         assert next(watch).status == HealthCheckResponse.NOT_SERVING
 
 

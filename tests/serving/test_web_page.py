@@ -27,6 +27,8 @@ from sftkeras.serving.security import Token
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright (extra dev)")
 Browser, Page, expect = playwright.Browser, playwright.Page, playwright.expect
+WAIT = 180_000  # milliseconds, at most: a busy machine is slow
+expect.set_options(timeout=WAIT)
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as Debian's package chromium")
@@ -73,7 +75,7 @@ def rest(models: Path) -> Iterator[Running]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page on which nothing may go wrong silently."""
     page = browser.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(WAIT)
     problems: list[str] = []
     page.on("console", lambda it: problems.append(it.text) if it.type in ("error", "warning") else None)
     page.on("pageerror", lambda it: problems.append(str(it)))

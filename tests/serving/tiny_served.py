@@ -140,7 +140,7 @@ def publish(written: Path, model: Path, number: int) -> Path:
     return draft.rename(model / str(number))
 
 
-def wait_until(reached: Callable[[], object], seconds: float = 10) -> None:
+def wait_until(reached: Callable[[], object], seconds: float = 180) -> None:
     limit = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < limit
