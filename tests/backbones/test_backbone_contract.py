@@ -258,7 +258,7 @@ BROKEN_HUGGING_FACE = {
     "no vocabulary": (lambda folder: (folder / "vocab.txt").unlink(), "SFT356", "vocab.txt"),
     "another architecture": (configured(model_type="gpt2"), "SFT355", 'model_type "gpt2" is not supported'),
     "part of a name": (configured(model_type="ber"), "SFT355", "Supported: bert, electra, albert, roberta"),
-    "no architecture": (configured(model_type=None), "SFT355", "model_type"),
+    "no architecture": (configured(model_type=None), "SFT367", "model_type"),
     "several architectures": (configured(model_type=["bert"]), "SFT355", "model_type"),
     "a decoder": (configured(is_decoder=True), "SFT355", 'is_decoder "True"'),
     "another activation": (configured(hidden_act="mish"), "SFT355", "mish"),
