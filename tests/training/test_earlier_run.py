@@ -155,3 +155,16 @@ def test_an_encoder_too_short_is_found_before_it_is_loaded(tmp_path: Path) -> No
     run = trained_run(tmp_path / "first", load_backbone(folder, max_length=LENGTH))
     with pytest.raises(SFTError, match="SFT351"):
         fetch_backbone(str(run.folder), None, max_length=500)
+
+
+def test_a_run_keeps_every_file_that_its_tokenizer_was_read_from(tmp_path: Path) -> None:
+    folder = Checkpoint().write(tmp_path / "weights")
+    pieces = (folder / "vocab.txt").read_text().split("\n")[:-1]
+    (folder / "added_tokens.json").write_text(json.dumps({"[E1]": len(pieces), "Film": len(pieces) + 1}))
+    (folder / "special_tokens_map.json").write_text(json.dumps({"additional_special_tokens": ["[E1]"]}))
+    backbone = load_backbone(folder, max_length=LENGTH)
+    run = trained_run(tmp_path / "first", backbone)
+    shutil.rmtree(folder)
+    for again in (run.restore_backbone()[0], begin(run)[0]):
+        assert again.tokenizer is not None
+        assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint  # type: ignore[union-attr]
