@@ -42,7 +42,7 @@ def test_export_stops_with_no_half_version_and_works_afterwards(interrupted: Int
     assert [path.name for path in (models / "tiny").iterdir()] == ["1"]
     assert (models / "tiny" / "1" / "saved_model.pb").is_file()
     assert judged.returncode == 0, judged.stderr
-    assert judged.stdout.rstrip().endswith(str(models / "tiny" / "1"))
+    assert str(models / "tiny" / "1") in judged.stdout.splitlines()[-1]
 
 
 def test_reading_stops_and_leaves_neither_a_run_nor_half_a_cache(
