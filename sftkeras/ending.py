@@ -33,5 +33,7 @@ def end(code: int) -> NoReturn:
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
+    except OSError:  # the output could not be written: Python's own code for that
+        code = code or 120
     finally:
         os._exit(code)
