@@ -48,7 +48,7 @@ def said(losses: list[float], task: Any = CLASSES, labels: np.ndarray = LABELS) 
 
 def test_a_ruined_model_is_warned_of_once_with_both_losses_and_the_rate() -> None:
     (warning,) = said([0.8, 0.9, 0.8, 30.0, *[4.0] * 80])
-    assert warning.startswith("SFT460  step 23: the loss is 4, far above the 0.8 of the first steps.")
+    assert warning.startswith("SFT460  step 21: the loss is 3.65, far above the 0.8 of the first step.")
     assert "lower --optimizer.learning_rate (it is 0.01)" in warning
 
 

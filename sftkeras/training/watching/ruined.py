@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from statistics import median
+from statistics import fmean
 
 import keras
 import numpy as np
@@ -16,11 +16,10 @@ from sftkeras.training.batches import Batches
 from sftkeras.training.callbacks import StepRecord
 from sftkeras.training.position import Position
 
-WINDOW = 20  # steps whose median loss is looked at: single batches with odd labels have large losses too
-FIRST_STEPS = 3  # before a rate has done much: a head that knows nothing may begin with a high loss
-FAR_ABOVE = 1.5  # times the loss of answering alike, or of the first steps if that is higher
+WINDOW, ODD = 20, 2  # steps whose mean loss is looked at, without so many of the highest: some batches have odd labels
+FAR_ABOVE = 1.5  # times the loss of answering alike, or of the first step: a head that knows nothing may begin higher
 _BATCHES = 32  # whose labels stand for all
-_ALIKE, _FIRST = "a model that answers every text alike", "the first steps"
+_ALIKE, _FIRST = "a model that answers every text alike", "the first step"
 
 
 class RuinWatch(keras.callbacks.Callback):
@@ -54,12 +53,12 @@ class RuinWatch(keras.callbacks.Callback):
         self._alike = loss_of_answering_alike(task, batches)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Compares the last steps with what answering alike costs, and with the first steps."""
+        """Compares the last steps with what answering alike costs, and with the first step."""
         losses = self._record.losses
-        if self._told or len(losses) < FIRST_STEPS + WINDOW:
+        if self._told or len(losses) <= WINDOW:
             return
-        usual, what = max((self._alike, _ALIKE), (median(losses[:FIRST_STEPS]), _FIRST))
-        loss = median(losses[-WINDOW:])
+        usual, what = max((self._alike, _ALIKE), (losses[0], _FIRST))
+        loss = fmean(sorted(losses[-WINDOW:])[:-ODD])
         if loss > FAR_ABOVE * usual:
             self._told = True
             step = f"{self._position.global_step + 1:,}"
