@@ -208,7 +208,8 @@ LATER: dict[str, tuple[Change, list[str], str]] = {
     "a label that there is not": (
         nothing,
         ['--task.class_weights={"positiv": 1, "negative": 2}'],
-        'SFT411  --task.class_weights: there is no label positiv. Did you mean "positive"? Give one weight',
+        "SFT411  --task.class_weights: there is no label positiv among negative, positive. Did you mean "
+        '"positive"? Give one weight',
     ),
     "a loss that is not finite": (
         nothing,

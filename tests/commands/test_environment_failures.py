@@ -43,7 +43,7 @@ def without_heavy_imports(*words: str, cwd: Path, code: int) -> tuple[str, str]:
 
 def test_help_and_an_unknown_flag_are_answered_without_heavy_imports(tmp_path: Path) -> None:
     said, complaint = without_heavy_imports("--help", cwd=tmp_path, code=0)
-    assert said.startswith("usage: python -m sftkeras.train ")
+    assert "Example:\n  python -m sftkeras.train " in said
     assert complaint == ""
     said, complaint = without_heavy_imports("--confg", "x.yaml", cwd=tmp_path, code=2)
     assert complaint == 'SFT101  --confg: no such setting. Did you mean "--config"? See --help for all settings.\n'
