@@ -1,4 +1,4 @@
-"""What `--help` prints: an example to copy, what must be given, and every setting in plain words.
+"""The text of `--help`: an example to copy, what must be given, and every setting in plain words.
 
 All of it comes from the command's dataclass: its `EXAMPLE` and `REQUIRED`, and the texts under its fields.
 """
@@ -74,7 +74,7 @@ def _entry(head: str, text: str, width: int) -> list[str]:
 
 
 def _usual(setting: Field[Any]) -> str:
-    """What a setting is if it is not given, in words; nothing for one that must be."""
+    """Return the default of a setting in words; nothing for one that must be given."""
     value = setting.default_factory() if setting.default_factory is not MISSING else setting.default
     if value == "":
         return ""

@@ -48,7 +48,7 @@ class _Parser(ArgumentParser):
         raise _ComplaintError(" ".join(message.split()))
 
     def format_help(self, formatter: Any = None) -> str:
-        """What --help prints."""
+        """Return the text of --help."""
         return help_text(self.command, {action.dest: str(action.help) for action in self._actions})
 
 

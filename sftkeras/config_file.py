@@ -68,7 +68,7 @@ def in_words(kind: Any) -> str:
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """What a file of settings says.
+    """The settings of a file.
 
     Attributes:
         places: where each setting stands, by its dotted name.

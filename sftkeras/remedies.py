@@ -1,4 +1,4 @@
-"""What a message advises, in the flags of the command that shows it.
+"""Advice of messages, in the flags of the command that shows it.
 
 Messages are worded with the flags of `train`. Another command may have the same setting by another name (`--label` of
 `evaluate` is `--data.label` of `train`; the metadata of its fields say so), or not at all: then the message says whose

@@ -164,7 +164,7 @@ class _Body:
         return None
 
     def _assigned(self, variable: str, before: set[str]) -> str | None:
-        """What a variable holds after the nodes `before`, if that is certain."""
+        """Return the source of a variable's value after the nodes `before`, if that is certain."""
         users = [node for node in self.nodes.values() if variable in map(_name, node.input)]
         assignments = [node for node in users if node.op == "AssignVariableOp"]
         harmless = {"AssignVariableOp", "ReadVariableOp", "VarIsInitializedOp"}
@@ -246,7 +246,7 @@ class _Graph:
                 yield function.attr[attribute].s.decode("utf-8", "replace")
 
     def _called(self, node: Any, body: _Body) -> Iterator[_Body]:
-        """What a node calls: by an attribute, or by its very name."""
+        """Yield the functions that a node calls: by an attribute, or by its very name."""
         names = [function.name for value in node.attr.values() for function in (value.func, *value.list.func)]
         for name in (*filter(None, names), node.op):
             if name in self._functions:

@@ -1,4 +1,4 @@
-"""What is set in the parts of a built layer, in its config, so that a network that Keras saved computes the same again.
+"""Settings of the parts of a built layer, in its config, so that a network that Keras saved computes the same again.
 
 KerasHub's layers keep what their constructor was given. A checkpoint's activation, epsilon and kinds of dropout are set
 in their parts afterwards, since the constructor has no place for them.

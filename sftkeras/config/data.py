@@ -152,7 +152,7 @@ class LabelledFileConfig(ReadingConfig):
     label_names: dict[str, str] | None = None
     """Names for raw label values, such as {"0": negative, "1": positive}."""
     label_separator: str | None = None
-    """What stands between the labels of one cell, for a model that gives several."""
+    """Separator between the labels of one cell, for a model that gives several."""
     tag_scheme: TagScheme | None = None
     """How words are tagged: bio, iob1, bioes (or BILOU), io, words; auto tells from the tags."""
     where: dict[str, str] | None = None

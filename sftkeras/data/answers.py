@@ -97,7 +97,7 @@ def _is_true(cell: Any) -> bool:
 
 
 def _quotes(block: Block, layout: AnswerLayout, config: DataConfig) -> Iterator[Quote]:
-    """What the rows say is written in their contexts, and where."""
+    """Yield the answers that the rows give, and where they stand in the contexts."""
     for row, pairs, impossible in _rows(block, layout):
         context = row[str(config.pair)]
         if impossible or isinstance(pairs, Fault) or not isinstance(context, str) or context.isascii():

@@ -64,7 +64,7 @@ def _entity(cell: Any, names: Mapping[str, str] | None) -> Entity | Fault:
 
 
 class _Parts(NamedTuple):
-    """What stands where the parts of an entity should be."""
+    """The parts of an entity as a cell has them, not yet checked."""
 
     start: Any
     end: Any

@@ -1,4 +1,4 @@
-"""What stands in a cell of labels, however tools write it: one label, a list of them, or zeros and ones."""
+"""Cells of labels in the forms that tools write: one label, a list of them, or zeros and ones."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def _check_controls(source: Source, found: list[list[dict[str, Any]] | Fault], c
 
 
 def _choices(marked: list[dict[str, Any]], control: str | None) -> list[tuple[str, list[Any]]]:
-    """What people chose for the whole text, by the name of the control they chose it in."""
+    """Return the choices made for the whole text, each with the name of its control."""
     return [
         (str(one.get("from_name")), choices)
         for one in marked

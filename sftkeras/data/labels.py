@@ -87,7 +87,7 @@ class ClassReader:
         return np.array(ids, np.int32), faults
 
     def _known(self, cells: Sequence[Any]) -> tuple[Sequence[Any], list[int | None]]:
-        """What the ids of cells are remembered by, and the ids of those that were seen."""
+        """Return the keys under which the ids of cells are remembered, and the ids of those seen before, else None."""
         if bool not in map(type, cells):  # which are equal to 0 and 1
             with suppress(TypeError):  # a list or an object has no hash
                 return cells, list(map(self._ids.get, cells))

@@ -163,7 +163,7 @@ STAGES = {
 
 
 def stages(seconds: dict[str, float]) -> list[tuple[str, float]]:
-    """What each stage took, in words; and their sum, if there are several."""
+    """Return the time of each stage in words, and their sum if there are several."""
     known = [(words, seconds[stage]) for stage, words in STAGES.items() if seconds.get(stage)]
     known += [(stage, took) for stage, took in seconds.items() if stage not in STAGES]
     return [*known, ("all together", sum(took for _, took in known))] if len(known) > 1 else known

@@ -1,4 +1,4 @@
-"""What somebody may have meant by a name that leads nowhere: the same model or data set, written as a handle.
+"""Hints for names that lead nowhere: the handle of the same model or data set.
 
 Looks at the string alone. Each hint is a sentence with a space before it, to be put behind a message, or nothing.
 """

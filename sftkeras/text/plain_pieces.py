@@ -1,4 +1,4 @@
-"""What tokens stand for in a text, or that they stand for nothing that the vocabulary knows."""
+"""The text that tokens stand for, or that they stand for nothing that the vocabulary knows."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from sftkeras.runs import Run
 
 @dataclass(frozen=True)
 class Beginning:
-    """What a run begins with.
+    """The start of a run.
 
     Attributes:
         folders: of the encoder and its preprocessor.
@@ -49,7 +49,7 @@ def find_beginning(config: TrainConfig, folders: BackboneFolders) -> Beginning:
 
 
 def _losses(settings: Mapping[str, Any], config: TrainConfig) -> Iterator[str]:
-    """What the earlier run did to its texts and this one does not do."""
+    """Yield how the earlier run treated its texts where this one does not, with the flags that do."""
     earlier, now = settings.get("cleaning") or {}, asdict(config.cleaning)
     if lost := {key: value for key, value in earlier.items() if value and now.get(key) != value}:
         flags = " ".join(f"--cleaning.{key} {json.dumps(value, ensure_ascii=False)}" for key, value in lost.items())

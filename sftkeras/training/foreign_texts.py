@@ -60,7 +60,7 @@ def foreign_texts(
 
 
 class _TokenKinds:
-    """What kind each token is of, found out for those that occur.
+    """The kind of each token, found out for those that occur.
 
     Args:
         tokenizer: knows what they stand for.

@@ -58,7 +58,7 @@ class Setup:
     foreign: tuple[Finding, ...] = ()
 
     def findings(self) -> list[Finding]:
-        """What people should know of the texts as the encoder sees them, for the report."""
+        """Return the findings on the texts as the encoder sees them, for the report."""
         return [*self.inputs.findings(), *self.foreign]
 
     def describe(self) -> str:

@@ -1,4 +1,4 @@
-"""What a folder of sentence-transformers says besides the encoder: pooling, length, layers behind it.
+"""Settings of a sentence-transformers folder besides the encoder: pooling, length, layers behind it.
 
 An encoder is what is fine-tuned here; how its token vectors become one is a setting. What the folder was trained with
 is said where the settings are others. Imports no TensorFlow.
@@ -21,7 +21,7 @@ _NO_WEIGHTS = ("Transformer", "Pooling", "Normalize")  # the encoder itself, and
 
 @dataclass(frozen=True)
 class SentenceModel:
-    """What was trained around an encoder.
+    """The parts that were trained around an encoder.
 
     Attributes:
         pooling: how token vectors became one: "cls", "mean" or "max", or what it is called there if it is another.

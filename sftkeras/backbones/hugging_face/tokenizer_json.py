@@ -49,7 +49,7 @@ _HARMLESS = (("Strip",), _SPACES)  # spaces that the model drops as well
 
 @dataclass(frozen=True)
 class PieceRules:
-    """What is done to a text before a SentencePiece model of ALBERT's kind splits it."""
+    """Return how a text is changed before a SentencePiece model of ALBERT's kind splits it."""
 
     lowercase: bool
     strip_accents: bool

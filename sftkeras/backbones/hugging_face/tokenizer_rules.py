@@ -1,4 +1,4 @@
-"""What is done to texts before pieces are looked for, as tokenizer_config.json and tokenizer.json say together.
+"""Rules for texts before pieces are looked for, as tokenizer_config.json and tokenizer.json give them together.
 
 What tokenizer.json says counts. Where tokenizer_config.json says otherwise, Hugging Face's own libraries follow now the
 one and now the other, so nobody can know which the encoder was trained with: such folders are refused. Imports no
@@ -47,7 +47,7 @@ _BERT_STEPS = ("handle_chinese_chars", "strip_accents", "Lowercase")
 
 @dataclass(frozen=True)
 class TokenizerRules:
-    """What is done to texts; a tokenizer takes what concerns it.
+    """Rules for texts; a tokenizer takes those that concern it.
 
     Attributes:
         whose: whose rules its tokenizer follows otherwise.

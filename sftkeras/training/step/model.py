@@ -278,7 +278,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         return dropout_stream(self.seed_number, self.optimizer.iterations.value, replica, part)
 
     def _each_micro_batch(self, data: Batch, add_part: Callable[..., tuple], start: tuple) -> tuple:
-        """What becomes of the values of `start` when `add_part(piece, part, *values)` took each micro-batch in turn."""
+        """Return the values of `start` after `add_part(piece, part, *values)` took each micro-batch in turn."""
         rows = tf.shape(data[1])[0]
 
         def body(number: tf.Tensor, *values: Any) -> tuple:
