@@ -122,6 +122,8 @@ def _verdict(baseline: dict[str, Any], metric: str) -> Verdict:
     if sure is None:
         return Verdict(f"{sentence}, without an interval.", "unsure")
     ends = signed(baseline["gain_interval"], metric)
+    if not difference:
+        return Verdict(f"Exactly as good as {baseline['name']} (95% interval {ends}).", "unsure")
     if sure:
         return Verdict(f"{sentence} (95% interval {ends}: more than noise).", direction)
     return Verdict(f"Not clearly {sentence} (95% interval {ends} holds zero: this may be noise).", "unsure")

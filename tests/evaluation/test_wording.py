@@ -29,6 +29,7 @@ def comparison(gain: float, interval: list[float] | None) -> dict[str, object]:
             "Not clearly 2.0 points better than a baseline (95% interval +0.0 to +4.7",
         ),
         (-0.02, [-0.05, 0.01], "unsure", "Not clearly 2.0 points worse than a baseline"),
+        (0.0, [0.0, 0.0], "unsure", "Exactly as good as a baseline (95% interval +0.0 to +0.0)."),
         (0.05, None, "unsure", "5.0 points better than a baseline, without an interval."),
     ],
 )
