@@ -75,6 +75,7 @@ class WordPiece:
             self.lowercase = "Lowercase" in rules.rewriting
         else:
             self._steps = WordRules.of_bert(lowercase=lowercase, strip_accents=self.strip_accents, split_cjk=split_cjk)
+        self._names = dict(enumerate(self.vocabulary)) | {number: string for string, number in self.added.items()}
         numbers = {piece: number for number, piece in enumerate(self.vocabulary)}
         for special in ("[PAD]", "[UNK]", "[CLS]", "[SEP]"):
             if special not in numbers:
@@ -104,8 +105,7 @@ class WordPiece:
 
     def pieces(self, numbers: np.ndarray) -> list[str]:
         """The word pieces of these numbers."""
-        names = dict(enumerate(self.vocabulary)) | {number: string for string, number in self.added.items()}
-        return [names.get(number, "") for number in numbers]
+        return [self._names.get(number, "") for number in numbers]
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Tokenises `texts` [batch] string into [batch, (pieces)] int32, without special tokens."""
