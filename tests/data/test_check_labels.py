@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pytest
+from checked import found_in, load, refusal
 
-from sftkeras.config import DataConfig
-from sftkeras.data import DataError, Finding, LabelledData, load_data
 from sftkeras.errors import SFTError
 
 PutRows = Callable[..., str]
 Put = Callable[[str, str | bytes], str]
 
 
-def load(train: str, kind: Any = "class", **settings: Any) -> LabelledData:
-    return load_data(DataConfig(train=train, **settings), kind, seed=1)
-
-
 def rows_of(labels: Sequence[str], count: int = 60) -> list[tuple[str, str]]:
     return [(f"text {number}", labels[number % len(labels)]) for number in range(count)]
-
-
-def found_in(data: LabelledData, code: str) -> Finding:
-    (found,) = [found for found in data.findings if found.code == code]
-    return found
-
-
-def refusal(*arguments: Any, **settings: Any) -> DataError:
-    with pytest.raises(DataError) as raised:
-        load(*arguments, **settings)
-    return raised.value
 
 
 def test_a_label_only_in_the_test_file_is_an_error_with_a_suggestion(put_rows: PutRows) -> None:

@@ -7,28 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from checked import found_in, load
 from rich.console import Console
 
 from sftkeras.config import DataConfig
-from sftkeras.data import DataError, Finding, LabelledData, describe, load_data, load_file, print_findings
+from sftkeras.data import DataError, describe, load_file, print_findings
 
 PutRows = Callable[..., str]
 CLEAN = [(f"text number {number}", "ab"[number % 2]) for number in range(60)]
-
-
-def load(train: str, kind: Any = "class", **settings: Any) -> LabelledData:
-    return load_data(DataConfig(train=train, **settings), kind, seed=1)
-
-
-def found_in(data: LabelledData, code: str) -> Finding:
-    (found,) = [found for found in data.findings if found.code == code]
-    return found
-
-
-def refusal(*arguments: Any, **settings: Any) -> DataError:
-    with pytest.raises(DataError) as raised:
-        load(*arguments, **settings)
-    return raised.value
 
 
 def test_clean_data_gives_no_finding(put_rows: PutRows) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from checked import rows_of
 
 from sftkeras.config import DataConfig, TrainConfig
 from sftkeras.data import load_data, load_file, quick_check, store, unpacking
@@ -219,14 +220,6 @@ CONTENTS = {
     ".jsonl": '{"text": "ga", "label": "x"}\n{"text": "bé", "label": "y"}\n',
     ".json": '[{"text": "ga", "label": "x"},\n{"text": "bé", "label": "y"}]',
 }
-
-
-def rows_of(path: str, **settings: object) -> list[tuple[object, object, int]]:
-    config = DataConfig(train=path, **settings)  # type: ignore[arg-type]
-    rows = []
-    for block in read_blocks(find_source(path, "train"), wanted_columns(config), config):
-        rows += list(zip(block.columns["text"], block.columns["label"], block.lines, strict=True))
-    return rows
 
 
 @pytest.mark.parametrize("packing", PACK)

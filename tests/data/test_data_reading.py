@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from checked import rows_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,14 +19,6 @@ from sftkeras.data.sources import find_source
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]
-
-
-def rows_of(path: str, **settings: object) -> list[tuple[object, object, int]]:
-    config = DataConfig(train=path, **settings)  # type: ignore[arg-type]
-    rows = []
-    for block in read_blocks(find_source(path, "train"), wanted_columns(config), config):
-        rows += list(zip(block.columns["text"], block.columns["label"], block.lines, strict=True))
-    return rows
 
 
 def broken_of(path: str, **settings: object) -> list[tuple[str, int]]:
