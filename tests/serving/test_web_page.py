@@ -26,7 +26,7 @@ from rest_client import Running, running, serving
 from sftkeras.serving.security import Token
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright (extra dev)")
-Browser, Page, expect = playwright.Browser, playwright.Page, playwright.expect
+Browser, Page, Route, expect = playwright.Browser, playwright.Page, playwright.Route, playwright.expect
 WAIT = 180_000  # milliseconds, at most: a busy machine is slow
 expect.set_options(timeout=WAIT)
 
@@ -119,6 +119,22 @@ def test_models_and_versions_are_listed_and_chosen_by_keyboard(page: Page, rest:
     page.keyboard.press("Enter")
     expect(page.locator("#name")).to_have_text(link.evaluate("it => it.closest('ul').previousSibling.textContent"))
     expect(link).to_have_attribute("aria-current", "true")
+
+
+def test_until_a_chosen_model_is_there_the_boxes_ask_the_one_that_is_shown(page: Page, rest: Running) -> None:
+    opened(page, rest, "pairs")
+    held: list[Route] = []
+    page.route("**/page/models/movies/**", lambda it: held.append(it))
+    with page.expect_request("**/page/models/movies/versions/2"):
+        page.get_by_role("link", name="version 2 available").click()
+    page.get_by_label("Second text").fill("two")
+    ask(page, "twenty-two")
+    expect(page.locator(".verdict")).to_have_text("7")
+    expect(page.locator("#name")).to_have_text("pairs")
+    held[0].continue_()
+    expect(page.locator("#name")).to_have_text("movies")
+    ask(page, "good")
+    expect(page.locator(".verdict")).to_have_text("good")
 
 
 def test_the_contract_and_the_card_are_shown(page: Page, rest: Running) -> None:
@@ -337,6 +353,7 @@ def test_with_a_token_the_page_asks_for_it(browser: Browser, tmp_path: Path, res
         page.get_by_label("This server asks for an access token").fill("a secret of some length")
         page.keyboard.press("Enter")
         page.get_by_role("link", name="version 2 available").click()
+        expect(page.locator("#name")).to_have_text("movies")
         ask(page, "good")
         expect(page.locator(".verdict")).to_have_text("good")
         expect(page.locator("#curl")).to_contain_text("Bearer $TOKEN")

@@ -7,8 +7,9 @@ const REFRESH = 5000; // milliseconds between looks at the models' states
 
 const at = (id) => document.getElementById(id);
 
-// What the page shows; `chosen` is {name, version}, `lost` whether the server could not be reached.
-const state = { models: [], chosen: null, details: null, token: "", lost: false };
+// What the page shows: `chosen` is {name, version}, `details` are of that version, `wanted` is the version that is being
+// loaded or shown, `lost` is whether the server could not be reached.
+const state = { models: [], wanted: null, chosen: null, details: null, token: "", lost: false };
 
 /** Asks the server; gives what it says, as an object and as it came. Throws its words if it refuses. */
 async function call(path, sent) {
@@ -115,18 +116,26 @@ function newest() {
 }
 
 async function choose() {
-  const chosen = fromHash() ?? newest();
-  markChosen(chosen);
-  if (!chosen) {
+  const wanted = fromHash() ?? newest();
+  state.wanted = wanted;
+  markChosen(wanted);
+  if (!wanted) {
     at("model").hidden = true;
     return;
   }
-  const sameModel = state.chosen?.name === chosen.name;
-  const answers = seen(chosen)?.state === "AVAILABLE";
-  if (sameModel && state.chosen.version === chosen.version && answers && state.details) return;
-  state.chosen = chosen;
-  state.details = answers ? await details(chosen) : null;
-  if (state.chosen === chosen) showModel(sameModel);
+  const answers = seen(wanted)?.state === "AVAILABLE";
+  if (isShown(wanted) && answers && state.details) return;
+  const found = answers ? await details(wanted) : null;
+  if (state.wanted !== wanted) return; // another was chosen meanwhile
+  const sameModel = state.chosen?.name === wanted.name;
+  // Both at once: until here the boxes are those of the version that was shown, and so is what they send.
+  state.chosen = wanted;
+  state.details = found;
+  showModel(sameModel);
+}
+
+function isShown({ name, version }) {
+  return state.chosen?.name === name && state.chosen.version === version;
 }
 
 function markChosen(chosen) {
