@@ -37,7 +37,7 @@ import tensorflow as tf  # noqa: E402
 
 from sftkeras.backbones import dense_operations, dropout, fused_transformer, load_backbone  # noqa: E402
 from sftkeras.tasks import attach_head  # noqa: E402
-from sftkeras.tasks.classification import Classification  # noqa: E402
+from sftkeras.tasks.classification.task import Classification  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
 from sftkeras.training.step.optimizers import make_optimizer  # noqa: E402
 

@@ -8,9 +8,9 @@ from sftkeras.backbones.dense_operations import exact_gelu, tanh_gelu  # noqa: E
 from sftkeras.backbones.dropout import StreamDropout  # noqa: E402
 from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder, SharedRelativeEmbedding  # noqa: E402
 from sftkeras.backbones.fused_transformer import FusedTransformerEncoder  # noqa: E402
+from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead  # noqa: E402
 from sftkeras.tasks.network import MarkerPooling, TokenPooling  # noqa: E402
-from sftkeras.tasks.span_places import NowhereInPadding  # noqa: E402
-from sftkeras.tasks.vocabulary_head import VocabularyHead  # noqa: E402
+from sftkeras.tasks.span_qa.places import NowhereInPadding  # noqa: E402
 
 __all__ = [
     "FusedDisentangledEncoder",

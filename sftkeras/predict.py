@@ -21,8 +21,8 @@ from sftkeras import commands
 from sftkeras.asking import Model, asked_model
 from sftkeras.config import DataConfig, PredictConfig
 from sftkeras.console import progress_bar
-from sftkeras.data.findings import SHOWN, place, row_findings
-from sftkeras.data.unlabelled import TextFiles, Texts
+from sftkeras.data.checks.findings import SHOWN, place, row_findings
+from sftkeras.data.formats.unlabelled import TextFiles, Texts
 from sftkeras.errors import SFTError
 from sftkeras.exporting.answer_files import check_ending, json_line, write_records
 from sftkeras.exporting.answers import KEYS, records

@@ -298,7 +298,7 @@ class Run:
         """
         from sftkeras.backbones.hugging_face import write_folder
         from sftkeras.backbones.publishing.republish import write_again
-        from sftkeras.tasks.vocabulary_head import VocabularyHead
+        from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
         from sftkeras.text import ModulePreprocessor
 
         text_model, restored, pooling = self._restore()

@@ -207,7 +207,7 @@ def judge_untuned(config: TrainConfig, data: LabelledData, setup: Setup) -> Base
         return None
     from sftkeras.exporting.in_memory import asker
     from sftkeras.judging import judge_untuned as judge
-    from sftkeras.tasks.vocabulary_head import VocabularyHead
+    from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
 
     head = VocabularyHead.of(setup.text_model.network)
     if head and not head.pretrained:

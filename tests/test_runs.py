@@ -154,7 +154,7 @@ def test_a_moved_run_gives_its_model_again(tmp_path: Path, kind: str, pooler: bo
 
     from sftkeras.backbones import load_backbone
     from sftkeras.tasks import TextModel, attach_head
-    from sftkeras.tasks.classification import MultiLabelClassification
+    from sftkeras.tasks.classification.task import MultiLabelClassification
     from sftkeras.text import TextFeatures
 
     keras.utils.set_random_seed(6)

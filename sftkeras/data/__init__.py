@@ -10,31 +10,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sftkeras.data.augmentation import RewrittenTexts, make_variants
+    from sftkeras.data.augmentation.rewriting import RewrittenTexts, make_variants
     from sftkeras.data.batches import BatchPlan, length_histogram
     from sftkeras.data.changes import describe_augmentation, describe_cleaning
-    from sftkeras.data.examples import Examples, Texts
-    from sftkeras.data.findings import DataError, Finding
-    from sftkeras.data.first_look import quick_check
-    from sftkeras.data.labels import LabelKind
+    from sftkeras.data.checks.findings import DataError, Finding
+    from sftkeras.data.checks.first_look import quick_check
+    from sftkeras.data.labels.readers import LabelKind
     from sftkeras.data.load import LabelledData, load_data, load_file
-    from sftkeras.data.row_inputs import RawTexts, RowInputs, Variants
     from sftkeras.data.show import describe, describe_lengths, print_findings, show_findings
-    from sftkeras.data.tokens import TokenCache, tokenise
+    from sftkeras.data.storage.examples import Examples, Texts
+    from sftkeras.data.storage.row_inputs import RawTexts, RowInputs, Variants
+    from sftkeras.data.storage.tokens import TokenCache, tokenise
 
 _HOMES = {
     "BatchPlan": "batches",
-    "DataError": "findings",
-    "Examples": "examples",
-    "Finding": "findings",
-    "LabelKind": "labels",
+    "DataError": "checks.findings",
+    "Examples": "storage.examples",
+    "Finding": "checks.findings",
+    "LabelKind": "labels.readers",
     "LabelledData": "load",
-    "RawTexts": "row_inputs",
-    "RewrittenTexts": "augmentation",
-    "RowInputs": "row_inputs",
-    "Texts": "examples",
-    "TokenCache": "tokens",
-    "Variants": "row_inputs",
+    "RawTexts": "storage.row_inputs",
+    "RewrittenTexts": "augmentation.rewriting",
+    "RowInputs": "storage.row_inputs",
+    "Texts": "storage.examples",
+    "TokenCache": "storage.tokens",
+    "Variants": "storage.row_inputs",
     "describe": "show",
     "describe_augmentation": "changes",
     "describe_cleaning": "changes",
@@ -42,11 +42,11 @@ _HOMES = {
     "length_histogram": "batches",
     "load_data": "load",
     "load_file": "load",
-    "make_variants": "augmentation",
+    "make_variants": "augmentation.rewriting",
     "print_findings": "show",
     "show_findings": "show",
-    "quick_check": "first_look",
-    "tokenise": "tokens",
+    "quick_check": "checks.first_look",
+    "tokenise": "storage.tokens",
 }
 
 __all__ = [

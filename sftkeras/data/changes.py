@@ -9,8 +9,8 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from sftkeras.data.augmentation import RewrittenTexts
-from sftkeras.data.examples import Examples
+from sftkeras.data.augmentation.rewriting import RewrittenTexts
+from sftkeras.data.storage.examples import Examples
 
 _LOOKED_AT = 10_000  # texts, so that large data is shown as quickly
 _SHOWN = 4

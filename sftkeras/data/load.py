@@ -11,18 +11,18 @@ import numpy as np
 from rich.progress import Progress
 
 from sftkeras.config import DataConfig
-from sftkeras.data.check import check, conflicting_labels, duplicates
-from sftkeras.data.examples import Examples
-from sftkeras.data.findings import Finding, finding, stop_on_errors
-from sftkeras.data.first_look import check_split
-from sftkeras.data.labelled import OF_CLASSES, check_label_columns
-from sftkeras.data.labels import LabelKind
-from sftkeras.data.repeats import Repeats, find_repeats
-from sftkeras.data.sources import PARTS, find_part, find_sources
-from sftkeras.data.span_labels import OF_SPANS
+from sftkeras.data.augmentation.text_tables import read_tables
+from sftkeras.data.checks.check import check, conflicting_labels, duplicates
+from sftkeras.data.checks.findings import Finding, finding, stop_on_errors
+from sftkeras.data.checks.first_look import check_split
+from sftkeras.data.checks.repeats import Repeats, find_repeats
+from sftkeras.data.formats.sources import PARTS, find_part, find_sources
+from sftkeras.data.labels.labelled import OF_CLASSES, check_label_columns
+from sftkeras.data.labels.readers import LabelKind
+from sftkeras.data.labels.span_labels import OF_SPANS
 from sftkeras.data.split import UNUSED, rows_of, split_rows, strata_of_numbers, strata_of_sets
-from sftkeras.data.store import open_examples
-from sftkeras.data.text_tables import read_tables
+from sftkeras.data.storage.examples import Examples
+from sftkeras.data.storage.store import open_examples
 from sftkeras.data.weights import check_weights
 from sftkeras.errors import SFTError
 

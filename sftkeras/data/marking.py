@@ -8,10 +8,10 @@ from itertools import permutations
 from typing import Any, NamedTuple
 
 from sftkeras.config import DataConfig, LabelKind, markers_of
-from sftkeras.data.blocks import Block, shortened
-from sftkeras.data.cells import structured, whole_number
-from sftkeras.data.findings import Fault
-from sftkeras.data.offsets import Counting, Quote, counted_blocks, in_characters, quoted
+from sftkeras.data.checks.findings import Fault
+from sftkeras.data.formats.blocks import Block, shortened
+from sftkeras.data.formats.cells import structured, whole_number
+from sftkeras.data.labels.offsets import Counting, Quote, counted_blocks, in_characters, quoted
 from sftkeras.errors import SFTError
 
 

@@ -13,8 +13,8 @@ from rich.table import Table
 from sftkeras.config import LabelKind
 from sftkeras.console import outputs
 from sftkeras.data.batches import length_histogram
-from sftkeras.data.check_labels import label_counts
-from sftkeras.data.findings import Finding
+from sftkeras.data.checks.check_labels import label_counts
+from sftkeras.data.checks.findings import Finding
 from sftkeras.data.load import LabelledData
 from sftkeras.plurals import counted
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sftkeras.data.repeats import Repeats
+from sftkeras.data.checks.repeats import Repeats
 
 UNUSED = 255  # the part of rows that belong to none
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from sftkeras.data.examples import Examples
-from sftkeras.data.findings import Fault
-from sftkeras.data.label_cells import cell_text
-from sftkeras.data.labels import NumberReader
+from sftkeras.data.checks.findings import Fault
+from sftkeras.data.labels.label_cells import cell_text
+from sftkeras.data.labels.readers import NumberReader
+from sftkeras.data.storage.examples import Examples
 from sftkeras.errors import SFTError
 
 

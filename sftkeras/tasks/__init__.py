@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import Any
 
 from sftkeras.config import TASKS, TaskConfig
+from sftkeras.tasks.contract import Pooling, Task
 from sftkeras.tasks.network import TextModel, attach_head, pool
-from sftkeras.tasks.task import Pooling, Task
 from sftkeras.text import AnyTokenizer
 
 __all__ = ["Pooling", "Task", "TextModel", "attach_head", "make_task", "pool", "restore_task"]
@@ -41,4 +41,4 @@ def _file_of(kind: str) -> Any:
     """
     if kind not in TASKS:
         raise KeyError(kind)
-    return import_module(f"{__name__}.{kind}")
+    return import_module(f"{__name__}.{kind}.task")

@@ -13,7 +13,7 @@ from sftkeras.backbones import Backbone
 from sftkeras.backbones.dropout import use_stream_dropout
 from sftkeras.config import Pooling, opening_markers
 from sftkeras.errors import SFTError
-from sftkeras.tasks.task import Task
+from sftkeras.tasks.contract import Task
 from sftkeras.text import Features, SpecialStrings
 
 # Those that make one vector of all tokens' alike.

@@ -1,9 +1,12 @@
 """Raw strings to token numbers inside the graph, the same in training and in serving."""
 
-from sftkeras.text.bi_encoder import BiEncoderFeatures
-from sftkeras.text.byte_pair import BytePair
-from sftkeras.text.cleaning import Cleaning, make_cleaning
-from sftkeras.text.features import (
+from sftkeras.text.cleaning.steps import Cleaning, make_cleaning
+from sftkeras.text.features.bi_encoder import BiEncoderFeatures
+from sftkeras.text.features.module_preprocessor import ModulePreprocessor
+from sftkeras.text.features.packing import Layout
+from sftkeras.text.features.question_features import QuestionFeatures
+from sftkeras.text.features.raw_text import RawTextFeatures
+from sftkeras.text.features.single_rows import (
     AnyTokenizer,
     Features,
     TextFeatures,
@@ -11,22 +14,19 @@ from sftkeras.text.features import (
     question_features,
     window_features,
 )
-from sftkeras.text.module_preprocessor import ModulePreprocessor
-from sftkeras.text.packing import Layout
-from sftkeras.text.question_features import QuestionFeatures
-from sftkeras.text.raw_text import RawTextFeatures
-from sftkeras.text.sentence_piece import SentencePiece
-from sftkeras.text.special_strings import (
+from sftkeras.text.features.window_features import WindowFeatures
+from sftkeras.text.tokenizers.byte_pair import BytePair
+from sftkeras.text.tokenizers.sentence_piece import SentencePiece
+from sftkeras.text.tokenizers.special_strings import (
     SpecialStrings,
     is_usable,
     with_special_strings,
     without_special_strings,
 )
-from sftkeras.text.tokenizer import Tokenizer
-from sftkeras.text.unigram import Unigram
-from sftkeras.text.window_features import WindowFeatures
-from sftkeras.text.word_piece import WordPiece
-from sftkeras.text.word_rules import WordRules
+from sftkeras.text.tokenizers.tokenizer import Tokenizer
+from sftkeras.text.tokenizers.unigram import Unigram
+from sftkeras.text.tokenizers.word_piece import WordPiece
+from sftkeras.text.tokenizers.word_rules import WordRules
 
 __all__ = [
     "AnyTokenizer",

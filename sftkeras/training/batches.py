@@ -12,7 +12,7 @@ from rich.progress import Progress
 from sftkeras.data import BatchPlan, RawTexts, RowInputs, Texts, Variants, tokenise
 from sftkeras.tasks import Task
 from sftkeras.text import Features
-from sftkeras.text.raw_text import TEXT
+from sftkeras.text.features.raw_text import TEXT
 
 _BATCHES_AHEAD = 4
 

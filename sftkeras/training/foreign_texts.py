@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sftkeras.data import Examples, Finding, RowInputs
-from sftkeras.data.findings import finding, place
-from sftkeras.data.joining import UNSPACED
+from sftkeras.data.checks.findings import finding, place
+from sftkeras.data.labels.joining import UNSPACED
 from sftkeras.text import ModulePreprocessor, Tokenizer
-from sftkeras.text.plain_pieces import plain_pieces
+from sftkeras.text.tokenizers.plain_pieces import plain_pieces
 
 MOST_UNKNOWN = 0.1  # of the tokens; texts of a language that is known, with emoji, stay far below
 MOST_LETTERS = 0.5  # of the tokens; English by an English vocabulary has 0.05

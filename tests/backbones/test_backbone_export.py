@@ -25,7 +25,7 @@ from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.exporting.saved_model import write_saved_model
 from sftkeras.runs import Run
 from sftkeras.tasks import TextModel, attach_head
-from sftkeras.tasks.classification import Classification
+from sftkeras.tasks.classification.task import Classification
 from sftkeras.text import TextFeatures
 
 ORIGIN = Origin(backbone="a folder", data={"train": "reviews.csv"}, rows={"train": 4})

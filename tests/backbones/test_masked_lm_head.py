@@ -14,7 +14,7 @@ import keras  # isort: skip
 from sftkeras.backbones import Backbone, load_backbone
 from sftkeras.backbones.hugging_face import write_folder
 from sftkeras.errors import SFTError
-from sftkeras.tasks.masked_lm import MaskedLM
+from sftkeras.tasks.masked_lm.task import MaskedLM
 
 NAMES = {
     "bert": ("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias"),

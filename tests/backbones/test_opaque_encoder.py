@@ -16,9 +16,9 @@ from sftkeras.backbones import Backbone
 from sftkeras.backbones.tfhub.opaque import OpaqueEncoder, load
 from sftkeras.errors import SFTError
 from sftkeras.tasks import attach_head
-from sftkeras.tasks.classification import Classification
+from sftkeras.tasks.classification.task import Classification
 from sftkeras.text import ModulePreprocessor, WordPiece
-from sftkeras.text.sentence_piece import SentencePiece
+from sftkeras.text.tokenizers.sentence_piece import SentencePiece
 
 Load = Callable[..., Backbone]
 

@@ -8,8 +8,8 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import DataError, Finding, LabelledData, load_data
-from sftkeras.data.read import read_blocks, wanted_columns
-from sftkeras.data.sources import find_source
+from sftkeras.data.formats.read import read_blocks, wanted_columns
+from sftkeras.data.formats.sources import find_source
 
 
 def load(train: str, kind: Any = "class", **settings: Any) -> LabelledData:

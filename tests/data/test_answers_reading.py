@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from sftkeras.config import DataConfig
 from sftkeras.data import DataError, Examples, LabelledData, load_file, quick_check
-from sftkeras.data.answers import answered_blocks, spans_of_answers
-from sftkeras.data.check import check
-from sftkeras.data.findings import Fault
-from sftkeras.data.repeats import find_repeats
-from sftkeras.data.sources import find_source
-from sftkeras.data.unlabelled import TextFiles
+from sftkeras.data.checks.check import check
+from sftkeras.data.checks.findings import Fault
+from sftkeras.data.checks.repeats import find_repeats
+from sftkeras.data.formats.sources import find_source
+from sftkeras.data.formats.unlabelled import TextFiles
+from sftkeras.data.labels.answers import answered_blocks, spans_of_answers
 from sftkeras.errors import SFTError
 
 COLUMNS: dict[str, Any] = {"text": "question", "pair": "context"}

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sftkeras.config import DataConfig
-from sftkeras.data import DataError, load_file, quick_check, text_files
+from sftkeras.data import DataError, load_file, quick_check
+from sftkeras.data.formats import text_files
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from sftkeras.config import AugmentationConfig, DataConfig
 from sftkeras.data import BatchPlan, LabelledData, RawTexts, Variants, load_data, make_variants
-from sftkeras.data.augmentation import Augmentation
+from sftkeras.data.augmentation.rewriting import Augmentation
 from sftkeras.data.changes import describe_augmentation, describe_cleaning
-from sftkeras.data.first_look import quick_check
+from sftkeras.data.checks.first_look import quick_check
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]

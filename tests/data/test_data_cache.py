@@ -17,7 +17,8 @@ from rich.console import Console
 
 from sftkeras.config import DataConfig
 from sftkeras.console import progress_bar
-from sftkeras.data import LabelledData, TokenCache, load_data, store, tokenise, tokens
+from sftkeras.data import LabelledData, TokenCache, load_data, tokenise
+from sftkeras.data.storage import store, tokens
 from sftkeras.errors import SFTError
 
 PutRows = Callable[..., str]
@@ -52,7 +53,7 @@ def test_examples_give_back_what_the_files_hold(put_rows: PutRows) -> None:
 
 
 def test_rows_are_found_across_many_record_batches(put_rows: PutRows, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sftkeras.data.text_files.BLOCK_ROWS", 64)
+    monkeypatch.setattr("sftkeras.data.formats.text_files.BLOCK_ROWS", 64)
     examples = load(put_rows(ROWS)).examples
     rows = np.random.default_rng(0).permutation(300)
     assert examples.texts(rows) == [ROWS[row][0] for row in rows]

@@ -14,10 +14,12 @@ import pytest
 from checked import rows_of
 
 from sftkeras.config import DataConfig, TrainConfig
-from sftkeras.data import load_data, load_file, quick_check, store, unpacking
-from sftkeras.data.read import read_blocks, wanted_columns
-from sftkeras.data.sources import find_part, find_source
-from sftkeras.data.unlabelled import TextFiles
+from sftkeras.data import load_data, load_file, quick_check
+from sftkeras.data.formats import unpacking
+from sftkeras.data.formats.read import read_blocks, wanted_columns
+from sftkeras.data.formats.sources import find_part, find_source
+from sftkeras.data.formats.unlabelled import TextFiles
+from sftkeras.data.storage import store
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]

@@ -13,7 +13,7 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import load_data
-from sftkeras.data.sources import HubName, find_source
+from sftkeras.data.formats.sources import HubName, find_source
 from sftkeras.errors import SFTError
 
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from sftkeras.config import DataConfig
 from sftkeras.data import DataError, load_data, quick_check
-from sftkeras.data.blocks import Block
-from sftkeras.data.findings import Fault
+from sftkeras.data.checks.findings import Fault
+from sftkeras.data.formats.blocks import Block
+from sftkeras.data.formats.unlabelled import TextFiles
 from sftkeras.data.marking import marked_blocks
-from sftkeras.data.unlabelled import TextFiles
 from sftkeras.errors import SFTError
 
 CONFIG = DataConfig(mark=["head", "tail"])

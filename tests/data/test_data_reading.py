@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sftkeras.config import DataConfig
-from sftkeras.data import read_json, text_files
-from sftkeras.data.read import read_blocks, wanted_columns
-from sftkeras.data.sources import find_source
+from sftkeras.data.formats import read_json, text_files
+from sftkeras.data.formats.read import read_blocks, wanted_columns
+from sftkeras.data.formats.sources import find_source
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]

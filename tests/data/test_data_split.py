@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sftkeras.config import DataConfig
 from sftkeras.data import load_data
-from sftkeras.data.repeats import find_repeats
+from sftkeras.data.checks.repeats import find_repeats
 from sftkeras.data.split import UNUSED, split_rows, strata_of_numbers, strata_of_sets
 from sftkeras.errors import SFTError
 

@@ -113,8 +113,8 @@ def test_what_is_shown_says_nothing_of_labels(put: Put) -> None:
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n")), max_size=30))
 def test_all_lines_come_back_as_they_were(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
-    from sftkeras.data.read import read_blocks
-    from sftkeras.data.sources import find_source
+    from sftkeras.data.formats.read import read_blocks
+    from sftkeras.data.formats.sources import find_source
 
     lines = ["first", *lines]
     path = tmp_path_factory.mktemp("lines") / "a.txt"

@@ -8,7 +8,7 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import load_data
-from sftkeras.data.unlabelled import TextFiles
+from sftkeras.data.formats.unlabelled import TextFiles
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]

@@ -12,7 +12,7 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import LabelledData, load_data, load_file
-from sftkeras.data.first_look import quick_check
+from sftkeras.data.checks.first_look import quick_check
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]

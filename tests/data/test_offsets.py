@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sftkeras.data.blocks import Block
-from sftkeras.data.offsets import Counting, Quote, best_counting, counted_blocks, in_characters, quoted
+from sftkeras.data.formats.blocks import Block
+from sftkeras.data.labels.offsets import Counting, Quote, best_counting, counted_blocks, in_characters, quoted
 
 WIDER: dict[Counting, str] = {  # a character above each of these has one unit more
     "characters": "",

@@ -12,10 +12,11 @@ import openpyxl
 import pytest
 
 from sftkeras.config import DataConfig, TrainConfig
-from sftkeras.data import load_data, quick_check, read_json
-from sftkeras.data.answers import answered_blocks
-from sftkeras.data.read import column_names, read_blocks, wanted_columns
-from sftkeras.data.sources import find_part, find_source
+from sftkeras.data import load_data, quick_check
+from sftkeras.data.formats import read_json
+from sftkeras.data.formats.read import column_names, read_blocks, wanted_columns
+from sftkeras.data.formats.sources import find_part, find_source
+from sftkeras.data.labels.answers import answered_blocks
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]
@@ -212,7 +213,7 @@ def test_a_sheet_without_header_or_with_empty_cells_is_read(put_sheet: Callable[
 
 
 def test_a_large_sheet_comes_in_blocks(put_sheet: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sftkeras.data.read_excel.BLOCK_ROWS", 3)
+    monkeypatch.setattr("sftkeras.data.formats.read_excel.BLOCK_ROWS", 3)
     path = put_sheet([("text", "label"), *((f"t{row}", row) for row in range(30))])
     assert [line for _, _, line in rows_of(path)] == list(range(2, 32))
 

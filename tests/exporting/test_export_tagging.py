@@ -16,7 +16,7 @@ from sftkeras.exporting.contract import CARD, read_contract
 from sftkeras.exporting.export import export
 from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.tasks import TextModel
-from sftkeras.tasks.tagging import Tagging
+from sftkeras.tasks.tagging.task import Tagging
 from sftkeras.text import WindowFeatures, WordPiece
 
 TEXTS = ("Good film, café!", "", "bad " * 60, "電影 good 🎉 film", "\u200b\x00 x")

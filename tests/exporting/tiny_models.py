@@ -19,8 +19,8 @@ from sftkeras.exporting.export import export  # noqa: E402
 from sftkeras.exporting.exported import ExportedVersion  # noqa: E402
 from sftkeras.exporting.fresh_process import FreshProcess  # noqa: E402
 from sftkeras.tasks import Task, TextModel, attach_head  # noqa: E402
-from sftkeras.tasks.classification import Classification, MultiLabelClassification  # noqa: E402
-from sftkeras.tasks.regression import Regression  # noqa: E402
+from sftkeras.tasks.classification.task import Classification, MultiLabelClassification  # noqa: E402
+from sftkeras.tasks.regression.task import Regression  # noqa: E402
 from sftkeras.text import TextFeatures, WordPiece  # noqa: E402
 
 MAX_LENGTH = 24

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from refusing import refused
 
-from sftkeras.data.sources import find_source
+from sftkeras.data.formats.sources import find_source
 from sftkeras.errors import SFTError
 from sftkeras.handles import resolve
 from sftkeras.handles.parsing import parse_handle

@@ -13,7 +13,7 @@ from sftkeras.backbones import load_backbone
 from sftkeras.config import closing_marker, opening_markers
 from sftkeras.errors import SFTError
 from sftkeras.tasks import attach_head, pool
-from sftkeras.tasks.classification import Classification
+from sftkeras.tasks.classification.task import Classification
 from sftkeras.tasks.network import MarkerPooling
 
 TOKENS = np.random.default_rng(4).normal(0, 3, (4, 5, 3)).astype(np.float32)

@@ -17,7 +17,7 @@ from sftkeras.backbones import Backbone, load_backbone
 from sftkeras.backbones.dropout import dropout_stream
 from sftkeras.config import TASKS, TaskConfig
 from sftkeras.tasks import Pooling, attach_head, make_task
-from sftkeras.tasks.masked_lm import POSITIONS
+from sftkeras.tasks.masked_lm.task import POSITIONS
 
 LENGTH = 12
 TOKENIZERS = {"roberta": "roberta", "xlm-roberta": "xlm_roberta", "deberta-v2": "deberta"}

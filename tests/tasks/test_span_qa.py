@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sftkeras.tasks import restore_task
-from sftkeras.tasks.span_places import SpanF1, best_rows, best_spans
-from sftkeras.tasks.span_qa import SpanQA, best_threshold
+from sftkeras.tasks.span_qa.places import SpanF1, best_rows, best_spans
+from sftkeras.tasks.span_qa.task import SpanQA, best_threshold
 from sftkeras.text import question_features
 
 TASK = SpanQA(max_answer_length=6)

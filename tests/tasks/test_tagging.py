@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from windowed import ENCODE, LETTERS
 
-from sftkeras.tasks.tagging import Tagging
+from sftkeras.tasks.tagging.task import Tagging
 
 NAMES = ("LOC", "PER")
 TASK = Tagging(NAMES, constrained_decoding=False)

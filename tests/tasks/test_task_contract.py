@@ -15,10 +15,10 @@ import pytest
 import tensorflow as tf
 
 from sftkeras.tasks import restore_task
-from sftkeras.tasks.classification import Classification, MultiLabelClassification
-from sftkeras.tasks.regression import Regression
-from sftkeras.tasks.tagging import Tagging
-from sftkeras.tasks.task import Task
+from sftkeras.tasks.classification.task import Classification, MultiLabelClassification
+from sftkeras.tasks.contract import Task
+from sftkeras.tasks.regression.task import Regression
+from sftkeras.tasks.tagging.task import Tagging
 
 BATCH = 6
 RANDOM = np.random.default_rng(2)

@@ -10,8 +10,8 @@ import pytest
 from sftkeras.config import TaskConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks import make_task
-from sftkeras.tasks.classification import Classification, MultiLabelClassification
-from sftkeras.tasks.regression import Regression
+from sftkeras.tasks.classification.task import Classification, MultiLabelClassification
+from sftkeras.tasks.regression.task import Regression
 
 NAMES = ("bad", "good", "meh")
 LABELS = np.array([0, 0, 0, 0, 1, 1, 2, 0], np.int32)

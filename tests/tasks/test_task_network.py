@@ -12,7 +12,7 @@ import tensorflow as tf
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.dropout import StreamDropout
 from sftkeras.tasks import TextModel, attach_head
-from sftkeras.tasks.classification import Classification
+from sftkeras.tasks.classification.task import Classification
 from sftkeras.tasks.network import TokenPooling
 from sftkeras.text import TextFeatures, WordPiece
 

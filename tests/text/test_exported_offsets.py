@@ -18,8 +18,8 @@ from tiny_byte_pairs import tiny_byte_pairs
 from sftkeras.backbones import Backbone
 from sftkeras.exporting.saved_model import write_saved_model
 from sftkeras.tasks import Task, TextModel, attach_head
-from sftkeras.tasks.span_qa import SpanQA
-from sftkeras.tasks.tagging import Tagging
+from sftkeras.tasks.span_qa.task import SpanQA
+from sftkeras.tasks.tagging.task import Tagging
 from sftkeras.text import BytePair, Tokenizer
 
 MAX_LENGTH = 16

@@ -18,7 +18,7 @@ from toy_tokenizers import ADVERSARIAL, COMPARED, Tokenise
 
 from sftkeras.errors import SFTError
 from sftkeras.text import BytePair, TextFeatures
-from sftkeras.text.byte_pair import BYTES
+from sftkeras.text.tokenizers.byte_pair import BYTES
 
 TEXTS = [
     *ADVERSARIAL,
@@ -223,7 +223,7 @@ def test_spans_are_those_of_hugging_face_where_no_character_is_cut(tokenizer: By
 
 def test_the_classes_of_characters_are_those_of_this_python() -> None:
     """The table is of one version of Unicode; characters that are newer split words as punctuation does."""
-    from sftkeras.text.gpt_words import _LETTER, _NUMBER, _kinds
+    from sftkeras.text.tokenizers.gpt_words import _LETTER, _NUMBER, _kinds
 
     codes = np.arange(sys.maxunicode + 1, dtype=np.int32)
     kinds = _kinds(tf.constant(codes)).numpy()

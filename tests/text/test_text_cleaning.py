@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sftkeras.exporting.op_gate import server_needs
 from sftkeras.text import Cleaning, make_cleaning, make_features
-from sftkeras.text.personal_data import PATTERNS
+from sftkeras.text.cleaning.personal_data import PATTERNS
 
 ALL = {"markup": True, "unicode": "nfkc", "mask": list(PATTERNS), "spaces": True}
 

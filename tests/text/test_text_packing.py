@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sftkeras.text import TextFeatures, WordPiece
-from sftkeras.text.packing import Layout, pack
+from sftkeras.text.features.packing import Layout, pack
 
 START, END = 101, 102
 BERT = Layout(START, END)

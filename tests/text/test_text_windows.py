@@ -10,8 +10,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sftkeras.text.packing import Layout
-from sftkeras.text.windows import Windows, pack_windows
+from sftkeras.text.features.packing import Layout
+from sftkeras.text.features.windows import Windows, pack_windows
 
 BERT, ROBERTA = Layout(101, 102), Layout(101, 102, pad=103, ends_between=2, segments=False)
 Row = list[int]

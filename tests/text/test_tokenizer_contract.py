@@ -13,7 +13,7 @@ from toy_tokenizers import ADVERSARIAL
 
 from sftkeras.exporting.op_gate import server_needs
 from sftkeras.text import Tokenizer
-from sftkeras.text.cleaning import CleanedTokenizer
+from sftkeras.text.cleaning.steps import CleanedTokenizer
 
 TEXTS = tf.TensorSpec([None], tf.string)
 Span = tuple[int, int]

@@ -13,7 +13,7 @@ import tensorflow as tf
 from sftkeras.config import EarlyStoppingConfig, OptimizerConfig, TrainConfig, TrainingConfig
 from sftkeras.data import BatchPlan
 from sftkeras.runs import Run
-from sftkeras.tasks.classification import Classification
+from sftkeras.tasks.classification.task import Classification
 from sftkeras.training.batches import Batches
 from sftkeras.training.fit import prepare_model
 from sftkeras.training.step.model import SupervisedModel

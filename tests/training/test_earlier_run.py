@@ -21,7 +21,7 @@ from sftkeras.errors import SFTError
 from sftkeras.handles import check_weights
 from sftkeras.runs import Run
 from sftkeras.tasks import Pooling, TextModel, attach_head
-from sftkeras.tasks.classification import Classification
+from sftkeras.tasks.classification.task import Classification
 from sftkeras.text import make_cleaning, make_features
 from sftkeras.training.earlier_run import find_beginning
 

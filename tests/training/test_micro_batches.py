@@ -16,7 +16,7 @@ import small_fit
 import tensorflow as tf
 from small_fit import Prepared, configured, prepare
 
-from sftkeras.tasks.classification import Classification
+from sftkeras.tasks.classification.task import Classification
 from sftkeras.training.fit import fit, prepare_model
 from sftkeras.training.step.model import SupervisedModel
 

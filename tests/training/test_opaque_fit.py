@@ -11,7 +11,7 @@ from backbones.hub_modules import BERT
 from sftkeras.backbones import load_backbone
 from sftkeras.config import OptimizerConfig
 from sftkeras.tasks import attach_head
-from sftkeras.tasks.classification import Classification
+from sftkeras.tasks.classification.task import Classification
 from sftkeras.training.step.model import SupervisedModel
 from sftkeras.training.step.optimizers import make_optimizer
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sftkeras.tasks.classification import Classification, MultiLabelClassification
-from sftkeras.tasks.regression import Regression
+from sftkeras.tasks.classification.task import Classification, MultiLabelClassification
+from sftkeras.tasks.regression.task import Regression
 from sftkeras.training.callbacks import StepRecord
 from sftkeras.training.position import Position
 from sftkeras.training.watching.ruined import RuinWatch, loss_of_answering_alike

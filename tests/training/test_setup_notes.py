@@ -10,7 +10,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from sftkeras.data.findings import finding
+from sftkeras.data.checks.findings import finding
 from sftkeras.training.setup import Setup
 
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from small_fit import CONFIG, LABELS, TOKENS, batches
 
-from sftkeras.tasks.classification import Classification
+from sftkeras.tasks.classification.task import Classification
 
 
 def test_a_batch_holds_the_rows_of_the_plan() -> None:

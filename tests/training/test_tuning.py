@@ -14,8 +14,8 @@ runtime.start_tensorflow()
 
 import tensorflow as tf  # noqa: E402
 
-from sftkeras.tasks.regression import Regression  # noqa: E402
-from sftkeras.tasks.span_qa import SpanQA  # noqa: E402
+from sftkeras.tasks.regression.task import Regression  # noqa: E402
+from sftkeras.tasks.span_qa.task import SpanQA  # noqa: E402
 from sftkeras.training.tuning import tune  # noqa: E402
 
 LABELS = np.array([np.array([[0, 3, 0]]), np.zeros((0, 3)), np.array([[1, 2, 0]]), np.zeros((0, 3))], object)

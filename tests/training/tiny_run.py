@@ -29,7 +29,7 @@ from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noq
 from sftkeras.backbones.rematerialisation import rematerialise  # noqa: E402
 from sftkeras.config import OptimizerConfig, TaskConfig, TrainingConfig  # noqa: E402
 from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
-from sftkeras.tasks.classification import Classification  # noqa: E402
+from sftkeras.tasks.classification.task import Classification  # noqa: E402
 from sftkeras.training.step.layer_rates import rate_factors  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
 from sftkeras.training.step.optimizers import make_optimizer  # noqa: E402

@@ -17,7 +17,7 @@ from sftkeras.backbones.hugging_face.tokenizer_json import WHOLE, check_model
 from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
-    from sftkeras.text.unigram import UnigramRules
+    from sftkeras.text.tokenizers.unigram import UnigramRules
 
 WORD_PIECES, SENTENCE_PIECES = "vocab.txt", "spiece.model"
 UNIGRAMS: dict[UnigramRules, str] = {"xlm_roberta": "sentencepiece.bpe.model", "deberta": "spm.model"}

@@ -14,7 +14,7 @@ import tensorflow as tf
 from sftkeras.backbones.hugging_face import write_tokenizer
 from sftkeras.backbones.hugging_face.tokenizers import SENTENCE_PIECES, SETTINGS, WORD_PIECES
 from sftkeras.text import Tokenizer, WordPiece, without_special_strings
-from sftkeras.text.packing import pack
+from sftkeras.text.features.packing import pack
 
 _DEFAULT_LENGTH = 128  # tokens, as the public preprocessors have it
 

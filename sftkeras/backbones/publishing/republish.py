@@ -12,7 +12,7 @@ from sftkeras.backbones.publishing.proof import largest_difference
 from sftkeras.backbones.tfhub.module import LoadedModule, read_module
 from sftkeras.backbones.tfhub.opaque import OpaqueEncoder
 from sftkeras.errors import SFTError
-from sftkeras.text.raw_text import TEXT
+from sftkeras.text.features.raw_text import TEXT
 
 _TOKENS = [[1, 2, 3, 4], [4, 3, 0, 0]]  # numbers that every vocabulary has
 

@@ -20,7 +20,7 @@ from sftkeras.backbones.tfhub.preprocessor import files_of, load_preprocessor, r
 from sftkeras.backbones.tfhub.tokenizer import tokenizer_of
 from sftkeras.errors import SFTError
 from sftkeras.text import ModulePreprocessor, Tokenizer
-from sftkeras.text.raw_text import TEXT
+from sftkeras.text.features.raw_text import TEXT
 
 _TOKENS = ("token_ids", "segment_ids", "padding_mask")
 _NO_LIMIT = 2**31 - 1  # tokens: what an int32 can count

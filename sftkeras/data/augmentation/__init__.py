@@ -1,0 +1,1 @@
+"""Training texts rewritten at random."""

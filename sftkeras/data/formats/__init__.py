@@ -1,0 +1,1 @@
+"""Files to blocks of rows, whatever their format, encoding or compression."""

@@ -1,0 +1,204 @@
+"""Texts without labels, block by block, from data files, text files or standard input: what `predict` reads."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any, cast
+
+from sftkeras.config import DataConfig
+from sftkeras.data.checks.findings import Fault, Tally, place
+from sftkeras.data.formats.blocks import BLOCK_ROWS, Block
+from sftkeras.data.formats.patterns import listed
+from sftkeras.data.formats.read import read_blocks
+from sftkeras.data.formats.read_squad import is_squad, squad_blocks
+from sftkeras.data.formats.sources import Source, find_part
+from sftkeras.data.formats.text_files import Filling, advice_for, encoding_of, not_decodable, opened
+from sftkeras.data.labels.label_cells import cell_text
+from sftkeras.data.marking import marked_blocks
+from sftkeras.errors import SFTError
+
+STANDARD_INPUT = "-"
+
+_CHUNK = 65536  # bytes, what a pipe holds
+_OF_QUESTIONS = ("id", "title")  # the other columns of the SQuAD format, but for its answers
+_REMEDY = "Correct it, or leave such rows out with --data.bad_rows skip."
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Consecutive rows of a file.
+
+    Attributes:
+        texts: the texts.
+        pairs: the second texts, if there are any.
+        others: the cells of the other columns, by their names.
+        places: file and line of each row; empty for texts that come from none.
+        done: share of all files read so far; None where their size is not known.
+    """
+
+    texts: list[str]
+    pairs: list[str] | None = None
+    others: Mapping[str, list[Any]] = field(default_factory=dict)
+    places: Sequence[tuple[str, int]] = ()
+    done: float | None = None
+
+
+class TextFiles:
+    """The files of texts that a command names, or standard input.
+
+    Args:
+        files: data files, .txt files of one text a line, or - for the same from standard input.
+        config: the columns, and how to read them.
+
+    Attributes:
+        has_columns: whether the texts stand in named columns.
+        tallies: of each file, the rows that were left out or look odd, once they are read.
+
+    Raises:
+        SFTError: SFT201 to SFT212 and others for files that cannot be found, see `find_part`.
+    """
+
+    def __init__(self, files: str | Sequence[str], config: DataConfig) -> None:
+        self._config = config
+        arriving = listed(files) == [STANDARD_INPUT]
+        self._sources = [] if arriving else find_part(files, "test", config.format, flag="--file")
+        self.has_columns = any(source.format != "text" for source in self._sources)
+        self.tallies: dict[str, Tally] = {}
+
+    def read(self) -> Iterator[Texts]:
+        """Yields the texts in order. Rows without a text or with broken bytes stop it, or are left out and counted.
+
+        Raises:
+            SFTError: SFT202 to SFT213 and SFT238 for a file, SFT652 for a row without a text, SFT653 for broken bytes.
+        """
+        if not self._sources:
+            yield from self._checked("standard input", _arriving_blocks(self._config), lambda: "")
+        for number, source in enumerate(self._sources):
+            blocks = _line_blocks(source, self._config) if source.format == "text" else self._blocks(source)
+            for texts in self._checked(source.name, blocks, partial(advice_for, source, self._config.encoding)):
+                done = (number + texts.done) / len(self._sources) if texts.done else None
+                yield Texts(texts.texts, texts.pairs, texts.others, texts.places, done)
+
+    def _blocks(self, source: Source) -> Iterator[Block]:
+        config = self._config
+        wanted = {config.text_column: "--text"} | ({config.pair: "--pair"} if config.pair else {})
+        wanted |= dict.fromkeys(config.mark, "data.mark of the model's training")
+        if is_squad(source, config):
+            return squad_blocks(source, wanted | dict.fromkeys(_OF_QUESTIONS, ""), config)
+        return marked_blocks(lambda: read_blocks(source, wanted, config, whole=True), config)
+
+    def _checked(self, name: str, blocks: Iterator[Block], advise: Callable[[], str]) -> Iterator[Texts]:
+        """Turns blocks into texts; their rows at fault are raised or counted.
+
+        Args:
+            advise: says which encoding may be meant.
+        """
+        tally = self.tallies.setdefault(name, Tally())
+        advice = cache(advise)  # takes a look at the file
+        for block in blocks:
+            for fault, line in block.odd:
+                tally.add(fault, line)
+            faults = dict(_faults(block, self._config))
+            at_fault = [*block.broken, *((fault, block.lines[row]) for row, fault in faults.items())]
+            for fault, line in sorted(at_fault, key=lambda found: found[1]):
+                if fault.code == "SFT653":
+                    fault = Fault(fault.code, {**fault.details, "advice": advice()})
+                if self._config.bad_rows == "error":
+                    more = {"place": place(name, line), "more": "", "remedy": _REMEDY}
+                    raise SFTError(fault.code, **{**fault.details, **more})
+                tally.add(fault, line)
+            good = [row for row in range(len(block.lines)) if row not in faults]
+            yield self._texts(name, block, good)
+
+    def _texts(self, name: str, block: Block, rows: Sequence[int]) -> Texts:
+        read = {self._config.text_column, self._config.pair}
+        columns = {column: [cells[row] for row in rows] for column, cells in block.columns.items()}
+        return Texts(
+            [_text(cell) or "" for cell in columns[self._config.text_column]],
+            [_text(cell) or "" for cell in columns[self._config.pair]] if self._config.pair in columns else None,
+            {column: cells for column, cells in columns.items() if column not in read},
+            [(name, block.lines[row]) for row in rows],
+            block.done,
+        )
+
+
+def _text(cell: Any) -> str | None:
+    return cell if isinstance(cell, str) else cell_text(cell)
+
+
+def _faults(block: Block, config: DataConfig) -> Iterator[tuple[int, Fault]]:
+    """Yields what is wrong with rows, by their numbers: no text, or a cell that could not be decoded.
+
+    An empty text counts as none only where such rows are to be left out: otherwise each row has an answer.
+    """
+    needed = [column for column in (config.text_column, config.pair) if column in block.columns]
+    for column, cells in block.columns.items():
+        for row, cell in enumerate(cells):
+            if column in needed and not isinstance(cell, str):
+                cell = cell_text(cell)
+            if column in needed and (cell is None or (config.bad_rows == "skip" and not cell.strip())):
+                yield row, Fault("SFT652", {"column": column})
+            elif isinstance(cell, str) and not cell.isascii() and _is_broken(cell):
+                yield row, Fault("SFT653", {"encoding": config.encoding})
+
+
+def _is_broken(text: str) -> bool:
+    """Whether a text has a byte that could not be decoded, which is read as a lone surrogate."""
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _line_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
+    """Yields the lines of a text file, the empty ones too: line n of the answers is that of line n of the file."""
+    last = 0
+    try:
+        with opened(source, config) as file:
+            filling = Filling(file, source)
+            numbered = enumerate(file, start=1)
+            while True:
+                lines: list[int] = []
+                texts: list[Any] = []
+                filling.begin()
+                for last, line in numbered:
+                    lines.append(last)
+                    texts.append(line.rstrip("\r\n"))
+                    if filling.full(len(lines)):
+                        break
+                if not lines:
+                    break
+                yield Block({config.text_column: texts}, lines, done=filling.done)
+    except UnicodeDecodeError as error:
+        raise not_decodable(source, config, error.reason, f"{source.name} after line {last}") from None
+
+
+def _arriving_blocks(config: DataConfig) -> Iterator[Block]:
+    """Yields the lines of standard input that are there, however few: answers do not wait for the end of a pipe."""
+    encoding = encoding_of(config)
+    number = 1
+    for lines in _arriving_lines():
+        for begin in range(0, len(lines), BLOCK_ROWS):
+            some = lines[begin : begin + BLOCK_ROWS]
+            texts: list[Any] = [line.rstrip(b"\r\n").decode(encoding, "surrogateescape") for line in some]
+            if number == 1 and some and some[0].startswith(codecs.BOM_UTF8):
+                texts[0] = texts[0].removeprefix("\ufeff")
+            yield Block({config.text_column: texts}, list(range(number, number + len(some))))
+            number += len(some)
+
+
+def _arriving_lines() -> Iterator[list[bytes]]:
+    stream = sys.stdin.buffer
+    assert isinstance(stream, io.BufferedIOBase)
+    unfinished: list[bytes] = []
+    while chunk := cast(Any, stream).read1(_CHUNK):
+        if b"\n" not in chunk:
+            unfinished.append(chunk)
+            continue
+        *lines, rest = b"".join([*unfinished, chunk]).split(b"\n")
+        unfinished = [rest] if rest else []
+        yield lines
+    if unfinished:
+        yield [b"".join(unfinished)]

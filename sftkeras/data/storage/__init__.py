@@ -1,0 +1,1 @@
+"""The rows and their tokens on disk: written once into the cache, read through memory mappings."""

@@ -1,0 +1,104 @@
+"""Regression: one number a text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from sftkeras.backbones import Backbone
+from sftkeras.config import LabelKind, TaskConfig
+from sftkeras.tasks.contract import Pooling
+from sftkeras.tasks.head import dense_head
+from sftkeras.tasks.network import text_network
+from sftkeras.text import AnyTokenizer, Cleaning, Features, make_features
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Gives each text a number.
+
+    The head learns standardised targets, so that one learning rate suits any unit; answers are in the data's own unit.
+
+    Attributes:
+        mean: of the training targets.
+        deviation: standard deviation of the training targets, above zero.
+        dropout: share of the features dropped before the head.
+    """
+
+    mean: float
+    deviation: float
+    dropout: float = 0.1
+
+    kind: ClassVar[str] = "regression"
+    label_kind: ClassVar[LabelKind] = "number"
+    whole_batch: ClassVar[bool] = False
+
+    def features(
+        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
+    ) -> Features:
+        """Texts or pairs of them, a row each."""
+        return make_features(tokenizer, max_length=max_length, pairs=pairs, cleaning=cleaning)
+
+    def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
+        """Gives logits [batch, 1]."""
+        return text_network(backbone, pooling, self.head, self.kind)
+
+    def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
+        """Gives the standardised number, [batch, 1]."""
+        return dense_head(features, 1, self.dropout)
+
+    def targets(
+        self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """The inputs and the labels as they are."""
+        return inputs, np.asarray(labels)
+
+    def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """Squared error of the standardised number, [batch]."""
+        return tf.square(tf.squeeze(logits, -1) - (labels - self.mean) / self.deviation)
+
+    def example_weights(self, labels: np.ndarray) -> np.ndarray:
+        """One for every example."""
+        return np.ones(len(labels), np.float32)
+
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Mean absolute error and root mean squared error, in the data's unit."""
+        # Keras' own mean absolute error takes a batch of numbers for one example: a short batch would count as much.
+        absolute_error = keras.metrics.MeanMetricWrapper(_absolute_errors, name="mae", dtype="float32")
+        absolute_error._direction = "down"
+        return [absolute_error, keras.metrics.RootMeanSquaredError(name="rmse", dtype="float32")]
+
+    def truths(self, labels: tf.Tensor) -> tf.Tensor:
+        """The numbers, [batch]."""
+        return labels
+
+    def answers(self, logits: tf.Tensor) -> tf.Tensor:
+        """The numbers in the data's unit, [batch]."""
+        return tf.squeeze(logits, -1) * self.deviation + self.mean
+
+    def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """`value` [batch]."""
+        return {"value": self.answers(logits)}
+
+    def settings(self) -> dict[str, Any]:
+        """The unit."""
+        return {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
+
+
+def _absolute_errors(truths: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
+    return tf.abs(truths - answers)
+
+
+def make(config: TaskConfig, label_names: tuple[str, ...], labels: np.ndarray) -> Regression:
+    """Builds the task for these training targets [examples] float32."""
+    targets = np.asarray(labels, np.float64)  # float32 loses the deviation of large numbers, such as years in seconds
+    return Regression(float(np.mean(targets)), float(np.std(targets)) or 1.0, config.dropout)
+
+
+def restore(settings: dict[str, Any]) -> Regression:
+    """Builds the task again from its `settings()`, for inference."""
+    return Regression(settings["mean"], settings["deviation"])

@@ -1,0 +1,1 @@
+"""Similarity: a vector for each text, learned from pairs."""

@@ -1,0 +1,1 @@
+"""Tagging: the entities in a text, or a label for each word."""

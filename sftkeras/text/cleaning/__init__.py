@@ -1,0 +1,1 @@
+"""What is done to raw texts before they are tokenised."""

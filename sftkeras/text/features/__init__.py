@@ -1,0 +1,1 @@
+"""Token numbers to model inputs: packing, long texts as windows, pairs, masked words."""

@@ -1,0 +1,192 @@
+"""Features for tasks that hide words of a text: long texts as several rows, and which tokens are one word."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from sftkeras.text.cleaning.steps import Cleaning
+from sftkeras.text.features.window_features import TEXT_NUMBER, TEXTS, without_padding
+from sftkeras.text.features.windows import pack_windows
+from sftkeras.text.features.words import word_offsets
+from sftkeras.text.tokenizers.letters import valid
+from sftkeras.text.tokenizers.tokenizer import Tokenizer, show_row
+
+# Beside the encoder's inputs: the word that each token is of; which tokens are hidden, what they were, and the
+# vocabulary in which answers are given.
+WORDS, POSITIONS, HIDDEN, PIECES = "words", "masked_positions", "hidden_ids", "pieces"
+
+HIDDEN_EVERY = 7  # words of a text that is judged: one in seven is hidden, near to BERT's 15%
+
+_MASKS = ("[MASK]", "<mask>")  # what vocabularies call the token that stands for a hidden one
+
+SplitWords = Callable[[list[str]], np.ndarray]
+"""Tells of all characters of some texts, one after another, which are inside of a word, not its first: [characters]."""
+
+
+class Mask(NamedTuple):
+    """The token that stands for a hidden one: how it is written in a text, and its number."""
+
+    string: str
+    number: int
+
+
+def mask_of(tokenizer: Tokenizer) -> Mask | None:
+    """The mask of a tokenizer's vocabulary, None if it has none."""
+    pieces = tokenizer.pieces(np.arange(tokenizer.size))
+    return next((Mask(string, pieces.index(string)) for string in _MASKS if string in pieces), None)
+
+
+class MaskedFeatures:
+    """Tokenises texts, divides long ones into rows so that each token is learned in just one, and numbers the words.
+
+    For an answer, a text that holds masks is asked for what stands there. In any other text one word in seven is
+    hidden, always the same, so that it can be said how well the model knows such texts.
+
+    Args:
+        tokenizer: splits a text into token numbers and tells their offsets; it knows the mask in a raw text.
+        max_length: tokens a row may have, special tokens included.
+        mask: the number of the mask.
+        whole_words: hide all tokens of a word or none; otherwise each token is a word of its own.
+        split_words: which characters belong together, for scripts without spaces; None makes each a word. Learned
+            texts alone are split so: no server has its dictionary.
+        split_rules: a hash of what decides `split_words`.
+    """
+
+    pairs = False
+    windows = True
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        *,
+        max_length: int,
+        mask: int,
+        whole_words: bool = True,
+        split_words: SplitWords | None = None,
+        split_rules: str = "",
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.cleaning: Cleaning | None = getattr(tokenizer, "cleaning", None)
+        self.max_length = max_length
+        self.mask = mask
+        self.whole_words = whole_words
+        self._split_words, self._split_rules = split_words, split_rules
+        self._pieces = tokenizer.pieces(np.arange(tokenizer.size))
+        texts = tf.TensorSpec([None], tf.string)
+        self._locate_once = tf.function(self._locate, input_signature=[texts], autograph=False)
+        self._pack_once = tf.function(self._pack, reduce_retracing=True, autograph=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that decides the features of a text."""
+        words = f"whole words {self._split_rules}" if self.whole_words else "tokens"
+        rules = f"{self.tokenizer.fingerprint} {self.max_length} rows of {words} to hide, mask {self.mask}"
+        return hashlib.sha256(rules.encode()).hexdigest()
+
+    @property
+    def resources(self) -> Sequence[Any]:
+        """What an export must take along, such as a tokenizer's lookup tables."""
+        return getattr(self.tokenizer, "resources", ())
+
+    def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        """Gives the model inputs of `texts` [batch] string, and what their answers need.
+
+        Returns:
+            token_ids, segment_ids and padding_mask, [rows, length] int32; `masked_positions`, [rows, most] int32, the
+            places in their row of the tokens that are hidden, 0 where a row has fewer; `hidden_ids`, likewise, the
+            tokens that stood there, the mask itself where the text has it, -1 where a row has fewer; `text_number`
+            [rows] int32, ascending; `texts` [batch] string, valid UTF-8; `pieces` [size] string, the vocabulary.
+
+        Raises:
+            ValueError: there are second texts.
+        """
+        if second_texts is not None:
+            raise ValueError("second texts are given, but these features are made for single texts")
+        texts = valid(texts)
+        tokens, _, begins = self._locate(texts)
+        rows = self._pack(tokens, begins)
+        token_ids, asks = rows["token_ids"], rows.pop("asks")
+        hidden = self._hidden(rows.pop(WORDS), asks, rows[TEXT_NUMBER], tf.size(texts))
+        inputs = {**rows, "token_ids": tf.where(hidden, self.mask, token_ids)}
+        return {**inputs, **_listed(hidden, token_ids), TEXTS: texts, PIECES: tf.constant(self._pieces)}
+
+    def _locate(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """The tokens of some texts, where each starts, and whether a word begins there: [batch, (tokens)] int32."""
+        tokens, starts, ends = self.tokenizer.with_offsets(texts)
+        if not self.whole_words:
+            return tokens, starts, tokens.with_flat_values(tf.ones_like(tokens.flat_values))
+        _, ends = word_offsets(texts, starts, ends)
+        return tokens, starts, ends.with_flat_values(tf.cast(ends.flat_values > 0, tf.int32))
+
+    def _pack(self, tokens: tf.RaggedTensor, begins: tf.RaggedTensor) -> dict[str, tf.Tensor]:
+        """The rows of some texts.
+
+        Returns:
+            The encoder's inputs; `words` [rows, length] int32, the number in its row of the word that each token is
+            of, 0 for masks, special tokens and those that are another row's; `asks` [rows, length] int32, 1 at masks
+            in the text; `text_number` [rows].
+        """
+        layout = self.tokenizer.layout
+        rows = pack_windows(tokens, begins, begins, layout=layout, max_length=self.max_length, overlap=0)
+        words = tf.cumsum(rows.starts, axis=1)
+        is_mask = rows.inputs["token_ids"] == self.mask
+        return {
+            **rows.inputs,
+            WORDS: tf.where(rows.owned & ~is_mask, words, 0),
+            "asks": tf.cast(rows.owned & is_mask, tf.int32),
+            TEXT_NUMBER: rows.text,
+        }
+
+    def _hidden(self, words: tf.Tensor, asks: tf.Tensor, text: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        """Which tokens are hidden for an answer, [rows, length] bool: the masks, or in a text without any some words.
+
+        The word in the middle of a row is always among them, so no text with a word goes without.
+        """
+        has_masks = tf.math.unsorted_segment_max(tf.reduce_max(asks, axis=1), text, count) > 0  # [batch]
+        middle = (tf.reduce_max(words, axis=1, keepdims=True) + 1) // 2
+        every = (words > 0) & tf.equal(tf.math.floormod(words - middle, HIDDEN_EVERY), 0)
+        return tf.where(tf.gather(has_masks, text)[:, tf.newaxis], asks > 0, every)
+
+    def encode_arrays(
+        self, texts: list[str], second_texts: list[str] | None = None
+    ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
+        """The features for a cache on disk, without padding: token_ids, segment_ids and words; nothing is hidden yet.
+
+        Returns:
+            Each feature as all rows' values and the rows' lengths, int32; and the number within `texts` of each row's
+            text.
+        """
+        tokens, starts, begins = self._locate_once(tf.constant(texts, tf.string))
+        if self._split_words:
+            begins = begins.with_flat_values(_without(begins, starts, self._split_words(texts), texts))
+        rows = self._pack_once(tokens, begins)
+        return without_padding({name: tensor for name, tensor in rows.items() if name != "asks"})
+
+    def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
+        """The tokens of one row of a batch, and how much of it is padding."""
+        return show_row(self.tokenizer, inputs, row)
+
+
+def _listed(hidden: tf.Tensor, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The places that are hidden, [rows, length] bool, as lists; a row of any length has a list of at least one."""
+    counts = tf.reduce_sum(tf.cast(hidden, tf.int32), axis=1)  # [rows]
+    most = tf.reduce_max(tf.concat([counts, [1]], 0))
+    most = tf.minimum(most, tf.shape(hidden)[1])  # no texts have no length
+    positions = tf.math.top_k(tf.cast(hidden, tf.int32), most).indices  # of equal ones the first comes first
+    there = tf.range(most) < counts[:, tf.newaxis]
+    return {
+        POSITIONS: tf.where(there, positions, 0),
+        HIDDEN: tf.where(there, tf.gather(token_ids, positions, batch_dims=1), -1),
+    }
+
+
+def _without(begins: tf.RaggedTensor, starts: tf.RaggedTensor, inside: np.ndarray, texts: list[str]) -> np.ndarray:
+    """`begins` [tokens] without the tokens that start inside of a word; `inside` is of all texts' characters."""
+    first = np.cumsum([0, *map(len, texts)])[starts.value_rowids().numpy()]
+    places = first + starts.flat_values.numpy()
+    return begins.flat_values.numpy() * ~np.append(inside, False)[places]

@@ -1,0 +1,62 @@
+"""What every tokenizer gives: texts to token numbers in the graph, and the special tokens around them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from sftkeras.text.features.packing import Layout
+
+
+def show_row(tokenizer: NamesTokens, inputs: dict[str, np.ndarray], row: int) -> str:
+    """The tokens of one row of a batch of model inputs, as people can read them, and how much of it is padding."""
+    mask = inputs["padding_mask"][row].astype(bool)
+    tokens = tokenizer.pieces(inputs["token_ids"][row][mask])
+    return f"{' '.join(tokens)}  (+ {len(mask) - mask.sum()} padding)"
+
+
+class NamesTokens(Protocol):
+    """Knows what its token numbers stand for, as tokenizers and TF-Hub preprocessors do."""
+
+    def pieces(self, numbers: np.ndarray) -> list[str]:
+        """The tokens of these numbers, for people to read."""
+
+
+class Tokenizer(Protocol):
+    """Splits texts into the numbers an encoder knows, by ops that a stock TensorFlow Serving has."""
+
+    pad_id: int
+    cls_id: int
+    sep_id: int
+    layout: Layout
+
+    @property
+    def size(self) -> int:
+        """How many tokens there are."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that decides the token numbers."""
+
+    def pieces(self, numbers: np.ndarray) -> list[str]:
+        """The tokens of these numbers, for people to read."""
+
+    def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Tokenises `texts` [batch] string into [batch, (tokens)] int32, without special tokens."""
+
+    def with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
+        """Tokenises as `__call__`, and tells which characters of the raw text each token stands for.
+
+        `text[start:end]`, as Python counts characters, has those of the token: accents that belong to its last letter
+        are in, white space around it is not. Starts ascend, and spans do not overlap, but that the pieces of one
+        character ("ﬁ" as "f" and "i"), or of what cleaning made of some, each span it. A token that stands for nothing
+        in the text has start = end; one for an unknown word spans the word.
+
+        Args:
+            texts: [batch] string, UTF-8. Where there is none a server must still answer: offsets are within the text.
+
+        Returns:
+            The tokens, their starts and their ends (exclusive), each [batch, (tokens)] int32.
+        """
