@@ -1,29 +1,66 @@
-"""The contract between a task and the rest: what training, evaluation and export may ask of it."""
+"""What training, evaluation, export, serving and the commands may ask of a task. Optional parts have defaults here.
+
+A task is a folder with a `spec.py`, which imports no TensorFlow and gives its `TaskSpec` as `SPEC`, and a `task.py`,
+which gives its `Task`. Imports no TensorFlow itself.
+"""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import keras
-import numpy as np
-import tensorflow as tf
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
 
-from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind, Pooling
-from sftkeras.text import AnyTokenizer, Cleaning, Features
+    from sftkeras.backbones import Backbone
+    from sftkeras.config import LabelKind, Pooling
+    from sftkeras.text import AnyTokenizer, Cleaning, Features
 
 
-class Task(Protocol):
-    """One kind of question to a text, learnt from labelled examples.
+class TaskSpec:
+    """What is known of a task before TensorFlow is loaded.
 
-    A task that must know the vocabulary also has `for_tokenizer(tokenizer) -> Task`, which `make_task` calls.
+    `settings` is the task's section of the settings.
 
-    One that chooses how it answers once it has learned, such as a threshold, also has `to_be_tuned(labels) -> bool`,
-    whether the labels of the validation part leave it a choice, and `tuned(answers, labels) -> Task`, which is given
-    the named answers to that part as arrays.
+    Attributes:
+        kind: its name in the settings, and that of its folder.
+        refuses: settings of the data that it cannot use.
+        needs_pair: whether it learns from two texts a row, and from nothing else.
+        columns: where its data has what data.text and data.pair name, if these are not set.
+        pools: whether it makes one vector of those of a text's tokens, by backbone.pooling.
+        predicts_untuned: whether the encoder can predict before it learns, with no head or one of its own: a baseline.
+        gives_backbone: whether what it makes is an encoder for other tasks, which the run then keeps as a folder.
+    """
+
+    kind: ClassVar[str]
+    refuses: ClassVar[tuple[str, ...]] = ()
+    needs_pair: ClassVar[bool] = False
+    columns: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    pools: ClassVar[bool] = True
+    predicts_untuned: ClassVar[bool] = False
+    gives_backbone: ClassVar[bool] = False
+
+    def label_kind(self, settings: Any) -> LabelKind:
+        """Gives what a label of the task is, in the data."""
+        raise NotImplementedError
+
+    def predicts(self, settings: Any) -> str:
+        """Gives what the task predicts, in words, for messages."""
+        raise NotImplementedError
+
+    def metrics(self, settings: Any) -> tuple[str, ...]:
+        """Gives the names of what is measured while training; none where only the loaded task knows them."""
+        return ()
+
+
+class Task:
+    """Learns to predict one kind of thing about a text, from labelled examples.
 
     A task knows nothing of devices, optimizers or files. Its `outputs`, with the features before it, is all that stands
-    between raw strings and answers, in evaluation and in serving alike.
+    between raw strings and predictions, in evaluation and in serving alike.
 
     Attributes:
         kind: its name in the settings.
@@ -33,7 +70,11 @@ class Task(Protocol):
 
     kind: ClassVar[str]
     label_kind: ClassVar[LabelKind]
-    whole_batch: ClassVar[bool]
+    whole_batch: ClassVar[bool] = False
+
+    def for_tokenizer(self, tokenizer: AnyTokenizer) -> Task:
+        """Gives the task for a backbone's tokenizer; one that must know the vocabulary gives another task."""
+        return self
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
@@ -49,6 +90,7 @@ class Task(Protocol):
         Raises:
             SFTError: the tokenizer cannot do what the task needs.
         """
+        raise NotImplementedError
 
     def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
         """Attaches the head: a functional model from the features' model inputs to float32 logits [batch, …].
@@ -56,6 +98,7 @@ class Task(Protocol):
         Raises:
             SFTError: the encoder cannot do what the task needs, such as SFT610.
         """
+        raise NotImplementedError
 
     def targets(
         self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
@@ -72,29 +115,54 @@ class Task(Protocol):
         Returns:
             The model inputs, and labels [batch, …].
         """
+        raise NotImplementedError
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Gives each row's loss, [batch] float32."""
+        raise NotImplementedError
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """Gives each row's weight in the loss, [batch] float32; `labels` are those of `targets`."""
+        raise NotImplementedError
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """Gives fresh metrics to follow while training; `truths` and `answers` feed them."""
+        raise NotImplementedError
 
     def truths(self, labels: tf.Tensor) -> tf.Tensor:
         """Gives labels in the form the metrics take."""
+        raise NotImplementedError
 
     def answers(self, logits: tf.Tensor) -> tf.Tensor:
-        """Gives probabilities [batch, …, classes] or values [batch]: what the metrics judge."""
+        """Gives probabilities [batch, …, classes] or values [batch]: what the metrics compare with the truth."""
+        raise NotImplementedError
 
     def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Gives the named answers that a server returns, one row a text.
+        """Gives the named predictions that a server returns, one row a text.
 
         Args:
             logits: of the rows of the model inputs.
             features: all that the features gave, such as where in a text the words of a row stand.
         """
+        raise NotImplementedError
+
+    def to_be_tuned(self, labels: Any) -> bool:
+        """Says whether there is something to choose once the task has learned, such as a threshold.
+
+        Args:
+            labels: what the data has of the rows of the validation part.
+        """
+        return False
+
+    def tuned(self, answers: dict[str, np.ndarray], labels: Any) -> Task:
+        """Gives the task with what it chooses by the validation part.
+
+        Args:
+            answers: the named predictions for the rows of that part, by the best weights.
+            labels: what the data has of these rows.
+        """
+        return self
 
     def settings(self) -> dict[str, Any]:
-        """Everything but weights that is needed to build the task again, as plain JSON."""
+        """Gives everything but weights that is needed to build the task again, as plain JSON."""
+        raise NotImplementedError

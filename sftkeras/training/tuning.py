@@ -22,13 +22,13 @@ def tune(run: Run, task: Task, data: LabelledData, *, batch_size: int) -> None:
     """
     rows = data.splits["validation"]
     labels = data.examples.labels[rows]
-    if not (hasattr(task, "to_be_tuned") and task.to_be_tuned(labels)):
+    if not task.to_be_tuned(labels):
         return
     runtime.full_precision()
     text_model = run.restore_model()
     parts = [_answer(text_model, data, rows[begin : begin + batch_size]) for begin in range(0, len(rows), batch_size)]
     answers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    run.keep_task(text_model.task.tuned(answers, labels))  # type: ignore[attr-defined]
+    run.keep_task(text_model.task.tuned(answers, labels))
 
 
 def _answer(text_model: TextModel, data: LabelledData, rows: np.ndarray) -> dict[str, np.ndarray]:

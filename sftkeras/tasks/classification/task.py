@@ -12,16 +12,16 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind, TaskConfig, other_writing
+from sftkeras.config import LabelKind, Pooling, TaskConfig, other_writing
 from sftkeras.errors import SFTError, did_you_mean
-from sftkeras.tasks.contract import Pooling
+from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
 from sftkeras.text import AnyTokenizer, Cleaning, Features, make_features
 
 
 @dataclass(frozen=True)
-class Classification:
+class Classification(Task):
     """Gives each text the likeliest of its labels.
 
     Attributes:
@@ -38,7 +38,6 @@ class Classification:
 
     kind: ClassVar[str] = "classification"
     label_kind: ClassVar[LabelKind] = "class"
-    whole_batch: ClassVar[bool] = False
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
@@ -103,7 +102,7 @@ class Classification:
 
 
 @dataclass(frozen=True)
-class MultiLabelClassification:
+class MultiLabelClassification(Task):
     """Gives each text every label whose probability reaches the threshold.
 
     Attributes are those of `Classification`, and `threshold`, the probability from which a label is given.
@@ -117,7 +116,6 @@ class MultiLabelClassification:
 
     kind: ClassVar[str] = "classification"
     label_kind: ClassVar[LabelKind] = "classes"
-    whole_batch: ClassVar[bool] = False
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None

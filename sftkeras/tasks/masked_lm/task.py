@@ -12,10 +12,10 @@ import tensorflow as tf
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.depth import transformer_layers
 from sftkeras.backbones.hugging_face.masked_lm import read_head
-from sftkeras.config import LabelKind, TaskConfig
+from sftkeras.config import LabelKind, Pooling, TaskConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks.by_text import by_text
-from sftkeras.tasks.contract import Pooling
+from sftkeras.tasks.contract import Task
 from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
 from sftkeras.tasks.network import token_vectors
 from sftkeras.text import AnyTokenizer, Cleaning, Features, ModulePreprocessor, with_special_strings
@@ -30,7 +30,7 @@ _GUESSES = 5
 
 
 @dataclass(frozen=True)
-class MaskedLM:
+class MaskedLM(Task):
     """Tells hidden tokens from the text around them, as BERT is pretrained (Devlin et al., 2019, arXiv:1810.04805).
 
     What is hidden is drawn anew for every batch, so no two epochs ask the same.
@@ -51,7 +51,6 @@ class MaskedLM:
 
     kind: ClassVar[str] = "masked_lm"
     label_kind: ClassVar[LabelKind] = "none"
-    whole_batch: ClassVar[bool] = False
 
     def for_tokenizer(self, tokenizer: AnyTokenizer) -> MaskedLM:
         """The task, once it knows the vocabulary.

@@ -10,15 +10,15 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind, TaskConfig
-from sftkeras.tasks.contract import Pooling
+from sftkeras.config import LabelKind, Pooling, TaskConfig
+from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
 from sftkeras.text import AnyTokenizer, Cleaning, Features, make_features
 
 
 @dataclass(frozen=True)
-class Regression:
+class Regression(Task):
     """Gives each text a number.
 
     The head learns standardised targets, so that one learning rate suits any unit; answers are in the data's own unit.
@@ -35,7 +35,6 @@ class Regression:
 
     kind: ClassVar[str] = "regression"
     label_kind: ClassVar[LabelKind] = "number"
-    whole_batch: ClassVar[bool] = False
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind, TaskConfig
+from sftkeras.config import LabelKind, Pooling, TaskConfig
 from sftkeras.errors import SFTError
-from sftkeras.tasks.contract import Pooling
+from sftkeras.tasks.contract import Task
 from sftkeras.tasks.network import text_network
 from sftkeras.tasks.similarity.pair_scores import InBatchAccuracy, PearsonCorrelation, all_cosines, cosines
 from sftkeras.text import AnyTokenizer, BiEncoderFeatures, Cleaning, Features, TextFeatures, make_features
@@ -22,7 +22,7 @@ _KIND = "similarity"
 
 
 @dataclass(frozen=True)
-class MatchingPairs:
+class MatchingPairs(Task):
     """Learns from pairs of texts that belong together; the other texts of a batch are what does not.
 
     Attributes:
@@ -93,7 +93,7 @@ class MatchingPairs:
 
 
 @dataclass(frozen=True)
-class ScoredPairs:
+class ScoredPairs(Task):
     """Learns from pairs of texts with a number that says how near they are.
 
     Attributes:

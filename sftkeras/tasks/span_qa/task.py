@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind, TaskConfig
-from sftkeras.tasks.contract import Pooling
+from sftkeras.config import LabelKind, Pooling, TaskConfig
+from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_vectors
 from sftkeras.tasks.span_qa.places import NowhereInPadding, SpanF1, best_rows, best_spans
@@ -21,7 +21,7 @@ from sftkeras.text.features.window_features import TEXT_NUMBER, TEXTS
 
 
 @dataclass(frozen=True)
-class SpanQA:
+class SpanQA(Task):
     """Rates each token of a context as the first and as the last of the answer, as BERT does (Devlin et al., 2019).
 
     The first token of a row stands for "not here": that is what a window without the answer, and a question without
@@ -39,7 +39,6 @@ class SpanQA:
 
     kind: ClassVar[str] = "span_qa"
     label_kind: ClassVar[LabelKind] = "answers"
-    whole_batch: ClassVar[bool] = False
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind, TaskConfig
+from sftkeras.config import LabelKind, Pooling, TaskConfig
 from sftkeras.tasks.by_text import by_text
-from sftkeras.tasks.contract import Pooling
+from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_network
 from sftkeras.tasks.tagging.decoding import begin_tag, inside_tag, join, likeliest_legal
@@ -24,7 +24,7 @@ NO_LABEL = -1  # of tokens that are no first token of a word: they have no loss
 
 
 @dataclass(frozen=True)
-class Tagging:
+class Tagging(Task):
     """Finds spans of characters that have a label.
 
     Each word is tagged by its first token, as in BERT (Devlin et al., 2019, arXiv:1810.04805): a word is then right or
@@ -43,7 +43,6 @@ class Tagging:
 
     kind: ClassVar[str] = "tagging"
     label_kind: ClassVar[LabelKind] = "spans"
-    whole_batch: ClassVar[bool] = False
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None

@@ -1,0 +1,29 @@
+"""Classification before TensorFlow is loaded: what its data must have, and what it predicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sftkeras.config import LabelKind
+from sftkeras.tasks.contract import TaskSpec
+
+
+class ClassificationSpec(TaskSpec):
+    """See `TaskSpec`."""
+
+    kind = "classification"
+
+    def label_kind(self, settings: Any) -> LabelKind:
+        """One label a text, or with `multi_label` none, one or several."""
+        return "classes" if settings.multi_label else "class"
+
+    def predicts(self, settings: Any) -> str:
+        """Labels."""
+        return "labels" if settings.multi_label else "one label a text"
+
+    def metrics(self, settings: Any) -> tuple[str, ...]:
+        """Accuracy where there is one label a text, else F1 averaged in two ways."""
+        return ("macro_f1", "micro_f1") if settings.multi_label else ("accuracy", "macro_f1")
+
+
+SPEC = ClassificationSpec()
