@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {*BASIS, "files", "console"},
     "serving": {"errors", "exporting", "trusted_graph"},
     "next_commands": {"console", "exporting"},
+    "__main__": {"errors", "config"},
     "judging": {*BASIS, "console", "data", "evaluation", "exporting"},
     "asking": {*BASIS, "console", "exporting", "serving"},
 }
@@ -58,6 +59,7 @@ ALL = set(MAY_IMPORT)
 
 LIGHT = {"errors", "config", "config_file", "commands", "files", "cache", "console", "handles", "data", "evaluation"}
 LIGHT |= {
+    "__main__",
     "ending",
     "folder_lock",
     "plurals",

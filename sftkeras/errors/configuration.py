@@ -22,4 +22,5 @@ MESSAGES: dict[str, str] = {
     "SFT114": "{path}: this run has exported no model yet. Export it first, with python -m sftkeras.export --run "
     "{quoted}",
     "SFT112": "{path}: cannot be read ({problem}). Copy the whole run folder again, or train again.",
+    "SFT125": "{word}: no such command.{suggestion} The commands are {commands}. See sftkeras --help.",
 }
