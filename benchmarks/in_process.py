@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sftkeras import runtime
-from sftkeras.exporting.answers import records
+from sftkeras.tasks.predictions import records
 
 
 def main(folder: Path, texts: list[str]) -> None:

@@ -42,10 +42,10 @@ def judge_version(
 ) -> dict[str, Any]:
     """Writes the report of one version on the test part of `data`."""
     from sftkeras.evaluation import RunFacts, print_summary, write_report
-    from sftkeras.exporting.fresh_process import FreshProcess
+    from sftkeras.exporting.prediction_process import PredictionProcess
     from sftkeras.judging import baselines_for, judge
 
-    with FreshProcess(version, gpu=True) as process:
+    with PredictionProcess(version, gpu=True) as process:
         judged = judge(process, data, contract["task"], batch_size=_BATCH_SIZE)
         speed = process.examples_per_second
     facts = RunFacts(

@@ -10,8 +10,8 @@ from sftkeras.config import TASKS, ExportCommandConfig, TrainConfig
 from sftkeras.console import say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import Origin
-from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.exporting.op_gate import known_release
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.versions import check_writable
 from sftkeras.runs import Run
 
@@ -38,7 +38,7 @@ def export_run(run: Run, config: ExportCommandConfig) -> ExportedVersion:
         known_release(server, "--server")
     check_writable(folder, "--folder")  # before the seconds that TensorFlow takes to start
     runtime.start_tensorflow()
-    with FreshProcess() as process:
+    with PredictionProcess() as process:
         from sftkeras.exporting.export import export
 
         origin = Origin.read(run.origin_file) if run.origin_file.exists() else Origin.of(settings)

@@ -17,17 +17,18 @@ from sftkeras.console import progress_bar
 from sftkeras.data import LabelledData
 from sftkeras.evaluation import KINDS, Baselines, kind_of
 from sftkeras.evaluation.baselines import Baseline
-from sftkeras.exporting.fresh_process import Answers, FreshProcess
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.plurals import counted
+from sftkeras.tasks.padding import Outputs
 
 _MOST_CURVES = 20  # labels drawn in TensorBoard
 _SAMPLES = 20
 
-Ask = Callable[[Sequence[str], Sequence[str] | None, Sequence[str], Callable[[int], object]], Answers]
+Ask = Callable[[Sequence[str], Sequence[str] | None, Sequence[str], Callable[[int], object]], Outputs]
 """(texts, second texts, wanted outputs, progress) → named answers, one row a text."""
 
 
-def judge(process: FreshProcess, data: LabelledData, task: dict[str, Any], *, batch_size: int) -> Any:
+def judge(process: PredictionProcess, data: LabelledData, task: dict[str, Any], *, batch_size: int) -> Any:
     """Lets the version that `process` has loaded answer the test rows.
 
     Args:
@@ -43,9 +44,9 @@ def judge(process: FreshProcess, data: LabelledData, task: dict[str, Any], *, ba
         pairs: Sequence[str] | None,
         outputs: Sequence[str],
         progress: Callable[[int], object],
-    ) -> Answers:
+    ) -> Outputs:
         second = pairs if takes_pairs else None
-        return process.answer(texts, second, batch_size=batch_size, outputs=outputs, progress=progress)
+        return process.predict(texts, second, batch_size=batch_size, outputs=outputs, progress=progress)
 
     return judge_answers(ask, data, task)
 

@@ -18,17 +18,17 @@ from rich.console import Console
 from rich.text import Text
 
 from sftkeras import commands
-from sftkeras.asking import Model, asked_model
 from sftkeras.config import DataConfig, PredictConfig
 from sftkeras.console import progress_bar
 from sftkeras.data.checks.findings import SHOWN, place, row_findings
 from sftkeras.data.formats.unlabelled import TextFiles, Texts
 from sftkeras.errors import SFTError
-from sftkeras.exporting.answer_files import check_ending, json_line, write_records
-from sftkeras.exporting.answers import KEYS, records
 from sftkeras.files import write_errors
 from sftkeras.plurals import counted
+from sftkeras.prediction.backends import Model, asked_model
+from sftkeras.prediction.files import check_ending, json_line, write_records
 from sftkeras.remedies import in_flags_of
+from sftkeras.tasks.predictions import KEYS, records
 
 Record = dict[str, Any]
 

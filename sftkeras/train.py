@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sftkeras.evaluation import RunFacts
     from sftkeras.evaluation.baselines import Baseline
     from sftkeras.exporting.exported import ExportedVersion
-    from sftkeras.exporting.fresh_process import FreshProcess
+    from sftkeras.exporting.prediction_process import PredictionProcess
     from sftkeras.training.fit import Fitted
     from sftkeras.training.setup import Setup
 
@@ -205,14 +205,14 @@ def judge_untuned(config: TrainConfig, data: LabelledData, setup: Setup) -> Base
     """What the encoder answers before it learns, where a task can be asked so; a baseline of the report."""
     if not (TASKS[config.task.kind].answers_untuned and config.report.baselines):
         return None
-    from sftkeras.exporting.in_memory import asker
+    from sftkeras.exporting.in_memory import predictor
     from sftkeras.judging import judge_untuned as judge
     from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
 
     head = VocabularyHead.of(setup.text_model.network)
     if head and not head.pretrained:
         return None
-    ask = asker(setup.text_model, config.training.batch_size)
+    ask = predictor(setup.text_model, config.training.batch_size)
     return judge(ask, data, setup.text_model.task.settings())
 
 
@@ -241,9 +241,9 @@ def row_counts(data: LabelledData) -> dict[str, int]:
 
 def export_and_judge(trained: Trained) -> dict[str, Any]:
     """Publishes the SavedModel, lets it answer the test rows in a fresh process, and writes the report."""
-    from sftkeras.exporting.fresh_process import FreshProcess
+    from sftkeras.exporting.prediction_process import PredictionProcess
 
-    with FreshProcess() as process:  # starts while the export is written
+    with PredictionProcess() as process:  # starts while the export is written
         began = time.perf_counter()
         try:
             version = export(trained, process)
@@ -260,7 +260,7 @@ def say_how_to_go_on(run: Run) -> None:
     say("The same command goes on from here.", f"Export what there is with: {next_commands.export_of(run.folder)}")
 
 
-def export(trained: Trained, process: FreshProcess) -> ExportedVersion:
+def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
     """Builds the best model again from the run's folder, in float32, and publishes it if it proves equal."""
     from sftkeras import runtime
     from sftkeras.exporting.contract import Origin
@@ -285,7 +285,7 @@ def export(trained: Trained, process: FreshProcess) -> ExportedVersion:
     return version
 
 
-def judge_version(trained: Trained, version: ExportedVersion, process: FreshProcess) -> dict[str, Any]:
+def judge_version(trained: Trained, version: ExportedVersion, process: PredictionProcess) -> dict[str, Any]:
     """Writes the report of the exported version, and its figures into TensorBoard and the version's contract."""
     from sftkeras.evaluation import print_summary, write_report
     from sftkeras.exporting.contract import read_contract, update_contract

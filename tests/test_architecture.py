@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from sftkeras import tasks
 from sftkeras.errors import CATALOGUE
 
 ROOT = Path(__file__).parents[1]
@@ -48,11 +49,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": {*BASIS, "files", "console", "runtime", "handles", "data", "text", "backbones", "tasks", "runs"},
     "exporting": {*BASIS, "files", "folder_lock", "console", "runtime", "text", "tasks", "runs"},
     "evaluation": {*BASIS, "files", "console"},
-    "serving": {"errors", "exporting", "trusted_graph"},
+    "serving": {"errors", "tasks", "exporting", "trusted_graph"},
     "next_commands": {"console", "exporting"},
     "__main__": {"errors", "config"},
-    "judging": {*BASIS, "console", "data", "evaluation", "exporting"},
-    "asking": {*BASIS, "console", "exporting", "serving"},
+    "judging": {*BASIS, "console", "data", "evaluation", "tasks", "exporting"},
+    "prediction": {*BASIS, "files", "console", "tasks", "exporting", "serving"},
 }
 # Commands tell the story, so they may know every part, but not one another.
 ALL = set(MAY_IMPORT)
@@ -68,7 +69,7 @@ LIGHT |= {
     "next_commands",
     "runs",
     "judging",
-    "asking",
+    "prediction",
     *COMMANDS,
 }
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
@@ -130,11 +131,32 @@ def test_imports_point_down(path: Path) -> None:
     "path", [path for path in MODULES if part_of(path) in LIGHT], ids=lambda path: str(path.relative_to(PACKAGE))
 )
 def test_what_must_be_quick_imports_no_tensorflow(path: Path) -> None:
-    heavy = {name for name in imports(path, inside_functions=False) if name.split(".")[0] in HEAVY}
+    loaded = loaded_with(path)
+    heavy = {name for name in loaded if name.split(".")[0] in HEAVY}
     assert heavy == set()
     # Nor by way of a part of ours that does.
-    own = {name.split(".")[1] for name in imports(path, inside_functions=False) if name.startswith("sftkeras.")}
-    assert not own & {"text", "backbones", "tasks", "training"}
+    own = {name.split(".")[1] for name in loaded if name.startswith("sftkeras.")}
+    assert not own & {"text", "backbones", "training"}
+    assert not loaded & {f"sftkeras.tasks.{name}" for name in tasks._HOMES}
+
+
+def loaded_with(path: Path) -> set[str]:
+    """The dotted names that a module imports as it is loaded, itself and by way of modules of `sftkeras.tasks`."""
+    found, waiting = set(), [path]
+    while waiting:
+        names = imports(waiting.pop(), inside_functions=False)
+        slices = {name for name in names - found if name.startswith("sftkeras.tasks.")}
+        waiting += [
+            module for name in slices for module in (module_of(name), module_of(name.rpartition(".")[0])) if module
+        ]
+        found |= names
+    return found
+
+
+def module_of(name: str) -> Path | None:
+    """The file of a module of ours by its dotted name, if it is one."""
+    path = ROOT.joinpath(*name.split("."))
+    return next((it for it in (path.with_suffix(".py"), path / "__init__.py") if it.exists()), None)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

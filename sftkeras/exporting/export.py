@@ -18,17 +18,17 @@ from sftkeras.exporting import contract as contracts
 from sftkeras.exporting.canonical_graph import op_names
 from sftkeras.exporting.contract import Origin
 from sftkeras.exporting.exported import ExportedVersion, note_version, noted_version
-from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.exporting.op_gate import check_server, known_release, server_needs
 from sftkeras.exporting.parity import Samples, check_parity, odd_samples
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.saved_model import describe_signatures, write_saved_model
 from sftkeras.exporting.server_config import splitting_warning, write_server_config
 from sftkeras.exporting.versions import draft, publish
 from sftkeras.exporting.warm_up import write_warm_up
-from sftkeras.exporting.widths import are_lists
 from sftkeras.files import sha256_of, write_errors
 from sftkeras.runtime import versions
 from sftkeras.tasks import TextModel
+from sftkeras.tasks.padding import are_lists
 
 
 def export(
@@ -38,7 +38,7 @@ def export(
     origin: Origin,
     sample_texts: Sequence[str] = (),
     sample_pairs: Sequence[str] | None = None,
-    process: FreshProcess | None = None,
+    process: PredictionProcess | None = None,
     server: str | None = None,
     flag: str = "--export.folder",
     note: Path | None = None,
@@ -65,7 +65,7 @@ def export(
     """
     with contextlib.ExitStack() as stack:
         # Started first: it imports TensorFlow while the graph is traced and written here.
-        process = process or stack.enter_context(FreshProcess())
+        process = process or stack.enter_context(PredictionProcess())
         if note and (published := noted_version(note, folder, server)):
             process.load(published.path)
             signatures = contracts.read_contract(published.path)["signatures"]
@@ -147,14 +147,14 @@ def _contract(text_model: TextModel, name: str, graph: MetaGraphDef, origin: Ori
     }
 
 
-def _prove(text_model: TextModel, process: FreshProcess, given: Samples) -> float:
+def _prove(text_model: TextModel, process: PredictionProcess, given: Samples) -> float:
     """Compares the export with the model: every signature on odd texts, raw strings also on those given."""
     odd = odd_samples(pairs=text_model.features.pairs)
     parity = check_parity(text_model, process, odd, process.signatures)
     return max(parity, check_parity(text_model, process, given, ["serving_default"])) if given.texts else parity
 
 
-def _sample(process: FreshProcess, pairs: bool) -> dict[str, Any]:
+def _sample(process: PredictionProcess, pairs: bool) -> dict[str, Any]:
     """One request and its response, as the REST interface has them. The text is ours, not from anybody's data."""
     inputs = {name: texts[:1] for name, texts in odd_samples(pairs=pairs).inputs().items()}
     outputs = {name: array.tolist() for name, array in process.run("serving_default", inputs).items()}

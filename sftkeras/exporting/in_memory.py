@@ -1,4 +1,4 @@
-"""Answers of a model in memory, as it is now, in the form that a fresh process gives them."""
+"""Predicts with a model in memory, as it is now, in the form that a prediction process does."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.exporting.fresh_process import Answers
 from sftkeras.exporting.signatures import PAIR, TEXT
-from sftkeras.exporting.widths import joined
 from sftkeras.tasks import TextModel
+from sftkeras.tasks.padding import Outputs, joined
 
 
-def asker(text_model: TextModel, batch_size: int) -> Callable[..., Answers]:
-    """Gives a function of texts, second texts, wanted outputs, and a progress that is told of each batch's rows."""
+def predictor(text_model: TextModel, batch_size: int) -> Callable[..., Outputs]:
+    """Returns a function (texts, second texts, wanted outputs, progress) → outputs. Progress gets each batch's rows."""
     names = (TEXT, PAIR) if text_model.features.pairs else (TEXT,)
     strings = [tf.TensorSpec([None], tf.string)] * len(names)
     answer = tf.function(lambda *texts: text_model(*texts), input_signature=strings, autograph=False)
 
-    def ask(
+    def predict(
         texts: Sequence[str],
         second_texts: Sequence[str] | None,
         outputs: Sequence[str],
         progress: Callable[[int], object],
-    ) -> Answers:
+    ) -> Outputs:
         columns = [texts, second_texts or ()][: len(names)]
         order = np.argsort([len(text) for text in texts], kind="stable")  # texts of like length need little padding
         batches = []
@@ -36,7 +35,7 @@ def asker(text_model: TextModel, batch_size: int) -> Callable[..., Answers]:
         back = np.argsort(order, kind="stable")
         return {name: array[back] for name, array in joined(batches).items()}
 
-    return ask
+    return predict
 
 
 def _utf8(text: str) -> bytes:

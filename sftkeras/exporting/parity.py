@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.errors import SFTError
-from sftkeras.exporting.fresh_process import Answers, FreshProcess
-from sftkeras.exporting.masks import PROBABILITY, TOKEN, has_masks, near_ties
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.signatures import PAIR, TEXT, serving_outputs
 from sftkeras.tasks import TextModel
+from sftkeras.tasks.masked_lm.predictions import PROBABILITY, TOKEN, has_masks, near_ties
+from sftkeras.tasks.padding import Outputs
 
 TOLERANCE = 1e-4  # float32 through other kernels and another padding differs by some 1e-6
 
@@ -69,7 +70,9 @@ def odd_samples(*, pairs: bool) -> Samples:
     return Samples(ODD_TEXTS, ODD_TEXTS[::-1] if pairs else None)
 
 
-def check_parity(text_model: TextModel, process: FreshProcess, samples: Samples, signatures: Iterable[str]) -> float:
+def check_parity(
+    text_model: TextModel, process: PredictionProcess, samples: Samples, signatures: Iterable[str]
+) -> float:
     """Compares the model in memory with the export that `process` has loaded, signature by signature.
 
     Returns:
@@ -92,15 +95,15 @@ def check_parity(text_model: TextModel, process: FreshProcess, samples: Samples,
     return largest
 
 
-def _ask(process: FreshProcess, signature: str, samples: Samples, tokens: dict[str, np.ndarray]) -> Answers:
+def _ask(process: PredictionProcess, signature: str, samples: Samples, tokens: dict[str, np.ndarray]) -> Outputs:
     if signature == "serving_default":
-        return process.answer(samples.texts, samples.pairs)
+        return process.predict(samples.texts, samples.pairs)
     if signature == "serve_tokens":
         return process.run(signature, tokens)
     return process.run(signature, {"inputs": [example.SerializeToString() for example in samples.examples()]})
 
 
-def _answers_in_memory(text_model: TextModel, samples: Samples) -> tuple[dict[str, np.ndarray], Answers]:
+def _answers_in_memory(text_model: TextModel, samples: Samples) -> tuple[dict[str, np.ndarray], Outputs]:
     """The model's inputs for the samples, and its answers, computed on the CPU as in the fresh process."""
     with tf.device("CPU:0"):
         texts = [

@@ -18,11 +18,11 @@ from typing import Protocol
 import numpy as np
 from grpc import StatusCode
 
-from sftkeras.exporting.widths import stacked
 from sftkeras.serving.batching_parameters import BatchingParameters
 from sftkeras.serving.errors import ServingError, invalid, overloaded, too_late
 from sftkeras.serving.observer import Observer
 from sftkeras.serving.runs import Run
+from sftkeras.tasks.padding import stacked
 
 _log = logging.getLogger(__name__)
 

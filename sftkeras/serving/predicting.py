@@ -14,10 +14,10 @@ import tensorflow as tf
 from grpc import StatusCode
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
-from sftkeras.exporting.widths import are_lists
 from sftkeras.serving.errors import ServingError, failed_precondition, invalid
 from sftkeras.serving.runs import DEFAULT_SIGNATURE, Run, Signatures, braced, check_tensor, make_run
 from sftkeras.serving.tensors import to_array
+from sftkeras.tasks.padding import are_lists
 
 _PREDICT, _CLASSIFY, _REGRESS = (
     tf.saved_model.PREDICT_METHOD_NAME,

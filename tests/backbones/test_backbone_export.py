@@ -21,7 +21,7 @@ from sftkeras.backbones.fused_transformer import FusedTransformerEncoder
 from sftkeras.backbones.hugging_face.families import FAMILIES
 from sftkeras.exporting.contract import Origin
 from sftkeras.exporting.export import export
-from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.saved_model import write_saved_model
 from sftkeras.runs import Run
 from sftkeras.tasks import TextModel, attach_head
@@ -58,8 +58,8 @@ def with_head(backbone: Backbone, *, pairs: bool = False) -> TextModel:
 
 
 @pytest.fixture(scope="module")
-def process() -> Iterator[FreshProcess]:
-    with FreshProcess() as process:
+def process() -> Iterator[PredictionProcess]:
+    with PredictionProcess() as process:
         yield process
 
 
@@ -85,7 +85,7 @@ def restored(model: TextModel, backbone: Backbone, run: Run) -> TextModel:
 
 
 @pytest.mark.parametrize("kind", CHECKPOINTS)
-def test_a_trained_model_answers_in_a_fresh_process(kind: str, tmp_path: Path, process: FreshProcess) -> None:
+def test_a_trained_model_answers_in_a_fresh_process(kind: str, tmp_path: Path, process: PredictionProcess) -> None:
     folder = CHECKPOINTS[kind].write(tmp_path / "folder")
     backbone = load_backbone(folder, max_length=12)
     model = with_head(backbone)
@@ -106,7 +106,7 @@ def test_a_trained_model_answers_in_a_fresh_process(kind: str, tmp_path: Path, p
     shutil.rmtree(folder)
     version = export(again, tmp_path / "tiny", origin=ORIGIN, process=process)
     assert version.parity <= 1e-5
-    answers, expected = process.answer(TEXTS), model(tf.constant(TEXTS))
+    answers, expected = process.predict(TEXTS), model(tf.constant(TEXTS))
     np.testing.assert_allclose(answers["probabilities"], expected["probabilities"], atol=1e-5)
 
 

@@ -32,13 +32,14 @@ import tensorflow as tf  # noqa: E402
 from every_task import ENTRIES, OF_THE_GUIDE, Entry  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from sftkeras import asking, commands, evaluate, next_commands, predict, train  # noqa: E402
+from sftkeras import commands, evaluate, next_commands, predict, train  # noqa: E402
 from sftkeras.config import EvaluateConfig, PredictConfig, ReportConfig, TrainConfig  # noqa: E402
 from sftkeras.evaluation import pictures  # noqa: E402
-from sftkeras.exporting import fresh_process  # noqa: E402
-from sftkeras.exporting.answers import records  # noqa: E402
+from sftkeras.exporting import prediction_process  # noqa: E402
+from sftkeras.prediction import backends  # noqa: E402
 from sftkeras.runs import Run  # noqa: E402
 from sftkeras.tasks import TextModel, restore_task  # noqa: E402
+from sftkeras.tasks.predictions import records  # noqa: E402
 from sftkeras.training.callbacks import Recorder  # noqa: E402
 from sftkeras.training.resume.saving import THREAD  # noqa: E402
 
@@ -153,7 +154,7 @@ def answering(entry: Entry) -> Iterator[dict[str, Any]]:
         answers["one by one"] = [
             next(records(answered_fresh(entry, slice(row, row + 1)))) for row in range(len(entry.texts))
         ]
-        answers["many"] = list(records(fresh_process.FreshProcess().answer(*entry.many())))
+        answers["many"] = list(records(prediction_process.PredictionProcess().predict(*entry.many())))
         answers["none"] = as_lists(answered_fresh(entry, slice(0)))
         return report
 
@@ -172,7 +173,7 @@ def answered_in_memory(model: TextModel, entry: Entry) -> dict[str, Any]:
 def answered_fresh(entry: Entry, rows: slice) -> dict[str, np.ndarray]:
     """What the version that the fresh process has loaded answers to some of the entry's texts, in one batch."""
     pairs = None if entry.pairs is None else entry.pairs[rows]
-    return fresh_process.FreshProcess().answer(entry.texts[rows], pairs, batch_size=len(entry.texts))
+    return prediction_process.PredictionProcess().predict(entry.texts[rows], pairs, batch_size=len(entry.texts))
 
 
 def decoded(array: np.ndarray) -> np.ndarray:
@@ -202,15 +203,15 @@ def share_strategy() -> None:
 @contextmanager
 def one_fresh_process() -> Iterator[None]:
     """Gives one process to all that start one: importing TensorFlow takes it seconds."""
-    with fresh_process.FreshProcess() as process:
+    with prediction_process.PredictionProcess() as process:
 
-        def start(version: Path | None = None, *, gpu: bool = False) -> fresh_process.FreshProcess:
+        def start(version: Path | None = None, *, gpu: bool = False) -> prediction_process.PredictionProcess:
             if version is not None:
                 process.load(version)
             return process
 
-        fresh_process.FreshProcess.__exit__ = lambda *_: None
-        fresh_process.FreshProcess = asking.FreshProcess = start
+        prediction_process.PredictionProcess.__exit__ = lambda *_: None
+        prediction_process.PredictionProcess = backends.PredictionProcess = start
         yield
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from tiny_models import Exported, export_tiny
 
-from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.prediction_process import PredictionProcess
 
 
-class SharedProcess(FreshProcess):
+class SharedProcess(PredictionProcess):
     """Loads a version again only if it had another in between."""
 
     whole = False
@@ -25,13 +25,13 @@ class SharedProcess(FreshProcess):
 
 
 @pytest.fixture(scope="session")
-def process() -> Iterator[FreshProcess]:
+def process() -> Iterator[PredictionProcess]:
     with SharedProcess() as process:
         yield process
 
 
 @pytest.fixture(scope="session")
-def exports(tmp_path_factory: pytest.TempPathFactory, process: FreshProcess) -> Callable[..., Exported]:
+def exports(tmp_path_factory: pytest.TempPathFactory, process: PredictionProcess) -> Callable[..., Exported]:
     """Exports a tiny model of a task, once; `process` has the one made last loaded."""
 
     @cache

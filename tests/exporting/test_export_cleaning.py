@@ -12,7 +12,7 @@ from tiny_models import ORIGIN, TASKS, build_model
 from sftkeras.backbones import load_backbone
 from sftkeras.config import TrainConfig
 from sftkeras.exporting.export import export
-from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.runs import Run
 from sftkeras.tasks import TextModel, attach_head
 from sftkeras.text import Cleaning, Features, make_features
@@ -28,14 +28,14 @@ def cleaned(features: Features) -> Features:
 
 
 @pytest.mark.parametrize("pairs", [False, True], ids=["single", "pairs"])
-def test_an_export_cleans_as_training_did(pairs: bool, tmp_path: Path, process: FreshProcess) -> None:
+def test_an_export_cleans_as_training_did(pairs: bool, tmp_path: Path, process: PredictionProcess) -> None:
     assert CLEANING.clean(RAW) == CLEANED
     plain = build_model(TASKS["classification"], pairs=pairs)
     model = TextModel(cleaned(plain.features), plain.network, plain.task)
     version = export(model, tmp_path / "tiny", origin=ORIGIN, process=process)
     assert version.minimum_server == "2.18.0"
     given, clean = ((texts, texts[::-1] if pairs else None) for texts in (RAW, CLEANED))
-    served = process.answer(*given)  # loaded as TensorFlow Serving loads it
+    served = process.predict(*given)  # loaded as TensorFlow Serving loads it
     expected = plain(*(tf.constant(texts) for texts in clean if texts is not None))
     np.testing.assert_allclose(served["probabilities"], expected["probabilities"], atol=1e-5)
     assert len({tuple(row) for row in np.round(served["probabilities"], 4)}) > 1

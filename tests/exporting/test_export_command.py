@@ -15,7 +15,7 @@ from sftkeras.backbones import load_backbone
 from sftkeras.config import ExportCommandConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import read_contract
-from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.runs import Run
 from sftkeras.tasks import TextModel, attach_head
 from sftkeras.text import TextFeatures
@@ -57,22 +57,22 @@ def finished_run(tmp_path: Path) -> Run:
 def test_run_is_exported_again_as_a_new_version(
     finished_run: Run,
     tmp_path: Path,
-    process: FreshProcess,
+    process: PredictionProcess,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
     @contextmanager
-    def shared() -> Iterator[FreshProcess]:
+    def shared() -> Iterator[PredictionProcess]:
         yield process
 
-    monkeypatch.setattr(command, "FreshProcess", shared)
+    monkeypatch.setattr(command, "PredictionProcess", shared)
     (tmp_path / "saved_models" / "movies" / "4").mkdir(parents=True)
     command.main(commands.parse(ExportCommandConfig, ["--run", str(finished_run.folder)]))
     path = tmp_path / "saved_models" / "movies" / "5"
     assert str(path) in capsys.readouterr().out.replace("\n", "")
     assert read_contract(path)["name"] == "movies"
     expected = finished_run.restore_model()(tf.constant(["good film"]))
-    np.testing.assert_allclose(process.answer(["good film"])["probabilities"], expected["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(process.predict(["good film"])["probabilities"], expected["probabilities"], atol=1e-6)
 
 
 def test_wrong_run_or_folder_is_told_before_tensorflow_starts(finished_run: Run, tmp_path: Path) -> None:

@@ -12,17 +12,18 @@ from tiny_models import MAX_LENGTH, TASKS, Exported  # sets TensorFlow's environ
 import tensorflow as tf  # isort: skip
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog  # isort: skip
 
-from sftkeras.exporting.answers import records
 from sftkeras.exporting.contract import WEIGHTS, check_weights, read_contract
-from sftkeras.exporting.fresh_process import Answers, FreshProcess
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.files import sha256_of
+from sftkeras.tasks.padding import Outputs
+from sftkeras.tasks.predictions import records
 
 TEXTS = ("good film", "", "a bad, bad film that goes on and on and on and never ends", "🎬 film", "good")
 PAIRS = ("film", "good", "", "bad film", "a long second text that is cut at its end, surely")
 
 
 @pytest.fixture(scope="module", params=[(task, pairs) for task in TASKS for pairs in (False, True)], ids=str)
-def exported(request: pytest.FixtureRequest, exports: Callable[..., Exported], process: FreshProcess) -> Exported:
+def exported(request: pytest.FixtureRequest, exports: Callable[..., Exported], process: PredictionProcess) -> Exported:
     """An export that `process` has loaded; pytest runs all tests of one before it makes the next."""
     task, pairs = request.param
     exported = exports(task, pairs=pairs)
@@ -30,7 +31,7 @@ def exported(request: pytest.FixtureRequest, exports: Callable[..., Exported], p
     return exported
 
 
-def in_memory(exported: Exported) -> Answers:
+def in_memory(exported: Exported) -> Outputs:
     texts = [tf.constant(TEXTS)] + ([tf.constant(PAIRS)] if exported.text_model.features.pairs else [])
     answers = exported.text_model(*texts)
     return {
@@ -55,7 +56,7 @@ def serialized_examples(exported: Exported) -> list[bytes]:
     ]
 
 
-def assert_same(expected: Answers, found: Answers) -> None:
+def assert_same(expected: Outputs, found: Outputs) -> None:
     assert set(expected) == set(found)
     for name, truth in expected.items():
         if truth.dtype.kind == "f":
@@ -65,18 +66,18 @@ def assert_same(expected: Answers, found: Answers) -> None:
             assert (found[name] == truth).all()
 
 
-def test_strings_are_answered_in_a_fresh_process_as_in_memory(exported: Exported, process: FreshProcess) -> None:
+def test_strings_are_answered_in_a_fresh_process_as_in_memory(exported: Exported, process: PredictionProcess) -> None:
     pairs = PAIRS if exported.text_model.features.pairs else None
-    assert_same(in_memory(exported), process.answer(TEXTS, pairs, batch_size=2))
+    assert_same(in_memory(exported), process.predict(TEXTS, pairs, batch_size=2))
 
 
-def test_token_numbers_are_answered_as_their_texts(exported: Exported, process: FreshProcess) -> None:
+def test_token_numbers_are_answered_as_their_texts(exported: Exported, process: PredictionProcess) -> None:
     tokens = exported.text_model.features(*map(tf.constant, inputs(exported).values()))
     found = process.run("serve_tokens", {name: tensor.numpy() for name, tensor in tokens.items()})
     assert_same(in_memory(exported), found)
 
 
-def test_tf_examples_are_answered_as_serving_wants_it(exported: Exported, process: FreshProcess) -> None:
+def test_tf_examples_are_answered_as_serving_wants_it(exported: Exported, process: PredictionProcess) -> None:
     expected = in_memory(exported)
     if "value" in expected:
         wanted, method = {"outputs": expected["value"]}, "regress"
@@ -87,19 +88,21 @@ def test_tf_examples_are_answered_as_serving_wants_it(exported: Exported, proces
     assert about["method"] == f"tensorflow/serving/{method}"
 
 
-def test_no_texts_get_no_answers(exported: Exported, process: FreshProcess) -> None:
-    answers = process.answer([], [] if exported.text_model.features.pairs else None)
+def test_no_texts_get_no_answers(exported: Exported, process: PredictionProcess) -> None:
+    answers = process.predict([], [] if exported.text_model.features.pairs else None)
     assert all(len(array) == 0 for array in answers.values())
 
 
 @pytest.mark.parametrize("length", [1, 3, MAX_LENGTH])
-def test_tokens_may_have_any_length_up_to_the_maximum(exported: Exported, process: FreshProcess, length: int) -> None:
+def test_tokens_may_have_any_length_up_to_the_maximum(
+    exported: Exported, process: PredictionProcess, length: int
+) -> None:
     ones = np.ones([2, length], np.int32)
     found = process.run("serve_tokens", {"token_ids": ones, "segment_ids": 0 * ones, "padding_mask": ones})
     assert all(len(array) == 2 for array in found.values())
 
 
-def test_warm_up_requests_are_answered(exported: Exported, process: FreshProcess) -> None:
+def test_warm_up_requests_are_answered(exported: Exported, process: PredictionProcess) -> None:
     records = tf.data.TFRecordDataset(str(exported.path / "assets.extra" / "tf_serving_warmup_requests"))
     sizes = set()
     for record in records.as_numpy_iterator():
@@ -115,7 +118,7 @@ def test_warm_up_requests_are_answered(exported: Exported, process: FreshProcess
     assert sizes == {(name, size) for name in ("serving_default", extra) for size in (1, 8)}
 
 
-def test_contract_describes_what_is_in_the_folder(exported: Exported, process: FreshProcess) -> None:
+def test_contract_describes_what_is_in_the_folder(exported: Exported, process: PredictionProcess) -> None:
     contract = read_contract(exported.path)
     assert contract["task"] == exported.text_model.task.settings()
     assert contract["weights_sha256"] == sha256_of(exported.path / WEIGHTS)
@@ -139,8 +142,8 @@ def test_card_names_labels_data_and_calls(exported: Exported) -> None:
         assert word in card
 
 
-def test_records_hold_every_answer_as_plain_json(exported: Exported, process: FreshProcess) -> None:
-    answers = process.answer(TEXTS, PAIRS if exported.text_model.features.pairs else None)
+def test_records_hold_every_answer_as_plain_json(exported: Exported, process: PredictionProcess) -> None:
+    answers = process.predict(TEXTS, PAIRS if exported.text_model.features.pairs else None)
     found = json.loads(json.dumps(list(records(answers))))
     assert len(found) == len(TEXTS)
     for row, record in enumerate(found):

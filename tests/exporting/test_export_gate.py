@@ -14,12 +14,12 @@ import tensorflow as tf  # isort: skip
 
 from sftkeras.errors import SFTError
 from sftkeras.exporting import export as exporting
-from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.exporting.parity import Samples, check_parity
+from sftkeras.exporting.prediction_process import PredictionProcess
 
 
 def test_export_that_answers_otherwise_is_not_published(
-    tmp_path: Path, process: FreshProcess, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, process: PredictionProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, other = (build_model(TASKS["classification"], seed=seed) for seed in (1, 2))
     write = exporting.write_saved_model
@@ -38,7 +38,7 @@ def test_export_that_answers_otherwise_is_not_published(
     ],
 )
 def test_full_or_locked_disk_is_told_and_leaves_nothing_behind(
-    tmp_path: Path, process: FreshProcess, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+    tmp_path: Path, process: PredictionProcess, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
 ) -> None:
     def write(text_model: object, folder: Path) -> None:
         (folder / "half").write_text("written")

@@ -15,7 +15,7 @@ from tiny_models import TASKS
 
 from sftkeras.backbones import Backbone, load_backbone
 from sftkeras.backbones.tfhub import opaque
-from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.saved_model import write_saved_model
 from sftkeras.tasks import TextModel, attach_head
 from sftkeras.text import make_features
@@ -57,7 +57,9 @@ def text_model(backbone: Backbone) -> TextModel:
 
 
 @pytest.mark.parametrize("kind", LOADS)
-def test_an_export_needs_nothing_of_the_module(kind: str, modules: Path, tmp_path: Path, process: FreshProcess) -> None:
+def test_an_export_needs_nothing_of_the_module(
+    kind: str, modules: Path, tmp_path: Path, process: PredictionProcess
+) -> None:
     moved = Path(shutil.copytree(modules, tmp_path / "modules"))
     model = text_model(LOADS[kind](moved))
     expected = model(tf.constant(TEXTS))["probabilities"]

@@ -11,7 +11,7 @@ from tiny_models import MAX_LENGTH, ORIGIN, TASKS, build_model  # sets TensorFlo
 import tensorflow as tf  # isort: skip
 
 from sftkeras.exporting.export import export
-from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.saved_model import write_saved_model
 from sftkeras.tasks import TextModel
 from sftkeras.text import TextFeatures
@@ -63,13 +63,13 @@ def translators(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_tables_are_filled_in_a_fresh_process(
-    translators: tuple[Path, Path], tmp_path: Path, process: FreshProcess
+    translators: tuple[Path, Path], tmp_path: Path, process: PredictionProcess
 ) -> None:
     model = translated_model(*translators)
     version = export(model, tmp_path / "tiny", origin=ORIGIN, process=process)
     moved = version.path.rename(tmp_path / "1")
     process.load(moved)
-    found, expected = process.answer(TEXTS)["probabilities"], model(tf.constant(TEXTS))["probabilities"]
+    found, expected = process.predict(TEXTS)["probabilities"], model(tf.constant(TEXTS))["probabilities"]
     assert abs(found - expected.numpy()).max() < 1e-5
     assert len({row.tobytes() for row in found}) == 3  # two words, and all others alike
     assert len(list((moved / "assets").iterdir())) == 2

@@ -12,8 +12,8 @@ from tensorflow_serving.apis.input_pb2 import ExampleList, Input
 from tiny_models import TASKS, Exported
 
 from sftkeras.exporting.contract import read_contract, write_contract
-from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.exporting.parity import Samples
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.serving.examples import classification_head, examples_run, read_head, regression_head
 from sftkeras.serving.predicting import predict_run
 from sftkeras.serving.served_version import AVAILABLE, END, ServedVersion
@@ -24,11 +24,11 @@ TEXTS = ("a good film", "bad", "très bon")
 
 @pytest.mark.parametrize("task", TASKS)
 def test_an_export_is_served_as_it_answers_alone(
-    exports: Callable[..., Exported], process: FreshProcess, task: str
+    exports: Callable[..., Exported], process: PredictionProcess, task: str
 ) -> None:
     exported = exports(task)
     process.load(exported.path)
-    alone = process.answer(TEXTS)
+    alone = process.predict(TEXTS)
     version = ServedVersion("tiny", 1, exported.path)
     version.load()
     try:

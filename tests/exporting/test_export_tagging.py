@@ -11,11 +11,11 @@ from tiny_models import MAX_LENGTH, ORIGIN, VOCABULARY, Exported, build_model  #
 
 import tensorflow as tf  # isort: skip
 
-from sftkeras.exporting.answers import records
 from sftkeras.exporting.contract import CARD, read_contract
 from sftkeras.exporting.export import export
-from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.tasks import TextModel
+from sftkeras.tasks.predictions import records
 from sftkeras.tasks.tagging.task import Tagging
 from sftkeras.text import WindowFeatures, WordPiece
 
@@ -23,14 +23,14 @@ TEXTS = ("Good film, café!", "", "bad " * 60, "電影 good 🎉 film", "\u200b\
 
 
 @pytest.fixture(scope="module")
-def process() -> Iterator[FreshProcess]:
-    with FreshProcess() as process:
+def process() -> Iterator[PredictionProcess]:
+    with PredictionProcess() as process:
         yield process
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["free", "constrained"])
 def exported(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, process: FreshProcess
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, process: PredictionProcess
 ) -> Exported:
     task = Tagging(("PER", "très bon"), constrained_decoding=request.param)
     model = build_model(task, hidden=8)
@@ -40,9 +40,9 @@ def exported(
     return Exported(text_model, export(text_model, folder, origin=ORIGIN, sample_texts=TEXTS, process=process))
 
 
-def test_the_export_answers_as_the_model(exported: Exported, process: FreshProcess) -> None:
+def test_the_export_answers_as_the_model(exported: Exported, process: PredictionProcess) -> None:
     process.load(exported.path)
-    found = process.answer(TEXTS, batch_size=2)
+    found = process.predict(TEXTS, batch_size=2)
     expected = {name: tensor.numpy() for name, tensor in exported.text_model(tf.constant(TEXTS)).items()}
     np.testing.assert_array_equal(found["start"], expected["start"])
     np.testing.assert_allclose(found["score"], expected["score"], atol=1e-5)
@@ -56,14 +56,14 @@ def test_the_export_answers_as_the_model(exported: Exported, process: FreshProce
 
 
 def test_a_file_that_lets_a_server_split_requests_is_warned_of(
-    exported: Exported, process: FreshProcess, tmp_path: Path
+    exported: Exported, process: PredictionProcess, tmp_path: Path
 ) -> None:
     (tmp_path / "batching.config").write_text("enable_large_batch_splitting { value: true }\n")
     version = export(exported.text_model, tmp_path / "tags", origin=ORIGIN, process=process)
     assert [warning.code for warning in version.warnings] == ["SFT516"]
 
 
-def test_texts_are_the_only_way_to_ask(exported: Exported, process: FreshProcess) -> None:
+def test_texts_are_the_only_way_to_ask(exported: Exported, process: PredictionProcess) -> None:
     process.load(exported.path)
     assert set(process.signatures) == {"serving_default"}
     assert process.signatures["serving_default"]["outputs"] == ["end", "label", "score", "start", "text"]

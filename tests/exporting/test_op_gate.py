@@ -11,8 +11,8 @@ import sftkeras.exporting.op_gate as gate
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import read_contract
 from sftkeras.exporting.export import export
-from sftkeras.exporting.fresh_process import FreshProcess
 from sftkeras.exporting.op_gate import ServerNeeds, check_server, known_release, server_needs
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.server_config import BATCHING, MODELS, MONITORING
 
 import tensorflow as tf  # isort: skip
@@ -94,7 +94,7 @@ def test_contract_and_card_name_the_oldest_server(classifier: Exported) -> None:
 
 
 def test_export_that_the_given_server_cannot_load_is_not_published(
-    tmp_path: Path, process: FreshProcess, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, process: PredictionProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text_model = build_model(TASKS["regression"])
     monkeypatch.setitem(gate._table()["text_operations"], "FastWordpieceTokenizeWithOffsets", NEWEST)
@@ -111,7 +111,7 @@ def test_export_writes_the_servers_configuration_beside_the_models(classifier: E
     assert (folder / MONITORING).exists()
 
 
-def test_export_goes_on_when_the_configuration_cannot_be_added_to(tmp_path: Path, process: FreshProcess) -> None:
+def test_export_goes_on_when_the_configuration_cannot_be_added_to(tmp_path: Path, process: PredictionProcess) -> None:
     (tmp_path / MODELS).write_text("nonsense {")
     made = export(build_model(TASKS["regression"]), tmp_path / "tiny", origin=ORIGIN, process=process)
     assert [warning.code for warning in made.warnings] == ["SFT515"]

@@ -16,10 +16,11 @@ import pytest
 from rich.console import Console
 from tiny_models import Exported
 
-from sftkeras import asking, commands, predict
+from sftkeras import commands, predict
 from sftkeras.config import PredictConfig
 from sftkeras.errors import SFTError
-from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.prediction_process import PredictionProcess
+from sftkeras.prediction import backends
 
 Run = Callable[..., None]
 
@@ -33,14 +34,14 @@ def command(*words: str, stdin: str | None = None) -> subprocess.CompletedProces
 
 
 @pytest.fixture
-def run(process: FreshProcess, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(process: PredictionProcess, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command without the seconds that a process of its own takes to start."""
 
     @contextmanager
-    def shared(gpu: bool) -> Iterator[FreshProcess]:
+    def shared(gpu: bool) -> Iterator[PredictionProcess]:
         yield process
 
-    monkeypatch.setattr(asking, "FreshProcess", shared)
+    monkeypatch.setattr(backends, "PredictionProcess", shared)
     return lambda *words: predict.main(commands.parse(PredictConfig, words))
 
 

@@ -17,7 +17,7 @@ from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noq
 from sftkeras.exporting.contract import Origin  # noqa: E402
 from sftkeras.exporting.export import export  # noqa: E402
 from sftkeras.exporting.exported import ExportedVersion  # noqa: E402
-from sftkeras.exporting.fresh_process import FreshProcess  # noqa: E402
+from sftkeras.exporting.prediction_process import PredictionProcess  # noqa: E402
 from sftkeras.tasks import Task, TextModel, attach_head  # noqa: E402
 from sftkeras.tasks.classification.task import Classification, MultiLabelClassification  # noqa: E402
 from sftkeras.tasks.regression.task import Regression  # noqa: E402
@@ -66,6 +66,8 @@ class Exported:
         return self.version.path
 
 
-def export_tiny(folder: Path, process: FreshProcess, task: str = "classification", *, pairs: bool = False) -> Exported:
+def export_tiny(
+    folder: Path, process: PredictionProcess, task: str = "classification", *, pairs: bool = False
+) -> Exported:
     text_model = build_model(TASKS[task], pairs=pairs)
     return Exported(text_model, export(text_model, folder / "tiny", origin=ORIGIN, process=process))

@@ -15,9 +15,10 @@ import pytest
 from canned_server import Canned
 from grpc import StatusCode
 
-from sftkeras import asking, commands, predict
+from sftkeras import commands, predict
 from sftkeras.config import PredictConfig
 from sftkeras.errors import SFTError
+from sftkeras.prediction import backends
 
 TEXTS = ["good film", "bad, bad film"]
 
@@ -162,17 +163,17 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         def load(self, version: Path) -> None:
             pass
 
-        def answer(self, texts: Sequence[str], pairs: Sequence[str] | None, batch_size: int) -> dict[str, np.ndarray]:
+        def predict(self, texts: Sequence[str], pairs: Sequence[str] | None, batch_size: int) -> dict[str, np.ndarray]:
             found = Canned().answer("serving_default", {"text": np.array([text.encode() for text in texts], object)})
             return {
                 name: array.astype("S").astype("U") if array.dtype == object else array for name, array in found.items()
             }
 
     @contextmanager
-    def fresh_process(gpu: bool) -> Iterator[Local]:
+    def local(gpu: bool) -> Iterator[Local]:
         yield Local()
 
-    monkeypatch.setattr(asking, "FreshProcess", fresh_process)
+    monkeypatch.setattr(backends, "PredictionProcess", local)
     version = tmp_path / "tiny" / "1"
     (version / "variables").mkdir(parents=True)
     (version / "saved_model.pb").touch()

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Unpack
 
-from sftkeras.exporting.answers import records
 from sftkeras.serving.client.answers import SIGNATURE, decoded, text_inputs
 from sftkeras.serving.client.batches import split
 from sftkeras.serving.client.contract import Arrays, Contract, Signature
 from sftkeras.serving.client.retries import call_async
 from sftkeras.serving.client.settings import Choices, Settings
+from sftkeras.tasks.predictions import records
 
 
 class AsyncCalls(Protocol):

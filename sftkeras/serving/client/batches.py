@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sftkeras.exporting.widths import joined
 from sftkeras.serving.client.contract import Arrays, Signature
 from sftkeras.serving.client.errors import ClientError
 from sftkeras.serving.client.tensors import STRING
+from sftkeras.tasks.padding import joined
 
 
 @dataclass(frozen=True)

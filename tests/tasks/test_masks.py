@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sftkeras.exporting.answers import records
-from sftkeras.exporting.masks import near_ties
-from sftkeras.exporting.widths import joined
+from sftkeras.tasks.masked_lm.predictions import near_ties
+from sftkeras.tasks.padding import joined
+from sftkeras.tasks.predictions import records
 
 ASKED = {
     "token": np.array([[["film", "plot"], ["good", "bad"]]]),

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sftkeras.exporting.fresh_process import Answers
-from sftkeras.exporting.masks import HIDDEN, has_masks, masks_of, perplexity_of
-from sftkeras.exporting.spans import has_spans, spans_of
+from sftkeras.tasks.masked_lm.predictions import HIDDEN, has_masks, masks_of, perplexity_of
+from sftkeras.tasks.padding import Outputs
+from sftkeras.tasks.tagging.predictions import has_spans, spans_of
 
 # What records of answers have, of all tasks.
 KEYS = frozenset({"label", "probability", "probabilities", "labels", "value", "vector", "entities", "masks"})
 KEYS |= {"perplexity", "hidden", "answer", "score", "start", "end", "no_answer"}
 
 
-def records(answers: Answers) -> Iterator[dict[str, Any]]:
+def records(answers: Outputs) -> Iterator[dict[str, Any]]:
     """Yields each text's answer as JSON values.
 
     `probabilities` become {class: probability}; where several labels may hold, `labels` lists them. Spans become a list

@@ -11,7 +11,7 @@ from tiny_models import MAX_LENGTH, Exported
 
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import WEIGHTS
-from sftkeras.exporting.fresh_process import FreshProcess
+from sftkeras.exporting.prediction_process import PredictionProcess
 
 import tensorflow as tf  # isort: skip
 
@@ -25,36 +25,36 @@ def copy(classifier: Exported, tmp_path: Path) -> Path:
 def test_moved_export_answers_in_a_process_of_its_own(copy: Path, classifier: Exported) -> None:
     counted: list[int] = []
     texts = ["good film"] * 3 + ["a much longer text about a film", ""]
-    with FreshProcess(copy) as process:
-        answers = process.answer(texts, batch_size=2, progress=counted.append)
+    with PredictionProcess(copy) as process:
+        answers = process.predict(texts, batch_size=2, progress=counted.append)
     expected = classifier.text_model(tf.constant(texts))
     np.testing.assert_allclose(answers["probabilities"], expected["probabilities"], atol=1e-6)
     assert sum(counted) == len(texts)
 
 
-def test_answers_keep_the_order_of_the_texts(classifier: Exported, process: FreshProcess) -> None:
+def test_answers_keep_the_order_of_the_texts(classifier: Exported, process: PredictionProcess) -> None:
     process.load(classifier.path)
     texts = ["film " * (7 * number % 10) for number in range(23)]
-    together = process.answer(texts, batch_size=4, outputs=["probability"])
-    alone = [process.answer([text])["probability"][0] for text in texts]
+    together = process.predict(texts, batch_size=4, outputs=["probability"])
+    alone = [process.predict([text])["probability"][0] for text in texts]
     assert list(together) == ["probability"]
     np.testing.assert_allclose(together["probability"], alone, atol=1e-6)
     assert process.examples_per_second > 0
 
 
-def test_text_that_utf_8_cannot_hold_is_answered(classifier: Exported, process: FreshProcess) -> None:
+def test_text_that_utf_8_cannot_hold_is_answered(classifier: Exported, process: PredictionProcess) -> None:
     process.load(classifier.path)
-    assert len(process.answer(["broken \ud83d half"])["label"]) == 1
+    assert len(process.predict(["broken \ud83d half"])["label"]) == 1
 
 
-def test_too_long_tokens_are_refused_in_words(classifier: Exported, process: FreshProcess) -> None:
+def test_too_long_tokens_are_refused_in_words(classifier: Exported, process: PredictionProcess) -> None:
     process.load(classifier.path)
     ones = np.ones([1, MAX_LENGTH + 1], np.int32)
     with pytest.raises(SFTError, match=f"SFT506 .*longer than the {MAX_LENGTH} tokens"):
         process.run("serve_tokens", {"token_ids": ones, "segment_ids": 0 * ones, "padding_mask": ones})
 
 
-def test_unknown_signature_and_missing_input_are_named(classifier: Exported, process: FreshProcess) -> None:
+def test_unknown_signature_and_missing_input_are_named(classifier: Exported, process: PredictionProcess) -> None:
     process.load(classifier.path)
     with pytest.raises(SFTError, match=r"SFT506 .*no signature regress"):
         process.run("regress", {"inputs": [b""]})
@@ -62,7 +62,7 @@ def test_unknown_signature_and_missing_input_are_named(classifier: Exported, pro
         process.run("serving_default", {})
 
 
-def test_damaged_exports_are_refused(copy: Path, process: FreshProcess) -> None:
+def test_damaged_exports_are_refused(copy: Path, process: PredictionProcess) -> None:
     weights = bytearray((copy / WEIGHTS).read_bytes())
     weights[len(weights) // 2] ^= 255
     (copy / WEIGHTS).write_bytes(weights)
@@ -79,7 +79,7 @@ def test_damaged_exports_are_refused(copy: Path, process: FreshProcess) -> None:
         process.load(copy)
 
 
-def test_graph_that_reads_files_is_not_run(tmp_path: Path, process: FreshProcess) -> None:
+def test_graph_that_reads_files_is_not_run(tmp_path: Path, process: PredictionProcess) -> None:
     module = tf.Module()
     read = tf.function(lambda text: {"label": tf.io.read_file(text[0])}, autograph=False)
     signature = read.get_concrete_function(tf.TensorSpec([None], tf.string, name="text"))
@@ -89,7 +89,7 @@ def test_graph_that_reads_files_is_not_run(tmp_path: Path, process: FreshProcess
 
 
 def test_dead_process_is_reported_with_its_last_words(classifier: Exported) -> None:
-    with FreshProcess() as process:
+    with PredictionProcess() as process:
         os.kill(process._process.pid, signal.SIGKILL)
         with pytest.raises(SFTError, match=r"SFT507 .*SIGKILL.*memory"):
             process.load(classifier.path)
@@ -100,11 +100,11 @@ def test_program_that_cannot_start_is_reported_with_its_last_words(
 ) -> None:
     (tmp_path / "tensorflow.py").write_text("raise ImportError('no TensorFlow here')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with FreshProcess() as process, pytest.raises(SFTError, match=r"SFT507 .*exit code 1.*no TensorFlow here"):
+    with PredictionProcess() as process, pytest.raises(SFTError, match=r"SFT507 .*exit code 1.*no TensorFlow here"):
         process.load(classifier.path)
 
 
 def test_program_imports_nothing_of_this_package() -> None:
-    from sftkeras.exporting.fresh_process import _WORKER
+    from sftkeras.exporting.prediction_process import _WORKER
 
     assert "sftkeras" not in _WORKER.read_text().split('"""', 2)[2]

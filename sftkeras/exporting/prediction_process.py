@@ -1,6 +1,6 @@
-"""Answers from a SavedModel by a process of its own, which shares nothing with this one but the folder.
+"""Runs an exported version in a process of its own, which shares nothing with this one but the folder.
 
-Proof that an export stands alone, and the way `predict` and the report get their answers. Imports no TensorFlow.
+Proof that an export stands alone, and the way `predict` and the report get their predictions. Imports no TensorFlow.
 """
 
 from __future__ import annotations
@@ -22,16 +22,14 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sftkeras.errors import SFTError
-from sftkeras.exporting.widths import joined
+from sftkeras.tasks.padding import Outputs, joined
 
-Answers = dict[str, np.ndarray]
-
-_WORKER = Path(__file__).with_name("answer_worker.py")
+_WORKER = Path(__file__).with_name("prediction_worker.py")
 _TAIL = 2000  # characters of a dead worker's last words that are looked at
 
 
-class FreshProcess:
-    """A process that loads versions and answers. Use it in a `with` statement.
+class PredictionProcess:
+    """A process that loads versions and predicts with them. Use it in a `with` statement.
 
     It starts at once and takes some seconds to import TensorFlow, while this process goes on.
 
@@ -42,7 +40,7 @@ class FreshProcess:
     Attributes:
         version: the folder that is loaded, for messages.
         signatures: the inputs and outputs of each of its signatures.
-        examples_per_second: speed of the last call of `answer`.
+        examples_per_second: speed of the last call of `predict`.
 
     Raises:
         SFTError: SFT505 or SFT517 if the version cannot be loaded, SFT507 if the process died.
@@ -52,15 +50,15 @@ class FreshProcess:
         self.version = Path()
         self.signatures: dict[str, dict[str, list[str]]] = {}
         self.examples_per_second = 0.0
-        self._words = tempfile.TemporaryFile()  # noqa: SIM115  `close` closes it
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115  `close` closes it
         reading, writing = os.pipe()
         self._replies = os.fdopen(reading, "rb")
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", str(_WORKER), str(writing)],
                 stdin=subprocess.PIPE,
-                stdout=self._words,
-                stderr=self._words,
+                stdout=self._output,
+                stderr=self._output,
                 pass_fds=[writing],
                 env=_environment(gpu),
                 start_new_session=True,  # ctrl-C is for this process, which then ends that one
@@ -74,7 +72,7 @@ class FreshProcess:
                 self.close()
                 raise
 
-    def __enter__(self) -> FreshProcess:
+    def __enter__(self) -> PredictionProcess:
         return self
 
     def __exit__(
@@ -87,7 +85,7 @@ class FreshProcess:
         self._process.kill()
         self._process.wait()
         self._replies.close()
-        self._words.close()
+        self._output.close()
 
     def load(self, version: Path) -> None:
         """Loads a version folder, in place of what was loaded before.
@@ -104,8 +102,8 @@ class FreshProcess:
             raise SFTError(code, path=version, problem=_first_line(header["error"]))
         self.signatures = header["signatures"]
 
-    def run(self, signature: str, inputs: dict[str, Any], outputs: Sequence[str] | None = None) -> Answers:
-        """Answers one batch.
+    def run(self, signature: str, inputs: dict[str, Any], outputs: Sequence[str] | None = None) -> Outputs:
+        """Runs a signature on one batch.
 
         Args:
             signature: one of `signatures`.
@@ -127,7 +125,7 @@ class FreshProcess:
         with np.load(io.BytesIO(self._read(header["size"])), allow_pickle=False) as archive:
             return dict(zip(header["outputs"], archive.values(), strict=True))
 
-    def answer(
+    def predict(
         self,
         texts: Sequence[str],
         pairs: Sequence[str] | None = None,
@@ -135,18 +133,18 @@ class FreshProcess:
         batch_size: int = 32,
         outputs: Sequence[str] | None = None,
         progress: Callable[[int], object] | None = None,
-    ) -> Answers:
-        """Answers raw texts, in their order; inside, texts of like length go together to save padding.
+    ) -> Outputs:
+        """Predicts for raw texts, in their order. Inside, texts of like length go together to save padding.
 
         Args:
             texts: the texts.
             pairs: the second texts, for a model of pairs.
-            batch_size: texts answered at once.
-            outputs: names of the wanted answers; None takes all.
-            progress: is told after each batch how many texts it had.
+            batch_size: texts a batch.
+            outputs: names of the wanted outputs; None takes all.
+            progress: called after each batch with its number of texts.
 
         Returns:
-            The named answers of the model's `serving_default`, each with one row a text.
+            The named outputs of the model's `serving_default`, each with one row a text.
         """
         began = time.perf_counter()
         inputs = {"text": texts} if pairs is None else {"text": texts, "pair": pairs}
@@ -185,8 +183,8 @@ class FreshProcess:
         how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         if code == -signal.SIGKILL:
             how += ", as the system does when memory runs out"
-        self._words.seek(0)
-        words = self._words.read().decode("utf-8", "replace")[-_TAIL:]
+        self._output.seek(0)
+        words = self._output.read().decode("utf-8", "replace")[-_TAIL:]
         last = next((line.strip() for line in reversed(words.splitlines()) if line.strip()), "it said nothing")
         raise SFTError("SFT507", how=how, last=last.rstrip(".") + ".")
 
@@ -207,7 +205,7 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def _in_order(batches: list[Answers], order: np.ndarray) -> Answers:
+def _in_order(batches: list[Outputs], order: np.ndarray) -> Outputs:
     """Joins batches whose rows are `order` and puts the rows back to where they were."""
     back = np.argsort(order, kind="stable")
     return {name: array[back] for name, array in joined(batches).items()}

@@ -10,8 +10,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sftkeras.exporting.masks import MASKS
-from sftkeras.exporting.spans import FILLING, SPANS
+from sftkeras.tasks.masked_lm.predictions import MASKS
+from sftkeras.tasks.tagging.predictions import FILLING, SPANS
+
+Outputs = dict[str, np.ndarray]
+"""The named outputs of a model, one row a text."""
 
 
 def are_lists(ranks: Mapping[str, int]) -> bool:

@@ -2,7 +2,7 @@
 
 It knows nothing of the rest of the package but the file that says which graphs are loaded: it imports NumPy, TensorFlow
 and tensorflow_text (for its operations) alone and loads with the V1 loader, the route TensorFlow Serving takes.
-`sftkeras.exporting.fresh_process` starts it.
+`sftkeras.exporting.prediction_process` starts it.
 
 Requests come on standard input, one line of JSON each:
     {"load": FOLDER}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sftkeras.exporting.answers import records
-from sftkeras.exporting.widths import joined
+from sftkeras.tasks.padding import joined
+from sftkeras.tasks.predictions import records
 
 NARROW = {
     "label": np.array([["LOC"], [""]]),

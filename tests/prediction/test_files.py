@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sftkeras.errors import SFTError
-from sftkeras.exporting.answer_files import write_records
+from sftkeras.prediction.files import write_records
 
 SPAN = {"label": "PER", "score": 0.5, "start": 0, "end": 3, "text": "Ann"}
 

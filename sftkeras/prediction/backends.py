@@ -18,11 +18,11 @@ import numpy as np
 from sftkeras.config import PredictConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
-from sftkeras.exporting.fresh_process import Answers, FreshProcess
-from sftkeras.exporting.masks import PROBABILITY, TOKEN, has_masks, near_ties
+from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.versions import find_version
-from sftkeras.exporting.widths import widened, width_of
 from sftkeras.plurals import counted
+from sftkeras.tasks.masked_lm.predictions import PROBABILITY, TOKEN, has_masks, near_ties
+from sftkeras.tasks.padding import Outputs, widened, width_of
 
 if TYPE_CHECKING:
     from sftkeras.serving.client import Client, ClientError
@@ -59,7 +59,7 @@ class Model:
     pairs: bool
     data: dict[str, Any]
     load: Callable[[], None]
-    answer: Callable[[Sequence[str], Sequence[str] | None, Callable[[int], object]], Answers]
+    answer: Callable[[Sequence[str], Sequence[str] | None, Callable[[int], object]], Outputs]
 
 
 @contextmanager
@@ -95,14 +95,14 @@ def local_model(config: PredictConfig) -> Iterator[Model]:
     """
     version = find_version(config.model)
     contract = read_contract(version)
-    with FreshProcess(gpu=True) as process:
+    with PredictionProcess(gpu=True) as process:
 
         def load() -> None:
             check_weights(version, contract)
             process.load(version)
 
-        def answer(texts: Sequence[str], pairs: Sequence[str] | None, progress: Callable[[int], object]) -> Answers:
-            return process.answer(texts, pairs, batch_size=config.batch_size, progress=progress)
+        def answer(texts: Sequence[str], pairs: Sequence[str] | None, progress: Callable[[int], object]) -> Outputs:
+            return process.predict(texts, pairs, batch_size=config.batch_size, progress=progress)
 
         data = contract["origin"].get("data", {})
         yield Model("--model", config.model, contract["pairs"], data, load, answer)
@@ -128,7 +128,7 @@ def served_model(config: PredictConfig) -> Iterator[Model]:
                 raise SFTError("SFT665", flag=flag, address=address, name=config.name, inputs=", ".join(wanted))
             parity = stack.enter_context(_parity(config)) if config.parity else None
 
-            def answer(texts: Sequence[str], pairs: Sequence[str] | None, progress: Callable[[int], object]) -> Answers:
+            def answer(texts: Sequence[str], pairs: Sequence[str] | None, progress: Callable[[int], object]) -> Outputs:
                 answers = client.answer_arrays(texts, pairs, progress=progress)
                 if parity:
                     parity.compare(texts, pairs, answers)
@@ -153,7 +153,7 @@ class Parity:
         data: the settings the version's training data was read with.
     """
 
-    def __init__(self, config: PredictConfig, process: FreshProcess) -> None:
+    def __init__(self, config: PredictConfig, process: PredictionProcess) -> None:
         self._version = find_version(str(config.parity), "--parity")
         self._contract = read_contract(self._version)
         self.data: dict[str, Any] = self._contract["origin"].get("data", {})
@@ -172,9 +172,9 @@ class Parity:
         check_weights(self._version, self._contract)
         self._process.load(self._version)
 
-    def compare(self, texts: Sequence[str], pairs: Sequence[str] | None, answers: Answers) -> None:
+    def compare(self, texts: Sequence[str], pairs: Sequence[str] | None, answers: Outputs) -> None:
         """Compares the server's answers to some texts."""
-        expected = self._process.answer(texts, pairs, batch_size=self._batch_size)
+        expected = self._process.predict(texts, pairs, batch_size=self._batch_size)
         # The texts that went together decide how wide rows of spans or masks are.
         width = max(width_of(expected), width_of(answers))
         expected, answers = widened(expected, width), widened(answers, width)
@@ -216,7 +216,7 @@ def _difference(expected: np.ndarray, found: np.ndarray | None) -> np.ndarray:
 
 @contextmanager
 def _parity(config: PredictConfig) -> Iterator[Parity]:
-    with FreshProcess(gpu=True) as process:
+    with PredictionProcess(gpu=True) as process:
         yield Parity(config, process)
 
 

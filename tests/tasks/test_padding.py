@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_spans import NARROW, WIDE
 
-from sftkeras.exporting.widths import are_lists, joined, stacked, widened
+from sftkeras.tasks.padding import are_lists, joined, stacked, widened
 
 
 def as_sent(answers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
