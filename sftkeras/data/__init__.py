@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sftkeras.data.augmentation.changes import describe_augmentation, describe_cleaning
     from sftkeras.data.augmentation.rewriting import RewrittenTexts, make_variants
     from sftkeras.data.batches import BatchPlan, length_histogram
-    from sftkeras.data.changes import describe_augmentation, describe_cleaning
     from sftkeras.data.checks.findings import DataError, Finding
     from sftkeras.data.checks.first_look import quick_check
     from sftkeras.data.labels.readers import LabelKind
@@ -36,8 +36,8 @@ _HOMES = {
     "TokenCache": "storage.tokens",
     "Variants": "storage.row_inputs",
     "describe": "show",
-    "describe_augmentation": "changes",
-    "describe_cleaning": "changes",
+    "describe_augmentation": "augmentation.changes",
+    "describe_cleaning": "augmentation.changes",
     "describe_lengths": "show",
     "length_histogram": "batches",
     "load_data": "load",

@@ -17,13 +17,13 @@ from sftkeras.data.checks.findings import Finding, finding, stop_on_errors
 from sftkeras.data.checks.first_look import check_split
 from sftkeras.data.checks.repeats import Repeats, find_repeats
 from sftkeras.data.formats.sources import PARTS, find_part, find_sources
-from sftkeras.data.labels.labelled import OF_CLASSES, check_label_columns
+from sftkeras.data.labels.classes.rows import OF_CLASSES, check_label_columns
 from sftkeras.data.labels.readers import LabelKind
-from sftkeras.data.labels.span_labels import OF_SPANS
+from sftkeras.data.labels.spans.stored import OF_SPANS
 from sftkeras.data.split import UNUSED, rows_of, split_rows, strata_of_numbers, strata_of_sets
 from sftkeras.data.storage.examples import Examples
 from sftkeras.data.storage.store import open_examples
-from sftkeras.data.weights import check_weights
+from sftkeras.data.storage.weights import check_weights
 from sftkeras.errors import SFTError
 
 _MANY_LABELS = 10  # from which labels with a row each are surely no classes

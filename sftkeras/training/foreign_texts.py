@@ -14,7 +14,7 @@ import numpy as np
 
 from sftkeras.data import Examples, Finding, RowInputs
 from sftkeras.data.checks.findings import finding, place
-from sftkeras.data.labels.joining import UNSPACED
+from sftkeras.data.labels.spans.joining import UNSPACED
 from sftkeras.text import ModulePreprocessor, Tokenizer
 from sftkeras.text.tokenizers.plain_pieces import plain_pieces
 

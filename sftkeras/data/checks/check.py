@@ -13,7 +13,7 @@ import numpy as np
 from sftkeras.data.checks.check_labels import Splits, check_labels
 from sftkeras.data.checks.findings import SHOWN, Finding, finding, line_of, place
 from sftkeras.data.checks.repeats import Repeats
-from sftkeras.data.labels.joining import UNSPACED
+from sftkeras.data.labels.spans.joining import UNSPACED
 from sftkeras.data.storage.examples import Examples
 
 _CHUNK = 1 << 16

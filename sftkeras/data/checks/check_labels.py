@@ -11,7 +11,7 @@ import numpy as np
 
 from sftkeras.config import DataConfig, LabelKind
 from sftkeras.data.checks.findings import SHOWN, Finding, finding, place
-from sftkeras.data.labels.span_labels import OF_SPANS
+from sftkeras.data.labels.spans.stored import OF_SPANS
 from sftkeras.data.storage.examples import Examples
 from sftkeras.errors import did_you_mean
 

@@ -10,11 +10,11 @@ import math
 from sftkeras.config import DataConfig, LabelKind
 from sftkeras.data.augmentation.text_tables import check_augmentation
 from sftkeras.data.formats.blocks import check_columns
+from sftkeras.data.formats.marking import check_marks
 from sftkeras.data.formats.patterns import listed
 from sftkeras.data.formats.read import read_blocks, wanted_columns
 from sftkeras.data.formats.sources import PARTS, Source, find_part
-from sftkeras.data.labels.labelled import OF_CLASSES, check_label_columns, columns_of, labelled_blocks
-from sftkeras.data.marking import check_marks
+from sftkeras.data.labels.classes.rows import OF_CLASSES, check_label_columns, columns_of, labelled_blocks
 from sftkeras.errors import SFTError
 
 _FILES = 20  # of a part that are looked into: of hundreds, the others are found out while they are read
@@ -50,12 +50,12 @@ def _check_file(source: Source, config: DataConfig, label_kind: LabelKind) -> No
     """Checks that a file has the wanted columns; raises what reading it raises before its rows."""
     wanted = wanted_columns(config, source.part, labelled=label_kind != "none")
     if label_kind == "spans":
-        from sftkeras.data.labels.tagged import find_layout, marked_up_blocks
+        from sftkeras.data.labels.spans.rows import find_layout, marked_up_blocks
 
         layout = find_layout(source, config)
         wanted = layout.columns
     elif label_kind == "answers":
-        from sftkeras.data.labels.answers import find_answers, question_blocks
+        from sftkeras.data.labels.answers.rows import find_answers, question_blocks
 
         answers = find_answers(source, config)
         wanted = answers.columns

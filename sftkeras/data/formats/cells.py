@@ -1,4 +1,4 @@
-"""Lists, objects and whole numbers out of single cells, as tables write them (JSON, Python, NumPy)."""
+"""Single cells as tables write them (JSON, Python, NumPy): lists, objects, whole numbers, text."""
 
 from __future__ import annotations
 
@@ -92,3 +92,24 @@ def zero_or_one(cell: Any) -> bool | None:
 def is_missing(cell: Any) -> bool:
     """Return whether a cell is empty: None, NaN, or text of nothing but spaces."""
     return cell is None or (isinstance(cell, float) and cell != cell) or (isinstance(cell, str) and not cell.strip())
+
+
+def cell_text(cell: Any) -> str | None:
+    """Returns a simple cell as text without outer spaces, None if it is empty, a list or an object."""
+    if isinstance(cell, str):
+        return cell.strip() or None
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "surrogateescape").strip() or None
+    if cell is None or isinstance(cell, (list, tuple, dict)) or cell != cell:
+        return None
+    if isinstance(cell, float) and cell.is_integer():  # whole numbers become floats where a column has gaps
+        return str(int(cell))
+    return str(cell)
+
+
+def shown(value: Any) -> str:
+    """Return a cell as messages show it."""
+    words = json.dumps(value, ensure_ascii=False, default=str)
+    return words if len(words) <= 60 else words[:59] + "…"

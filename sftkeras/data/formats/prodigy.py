@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from sftkeras.data.checks.findings import Fault
-from sftkeras.data.labels.entities import shown
+from sftkeras.data.formats.cells import shown
 
 _KEYS = {"_input_hash", "_task_hash"}
 ANSWER = "answer"

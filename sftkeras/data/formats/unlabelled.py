@@ -13,13 +13,13 @@ from typing import Any, cast
 from sftkeras.config import DataConfig
 from sftkeras.data.checks.findings import Fault, Tally, place
 from sftkeras.data.formats.blocks import BLOCK_ROWS, Block
+from sftkeras.data.formats.cells import cell_text
+from sftkeras.data.formats.marking import marked_blocks
 from sftkeras.data.formats.patterns import listed
 from sftkeras.data.formats.read import read_blocks
 from sftkeras.data.formats.read_squad import is_squad, squad_blocks
 from sftkeras.data.formats.sources import Source, find_part
 from sftkeras.data.formats.text_files import Filling, advice_for, encoding_of, not_decodable, opened
-from sftkeras.data.labels.label_cells import cell_text
-from sftkeras.data.marking import marked_blocks
 from sftkeras.errors import SFTError
 
 STANDARD_INPUT = "-"

@@ -15,9 +15,10 @@ import numpy as np
 
 from sftkeras.config import LabelKind
 from sftkeras.data.checks.findings import Fault
-from sftkeras.data.labels.label_cells import LabelCells, cell_text, wrong_shape
-from sftkeras.data.labels.label_names import LabelNames
-from sftkeras.data.labels.span_labels import ANSWER, SpansReader
+from sftkeras.data.formats.cells import cell_text
+from sftkeras.data.labels.classes.cells import LabelCells, wrong_shape
+from sftkeras.data.labels.names import LabelNames
+from sftkeras.data.labels.spans.stored import ANSWER, SpansReader
 
 # 1,000 or 1.234.567,8 or 1 000: groups of three digits, and perhaps decimals after another mark.
 _IN_THOUSANDS = re.compile(

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sftkeras.data.formats.sources import Part, Source
 from sftkeras.data.labels.readers import LabelKind
-from sftkeras.data.labels.span_labels import OF_SPANS, SpanLabels
+from sftkeras.data.labels.spans.stored import OF_SPANS, SpanLabels
 
 
 class Texts(Protocol):

@@ -21,12 +21,13 @@ from sftkeras.cache import VARIABLE, cache_folder
 from sftkeras.config import DataConfig
 from sftkeras.data.checks.findings import Finding, Tally, row_findings, stop_on_errors
 from sftkeras.data.formats.blocks import Block
+from sftkeras.data.formats.cells import cell_text
+from sftkeras.data.formats.marking import marked_blocks
 from sftkeras.data.formats.read import read_blocks, wanted_columns
 from sftkeras.data.formats.sources import Source
 from sftkeras.data.formats.text_files import locate_broken_byte, stored
-from sftkeras.data.labels.answers import answered_blocks
-from sftkeras.data.labels.label_cells import cell_text
-from sftkeras.data.labels.labelled import OF_CLASSES, label_column, labelled_blocks
+from sftkeras.data.labels.answers.rows import answered_blocks
+from sftkeras.data.labels.classes.rows import OF_CLASSES, label_column, labelled_blocks
 from sftkeras.data.labels.readers import (
     ClassesReader,
     ClassReader,
@@ -36,13 +37,12 @@ from sftkeras.data.labels.readers import (
     NumberReader,
     label_reader,
 )
-from sftkeras.data.labels.span_labels import SpansReader, packed, write_spans
-from sftkeras.data.labels.tagged import tagged_blocks
-from sftkeras.data.marking import marked_blocks
-from sftkeras.data.progress import RowCount
-from sftkeras.data.rows import Rows, sift
+from sftkeras.data.labels.spans.rows import tagged_blocks
+from sftkeras.data.labels.spans.stored import SpansReader, packed, write_spans
 from sftkeras.data.storage.cached import find_or_make
 from sftkeras.data.storage.examples import Examples
+from sftkeras.data.storage.progress import RowCount
+from sftkeras.data.storage.rows import Rows, sift
 from sftkeras.errors import SFTError
 from sftkeras.files import write_errors
 

@@ -14,9 +14,9 @@ from rich.progress import Progress
 from sftkeras.cache import VARIABLE, cache_folder
 from sftkeras.data.batches import BatchPlan
 from sftkeras.data.checks.findings import Finding, finding
-from sftkeras.data.progress import RowCount
 from sftkeras.data.storage.cached import find_or_make
 from sftkeras.data.storage.examples import Texts
+from sftkeras.data.storage.progress import RowCount
 from sftkeras.files import write_errors
 from sftkeras.plurals import counted
 

@@ -8,30 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sftkeras.data.checks.findings import Fault
-from sftkeras.data.formats.cells import is_missing, structured, zero_or_one
-from sftkeras.data.labels.entities import shown
-from sftkeras.data.labels.label_names import LabelNames
+from sftkeras.data.formats.cells import cell_text, is_missing, shown, structured, zero_or_one
+from sftkeras.data.labels.names import LabelNames
 from sftkeras.errors import SFTError
 
 _BARE_LIST = re.compile(r"\[([^\[\](){}\"']*)\]")  # [plot, cast], which is neither JSON nor Python
 _BETWEEN_FLAGS = re.compile(r"[\s,;|]+")
 _PLACES = {"start", "end", "start_offset", "end_offset"}  # of what is labelled in a text: no label of the whole
 _MOST_SHOWN = 8  # places of a vector that a message writes out
-
-
-def cell_text(cell: Any) -> str | None:
-    """Returns a simple cell as text without outer spaces, None if it is empty, a list or an object."""
-    if isinstance(cell, str):
-        return cell.strip() or None
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    if isinstance(cell, bytes):
-        return cell.decode("utf-8", "surrogateescape").strip() or None
-    if cell is None or isinstance(cell, (list, tuple, dict)) or cell != cell:
-        return None
-    if isinstance(cell, float) and cell.is_integer():  # whole numbers become floats where a column has gaps
-        return str(int(cell))
-    return str(cell)
 
 
 def wrong_shape(column: str, found: str, expected: str, hint: str = "") -> Fault:

@@ -15,8 +15,8 @@ from sftkeras.config import DataConfig
 from sftkeras.data import DataError, load_data, quick_check
 from sftkeras.data.checks.findings import Fault
 from sftkeras.data.formats.blocks import Block
+from sftkeras.data.formats.marking import marked_blocks
 from sftkeras.data.formats.unlabelled import TextFiles
-from sftkeras.data.marking import marked_blocks
 from sftkeras.errors import SFTError
 
 CONFIG = DataConfig(mark=["head", "tail"])

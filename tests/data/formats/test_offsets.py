@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sftkeras.data.formats.blocks import Block
-from sftkeras.data.labels.offsets import Counting, Quote, best_counting, counted_blocks, in_characters, quoted
+from sftkeras.data.formats.offsets import Counting, Quote, best_counting, counted_blocks, in_characters, quoted
 
 WIDER: dict[Counting, str] = {  # a character above each of these has one unit more
     "characters": "",

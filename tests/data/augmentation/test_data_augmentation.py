@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from sftkeras.config import AugmentationConfig, DataConfig
 from sftkeras.data import BatchPlan, LabelledData, RawTexts, Variants, load_data, make_variants
+from sftkeras.data.augmentation.changes import describe_augmentation, describe_cleaning
 from sftkeras.data.augmentation.rewriting import Augmentation
-from sftkeras.data.changes import describe_augmentation, describe_cleaning
 from sftkeras.data.checks.first_look import quick_check
 from sftkeras.errors import SFTError
 

@@ -18,7 +18,7 @@ from sftkeras.data.checks.findings import Fault
 from sftkeras.data.checks.repeats import find_repeats
 from sftkeras.data.formats.sources import find_source
 from sftkeras.data.formats.unlabelled import TextFiles
-from sftkeras.data.labels.answers import answered_blocks, spans_of_answers
+from sftkeras.data.labels.answers.rows import answered_blocks, spans_of_answers
 from sftkeras.errors import SFTError
 
 COLUMNS: dict[str, Any] = {"text": "question", "pair": "context"}

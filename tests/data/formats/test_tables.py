@@ -16,7 +16,7 @@ from sftkeras.data import load_data, quick_check
 from sftkeras.data.formats import read_json
 from sftkeras.data.formats.read import column_names, read_blocks, wanted_columns
 from sftkeras.data.formats.sources import find_part, find_source
-from sftkeras.data.labels.answers import answered_blocks
+from sftkeras.data.labels.answers.rows import answered_blocks
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]

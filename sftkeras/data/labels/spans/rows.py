@@ -14,16 +14,16 @@ from typing import Any
 from sftkeras.config import DataConfig, TagScheme
 from sftkeras.data.checks.findings import Fault
 from sftkeras.data.formats.blocks import Block
-from sftkeras.data.formats.cells import is_missing, structured
+from sftkeras.data.formats.cells import is_missing, shown, structured
 from sftkeras.data.formats.label_studio import TASK, is_table, marks, results_key, task_text
+from sftkeras.data.formats.offsets import Counting, Quote, counted_blocks
 from sftkeras.data.formats.prodigy import ANSWER, answer_column, is_prodigy, not_accepted
 from sftkeras.data.formats.read import column_names, read_blocks, wanted_columns
 from sftkeras.data.formats.read_conll import conll_blocks
 from sftkeras.data.formats.sources import Part, Source
-from sftkeras.data.labels.entities import Span, have_words, quotes_of, read_entities, shown, spans_of
-from sftkeras.data.labels.offsets import Counting, Quote, counted_blocks
-from sftkeras.data.labels.tagged_words import is_tags, read_words, tag_names
-from sftkeras.data.labels.tags import detect_scheme
+from sftkeras.data.labels.spans.entities import Span, have_words, quotes_of, read_entities, spans_of
+from sftkeras.data.labels.spans.tags import detect_scheme
+from sftkeras.data.labels.spans.words import is_tags, read_words, tag_names
 
 # Where common tools put what the settings call text and label, looked for in this order.
 _WORD_KEYS = ("tokens", "words")

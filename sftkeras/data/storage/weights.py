@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sftkeras.data.checks.findings import Fault
-from sftkeras.data.labels.label_cells import cell_text
+from sftkeras.data.formats.cells import cell_text
 from sftkeras.data.labels.readers import NumberReader
 from sftkeras.data.storage.examples import Examples
 from sftkeras.errors import SFTError

@@ -7,9 +7,10 @@ from typing import Any
 
 from sftkeras.config import TagScheme
 from sftkeras.data.checks.findings import Fault
-from sftkeras.data.labels.entities import Span, label_text, shown, unnamed
-from sftkeras.data.labels.joining import joined_words
-from sftkeras.data.labels.tags import TagError, word_spans
+from sftkeras.data.formats.cells import shown
+from sftkeras.data.labels.spans.entities import Span, label_text, unnamed
+from sftkeras.data.labels.spans.joining import joined_words
+from sftkeras.data.labels.spans.tags import TagError, word_spans
 
 _EXAMPLE = '{"0": "O", "1": "B-PER", "2": "I-PER"}'
 _SCHEME_NAMES = {"bio": "BIO", "iob1": "IOB1", "bioes": "BIOES", "io": "IO"}

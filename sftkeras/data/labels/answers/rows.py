@@ -14,14 +14,13 @@ from typing import Any
 from sftkeras.config import DataConfig
 from sftkeras.data.checks.findings import Fault
 from sftkeras.data.formats.blocks import Block, shortened
-from sftkeras.data.formats.cells import is_missing, structured, whole_number
+from sftkeras.data.formats.cells import cell_text, is_missing, shown, structured, whole_number
+from sftkeras.data.formats.offsets import Counting, Quote, counted_blocks, in_characters, quoted
 from sftkeras.data.formats.read import column_names, read_blocks, wanted_columns
 from sftkeras.data.formats.read_squad import COLUMNS, is_squad, squad_blocks
 from sftkeras.data.formats.sources import Source
-from sftkeras.data.labels.entities import Span, shown
-from sftkeras.data.labels.label_cells import cell_text
-from sftkeras.data.labels.offsets import Counting, Quote, counted_blocks, in_characters, quoted
-from sftkeras.data.labels.span_labels import ANSWER
+from sftkeras.data.labels.spans.entities import Span
+from sftkeras.data.labels.spans.stored import ANSWER
 
 _ANSWERS = ("answers", "answer", "answer_text")  # the first that there is
 _STARTS = ("start", "answer_start")

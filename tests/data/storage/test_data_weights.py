@@ -10,7 +10,7 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import LabelledData, load_data, load_file, quick_check
-from sftkeras.data.weights import read_weights
+from sftkeras.data.storage.weights import read_weights
 from sftkeras.errors import SFTError
 
 PutRows = Callable[..., str]

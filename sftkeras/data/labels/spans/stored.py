@@ -11,7 +11,7 @@ import numpy as np
 
 from sftkeras.config import LabelKind
 from sftkeras.data.checks.findings import Fault
-from sftkeras.data.labels.label_names import LabelNames
+from sftkeras.data.labels.names import LabelNames
 
 _ROWS_AT_ONCE = 1 << 14
 OF_SPANS: tuple[LabelKind, ...] = ("spans", "answers")  # kinds of labels that are spans of characters

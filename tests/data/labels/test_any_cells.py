@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from sftkeras.config import DataConfig
 from sftkeras.data.formats.blocks import Block
+from sftkeras.data.formats.marking import marked_blocks
 from sftkeras.data.formats.read import read_blocks, wanted_columns
 from sftkeras.data.formats.sources import find_source
-from sftkeras.data.labels.answers import answered_blocks
-from sftkeras.data.labels.tagged import tagged_blocks
-from sftkeras.data.marking import marked_blocks
+from sftkeras.data.labels.answers.rows import answered_blocks
+from sftkeras.data.labels.spans.rows import tagged_blocks
 from sftkeras.errors import SFTError
 
 KEYS = ["start", "end", "label", "labels", "text", "answer_start", "globalOffsets", "value", "result", "start_offset"]

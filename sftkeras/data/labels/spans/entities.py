@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 from sftkeras.data.checks.findings import Fault
-from sftkeras.data.formats.cells import whole_number
-from sftkeras.data.labels.offsets import Counting, Quote, in_characters, quoted
+from sftkeras.data.formats.cells import shown, whole_number
+from sftkeras.data.formats.offsets import Counting, Quote, in_characters, quoted
 
 Span = tuple[int, int, str]
 """Start, end (exclusive) and label."""
@@ -157,9 +156,3 @@ def _span_of(text: str, entity: Entity, counting: Counting) -> Span | Fault:
 
 def _worded(entity: Entity) -> str:
     return f"{entity.label} from {entity.start} to {entity.end}"
-
-
-def shown(value: Any) -> str:
-    """Return a cell as messages show it."""
-    words = json.dumps(value, ensure_ascii=False, default=str)
-    return words if len(words) <= 60 else words[:59] + "…"

@@ -11,7 +11,7 @@ from sftkeras.config import DataConfig, LabelKind, markers_of
 from sftkeras.data.checks.findings import Fault
 from sftkeras.data.formats.blocks import Block, shortened
 from sftkeras.data.formats.cells import structured, whole_number
-from sftkeras.data.labels.offsets import Counting, Quote, counted_blocks, in_characters, quoted
+from sftkeras.data.formats.offsets import Counting, Quote, counted_blocks, in_characters, quoted
 from sftkeras.errors import SFTError
 
 

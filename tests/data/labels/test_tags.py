@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sftkeras.config import TagScheme
-from sftkeras.data.labels.tags import TagError, WordSpan, detect_scheme, word_spans
+from sftkeras.data.labels.spans.tags import TagError, WordSpan, detect_scheme, word_spans
 
 LABELS = st.sampled_from(["PER", "LOC", "geo-loc", "B-x"])
 

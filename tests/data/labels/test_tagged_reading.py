@@ -14,7 +14,7 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import DataError, LabelledData, load_data, load_file, quick_check
-from sftkeras.data.labels.joining import joined_words
+from sftkeras.data.labels.spans.joining import joined_words
 from sftkeras.errors import SFTError
 
 Write = Callable[[str, Any], str]

@@ -1,0 +1,1 @@
+"""Labels by their names, for whole texts: one a text, or several."""

@@ -1,0 +1,1 @@
+"""Labelled spans of characters: the entities of a text, however a tool wrote them."""
