@@ -21,7 +21,8 @@ from typing import Any
 from processes import HERE
 from records import Rows, keep, machine, now, show, shown_machine
 
-from sftkeras import commands, runtime
+from sftkeras import runtime
+from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
 
 CONFIG = HERE.parent / "examples" / "quickstart.yaml"

@@ -15,7 +15,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sftkeras import commands, runtime
+from sftkeras import runtime
+from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
 from sftkeras.data import load_data
 from sftkeras.runs import Run

@@ -23,7 +23,8 @@ from processes import HERE
 from records import Rows, keep, machine, now, show, shown_machine
 from serving_contenders import BATCHES, FASTAPI, GRPC, REST, SINGLE, Contender, Turn, all_contenders, peer_versions
 
-from sftkeras import commands, runtime
+from sftkeras import runtime
+from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
 from sftkeras.data import load_data
 from sftkeras.exporting.versions import find_version

@@ -25,7 +25,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sftkeras import commands, runtime
+from sftkeras import runtime
+from sftkeras.command_line import commands
 from sftkeras.config import OptimizerConfig, TrainConfig, TrainingConfig
 from sftkeras.handles import resolve
 

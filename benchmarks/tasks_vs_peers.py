@@ -41,7 +41,7 @@ from peers.tag_spans import entities, entity_f1
 from processes import environment
 from records import Rows, deviation, difference, keep, machine, mean, now, ratio, show, shown, shown_machine
 
-from sftkeras import commands
+from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
 from sftkeras.data import LabelledData, load_data
 

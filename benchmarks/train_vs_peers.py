@@ -24,7 +24,7 @@ from typing import Any
 from contenders import HERE, Contender, Outcome, Peer, Recipe, Sftkeras, labelled_rows, take_turns, write_rows
 from records import Rows, deviation, difference, keep, machine, mean, now, ratio, show, shown, shown_machine
 
-from sftkeras import commands
+from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
 from sftkeras.data import load_data
 

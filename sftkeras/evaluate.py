@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftkeras import commands
+from sftkeras.command_line import commands
+from sftkeras.command_line.remedies import in_flags_of
 from sftkeras.config import DataConfig, EvaluateConfig, TaskConfig, TrainConfig, as_recorded, plain
 from sftkeras.console import outputs, progress_bar, say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.versions import check_writable, find_version
 from sftkeras.plurals import counted
-from sftkeras.remedies import in_flags_of
 from sftkeras.runs import Run
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sftkeras import commands, next_commands, runtime
+from sftkeras import runtime
+from sftkeras.command_line import commands, next_commands
 from sftkeras.config import TASKS, ExportCommandConfig, TrainConfig
 from sftkeras.console import say
 from sftkeras.errors import SFTError

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from sftkeras import commands
+from sftkeras.command_line import commands
 from sftkeras.config import LaunchConfig, TrainConfig
 from sftkeras.console import say
+from sftkeras.disk.files import write_errors
 from sftkeras.errors import Preempted, SFTError
-from sftkeras.files import write_errors
 from sftkeras.runs import Run
 
 DONE, REFUSED, RESUMABLE, INTERRUPTED = 0, SFTError.exit_code, Preempted.exit_code, 130

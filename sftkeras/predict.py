@@ -17,17 +17,17 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from sftkeras import commands
+from sftkeras.command_line import commands
+from sftkeras.command_line.remedies import in_flags_of
 from sftkeras.config import DataConfig, PredictConfig
 from sftkeras.console import progress_bar
 from sftkeras.data.checks.findings import SHOWN, place, row_findings
 from sftkeras.data.formats.unlabelled import TextFiles, Texts
+from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
-from sftkeras.files import write_errors
 from sftkeras.plurals import counted
 from sftkeras.prediction.backends import Model, asked_model
 from sftkeras.prediction.files import check_ending, json_line, write_records
-from sftkeras.remedies import in_flags_of
 from sftkeras.tasks.predictions import KEYS, records
 
 Record = dict[str, Any]

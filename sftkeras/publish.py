@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sftkeras import commands, next_commands, runtime
-from sftkeras.cache import building, cache_folder, locked
+from sftkeras import runtime
+from sftkeras.command_line import commands, next_commands
 from sftkeras.config import PublishConfig, TrainConfig
 from sftkeras.console import say
+from sftkeras.disk.cache import building, cache_folder, locked
+from sftkeras.disk.files import write_errors, write_text
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import Origin, without_folders
-from sftkeras.files import write_errors, write_text
 from sftkeras.runs import Run
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from sftkeras.cache import building, cache_folder, locked, read_manifest, write_manifest
 from sftkeras.config import TrainConfig, plain
+from sftkeras.disk.cache import building, cache_folder, locked, read_manifest, write_manifest
+from sftkeras.disk.files import sha256_of, write_errors, write_text
+from sftkeras.disk.folder_lock import folder_locked
 from sftkeras.errors import SFTError
-from sftkeras.files import sha256_of, write_errors, write_text
-from sftkeras.folder_lock import folder_locked
 
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone

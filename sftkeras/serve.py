@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sftkeras import commands
+from sftkeras.command_line import commands
 from sftkeras.config import ServeConfig
 from sftkeras.console import say
 from sftkeras.errors import SFTError

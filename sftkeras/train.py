@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftkeras import commands, next_commands
+from sftkeras.command_line import commands, next_commands
+from sftkeras.command_line.ending import take_apart_at_end
 from sftkeras.config import TASKS, TrainConfig, added_tokens, plain, with_task_columns
 from sftkeras.console import be_quiet, log_to, outputs, program, progress_bar, say
 from sftkeras.data import quick_check
-from sftkeras.ending import take_apart_at_end
 from sftkeras.errors import Preempted, SFTError
 from sftkeras.runs import Run
 

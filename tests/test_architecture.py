@@ -28,50 +28,31 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "plurals": set(),
     "config": set(),
-    "config_file": {"errors"},
-    "files": {"errors"},
-    "folder_lock": set(),
-    "cache": {"files"},
+    "disk": {"errors"},
     "console": {"errors"},
-    "remedies": {*BASIS, "config_file"},
-    "ending": set(),
-    "command_help": {"config_file"},
-    "commands": {*BASIS, "command_help", "config_file", "ending", "remedies"},
     "runtime": BASIS,
-    "handles": {"errors", "files", "cache", "runtime"},
-    "data": {*BASIS, "files", "cache", "console", "handles"},
+    "handles": {"errors", "disk", "runtime"},
+    "data": {*BASIS, "disk", "console", "handles"},
     "text": {"errors"},
-    "trusted_graph": set(),
-    "backbones": {"errors", "files", "cache", "handles", "text", "trusted_graph"},
+    "graphs": set(),
+    "backbones": {"errors", "disk", "handles", "text", "graphs"},
     "tasks": {*BASIS, "backbones", "text"},
     "layers": {"runtime", "backbones", "tasks"},
-    "runs": {*BASIS, "files", "folder_lock", "cache", "backbones", "tasks", "text"},
-    "training": {*BASIS, "files", "console", "runtime", "handles", "data", "text", "backbones", "tasks", "runs"},
-    "exporting": {*BASIS, "files", "folder_lock", "console", "runtime", "text", "tasks", "runs"},
-    "evaluation": {*BASIS, "files", "console"},
-    "serving": {"errors", "tasks", "exporting", "trusted_graph"},
-    "next_commands": {"console", "exporting"},
+    "runs": {*BASIS, "disk", "backbones", "tasks", "text"},
+    "training": {*BASIS, "disk", "console", "runtime", "handles", "data", "text", "backbones", "tasks", "runs"},
+    "exporting": {*BASIS, "disk", "console", "runtime", "text", "tasks", "runs"},
+    "evaluation": {*BASIS, "disk", "console"},
+    "serving": {"errors", "tasks", "exporting", "graphs"},
+    "command_line": {*BASIS, "console", "exporting"},
     "__main__": {"errors", "config"},
     "judging": {*BASIS, "console", "data", "evaluation", "tasks", "exporting"},
-    "prediction": {*BASIS, "files", "console", "tasks", "exporting", "serving"},
+    "prediction": {*BASIS, "disk", "console", "tasks", "exporting", "serving"},
 }
 # Commands tell the story, so they may know every part, but not one another.
 ALL = set(MAY_IMPORT)
 
-LIGHT = {"errors", "config", "config_file", "commands", "files", "cache", "console", "handles", "data", "evaluation"}
-LIGHT |= {
-    "__main__",
-    "ending",
-    "folder_lock",
-    "plurals",
-    "remedies",
-    "command_help",
-    "next_commands",
-    "runs",
-    "judging",
-    "prediction",
-    *COMMANDS,
-}
+LIGHT = {"errors", "plurals", "config", "command_line", "disk", "console", "handles", "data", "evaluation"}
+LIGHT |= {"__main__", "runs", "judging", "prediction", *COMMANDS}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 
 LONGEST_MODULE = 400

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tiny_bert import write_tiny_bert
 
-from sftkeras.commands import parse
+from sftkeras.command_line.commands import parse
 from sftkeras.config import OptimizerConfig, TaskConfig, TrainConfig
 from sftkeras.errors import SFTError
 from sftkeras.runs import Run

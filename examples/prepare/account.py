@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sftkeras.disk.files import write_errors, write_text
 from sftkeras.errors import SFTError
-from sftkeras.files import write_errors, write_text
 
 
 @dataclass

@@ -23,8 +23,8 @@ from safetensors.numpy import save_file
 
 from examples.prepare.account import reported
 from examples.prepare.four_bit_weights import Header, ModelFile, read_model_file
-from sftkeras.cache import VARIABLE, building, cache_folder, locked, read_manifest, write_manifest
-from sftkeras.files import write_errors
+from sftkeras.disk.cache import VARIABLE, building, cache_folder, locked, read_manifest, write_manifest
+from sftkeras.disk.files import write_errors
 from sftkeras.handles import resolve
 
 WEIGHTS = (

@@ -12,9 +12,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from sftkeras.cache import VARIABLE, building, cache_folder, locked, read_manifest, scratch, write_manifest
+from sftkeras.disk.cache import VARIABLE, building, cache_folder, locked, read_manifest, scratch, write_manifest
+from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
-from sftkeras.files import write_errors
 from sftkeras.handles.archives import Bounds
 from sftkeras.handles.progress import waiting
 from sftkeras.handles.reasons import in_one_line

@@ -26,5 +26,6 @@ MESSAGES: dict[str, str] = {
     "and that server ends when it puts lists of different widths together. Write enable_large_batch_splitting "
     "{{ value: false }} into the file, and into max_batch_size how many texts a request may have.",
     "SFT517": "{path}: this model is not loaded, because {problem}. A model may use only the operations that are "
-    "listed in sftkeras/trusted_operations.txt: leave this one out of it and export again, or do not trust the folder.",
+    "listed in sftkeras/graphs/trusted_operations.txt: leave this one out of it and export again, or do not trust the "
+    "folder.",
 }

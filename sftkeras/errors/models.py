@@ -78,7 +78,7 @@ MESSAGES: dict[str, str] = {
     "page on tfhub.dev or kaggle.com/models lists its versions.",
     "SFT364": "{folder}: this module cannot be read ({problem}). Fetch or copy it again.",
     "SFT365": "{folder}: this module is not loaded, because {problem}. A module may use only the operations that are "
-    "listed in sftkeras/trusted_operations.txt: take one without it, or do not trust its source.",
+    "listed in sftkeras/graphs/trusted_operations.txt: take one without it, or do not trust its source.",
     "SFT366": "--backbone.mode native: {folder} cannot be rebuilt as a KerasHub encoder: {reason}. Use --backbone.mode "
     "opaque, which trains the module as it is.",
     "SFT367": "{folder}: config.json does not say of which architecture the weights are. Write it there, as in "

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sftkeras.config import ReportConfig
+from sftkeras.disk.files import write_aside
 from sftkeras.errors import SFTError
 from sftkeras.evaluation import pictures
 from sftkeras.evaluation.baselines import Baseline, Baselines
@@ -21,7 +22,6 @@ from sftkeras.evaluation.bootstrap import interval, mcnemar, resample, share_int
 from sftkeras.evaluation.kinds import kind_of
 from sftkeras.evaluation.metrics import METRICS, Scores
 from sftkeras.evaluation.pages import html_page, markdown_page
-from sftkeras.files import write_aside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sftkeras.config import TrainConfig, plain
+from sftkeras.disk.files import sha256_of, write_text
 from sftkeras.errors import SFTError
 from sftkeras.exporting.model_card import render_model_card
-from sftkeras.files import sha256_of, write_text
 
 SCHEMA = 1
 FILE = "contract.json"

@@ -13,6 +13,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
+from sftkeras.disk.files import sha256_of, write_errors
 from sftkeras.errors import SFTError
 from sftkeras.exporting import contract as contracts
 from sftkeras.exporting.canonical_graph import op_names
@@ -25,7 +26,6 @@ from sftkeras.exporting.saved_model import describe_signatures, write_saved_mode
 from sftkeras.exporting.server_config import splitting_warning, write_server_config
 from sftkeras.exporting.versions import draft, publish
 from sftkeras.exporting.warm_up import write_warm_up
-from sftkeras.files import sha256_of, write_errors
 from sftkeras.runtime import versions
 from sftkeras.tasks import TextModel
 from sftkeras.tasks.padding import are_lists

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sftkeras.disk.files import write_text
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import read_contract
-from sftkeras.files import write_text
 
 # Entries of a contract that tell one version from another.
 _CONTENTS = ("created", "weights_sha256", "graph_sha256")

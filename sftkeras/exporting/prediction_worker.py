@@ -30,9 +30,9 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  registers the operations of the text signatures
 
 
-def _load_beside(name: str) -> ModuleType:
+def _load_alone(name: str, file: str) -> ModuleType:
     """Loads a file of the package without the package."""
-    spec = spec_from_file_location(name, Path(__file__).parents[1] / f"{name}.py")
+    spec = spec_from_file_location(name, Path(__file__).parents[1] / file)
     assert spec
     assert spec.loader
     module = sys.modules[name] = module_from_spec(spec)
@@ -40,7 +40,7 @@ def _load_beside(name: str) -> ModuleType:
     return module
 
 
-trusted_graph = _load_beside("trusted_graph")
+trusted_graph = _load_alone("trusted_graph", "graphs/trusted.py")
 
 
 class Model:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
+from sftkeras.disk.files import write_errors, write_text
 from sftkeras.errors import SFTError
 from sftkeras.exporting.versions import has_versions
-from sftkeras.files import write_errors, write_text
 
 MODELS = "models.config"
 BATCHING = "batching.config"

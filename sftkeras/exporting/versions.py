@@ -13,9 +13,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sftkeras.disk.files import write_errors
+from sftkeras.disk.folder_lock import folder_locked, lock_of_abandoned
 from sftkeras.errors import SFTError, did_you_mean
-from sftkeras.files import write_errors
-from sftkeras.folder_lock import folder_locked, lock_of_abandoned
 
 _DRAFT = ".export-"  # a server takes only folders that are named by a number
 

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from sftkeras import cache
+from sftkeras.disk import cache
+from sftkeras.disk.files import land, sha256_of, write_errors, write_text
 from sftkeras.errors import SFTError
-from sftkeras.files import land, sha256_of, write_errors, write_text
 from sftkeras.handles.archives import BOUNDS, Bounds
 from sftkeras.handles.folders import SAVED_MODEL, check_saved_model
 from sftkeras.handles.parsing import BucketHandle, WebHandle

@@ -14,9 +14,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from sftkeras.cache import VARIABLE, building, cache_folder, locked, read_manifest, scratch, write_manifest
+from sftkeras.disk.cache import VARIABLE, building, cache_folder, locked, read_manifest, scratch, write_manifest
+from sftkeras.disk.files import sha256_of, write_errors
 from sftkeras.errors import SFTError
-from sftkeras.files import sha256_of, write_errors
 from sftkeras.handles.parsing import PackageHandle
 from sftkeras.handles.progress import waiting
 from sftkeras.handles.reasons import in_one_line

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
-from sftkeras.files import write_errors
 from sftkeras.handles.folders import (
     CONFIG,
     SAVED_MODEL,

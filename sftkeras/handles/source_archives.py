@@ -17,8 +17,8 @@ from urllib.parse import urljoin
 from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
 from packaging.version import InvalidVersion, Version
 
+from sftkeras.disk.files import sha256_of
 from sftkeras.errors import SFTError
-from sftkeras.files import sha256_of
 from sftkeras.handles.archives import BOUNDS, Bounds
 from sftkeras.handles.download import Download
 from sftkeras.handles.parsing import PackageHandle

@@ -1,7 +1,7 @@
 """A .tar or .tar.gz that is not trusted, unpacked in one pass over it.
 
 A member is looked at before it is written, and the first one that may not be unpacked refuses the whole archive. What
-was written until then is for the caller to remove: unpack into a folder of `sftkeras.cache.scratch`.
+was written until then is for the caller to remove: unpack into a folder of `sftkeras.disk.cache.scratch`.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from sftkeras.disk.files import write_aside, write_errors
 from sftkeras.errors import SFTError
-from sftkeras.files import write_aside, write_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa

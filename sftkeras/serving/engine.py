@@ -18,8 +18,8 @@ import tensorflow_text  # noqa: F401  registers the operations of the text signa
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
+from sftkeras.graphs.trusted import check_served
 from sftkeras.serving.errors import ServingError, invalid
-from sftkeras.trusted_graph import check_served
 
 # How many different (inputs, outputs) of a version are kept ready. A request may ask for any choice of outputs.
 _MOST_CALLABLES = 64

@@ -17,12 +17,12 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
+from sftkeras.graphs.trusted import UntrustedGraphError
 from sftkeras.serving.engine import Engine, from_tensorflow
 from sftkeras.serving.errors import ServingError, failed_precondition
 from sftkeras.serving.runs import Run, Signatures
 from sftkeras.serving.version_folders import Fingerprint, fingerprint
 from sftkeras.serving.warm_up import warm_up
-from sftkeras.trusted_graph import UntrustedGraphError
 
 START, LOADING, AVAILABLE, UNLOADING, END = (
     ModelVersionStatus.START,
@@ -138,5 +138,5 @@ def _as_serving_error(error: Exception) -> ServingError:
     if isinstance(error, tf.errors.OpError):
         return from_tensorflow(error)
     if isinstance(error, UntrustedGraphError):
-        return failed_precondition(f"{error}; a model may use only what sftkeras/trusted_operations.txt lists")
+        return failed_precondition(f"{error}; a model may use only what sftkeras/graphs/trusted_operations.txt lists")
     return ServingError(StatusCode.FAILED_PRECONDITION, f"{type(error).__name__}: {error}")

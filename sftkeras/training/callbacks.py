@@ -13,8 +13,8 @@ from typing import Any
 
 import keras
 
+from sftkeras.disk.files import write_aside, write_errors
 from sftkeras.errors import SFTError
-from sftkeras.files import write_aside, write_errors
 from sftkeras.runs import kept
 from sftkeras.training.batches import Batches
 from sftkeras.training.position import Position

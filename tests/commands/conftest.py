@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from command_line import ONE_LINE, Running, flags, run_command
 
-from sftkeras import commands
+from sftkeras.command_line import commands
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 Refuse = Callable[..., str]

@@ -10,7 +10,8 @@ import signal
 import sys
 from typing import Any
 
-from sftkeras import commands, runtime, train
+from sftkeras import runtime, train
+from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
 
 

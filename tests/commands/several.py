@@ -14,7 +14,8 @@ import json
 import sys
 from unittest import mock
 
-from sftkeras import commands, train
+from sftkeras import train
+from sftkeras.command_line import commands
 from sftkeras.config import EvaluateConfig, ExportCommandConfig, PredictConfig, PublishConfig, TrainConfig
 
 CONFIGS = {

@@ -12,7 +12,8 @@ from command_line import flags, refusal, run_command
 from conftest import Finished
 from tiny_bert import reviews, write_csv
 
-from sftkeras import commands, evaluate, export, predict, train
+from sftkeras import evaluate, export, predict, train
+from sftkeras.command_line import commands
 from sftkeras.config import EvaluateConfig, ExportCommandConfig, PredictConfig, TrainConfig
 
 Refuse = Callable[..., str]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sftkeras import commands
+from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
 from sftkeras.training.workers.cluster import Cluster, find_cluster
 

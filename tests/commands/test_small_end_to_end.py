@@ -23,7 +23,7 @@ from conftest import tiny_flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_bert import NOUNS, reviews, write_csv
 
-from sftkeras import commands
+from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig, plain
 from sftkeras.exporting.contract import check_weights, read_contract
 

@@ -38,7 +38,8 @@ def main() -> None:
     folder = sys.argv.pop(1)
     if folder == "--worker":
         work(Path(sys.argv[1]))
-    from sftkeras import commands, launch
+    from sftkeras import launch
+    from sftkeras.command_line import commands
     from sftkeras.config import LaunchConfig
 
     launch.worker_command = lambda words: [sys.executable, __file__, "--worker", folder, *words]  # type: ignore

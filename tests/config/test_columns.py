@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sftkeras.commands import parse
+from sftkeras.command_line.commands import parse
 from sftkeras.config import DataConfig, TrainConfig, as_recorded, with_task_columns
 
 

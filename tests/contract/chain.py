@@ -32,7 +32,11 @@ import tensorflow as tf  # noqa: E402
 from every_task import ENTRIES, OF_THE_GUIDE, Entry  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from sftkeras import commands, evaluate, next_commands, predict, train  # noqa: E402
+from sftkeras import evaluate, predict, train  # noqa: E402
+from sftkeras.command_line import (
+    commands,
+    next_commands,
+)
 from sftkeras.config import EvaluateConfig, PredictConfig, ReportConfig, TrainConfig  # noqa: E402
 from sftkeras.evaluation import pictures  # noqa: E402
 from sftkeras.exporting import prediction_process  # noqa: E402

@@ -23,7 +23,7 @@ from every_task import ENTRIES, MANY, OF_THE_GUIDE, written
 from following_the_guide import write_extended
 from tiny_bert import write_tiny_bert
 
-from sftkeras.commands import parse
+from sftkeras.command_line.commands import parse
 from sftkeras.config import TASKS, EvaluateConfig, PredictConfig, TrainConfig
 from sftkeras.serving.client import AsyncClient, Client
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from every_task import ENTRIES, Entry, Record, written
 
-from sftkeras import commands, train
+from sftkeras import train
+from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig, with_task_columns
 from sftkeras.data import LabelledData
 from sftkeras.errors import SFTError

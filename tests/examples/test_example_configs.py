@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sftkeras.commands import parse
+from sftkeras.command_line.commands import parse
 from sftkeras.config import TrainConfig
 
 ROOT = Path(__file__).parents[2]

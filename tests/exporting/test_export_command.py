@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tiny_models import TASKS, VOCABULARY
 
-from sftkeras import commands
 from sftkeras import export as command
 from sftkeras.backbones import load_backbone
+from sftkeras.command_line import commands
 from sftkeras.config import ExportCommandConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import read_contract

@@ -12,9 +12,9 @@ from tiny_models import MAX_LENGTH, TASKS, Exported  # sets TensorFlow's environ
 import tensorflow as tf  # isort: skip
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog  # isort: skip
 
+from sftkeras.disk.files import sha256_of
 from sftkeras.exporting.contract import WEIGHTS, check_weights, read_contract
 from sftkeras.exporting.prediction_process import PredictionProcess
-from sftkeras.files import sha256_of
 from sftkeras.tasks.padding import Outputs
 from sftkeras.tasks.predictions import records
 

@@ -16,7 +16,8 @@ import pytest
 from rich.console import Console
 from tiny_models import Exported
 
-from sftkeras import commands, predict
+from sftkeras import predict
+from sftkeras.command_line import commands
 from sftkeras.config import PredictConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting.prediction_process import PredictionProcess

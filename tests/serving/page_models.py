@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from sftkeras.disk.files import sha256_of
 from sftkeras.exporting.contract import WEIGHTS, write_contract
-from sftkeras.files import sha256_of
 
 TEXT = tf.TensorSpec([None], tf.string, "text")
 PAIR = tf.TensorSpec([None], tf.string, "pair")

@@ -15,7 +15,8 @@ import pytest
 from canned_server import Canned
 from grpc import StatusCode
 
-from sftkeras import commands, predict
+from sftkeras import predict
+from sftkeras.command_line import commands
 from sftkeras.config import PredictConfig
 from sftkeras.errors import SFTError
 from sftkeras.prediction import backends
@@ -72,7 +73,8 @@ def test_pairs_are_taken_from_two_columns(tmp_path: Path, capsys: pytest.Capture
 
 def test_pipe_is_answered_while_it_is_open_and_without_tensorflow(server: tuple[str, ...]) -> None:
     code = (
-        "import sys; from sftkeras import commands, predict; from sftkeras.config import PredictConfig;"
+        "import sys; from sftkeras import predict; from sftkeras.command_line import commands;"
+        "from sftkeras.config import PredictConfig;"
         "predict.main(commands.parse(PredictConfig));"
         "print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
     )

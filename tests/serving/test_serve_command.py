@@ -20,7 +20,8 @@ from tensorflow_serving.apis.predict_pb2 import PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 from tiny_served import MODEL, predict_request, tf
 
-from sftkeras import commands, serve
+from sftkeras import serve
+from sftkeras.command_line import commands
 from sftkeras.config import ServeConfig
 from sftkeras.errors import SFTError
 

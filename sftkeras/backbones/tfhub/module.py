@@ -19,7 +19,7 @@ import tensorflow_text  # noqa: F401  registers the operations of modules that r
 
 from sftkeras.backbones.tfhub.object_graph import ObjectGraph, StoredVariable
 from sftkeras.errors import SFTError
-from sftkeras.trusted_graph import UntrustedGraphError
+from sftkeras.graphs.trusted import UntrustedGraphError
 
 ModuleKind = Literal["token_encoder", "text_encoder", "preprocessor"]
 

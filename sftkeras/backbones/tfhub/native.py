@@ -32,7 +32,7 @@ from sftkeras.backbones.tfhub.module import HubModule, LoadedModule, read_module
 from sftkeras.backbones.tfhub.names import hub_names
 from sftkeras.backbones.tfhub.preprocessor import fingerprint_of
 from sftkeras.backbones.tfhub.tokenizer import tokenizer_of
-from sftkeras.cache import building, cache_folder, locked, read_manifest, write_manifest
+from sftkeras.disk.cache import building, cache_folder, locked, read_manifest, write_manifest
 from sftkeras.errors import SFTError
 
 TOLERANCE = 1e-4  # largest difference of an output between the module and what is made of it

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
-from sftkeras.trusted_graph import check_functions
+from sftkeras.graphs.trusted import check_functions
 
 _CHECKPOINT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # where a checkpoint keeps its own object graph
 _VALUE = "VARIABLE_VALUE"

@@ -10,8 +10,8 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from sftkeras.backbones.tfhub.module import read_module
+from sftkeras.disk.files import sha256_of
 from sftkeras.errors import SFTError
-from sftkeras.files import sha256_of
 from sftkeras.text import ModulePreprocessor
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sftkeras.cache import VARIABLE, building, locked, read_manifest, write_manifest
+from sftkeras.disk.cache import VARIABLE, building, locked, read_manifest, write_manifest
+from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
-from sftkeras.files import write_errors
 
 
 def find_or_make(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 from rich.progress import Progress
 
-from sftkeras.cache import VARIABLE, cache_folder
 from sftkeras.config import DataConfig
 from sftkeras.data.checks.findings import Finding, Tally, row_findings, stop_on_errors
 from sftkeras.data.formats.blocks import Block
@@ -43,8 +42,9 @@ from sftkeras.data.storage.cached import find_or_make
 from sftkeras.data.storage.examples import Examples
 from sftkeras.data.storage.progress import RowCount
 from sftkeras.data.storage.rows import Rows, sift
+from sftkeras.disk.cache import VARIABLE, cache_folder
+from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
-from sftkeras.files import write_errors
 
 FORMAT = 3  # of the cache; raise it when what is written, or what decides it, changes
 CHUNK = 1 << 16  # rows handled at once where whole columns are walked, so that memory stays flat

@@ -11,13 +11,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from rich.progress import Progress
 
-from sftkeras.cache import VARIABLE, cache_folder
 from sftkeras.data.batches import BatchPlan
 from sftkeras.data.checks.findings import Finding, finding
 from sftkeras.data.storage.cached import find_or_make
 from sftkeras.data.storage.examples import Texts
 from sftkeras.data.storage.progress import RowCount
-from sftkeras.files import write_errors
+from sftkeras.disk.cache import VARIABLE, cache_folder
+from sftkeras.disk.files import write_errors
 from sftkeras.plurals import counted
 
 FORMAT = 2  # of the cache; raise it when what is written changes

@@ -18,8 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from sftkeras.console import say
+from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
-from sftkeras.files import write_errors
 from sftkeras.runs import kept
 
 _FILES = "step-*.safetensors"

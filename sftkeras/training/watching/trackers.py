@@ -16,8 +16,8 @@ import keras
 
 from sftkeras.config import TrainConfig, plain
 from sftkeras.console import say
+from sftkeras.disk.files import write_text
 from sftkeras.errors import SFTError
-from sftkeras.files import write_text
 from sftkeras.runs import Run
 from sftkeras.training.callbacks import Logs
 from sftkeras.training.position import Position

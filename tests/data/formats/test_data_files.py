@@ -59,7 +59,7 @@ def test_a_list_commas_and_json_name_the_same_files(two: list[str]) -> None:
 
 
 def test_the_command_line_takes_several_files(two: list[str]) -> None:
-    from sftkeras import commands
+    from sftkeras.command_line import commands
 
     for value in (",".join(two), json.dumps(two)):
         config = commands.parse(TrainConfig, ["--data.train", value])
@@ -81,7 +81,7 @@ def test_no_file_at_all_is_a_setting_that_is_missing(nothing: str | list[str]) -
 
 
 def test_a_pattern_that_the_shell_has_replaced_by_files_is_explained(two: list[str]) -> None:
-    from sftkeras import commands
+    from sftkeras.command_line import commands
 
     with pytest.raises(SFTError, match="a pattern in quotes"):
         commands.parse(TrainConfig, ["--data.train", *two])

@@ -59,7 +59,7 @@ def test_a_table_without_a_header_is_recognised_and_the_advice_reads_it(put: Put
 
 
 def test_the_command_line_takes_names_of_columns_as_the_message_writes_them() -> None:
-    from sftkeras import commands
+    from sftkeras.command_line import commands
 
     assert commands.parse(TrainConfig, ["--data.columns", "label,text"]).data.columns == ["label", "text"]
 

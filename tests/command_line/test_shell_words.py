@@ -13,7 +13,7 @@ from test_remedies import COMMANDS, strings
 
 from sftkeras.errors import CATALOGUE
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GUIDES = sorted(
     path
     for pattern in (

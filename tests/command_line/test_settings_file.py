@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sftkeras.commands import parse
+from sftkeras.command_line.commands import parse
 from sftkeras.config import BackboneConfig, DataConfig, EvaluateConfig, PredictConfig, TaskConfig, TrainConfig, plain
 from sftkeras.errors import SFTError
 from sftkeras.runs import Run

@@ -7,13 +7,14 @@ import sys
 
 import pytest
 
-from sftkeras.ending import end
+from sftkeras.command_line.ending import end
 
 # A command of this package, as `python -m` starts it, which leaves a thread, an exit function and an object behind.
 COMMAND = """
 import atexit, os, sys, threading, types
 from dataclasses import dataclass
-from sftkeras import commands, ending
+from sftkeras.command_line import ending
+from sftkeras.command_line import commands
 from sftkeras.errors import Preempted
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sftkeras.disk.files import land, sha256_of, write_aside, write_errors, write_text
 from sftkeras.errors import SFTError
-from sftkeras.files import land, sha256_of, write_aside, write_errors, write_text
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 
+from sftkeras.command_line.settings_file import settings_of
 from sftkeras.config import LaunchConfig, TrainConfig
-from sftkeras.config_file import settings_of
 
 _FLAG = re.compile(r"(?<![\w-])--([a-z]\w*(?:\.\w+)*)")
 _SENTENCE_OF_TRAIN = re.compile(r"[^.]*(?:[Tt]rain again|sftkeras\.train)[^.]*(?:\.\w[^.]*)*")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_type_hints
 
-from sftkeras.config_file import in_words
+from sftkeras.command_line.settings_file import in_words
 
 _WIDEST = 100  # columns: longer lines are hard to read
 _INDENT = 6  # of what is said of a setting

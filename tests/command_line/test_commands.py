@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sftkeras.commands import parse
+from sftkeras.command_line.commands import parse
 from sftkeras.config import (
     EvaluateConfig,
     ExportCommandConfig,

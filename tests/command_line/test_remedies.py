@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sftkeras.command_line.remedies import flags_in, flags_of, in_flags_of
 from sftkeras.config import (
     EvaluateConfig,
     ExportCommandConfig,
@@ -20,9 +21,8 @@ from sftkeras.config import (
     TrainConfig,
 )
 from sftkeras.errors import CATALOGUE
-from sftkeras.remedies import flags_in, flags_of, in_flags_of
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMANDS: dict[str, type] = {
     "train": TrainConfig,
     "launch": LaunchConfig,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from sftkeras.disk.folder_lock import folder_locked, lock_of_abandoned
 from sftkeras.errors import SFTError
 from sftkeras.exporting.versions import draft
-from sftkeras.folder_lock import folder_locked, lock_of_abandoned
 from sftkeras.runs import Run
 
 Before = Callable[[Path, Callable[[], object]], None]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sftkeras.cache import building, cache_folder, locked, read_manifest, scratch, write_manifest
+from sftkeras.disk.cache import building, cache_folder, locked, read_manifest, scratch, write_manifest
 from sftkeras.errors import SFTError
 
 
@@ -85,7 +85,7 @@ def test_a_lock_is_free_when_its_holder_was_killed(tmp_path):
     program = f"""
 import os, signal
 from pathlib import Path
-from sftkeras.cache import locked
+from sftkeras.disk.cache import locked
 with locked(Path({str(tmp_path / "entry")!r})):
     os.kill(os.getpid(), signal.SIGKILL)
 """

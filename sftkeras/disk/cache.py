@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sftkeras.files import land, sha256_of, write_errors
+from sftkeras.disk.files import land, sha256_of, write_errors
 
 VARIABLE = "SFTKERAS_CACHE"
 MANIFEST = "manifest.json"

@@ -19,7 +19,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel  # noqa: E402
 from tensorflow.python.client import pywrap_tf_session  # noqa: E402
 
 from sftkeras import exporting  # noqa: E402
-from sftkeras.trusted_graph import (  # noqa: E402
+from sftkeras.graphs.trusted import (  # noqa: E402
     UntrustedGraphError,
     check_functions,
     check_served,

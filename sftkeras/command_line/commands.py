@@ -19,11 +19,11 @@ from typing import Any, NoReturn, TypeVar
 
 from jsonargparse import ArgumentParser, set_parsing_settings
 
-from sftkeras.command_help import help_text
-from sftkeras.config_file import Place, in_words, read_settings, settings_of, with_names_quoted
-from sftkeras.ending import end
+from sftkeras.command_line.ending import end
+from sftkeras.command_line.help import help_text
+from sftkeras.command_line.remedies import in_flags_of
+from sftkeras.command_line.settings_file import Place, in_words, read_settings, settings_of, with_names_quoted
 from sftkeras.errors import Preempted, SFTError, did_you_mean
-from sftkeras.remedies import in_flags_of
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
 

@@ -1,0 +1,1 @@
+"""Files and folders: whole or not there, made by one process at a time, kept in the cache."""

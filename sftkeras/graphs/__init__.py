@@ -1,0 +1,1 @@
+"""Graphs of TensorFlow from elsewhere: which are loaded."""
