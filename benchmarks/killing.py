@@ -38,7 +38,7 @@ if folder:
 
 # What is on the stack in each phase: a file and a function. The first that fits is the phase.
 PHASES: dict[str, tuple[tuple[str, str], ...]] = {
-    "report": (("evaluation/report.py", "write_report"), ("sftkeras/train.py", "judge_version")),
+    "report": (("evaluation/report/write.py", "write_report"), ("sftkeras/train.py", "evaluate_export")),
     "export": (("exporting/export.py", "export"),),
     "best weights": (("training/callbacks.py", "save"),),
     "state": (("training/resume/run_state.py", "capture"),),

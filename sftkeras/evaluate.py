@@ -1,4 +1,4 @@
-"""`python -m sftkeras.evaluate`: an exported model, or a run's, judged on labelled texts. Needs no Keras."""
+"""`python -m sftkeras.evaluate`: an exported model, or a run's, evaluated on labelled texts. Needs no Keras."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def main(config: EvaluateConfig) -> None:
     contract = read_contract(version)
     data = _read(config, contract, run)
     check_weights(version, contract)
-    report = judge_version(config, version, contract, data, output)
+    report = report_on(config, version, contract, data, output)
     say("", f"Report  {output / 'report.html'}", f"Model   {version}, on {counted(report['examples']['test'], 'text')}")
 
 
-def judge_version(
+def report_on(
     config: EvaluateConfig, version: Path, contract: dict[str, Any], data: LabelledData, output: Path
 ) -> dict[str, Any]:
     """Writes the report of one version on the test part of `data`."""
     from sftkeras.evaluation import RunFacts, print_summary, write_report
+    from sftkeras.evaluation.evaluate import baselines_for, evaluate_version
     from sftkeras.exporting.prediction_process import PredictionProcess
-    from sftkeras.judging import baselines_for, judge
 
     with PredictionProcess(version, gpu=True) as process:
-        judged = judge(process, data, contract["task"], batch_size=_BATCH_SIZE)
+        evaluated = evaluate_version(process, data, contract["task"], batch_size=_BATCH_SIZE)
         speed = process.examples_per_second
     facts = RunFacts(
         name=contract["name"],
@@ -60,12 +60,12 @@ def judge_version(
             "parity": contract.get("parity"),
             "examples_per_second": speed,
         },
-        seconds={"judge": len(judged) / speed},
+        seconds={"judge": len(evaluated) / speed},
         versions=contract["versions"],
     )
     seed = contract["origin"]["seed"] or facts.seed
-    baselines = baselines_for(judged, data, config.report, seed)
-    report = write_report(output, judged, facts, baselines, config.report)
+    baselines = baselines_for(evaluated, data, config.report, seed)
+    report = write_report(output, evaluated, facts, baselines, config.report)
     for console in outputs():
         print_summary(report, console=console)
     return report

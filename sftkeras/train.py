@@ -46,7 +46,7 @@ class Trained:
 
 
 def main(config: TrainConfig) -> None:
-    """Trains, exports and judges a model; with `dry_run`, says what that would take."""
+    """Trains, exports and evaluates a model; with `dry_run`, says what that would take."""
     from sftkeras.training.workers import cluster
 
     config = with_task_columns(config)
@@ -87,13 +87,13 @@ def train_and_export(config: TrainConfig) -> None:
             run.create(config, identity)
         with run.naming_full_disk(), log_to(run.log_file):
             began = time.perf_counter()
-            untuned = judge_untuned(config, data, setup)
+            untuned = evaluate_untuned(config, data, setup)
             seconds["baselines"] = time.perf_counter() - began
             fitted = train(config, data, setup, run, seconds)
             if fitted.interrupted:
                 say_how_to_go_on(run)
                 raise Preempted
-            report = export_and_judge(Trained(config, data, setup, fitted, run, seconds, untuned))
+            report = export_and_evaluate(Trained(config, data, setup, fitted, run, seconds, untuned))
             run.finish()
             say_what_next(run, report)
         cluster.release()
@@ -201,19 +201,19 @@ def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders, s
     return setup
 
 
-def judge_untuned(config: TrainConfig, data: LabelledData, setup: Setup) -> Baseline | None:
+def evaluate_untuned(config: TrainConfig, data: LabelledData, setup: Setup) -> Baseline | None:
     """What the encoder answers before it learns, where a task can be asked so; a baseline of the report."""
     if not (TASKS[config.task.kind].answers_untuned and config.report.baselines):
         return None
+    from sftkeras.evaluation.evaluate import evaluate_untuned as evaluate
     from sftkeras.exporting.in_memory import predictor
-    from sftkeras.judging import judge_untuned as judge
     from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
 
     head = VocabularyHead.of(setup.text_model.network)
     if head and not head.pretrained:
         return None
-    ask = predictor(setup.text_model, config.training.batch_size)
-    return judge(ask, data, setup.text_model.task.settings())
+    predict = predictor(setup.text_model, config.training.batch_size)
+    return evaluate(predict, data, setup.text_model.task.settings())
 
 
 def train(config: TrainConfig, data: LabelledData, setup: Setup, run: Run, seconds: Seconds) -> Fitted:
@@ -239,7 +239,7 @@ def row_counts(data: LabelledData) -> dict[str, int]:
     return {part: len(rows) for part, rows in data.splits.items()}
 
 
-def export_and_judge(trained: Trained) -> dict[str, Any]:
+def export_and_evaluate(trained: Trained) -> dict[str, Any]:
     """Publishes the SavedModel, lets it answer the test rows in a fresh process, and writes the report."""
     from sftkeras.exporting.prediction_process import PredictionProcess
 
@@ -252,7 +252,7 @@ def export_and_judge(trained: Trained) -> dict[str, Any]:
             say(f"Not exported, but the trained model is safe. Export it later with: {later}")
             raise
         trained.seconds["export"] = time.perf_counter() - began
-        return judge_version(trained, version, process)
+        return evaluate_export(trained, version, process)
 
 
 def say_how_to_go_on(run: Run) -> None:
@@ -285,32 +285,32 @@ def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
     return version
 
 
-def judge_version(trained: Trained, version: ExportedVersion, process: PredictionProcess) -> dict[str, Any]:
+def evaluate_export(trained: Trained, version: ExportedVersion, process: PredictionProcess) -> dict[str, Any]:
     """Writes the report of the exported version, and its figures into TensorBoard and the version's contract."""
     from sftkeras.evaluation import print_summary, write_report
+    from sftkeras.evaluation.evaluate import baselines_for, curves, evaluate_version, samples
     from sftkeras.exporting.contract import read_contract, update_contract
-    from sftkeras.judging import baselines_for, curves, judge, samples
     from sftkeras.training.watching.tensorboard import write_answers
 
     config, data, run = trained.config, trained.data, trained.run
     began = time.perf_counter()
     task = read_contract(version.path)["task"]
-    judged = judge(process, data, task, batch_size=config.training.batch_size)
+    evaluated = evaluate_version(process, data, task, batch_size=config.training.batch_size)
     trained.seconds["judge"] = time.perf_counter() - began
     began = time.perf_counter()
     known = (trained.untuned,) if trained.untuned else ()
-    baselines = baselines_for(judged, data, config.report, config.seed, *known)
+    baselines = baselines_for(evaluated, data, config.report, config.seed, *known)
     trained.seconds["baselines"] += time.perf_counter() - began
     facts = facts_of(trained, version, process.examples_per_second)
-    report = write_report(run.folder, judged, facts, baselines, config.report)
+    report = write_report(run.folder, evaluated, facts, baselines, config.report)
     update_contract(version.path, metrics=report["metrics"])
     write_answers(
         run.tensorboard,
         config,
         metrics=report["metrics"],
         pictures={name: run.folder / path for name, path in report["pictures"].items()},
-        curves=curves(judged),
-        samples=samples(judged),
+        curves=curves(evaluated),
+        samples=samples(evaluated),
     )
     for output in outputs():
         print_summary(report, console=output)

@@ -45,14 +45,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serving": {"errors", "tasks", "exporting", "graphs"},
     "command_line": {*BASIS, "console", "exporting"},
     "__main__": {"errors", "config"},
-    "judging": {*BASIS, "console", "data", "evaluation", "tasks", "exporting"},
     "prediction": {*BASIS, "disk", "console", "tasks", "exporting", "serving"},
 }
 # Commands tell the story, so they may know every part, but not one another.
 ALL = set(MAY_IMPORT)
 
 LIGHT = {"errors", "plurals", "config", "command_line", "disk", "console", "handles", "data", "evaluation"}
-LIGHT |= {"__main__", "runs", "judging", "prediction", *COMMANDS}
+LIGHT |= {"__main__", "runs", "prediction", *COMMANDS}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 
 LONGEST_MODULE = 400

@@ -1,17 +1,17 @@
 """Judges a model: figures, baselines and the report. Takes arrays, and imports no TensorFlow."""
 
 from sftkeras.evaluation.baselines import Baseline, Baselines, fit_baselines
-from sftkeras.evaluation.judged import Judged
+from sftkeras.evaluation.evaluated import EvaluatedRows
 from sftkeras.evaluation.kinds import KINDS, kind_of
-from sftkeras.evaluation.metrics import Scores, score
-from sftkeras.evaluation.report import RunFacts, write_report
-from sftkeras.evaluation.summary import print_summary
+from sftkeras.evaluation.report.summary import print_summary
+from sftkeras.evaluation.report.write import RunFacts, write_report
+from sftkeras.evaluation.statistics.metrics import Scores, score
 
 __all__ = [
     "KINDS",
     "Baseline",
     "Baselines",
-    "Judged",
+    "EvaluatedRows",
     "RunFacts",
     "Scores",
     "fit_baselines",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sftkeras.evaluation.answer_words import words
-from sftkeras.evaluation.answers import Answer, JudgedAnswers
+from sftkeras.evaluation.answers import Answer, EvaluatedAnswers
 from sftkeras.evaluation.baselines import Baseline, Baselines, ReadTexts
 
 Find = Callable[[str, str], Answer]
@@ -17,20 +17,24 @@ Find = Callable[[str, str], Answer]
 _SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+|\n|$)")
 
 
-def fit_answer_baselines(read_texts: ReadTexts, train_truth: Any, judged: JudgedAnswers, seed: int = 17) -> Baselines:
-    """Lets the rules, which learn nothing, answer the judged rows."""
+def fit_answer_baselines(
+    read_texts: ReadTexts, train_truth: Any, evaluated: EvaluatedAnswers, seed: int = 17
+) -> Baselines:
+    """Lets the rules, which learn nothing, answer the evaluated rows."""
     return Baselines(
         (
-            _baseline("first_sentence", "the first sentence", lambda question, context: _sentences(context)[0], judged),
-            _baseline("nearest_sentence", "the sentence with most words of the question", _nearest, judged),
+            _baseline(
+                "first_sentence", "the first sentence", lambda question, context: _sentences(context)[0], evaluated
+            ),
+            _baseline("nearest_sentence", "the sentence with most words of the question", _nearest, evaluated),
         )
     )
 
 
-def _baseline(key: str, name: str, find: Find, judged: JudgedAnswers) -> Baseline:
+def _baseline(key: str, name: str, find: Find, evaluated: EvaluatedAnswers) -> Baseline:
     start = time.perf_counter()
-    answers = [find(question, context) for question, context in zip(judged.texts, judged.pairs, strict=True)]
-    return Baseline(key, name, judged.with_answers(answers), 0, time.perf_counter() - start)
+    answers = [find(question, context) for question, context in zip(evaluated.texts, evaluated.pairs, strict=True)]
+    return Baseline(key, name, evaluated.with_answers(answers), 0, time.perf_counter() - start)
 
 
 def _sentences(context: str) -> list[Answer]:

@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from sftkeras.evaluation.answers import NO_ANSWER, Answer, JudgedAnswers
-from sftkeras.evaluation.marking import MOST_CONTEXT, marked, segments
+from sftkeras.evaluation.answers import NO_ANSWER, Answer, EvaluatedAnswers
+from sftkeras.evaluation.report.marking import MOST_CONTEXT, marked, segments
 
 
-def worst_answer_mistakes(judged: JudgedAnswers, limit: int) -> list[dict[str, Any]]:
+def worst_answer_mistakes(evaluated: EvaluatedAnswers, limit: int) -> list[dict[str, Any]]:
     """Returns at most `limit` questions whose answer shares no word with a true one, or not all; the surest first.
 
     `segments` is the context around, cut where the true or the given answer begins or ends: each [characters, true
     answer or None, given answer or None]. `marked` is the same in one line.
     """
-    exact = judged.facts[:, 0]
-    wrong = [row for row in range(len(judged)) if not exact[row]]
-    return [_described(judged, row) for row in sorted(wrong, key=lambda row: -judged.answers[row].score)[:limit]]
+    exact = evaluated.facts[:, 0]
+    wrong = [row for row in range(len(evaluated)) if not exact[row]]
+    return [_described(evaluated, row) for row in sorted(wrong, key=lambda row: -evaluated.answers[row].score)[:limit]]
 
 
-def _described(judged: JudgedAnswers, row: int) -> dict[str, Any]:
-    file, line = judged.places[row]
-    true = judged.truth[row][0] if judged.truth[row] else None
-    given = judged.answers[row] if judged.answers[row].text else None
-    truth, answer = judged.in_words(row)
+def _described(evaluated: EvaluatedAnswers, row: int) -> dict[str, Any]:
+    file, line = evaluated.places[row]
+    true = evaluated.truth[row][0] if evaluated.truth[row] else None
+    given = evaluated.answers[row] if evaluated.answers[row].text else None
+    truth, answer = evaluated.in_words(row)
     here = [one for one in (true, given) if one]
-    context = judged.pairs[row]
+    context = evaluated.pairs[row]
     first = max(min((one.start for one in here), default=0) - MOST_CONTEXT, 0)
     last = max((one.end for one in here), default=0) + MOST_CONTEXT
     pieces = segments(context, first, last, [one and (one.start, one.end, "answer") for one in (true, given)])
     return {
-        "what": _fault(true, given, judged.facts[row, 1]),
+        "what": _fault(true, given, evaluated.facts[row, 1]),
         "truth": truth,
         "answer": answer,
-        "probability": judged.answers[row].score,
-        "text": judged.texts[row],
+        "probability": evaluated.answers[row].score,
+        "text": evaluated.texts[row],
         "segments": pieces,
         "marked": marked(pieces),
         "file": file,

@@ -1,4 +1,4 @@
-"""Judged answers to questions: what a model took out of contexts beside the true answers, and the figures of it."""
+"""Evaluated answers to questions: what a model took out of contexts, with the true answers, and the figures of it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from sftkeras.config import LabelKind
 from sftkeras.errors import SFTError
 from sftkeras.evaluation.answer_words import exact_match, f1, words
-from sftkeras.evaluation.calibration import expected_calibration_error, reliability
-from sftkeras.evaluation.metrics import Scores, Tally
+from sftkeras.evaluation.statistics.calibration import expected_calibration_error, reliability
+from sftkeras.evaluation.statistics.metrics import Scores, Tally
 
 # What a question asks for is told from its first word that is one of these.
 _ASKING = ("what", "who", "whom", "whose", "when", "where", "which", "why", "how")
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedAnswers:
+class EvaluatedAnswers:
     """Answers that a model gave to questions, with the truth.
 
     Args:
@@ -73,7 +73,7 @@ class JudgedAnswers:
             np.float64,
         )
 
-    def with_answers(self, answers: Sequence[Answer]) -> JudgedAnswers:
+    def with_answers(self, answers: Sequence[Answer]) -> EvaluatedAnswers:
         """Returns the same rows with the answers of another model."""
         return replace(self, answers=answers)
 
@@ -86,7 +86,7 @@ def _texts(truth: Sequence[Answer]) -> list[str]:
     return list(dict.fromkeys(one.text for one in truth))
 
 
-def read_answers(rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray]) -> JudgedAnswers:
+def read_answers(rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray]) -> EvaluatedAnswers:
     """Takes the answers of an exported version apart.
 
     Args:
@@ -105,14 +105,14 @@ def read_answers(rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray
         [Answer(start, end, context[start:end]) for start, end, _ in spans.tolist()]
         for context, spans in zip(rows["pairs"], truth, strict=True)
     ]
-    return JudgedAnswers(**rows, truth=true, answers=[Answer(*row) for row in zip(*columns, strict=True)])
+    return EvaluatedAnswers(**rows, truth=true, answers=[Answer(*row) for row in zip(*columns, strict=True)])
 
 
-def answer_tally(judged: JudgedAnswers) -> Tally:
+def answer_tally(evaluated: EvaluatedAnswers) -> Tally:
     """The additive facts of each question, and the figures of their sums."""
     from scipy.sparse import csr_array
 
-    exact, shared, has = judged.facts.T
+    exact, shared, has = evaluated.facts.T
     facts = np.stack([exact, shared, np.ones_like(has), has, exact * has, shared * has], 1)
     mixed = 0 < has.sum() < len(has)
 
@@ -129,24 +129,24 @@ def answer_tally(judged: JudgedAnswers) -> Tally:
     return Tally(csr_array(facts), figures)
 
 
-def score_answers(judged: JudgedAnswers) -> Scores:
+def score_answers(evaluated: EvaluatedAnswers) -> Scores:
     """Computes every figure of answers."""
-    tally = answer_tally(judged)
+    tally = answer_tally(evaluated)
     metrics: dict[str, float | None] = {
         name: float(value) for name, value in tally.figures(tally.rows.sum(axis=0)).items()
     }
-    scores = np.clip([one.score for one in judged.answers], 0, 1)
-    calibration = reliability(scores, judged.facts[:, 0] > 0)
+    scores = np.clip([one.score for one in evaluated.answers], 0, 1)
+    calibration = reliability(scores, evaluated.facts[:, 0] > 0)
     metrics["answer_ece"] = expected_calibration_error(calibration)
     groups = {
-        "question word": [_asked(question) for question in judged.texts],
-        "length of the answer": [_length(truth) for truth in judged.truth],
+        "question word": [_asked(question) for question in evaluated.texts],
+        "length of the answer": [_length(truth) for truth in evaluated.truth],
     }
-    breakdowns = {title: _by_group(judged, names) for title, names in groups.items() if len(set(names)) > 1}
+    breakdowns = {title: _by_group(evaluated, names) for title, names in groups.items() if len(set(names)) > 1}
     return Scores(metrics, {}, None, calibration, breakdowns)
 
 
-def _by_group(judged: JudgedAnswers, names: Sequence[str]) -> list[dict[str, Any]]:
+def _by_group(evaluated: EvaluatedAnswers, names: Sequence[str]) -> list[dict[str, Any]]:
     """The figures of each group of questions, the largest first."""
     rows: dict[str, list[int]] = {}
     for row, name in enumerate(names):
@@ -156,7 +156,7 @@ def _by_group(judged: JudgedAnswers, names: Sequence[str]) -> list[dict[str, Any
             "group": name,
             "support": len(group),
             "metrics": dict(
-                zip(("exact_match", "answer_f1"), judged.facts[group, :2].mean(axis=0).tolist(), strict=True)
+                zip(("exact_match", "answer_f1"), evaluated.facts[group, :2].mean(axis=0).tolist(), strict=True)
             ),
         }
         for name, group in sorted(rows.items(), key=lambda one: -len(one[1]))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sftkeras.evaluation.judged import Judged
+from sftkeras.evaluation.evaluated import EvaluatedRows
 
 # Rows the linear model learns from, at most: a sample keeps time and memory flat as the data grows.
 MOST_TRAINING_ROWS = 50_000
@@ -34,19 +34,19 @@ ReadTexts = Callable[[np.ndarray], tuple[Sequence[str], Sequence[str] | None]]
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """A simple model's answers on the judged rows.
+    """A simple model's answers on the evaluated rows.
 
     Args:
         key: its key in `report.json`.
         name: what people call it.
-        judged: the same rows, with this model's answers.
+        evaluated: the same rows, with this model's answers.
         training_rows: how many rows it learned from.
         seconds: time to fit and to answer.
     """
 
     key: str
     name: str
-    judged: Any
+    evaluated: Any
     training_rows: int
     seconds: float
 
@@ -59,66 +59,68 @@ class Baselines:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-def fit_baselines(read_texts: ReadTexts, train_truth: np.ndarray, judged: Judged, seed: int = 17) -> Baselines:
-    """Fits the baselines on the training rows and lets them answer the judged rows.
+def fit_baselines(
+    read_texts: ReadTexts, train_truth: np.ndarray, evaluated: EvaluatedRows, seed: int = 17
+) -> Baselines:
+    """Fits the baselines on the training rows and lets them answer the evaluated rows.
 
     Args:
         read_texts: takes positions within the training rows (`[n]` int, ascending) to their texts and second texts
             (or None). Asked for at most `MOST_TRAINING_ROWS` rows.
-        train_truth: truth of all training rows, as in `Judged`.
-        judged: the rows to answer.
+        train_truth: truth of all training rows, as in `EvaluatedRows`.
+        evaluated: the rows to answer.
         seed: decides which rows are sampled when there are too many.
 
     Returns:
         The majority class (or mean), and the linear model unless there is nothing to learn from (one label, no words)
         or there are more than `MOST_SEPARATE_LABELS` labels to learn one by one.
     """
-    majority = _majority(train_truth, judged)
-    if reason := _why_not_linear(train_truth, judged):
-        return Baselines((majority,), {_linear_name(judged): reason})
+    majority = _majority(train_truth, evaluated)
+    if reason := _why_not_linear(train_truth, evaluated):
+        return Baselines((majority,), {_linear_name(evaluated): reason})
     try:
-        return Baselines((majority, _linear(read_texts, train_truth, judged, seed)))
+        return Baselines((majority, _linear(read_texts, train_truth, evaluated, seed)))
     except _NoWordsError:
-        return Baselines((majority,), {_linear_name(judged): "The training texts hold no words."})
+        return Baselines((majority,), {_linear_name(evaluated): "The training texts hold no words."})
 
 
 class _NoWordsError(Exception):
     """Nothing to make features of."""
 
 
-def _linear_name(judged: Judged) -> str:
-    return "TF-IDF + ridge regression" if judged.kind == "number" else "TF-IDF + logistic regression"
+def _linear_name(evaluated: EvaluatedRows) -> str:
+    return "TF-IDF + ridge regression" if evaluated.kind == "number" else "TF-IDF + logistic regression"
 
 
-def _why_not_linear(train_truth: np.ndarray, judged: Judged) -> str | None:
-    if judged.kind == "classes" and len(judged.label_names) > MOST_SEPARATE_LABELS:
+def _why_not_linear(train_truth: np.ndarray, evaluated: EvaluatedRows) -> str | None:
+    if evaluated.kind == "classes" and len(evaluated.label_names) > MOST_SEPARATE_LABELS:
         return f"More than {MOST_SEPARATE_LABELS} labels: fitting a model for each takes too long."
-    if judged.kind == "class" and np.ptp(train_truth) == 0:
+    if evaluated.kind == "class" and np.ptp(train_truth) == 0:
         return "All training texts have one label."
     return None
 
 
-def _majority(train_truth: np.ndarray, judged: Judged) -> Baseline:
+def _majority(train_truth: np.ndarray, evaluated: EvaluatedRows) -> Baseline:
     """Answers every text with how often each label (or what number on average) stands in the training rows."""
     start = time.perf_counter()
-    rows, labels = len(judged), len(judged.label_names)
-    if judged.kind == "class":
+    rows, labels = len(evaluated), len(evaluated.label_names)
+    if evaluated.kind == "class":
         share = np.bincount(train_truth, minlength=labels) / len(train_truth)
-        key, name = "majority", f"always “{judged.label_names[share.argmax()]}”"
-    elif judged.kind == "classes":
+        key, name = "majority", f"always “{evaluated.label_names[share.argmax()]}”"
+    elif evaluated.kind == "classes":
         share = train_truth.mean(axis=0, dtype=np.float64)
         key, name = "majority", "the labels that most texts have"
     else:
         share = train_truth.mean(dtype=np.float64)
         key, name = "mean", "always the mean"
-    answers = np.broadcast_to(share, (rows,) if judged.kind == "number" else (rows, labels))
-    given = judged.with_answers(answers.astype(np.float32))
+    answers = np.broadcast_to(share, (rows,) if evaluated.kind == "number" else (rows, labels))
+    given = evaluated.with_answers(answers.astype(np.float32))
     return Baseline(key, name, given, len(train_truth), time.perf_counter() - start)
 
 
-def _linear(read_texts: ReadTexts, train_truth: np.ndarray, judged: Judged, seed: int) -> Baseline:
+def _linear(read_texts: ReadTexts, train_truth: np.ndarray, evaluated: EvaluatedRows, seed: int) -> Baseline:
     start = time.perf_counter()
-    labels = len(judged.label_names) if judged.kind == "class" else 1  # of one model
+    labels = len(evaluated.label_names) if evaluated.kind == "class" else 1  # of one model
     rows = _sample(train_truth, seed)
     truth = np.asarray(train_truth[rows])
     texts, pairs = read_texts(rows)
@@ -128,9 +130,11 @@ def _linear(read_texts: ReadTexts, train_truth: np.ndarray, judged: Judged, seed
         train = features.fit(texts, pairs)
     except ValueError as error:  # scikit-learn's way to say that the vocabulary is empty
         raise _NoWordsError from error
-    answers = _fit_and_answer(judged, train, truth, features.transform(judged.texts, judged.pairs))
-    key = "tfidf_ridge" if judged.kind == "number" else "tfidf_logistic_regression"
-    return Baseline(key, _linear_name(judged), judged.with_answers(answers), len(rows), time.perf_counter() - start)
+    answers = _fit_and_answer(evaluated, train, truth, features.transform(evaluated.texts, evaluated.pairs))
+    key = "tfidf_ridge" if evaluated.kind == "number" else "tfidf_logistic_regression"
+    return Baseline(
+        key, _linear_name(evaluated), evaluated.with_answers(answers), len(rows), time.perf_counter() - start
+    )
 
 
 def _sample(train_truth: np.ndarray, seed: int) -> np.ndarray:
@@ -179,12 +183,12 @@ def _short(texts: Sequence[str]) -> list[str]:
     return [text[:MOST_CHARACTERS] for text in texts]
 
 
-def _fit_and_answer(judged: Judged, train: Any, truth: np.ndarray, test: Any) -> np.ndarray:
-    """Answers in the shape of `judged.answers`, float32."""
-    if judged.kind == "number":
+def _fit_and_answer(evaluated: EvaluatedRows, train: Any, truth: np.ndarray, test: Any) -> np.ndarray:
+    """Answers in the shape of `evaluated.answers`, float32."""
+    if evaluated.kind == "number":
         return _ridge(train, truth, test)
-    answers = np.zeros(judged.answers.shape, np.float32)
-    if judged.kind == "class":
+    answers = np.zeros(evaluated.answers.shape, np.float32)
+    if evaluated.kind == "class":
         present, probabilities = _logistic(train, truth, test)
         answers[:, present] = probabilities
         return answers

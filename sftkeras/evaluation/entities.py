@@ -1,4 +1,4 @@
-"""Judged entities: the spans a model found in labelled texts beside the true ones, and the figures that follow.
+"""Evaluated entities: the spans a model found in labelled texts beside the true ones, and the figures that follow.
 
 The counts of exact, partial, boundary and label matches are those of nervaluate, by the definitions of SemEval 2013,
 task 9.1 (Segura-Bedmar et al., 2013).
@@ -15,9 +15,9 @@ import numpy as np
 
 from sftkeras.config import LabelKind
 from sftkeras.errors import SFTError
-from sftkeras.evaluation.calibration import expected_calibration_error, reliability
 from sftkeras.evaluation.entity_matches import Match, matches
-from sftkeras.evaluation.metrics import Scores, Tally, averages, confused_pairs, precision_recall_f1
+from sftkeras.evaluation.statistics.calibration import expected_calibration_error, reliability
+from sftkeras.evaluation.statistics.metrics import Scores, Tally, averages, confused_pairs, precision_recall_f1
 
 NO_ENTITY = "no entity"  # how the confusion of labels calls what was missed, and what was found where nothing is
 
@@ -32,7 +32,7 @@ class Entity(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedEntities:
+class EvaluatedEntities:
     """Entities that a model found in labelled texts, with the truth.
 
     Args:
@@ -67,7 +67,7 @@ class JudgedEntities:
         """What became of the entities of each row."""
         return [matches(true, found) for true, found in zip(self.truth, self.answers, strict=True)]
 
-    def with_answers(self, answers: Sequence[Sequence[Entity]]) -> JudgedEntities:
+    def with_answers(self, answers: Sequence[Sequence[Entity]]) -> EvaluatedEntities:
         """Returns the same rows with the answers of another model."""
         return replace(self, answers=answers)
 
@@ -82,7 +82,7 @@ class JudgedEntities:
 
 def read_entities(
     rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray], label_names: tuple[str, ...]
-) -> JudgedEntities:
+) -> EvaluatedEntities:
     """Takes the answers of an exported version apart.
 
     Args:
@@ -104,16 +104,18 @@ def read_entities(
         for row in zip(*columns, strict=True)
     ]
     true = [[Entity(*span) for span in spans.tolist()] for spans in truth]
-    return JudgedEntities(label_names, rows["texts"], rows["places"], true, found)
+    return EvaluatedEntities(label_names, rows["texts"], rows["places"], true, found)
 
 
-def entity_tally(judged: JudgedEntities) -> Tally:
+def entity_tally(evaluated: EvaluatedEntities) -> Tally:
     """The additive facts of each text, and the figures of their sums."""
     from scipy.sparse import csr_array
 
-    labels = len(judged.label_names)
-    counts = np.array([_semeval_counts(*row) for row in zip(judged.truth, judged.answers, strict=True)], np.float64)
-    by_label = np.concatenate(_label_counts(judged), axis=1)  # [rows, 3 * labels]
+    labels = len(evaluated.label_names)
+    counts = np.array(
+        [_semeval_counts(*row) for row in zip(evaluated.truth, evaluated.answers, strict=True)], np.float64
+    )
+    by_label = np.concatenate(_label_counts(evaluated), axis=1)  # [rows, 3 * labels]
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
         strict, boundary, of_label, partial, answered, actual = np.moveaxis(sums[..., :6], -1, 0)
@@ -132,16 +134,16 @@ def entity_tally(judged: JudgedEntities) -> Tally:
     return Tally(csr_array(np.concatenate([counts, by_label], axis=1)), figures)
 
 
-def score_entities(judged: JudgedEntities) -> Scores:
+def score_entities(evaluated: EvaluatedEntities) -> Scores:
     """Computes every figure of entities."""
-    tally = entity_tally(judged)
+    tally = entity_tally(evaluated)
     metrics: dict[str, float | None] = {
         name: float(value) for name, value in tally.figures(tally.rows.sum(axis=0)).items()
     }
-    calibration = _calibration(judged)
+    calibration = _calibration(evaluated)
     if calibration:
         metrics["entity_ece"] = expected_calibration_error(calibration)
-    return Scores(metrics, _per_label(judged), _confusion(judged), calibration)
+    return Scores(metrics, _per_label(evaluated), _confusion(evaluated), calibration)
 
 
 def _semeval_counts(true: Sequence[Entity], found: Sequence[Entity]) -> tuple[float, ...]:
@@ -168,10 +170,10 @@ def _semeval_counts(true: Sequence[Entity], found: Sequence[Entity]) -> tuple[fl
     )
 
 
-def _label_counts(judged: JudgedEntities) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _label_counts(evaluated: EvaluatedEntities) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Entities of each label that are right, found, and there, each [rows, labels]."""
-    hits, answered, actual = (np.zeros((len(judged), len(judged.label_names))) for _ in range(3))
-    for row, found in enumerate(judged.matches):
+    hits, answered, actual = (np.zeros((len(evaluated), len(evaluated.label_names))) for _ in range(3))
+    for row, found in enumerate(evaluated.matches):
         for match in found:
             if match.true:
                 actual[row, match.true.label] += 1
@@ -182,11 +184,11 @@ def _label_counts(judged: JudgedEntities) -> tuple[np.ndarray, np.ndarray, np.nd
     return hits, answered, actual
 
 
-def _per_label(judged: JudgedEntities) -> dict[str, dict[str, Any]]:
-    hits, answered, actual = (counts.sum(axis=0) for counts in _label_counts(judged))
+def _per_label(evaluated: EvaluatedEntities) -> dict[str, dict[str, Any]]:
+    hits, answered, actual = (counts.sum(axis=0) for counts in _label_counts(evaluated))
     columns = zip(*precision_recall_f1(hits, answered, actual), strict=True)
     per_label = {}
-    for number, (name, (precision, recall, f1)) in enumerate(zip(judged.label_names, columns, strict=True)):
+    for number, (name, (precision, recall, f1)) in enumerate(zip(evaluated.label_names, columns, strict=True)):
         occurs = answered[number] + actual[number] > 0
         per_label[name] = {
             "precision": float(precision) if occurs else None,
@@ -194,36 +196,36 @@ def _per_label(judged: JudgedEntities) -> dict[str, dict[str, Any]]:
             "f1": float(f1) if occurs else None,
             "support": int(actual[number]),
             "answered": int(answered[number]),
-            "faults": _faults(judged, number),
+            "faults": _faults(evaluated, number),
         }
     return per_label
 
 
-def _faults(judged: JudgedEntities, label: int) -> dict[str, int]:
+def _faults(evaluated: EvaluatedEntities, label: int) -> dict[str, int]:
     """How many entities of a label are right, or wrong in each way; what was invented counts by its answered label."""
     counts = dict.fromkeys(("right", "boundary", "label", "both", "missed", "invented"), 0)
-    for found in judged.matches:
+    for found in evaluated.matches:
         for match in found:
             if (match.true or match.found).label == label:  # type: ignore[union-attr]
                 counts[match.fault] += 1
     return counts
 
 
-def _calibration(judged: JudgedEntities) -> dict[str, Any] | None:
+def _calibration(evaluated: EvaluatedEntities) -> dict[str, Any] | None:
     """Whether scores are the share of entities that are right; None if none was found."""
-    found = [match for row in judged.matches for match in row if match.found]
+    found = [match for row in evaluated.matches for match in row if match.found]
     if not found:
         return None
     scores = np.array([match.found.score for match in found if match.found])
     return reliability(np.clip(scores, 0, 1), np.array([match.fault == "right" for match in found]))
 
 
-def _confusion(judged: JudgedEntities) -> dict[str, Any]:
+def _confusion(evaluated: EvaluatedEntities) -> dict[str, Any]:
     """Which label was found for entities of which label; the last row and column are for no entity."""
-    names = [*judged.label_names, NO_ENTITY]
-    nothing = len(judged.label_names)
+    names = [*evaluated.label_names, NO_ENTITY]
+    nothing = len(evaluated.label_names)
     counts = np.zeros((nothing + 1, nothing + 1), np.int64)
-    for row in judged.matches:
+    for row in evaluated.matches:
         for match in row:
             counts[match.true.label if match.true else nothing, match.found.label if match.found else nothing] += 1
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

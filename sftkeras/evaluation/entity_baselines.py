@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sftkeras.evaluation.baselines import MOST_TRAINING_ROWS, TOKEN_PATTERN, Baseline, Baselines, ReadTexts
-from sftkeras.evaluation.entities import Entity, JudgedEntities
+from sftkeras.evaluation.entities import Entity, EvaluatedEntities
 
 _WORD = re.compile(TOKEN_PATTERN)
 _OUTSIDE, _BEGIN, _INSIDE = -1, 0, 1
@@ -19,13 +19,15 @@ _OUTSIDE, _BEGIN, _INSIDE = -1, 0, 1
 Word = tuple[int, int, str]  # start, end, lowered
 
 
-def fit_entity_baselines(read_texts: ReadTexts, train_truth: Any, judged: JudgedEntities, seed: int = 17) -> Baselines:
-    """Fits the baselines on the training rows and lets them answer the judged rows.
+def fit_entity_baselines(
+    read_texts: ReadTexts, train_truth: Any, evaluated: EvaluatedEntities, seed: int = 17
+) -> Baselines:
+    """Fits the baselines on the training rows and lets them answer the evaluated rows.
 
     Args:
         read_texts: takes positions within the training rows to their texts.
         train_truth: the spans of all training rows, each [spans, 3] int32.
-        judged: the rows to answer.
+        evaluated: the rows to answer.
         seed: decides which rows are sampled when there are too many.
     """
     rows = np.arange(len(train_truth))
@@ -35,19 +37,24 @@ def fit_entity_baselines(read_texts: ReadTexts, train_truth: Any, judged: Judged
     truth = [[Entity(*span) for span in spans.tolist()] for spans in train_truth[rows]]
     return Baselines(
         (
-            _baseline("usual_tags", "each word’s most frequent tag", _UsualTags, texts, truth, judged),
-            _baseline("dictionary", "dictionary of the training entities", _Dictionary, texts, truth, judged),
+            _baseline("usual_tags", "each word’s most frequent tag", _UsualTags, texts, truth, evaluated),
+            _baseline("dictionary", "dictionary of the training entities", _Dictionary, texts, truth, evaluated),
         )
     )
 
 
 def _baseline(
-    key: str, name: str, model: Any, texts: Sequence[str], truth: Sequence[Sequence[Entity]], judged: JudgedEntities
+    key: str,
+    name: str,
+    model: Any,
+    texts: Sequence[str],
+    truth: Sequence[Sequence[Entity]],
+    evaluated: EvaluatedEntities,
 ) -> Baseline:
     start = time.perf_counter()
     fitted = model(texts, truth)
-    answers = [list(fitted.find(text)) for text in judged.texts]
-    return Baseline(key, name, judged.with_answers(answers), len(texts), time.perf_counter() - start)
+    answers = [list(fitted.find(text)) for text in evaluated.texts]
+    return Baseline(key, name, evaluated.with_answers(answers), len(texts), time.perf_counter() - start)
 
 
 def _words(text: str) -> list[Word]:

@@ -17,14 +17,14 @@ from sftkeras.evaluation.baselines import Baselines, fit_baselines
 from sftkeras.evaluation.entities import entity_tally, read_entities, score_entities
 from sftkeras.evaluation.entity_baselines import fit_entity_baselines
 from sftkeras.evaluation.entity_mistakes import worst_entity_mistakes
-from sftkeras.evaluation.judged import Judged
+from sftkeras.evaluation.evaluated import EvaluatedRows
 from sftkeras.evaluation.masked_words import fit_mask_baselines, masks_tally, read_masks, score_masks, worst_guesses
-from sftkeras.evaluation.metrics import Scores, Tally, confusion_counts, score, tally
-from sftkeras.evaluation.mistakes import worst_mistakes
-from sftkeras.evaluation.similarity import judge_vectors, score_similarity, similarity_tally
+from sftkeras.evaluation.report.mistakes import worst_mistakes
+from sftkeras.evaluation.similarity import evaluate_vectors, score_similarity, similarity_tally
 from sftkeras.evaluation.similarity_baselines import fit_similarity_baselines
 from sftkeras.evaluation.similarity_mistakes import worst_matches, worst_scores
 from sftkeras.evaluation.similarity_pictures import match_figure
+from sftkeras.evaluation.statistics.metrics import Scores, Tally, confusion_counts, score, tally
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,26 +35,26 @@ Figures = dict[str, "Figure"]
 
 @dataclass(frozen=True)
 class Kind:
-    """What the report of one kind of label is made of. `Any` is what `judged` gives, which has at least the rows'
+    """What the report of one kind of label is made of. `Any` is what `evaluated` gives, which has at least the rows'
     `texts`, `pairs` and `places`, its `kind`, and `in_words`.
 
     Attributes:
         task: what the report calls the task.
         headline: the figure at the top.
-        outputs: the answers of an exported version that are judged.
-        judged: (rows, truth, answers, task settings, label names) → what is judged.
+        outputs: the answers of an exported version that are evaluated.
+        evaluated: (rows, truth, answers, task settings, label names) → what is evaluated.
         score: all figures.
         tally: the additive facts they come from.
-        mistakes: (judged, how many) → what to look at first.
-        figures: (judged, report) → pictures by name.
-        baselines: (read_texts, training truth, judged, seed) → simple models on the same rows.
+        mistakes: (evaluated, how many) → what to look at first.
+        figures: (evaluated, report) → pictures by name.
+        baselines: (read_texts, training truth, evaluated, seed) → simple models on the same rows.
         texts_apart: whether both texts of a row are answered by themselves: answers are then [rows, 2, …].
     """
 
     task: str
     headline: str
     outputs: tuple[str, ...]
-    judged: Callable[..., Any]
+    evaluated: Callable[..., Any]
     score: Callable[[Any], Scores]
     tally: Callable[[Any], Tally]
     mistakes: Callable[[Any, int], list[dict[str, Any]]]
@@ -63,20 +63,20 @@ class Kind:
     texts_apart: bool = False
 
 
-def kind_of(judged: Any) -> Kind:
-    """How to treat what was judged."""
-    return KINDS[judged.kind]
+def kind_of(evaluated: Any) -> Kind:
+    """How to treat what was evaluated."""
+    return KINDS[evaluated.kind]
 
 
-# ---- from an exported version's answers to what is judged
+# ---- from an exported version's answers to what is evaluated
 
 
-def _probabilities(kind: LabelKind) -> Callable[..., Judged]:
+def _probabilities(kind: LabelKind) -> Callable[..., EvaluatedRows]:
     def make(
         rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray], task: dict[str, Any], names: tuple[str, ...]
-    ) -> Judged:
+    ) -> EvaluatedRows:
         thresholds = np.full(len(names), task["threshold"]) if kind == "classes" else None
-        return Judged(
+        return EvaluatedRows(
             kind, names, **rows, truth=np.asarray(truth), answers=answers["probabilities"], thresholds=thresholds
         )
 
@@ -85,8 +85,8 @@ def _probabilities(kind: LabelKind) -> Callable[..., Judged]:
 
 def _values(
     rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray], task: dict[str, Any], names: tuple[str, ...]
-) -> Judged:
-    return Judged("number", names, **rows, truth=np.asarray(truth), answers=answers["value"])
+) -> EvaluatedRows:
+    return EvaluatedRows("number", names, **rows, truth=np.asarray(truth), answers=answers["value"])
 
 
 def _entities(
@@ -98,7 +98,7 @@ def _entities(
 def _vectors(
     rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray], task: dict[str, Any], names: tuple[str, ...]
 ) -> Any:
-    return judge_vectors(rows, truth, answers["vector"], task)
+    return evaluate_vectors(rows, truth, answers["vector"], task)
 
 
 def _masks(
@@ -116,43 +116,43 @@ def _spans_of_contexts(
 # ---- figures
 
 
-def _no_figures(judged: Any, report: Report) -> Figures:
+def _no_figures(evaluated: Any, report: Report) -> Figures:
     return {}
 
 
-def _class_figures(judged: Judged, report: Report) -> Figures:
-    counts = confusion_counts(judged.truth, judged.given, len(judged.label_names))
+def _class_figures(evaluated: EvaluatedRows, report: Report) -> Figures:
+    counts = confusion_counts(evaluated.truth, evaluated.given, len(evaluated.label_names))
     return {
-        "confusion": pictures.confusion_figure(counts, judged.label_names),
+        "confusion": pictures.confusion_figure(counts, evaluated.label_names),
         "reliability": pictures.reliability_figure(report["calibration"]),
-        "precision-recall": _precision_recall(judged),
+        "precision-recall": _precision_recall(evaluated),
     }
 
 
-def _classes_figures(judged: Judged, report: Report) -> Figures:
+def _classes_figures(evaluated: EvaluatedRows, report: Report) -> Figures:
     return {
         "reliability": pictures.reliability_figure(report["calibration"], right="share that has the label"),
-        "precision-recall": _precision_recall(judged),
+        "precision-recall": _precision_recall(evaluated),
     }
 
 
-def _precision_recall(judged: Judged) -> Figure:
-    return pictures.precision_recall_figure(judged.truth, judged.answers, judged.label_names)
+def _precision_recall(evaluated: EvaluatedRows) -> Figure:
+    return pictures.precision_recall_figure(evaluated.truth, evaluated.answers, evaluated.label_names)
 
 
-def _number_figures(judged: Any, report: Report) -> Figures:
-    return {"residuals": pictures.residual_figure(judged.truth, judged.answers)}
+def _number_figures(evaluated: Any, report: Report) -> Figures:
+    return {"residuals": pictures.residual_figure(evaluated.truth, evaluated.answers)}
 
 
-def _match_figures(judged: Any, report: Report) -> Figures:
-    return {"matches": match_figure(judged)}
+def _match_figures(evaluated: Any, report: Report) -> Figures:
+    return {"matches": match_figure(evaluated)}
 
 
-def _answer_figures(judged: Any, report: Report) -> Figures:
+def _answer_figures(evaluated: Any, report: Report) -> Figures:
     return {"reliability": pictures.reliability_figure(report["calibration"])}
 
 
-def _entity_figures(judged: Any, report: Report) -> Figures:
+def _entity_figures(evaluated: Any, report: Report) -> Figures:
     confusion = report["confusion"]
     figures = {
         "faults": entity_pictures.fault_figure(report["per_class"]),
@@ -174,7 +174,7 @@ _OF_PROBABILITIES: dict[str, Any] = {
 _OF_VECTORS: dict[str, Any] = {
     "task": "similarity",
     "outputs": ("vector",),
-    "judged": _vectors,
+    "evaluated": _vectors,
     "score": score_similarity,
     "tally": similarity_tally,
     "baselines": fit_similarity_baselines,
@@ -182,9 +182,9 @@ _OF_VECTORS: dict[str, Any] = {
 }
 
 KINDS: dict[str, Kind] = {
-    "class": Kind(**_OF_PROBABILITIES, headline="accuracy", judged=_probabilities("class"), figures=_class_figures),
+    "class": Kind(**_OF_PROBABILITIES, headline="accuracy", evaluated=_probabilities("class"), figures=_class_figures),
     "classes": Kind(
-        **_OF_PROBABILITIES, headline="micro_f1", judged=_probabilities("classes"), figures=_classes_figures
+        **_OF_PROBABILITIES, headline="micro_f1", evaluated=_probabilities("classes"), figures=_classes_figures
     ),
     "number": Kind(
         "regression", "mae", ("value",), _values, score, tally, worst_mistakes, _number_figures, fit_baselines
@@ -222,7 +222,7 @@ KINDS: dict[str, Kind] = {
         _no_figures,
         fit_mask_baselines,
     ),
-    # Vectors learned from pairs alone, and from pairs with numbers: what `judged` gives says which.
+    # Vectors learned from pairs alone, and from pairs with numbers: what `evaluated` gives says which.
     "similarity": Kind(**_OF_VECTORS, headline="recall_at_1", mistakes=worst_matches, figures=_match_figures),
     "similarity_scores": Kind(**_OF_VECTORS, headline="spearman", mistakes=worst_scores, figures=_number_figures),
 }

@@ -1,6 +1,6 @@
-"""Judged hidden words: how likely a model held the tokens hidden in some texts, and the figures that follow.
+"""Evaluated masked words: how likely a model held the tokens hidden in some texts, and the figures that follow.
 
-A text is judged by the tokens that an exported version hides in it, always the same ones.
+A text is evaluated by the tokens that an exported version hides in it, always the same ones.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import numpy as np
 
 from sftkeras.errors import SFTError
 from sftkeras.evaluation.baselines import Baseline, Baselines
-from sftkeras.evaluation.metrics import Scores, Tally
-from sftkeras.evaluation.mistakes import row_facts
+from sftkeras.evaluation.report.mistakes import row_facts
+from sftkeras.evaluation.statistics.metrics import Scores, Tally
 
-# How often a token is hidden in the judged texts, and what that is called; the rarest first.
+# How often a token is hidden in the evaluated texts, and what that is called; the rarest first.
 FREQUENCIES = ((1, "once"), (9, "2 to 9 times"), (99, "10 to 99 times"), (None, "100 times or more"))
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedMasks:
+class EvaluatedMasks:
     """What a model held likely for the tokens that were hidden in some texts.
 
     Args:
@@ -80,7 +80,7 @@ class JudgedMasks:
         return " ".join(self.hidden[here]), " ".join(self.guesses[here, 0])
 
 
-def read_masks(rows: dict[str, Any], answers: dict[str, np.ndarray], task: dict[str, Any]) -> JudgedMasks:
+def read_masks(rows: dict[str, Any], answers: dict[str, np.ndarray], task: dict[str, Any]) -> EvaluatedMasks:
     """Takes the answers of an exported version apart.
 
     Args:
@@ -89,7 +89,7 @@ def read_masks(rows: dict[str, Any], answers: dict[str, np.ndarray], task: dict[
         task: the task's settings.
     """
     there = answers["hidden"] != ""
-    return JudgedMasks(
+    return EvaluatedMasks(
         rows["texts"],
         rows["places"],
         rows=np.nonzero(there)[0],
@@ -101,19 +101,19 @@ def read_masks(rows: dict[str, Any], answers: dict[str, np.ndarray], task: dict[
     )
 
 
-def masks_tally(judged: JudgedMasks) -> Tally:
+def masks_tally(evaluated: EvaluatedMasks) -> Tally:
     """The additive facts of each text, and the figures of their sums."""
     from scipy.sparse import csr_array
 
-    facts = np.zeros((len(judged), 4))
-    for column, values in enumerate(_facts(judged)):
-        np.add.at(facts[:, column], judged.rows, values)
+    facts = np.zeros((len(evaluated), 4))
+    for column, values in enumerate(_facts(evaluated)):
+        np.add.at(facts[:, column], evaluated.rows, values)
     return Tally(csr_array(facts), _figures)
 
 
-def _facts(judged: JudgedMasks) -> tuple[np.ndarray, ...]:
+def _facts(evaluated: EvaluatedMasks) -> tuple[np.ndarray, ...]:
     """Of each hidden token its loss, one, and whether the first guess, or any of the five, was right."""
-    return judged.losses, np.ones(len(judged.rows)), judged.hits[:, 0], judged.hits[:, -1]
+    return evaluated.losses, np.ones(len(evaluated.rows)), evaluated.hits[:, 0], evaluated.hits[:, -1]
 
 
 def _figures(sums: np.ndarray) -> dict[str, np.ndarray]:
@@ -126,10 +126,14 @@ def _figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def score_masks(judged: JudgedMasks) -> Scores:
+def score_masks(evaluated: EvaluatedMasks) -> Scores:
     """Computes every figure of hidden words, also by how frequent they are."""
     return Scores(
-        _plain(_figures(np.stack([values.sum() for values in _facts(judged)]))), {}, None, None, _by_frequency(judged)
+        _plain(_figures(np.stack([values.sum() for values in _facts(evaluated)]))),
+        {},
+        None,
+        None,
+        _by_frequency(evaluated),
     )
 
 
@@ -137,10 +141,10 @@ def _plain(figures: dict[str, np.ndarray]) -> dict[str, float | None]:
     return {name: float(value) for name, value in figures.items()}
 
 
-def _by_frequency(judged: JudgedMasks) -> dict[str, list[dict[str, Any]]]:
-    facts, groups, least = np.stack(_facts(judged), axis=1), [], 0
+def _by_frequency(evaluated: EvaluatedMasks) -> dict[str, list[dict[str, Any]]]:
+    facts, groups, least = np.stack(_facts(evaluated), axis=1), [], 0
     for most, name in FREQUENCIES:
-        here = (judged.counts > least) & (judged.counts <= (most or np.inf))
+        here = (evaluated.counts > least) & (evaluated.counts <= (most or np.inf))
         if here.any():
             figures = _plain(_figures(facts[here].sum(axis=0)))
             groups.append({"group": name, "support": int(here.sum()), "metrics": figures})
@@ -148,36 +152,36 @@ def _by_frequency(judged: JudgedMasks) -> dict[str, list[dict[str, Any]]]:
     return {"how often the token is hidden": groups}
 
 
-def worst_guesses(judged: JudgedMasks, limit: int) -> list[dict[str, Any]]:
+def worst_guesses(evaluated: EvaluatedMasks, limit: int) -> list[dict[str, Any]]:
     """Returns at most `limit` tokens that the model was surest were others, the surest first."""
-    wrong = np.flatnonzero(~judged.hits[:, 0])
-    surest = wrong[np.argsort(-judged.sureness[wrong], kind="stable")[:limit]]
+    wrong = np.flatnonzero(~evaluated.hits[:, 0])
+    surest = wrong[np.argsort(-evaluated.sureness[wrong], kind="stable")[:limit]]
     return [
-        row_facts(judged, judged.rows[token])
+        row_facts(evaluated, evaluated.rows[token])
         | {
-            "truth": str(judged.hidden[token]),
-            "answer": str(judged.guesses[token, 0]),
-            "probability": float(judged.sureness[token]),
-            "truth_probability": float(np.exp(-judged.losses[token])),
+            "truth": str(evaluated.hidden[token]),
+            "answer": str(evaluated.guesses[token, 0]),
+            "probability": float(evaluated.sureness[token]),
+            "truth_probability": float(np.exp(-evaluated.losses[token])),
         }
         for token in surest
     ]
 
 
-def fit_mask_baselines(read_texts: Any, train_truth: Any, judged: JudgedMasks, seed: int = 17) -> Baselines:
+def fit_mask_baselines(read_texts: Any, train_truth: Any, evaluated: EvaluatedMasks, seed: int = 17) -> Baselines:
     """What is reached by knowing nothing but how frequent tokens are.
 
     Each token is as likely as it is among the other hidden tokens of these very texts; what stands nowhere else shares
     what Witten and Bell (1991) leave for the unseen.
     """
     start = time.perf_counter()
-    names, number, counts = np.unique(judged.hidden, return_inverse=True, return_counts=True)
+    names, number, counts = np.unique(evaluated.hidden, return_inverse=True, return_counts=True)
     others, kinds = len(number) - 1, len(names) - 1
-    unseen = (kinds / (others + kinds) if kinds else 1.0) / (judged.vocabulary - kinds)
+    unseen = (kinds / (others + kinds) if kinds else 1.0) / (evaluated.vocabulary - kinds)
     shares = np.where(counts > 1, (counts - 1) / (others + len(names)), unseen)[number]
-    usual = names[np.argsort(-counts, kind="stable")[: judged.guesses.shape[1]]]
+    usual = names[np.argsort(-counts, kind="stable")[: evaluated.guesses.shape[1]]]
     answers = replace(
-        judged,
+        evaluated,
         losses=-np.log(shares),
         guesses=np.broadcast_to(usual, (len(number), len(usual))),
         sureness=np.full(len(number), counts.max() / len(number)),

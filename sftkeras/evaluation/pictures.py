@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sftkeras.evaluation.metrics import most_confused
+from sftkeras.evaluation.statistics.metrics import most_confused
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

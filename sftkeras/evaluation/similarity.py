@@ -1,6 +1,4 @@
-"""Judged vectors of pairs of texts: whether a text finds its partner among all others, or how near cosines are to the
-numbers of the pairs; and the figures that follow.
-"""
+"""Evaluated pairs of texts: ranks of partners, or cosines against the numbers of the pairs; and the figures of them."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sftkeras.errors import SFTError
-from sftkeras.evaluation.metrics import Scores, Tally
+from sftkeras.evaluation.statistics.metrics import Scores, Tally
 
 RANKS = (1, 5, 10)  # the ranks from which a partner counts as found
 NOTHING = -1  # in place of a row, where there is no wrong text at all
@@ -20,7 +18,7 @@ _CELLS = 4_000_000  # cosines held at once
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedMatches:
+class EvaluatedMatches:
     """Pairs of texts that belong together, and where each text's partner stands among all second texts.
 
     Args:
@@ -61,13 +59,13 @@ class JudgedMatches:
         is_right = self.ranks[row] == 1
         return self.pairs[row], self.pairs[row if is_right else self.nearest[row]]
 
-    def with_vectors(self, first: Any, second: Any) -> JudgedMatches:
+    def with_vectors(self, first: Any, second: Any) -> EvaluatedMatches:
         """Returns the same rows with the vectors of another model, see `find_matches`."""
         return find_matches({"texts": self.texts, "pairs": self.pairs, "places": self.places}, first, second)
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedScores:
+class EvaluatedScores:
     """Pairs of texts with a number each, and the cosines of their vectors.
 
     Args:
@@ -110,14 +108,14 @@ class JudgedScores:
         """The truth and the answer of a row, for people."""
         return f"{self.truth[row]:g}", f"{self.answers[row]:.3g}"
 
-    def with_vectors(self, first: Any, second: Any) -> JudgedScores:
+    def with_vectors(self, first: Any, second: Any) -> EvaluatedScores:
         """Returns the same rows with the vectors of another model."""
         return replace(self, cosines=_row_cosines(first, second))
 
 
-def judge_vectors(
+def evaluate_vectors(
     rows: dict[str, Any], truth: Any, vectors: np.ndarray, task: dict[str, Any]
-) -> JudgedMatches | JudgedScores:
+) -> EvaluatedMatches | EvaluatedScores:
     """Takes the vectors that an exported version gave.
 
     Args:
@@ -136,7 +134,7 @@ def judge_vectors(
     first, second = vectors[:, 0], vectors[:, 1]
     if task["loss"] == "multiple_negatives":
         return find_matches(rows, first, second)
-    return JudgedScores(
+    return EvaluatedScores(
         **rows,
         truth=np.asarray(truth),
         cosines=_row_cosines(first, second),
@@ -145,7 +143,7 @@ def judge_vectors(
     )
 
 
-def find_matches(rows: dict[str, Any], first: Any, second: Any) -> JudgedMatches:
+def find_matches(rows: dict[str, Any], first: Any, second: Any) -> EvaluatedMatches:
     """Ranks all different second texts for each first text.
 
     What belongs to a text by another row is no wrong answer, and is left out. Texts are equal if they are but for case
@@ -174,7 +172,7 @@ def find_matches(rows: dict[str, Any], first: Any, second: Any) -> JudgedMatches
         ranks[block] = 1 + (cosines >= own[block, np.newaxis]).sum(axis=1)
         nearest_cosines[block] = cosines.max(axis=1)
         nearest[block] = np.where(np.isneginf(nearest_cosines[block]), NOTHING, some_row[cosines.argmax(axis=1)])
-    return JudgedMatches(
+    return EvaluatedMatches(
         **rows,
         cosines=own,
         ranks=ranks,
@@ -184,40 +182,40 @@ def find_matches(rows: dict[str, Any], first: Any, second: Any) -> JudgedMatches
     )
 
 
-def similarity_tally(judged: JudgedMatches | JudgedScores) -> Tally:
+def similarity_tally(evaluated: EvaluatedMatches | EvaluatedScores) -> Tally:
     """The additive facts of each row, and the figures of their sums."""
-    return _match_tally(judged) if isinstance(judged, JudgedMatches) else _score_tally(judged)
+    return _match_tally(evaluated) if isinstance(evaluated, EvaluatedMatches) else _score_tally(evaluated)
 
 
-def score_similarity(judged: JudgedMatches | JudgedScores) -> Scores:
+def score_similarity(evaluated: EvaluatedMatches | EvaluatedScores) -> Scores:
     """Computes every figure; None where it is not defined."""
-    tally = similarity_tally(judged)
+    tally = similarity_tally(evaluated)
     figures = tally.figures(tally.rows.sum(axis=0))
     metrics = {name: float(value) if np.isfinite(value) else None for name, value in figures.items()}
     return Scores(metrics, {}, None, None)
 
 
-def _match_tally(judged: JudgedMatches) -> Tally:
+def _match_tally(evaluated: EvaluatedMatches) -> Tally:
     from scipy.sparse import csr_array
 
-    found = [judged.ranks <= rank for rank in RANKS]
-    facts = np.stack([*found, 1 / judged.ranks], axis=1).astype(np.float64)
+    found = [evaluated.ranks <= rank for rank in RANKS]
+    facts = np.stack([*found, 1 / evaluated.ranks], axis=1).astype(np.float64)
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
         names = [*(f"recall_at_{rank}" for rank in RANKS), "mrr"]
-        return dict(zip(names, np.moveaxis(sums / len(judged), -1, 0), strict=True))
+        return dict(zip(names, np.moveaxis(sums / len(evaluated), -1, 0), strict=True))
 
     return Tally(csr_array(facts), figures)
 
 
-def _score_tally(judged: JudgedScores) -> Tally:
+def _score_tally(evaluated: EvaluatedScores) -> Tally:
     """Ranks are those among all rows, also where rows are resampled: ranking each sample anew changes very little."""
     from scipy.sparse import csr_array
     from scipy.stats import rankdata
 
     columns = {
-        "spearman": (rankdata(judged.truth), rankdata(judged.cosines)),
-        "pearson": (judged.truth.astype(np.float64), judged.cosines.astype(np.float64)),
+        "spearman": (rankdata(evaluated.truth), rankdata(evaluated.cosines)),
+        "pearson": (evaluated.truth.astype(np.float64), evaluated.cosines.astype(np.float64)),
     }
     facts = []
     for pair in columns.values():
@@ -225,7 +223,7 @@ def _score_tally(judged: JudgedScores) -> Tally:
         facts += [truth, answers, truth**2, answers**2, truth * answers]
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
-        means = np.moveaxis(sums / len(judged), -1, 0)
+        means = np.moveaxis(sums / len(evaluated), -1, 0)
         return {name: _correlation(*means[5 * at : 5 * at + 5]) for at, name in enumerate(columns)}
 
     return Tally(csr_array(np.stack(facts, axis=1)), figures)

@@ -15,20 +15,20 @@ from sftkeras.evaluation.baselines import (
     Baselines,
     ReadTexts,
 )
-from sftkeras.evaluation.similarity import JudgedMatches, JudgedScores
+from sftkeras.evaluation.similarity import EvaluatedMatches, EvaluatedScores
 
 _NAME = "TF-IDF cosine"
 
 
 def fit_similarity_baselines(
-    read_texts: ReadTexts, train_truth: np.ndarray, judged: JudgedMatches | JudgedScores, seed: int = 17
+    read_texts: ReadTexts, train_truth: np.ndarray, evaluated: EvaluatedMatches | EvaluatedScores, seed: int = 17
 ) -> Baselines:
-    """Counts the words of the training texts and lets them tell how near the judged texts are.
+    """Counts the words of the training texts and lets them tell how near the evaluated texts are.
 
     Args:
         read_texts: takes positions within the training rows to their texts and second texts.
         train_truth: one item a training row.
-        judged: the rows to answer.
+        evaluated: the rows to answer.
         seed: decides which rows are sampled when there are too many.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -46,7 +46,7 @@ def fit_similarity_baselines(
     except ValueError:  # scikit-learn's way to say that the vocabulary is empty
         return Baselines(left_out={_NAME: "The training texts hold no words."})
     first, second = (
-        words.transform([text[:MOST_CHARACTERS] for text in column]) for column in (judged.texts, judged.pairs)
+        words.transform([text[:MOST_CHARACTERS] for text in column]) for column in (evaluated.texts, evaluated.pairs)
     )
-    answered = judged.with_vectors(first, second)
+    answered = evaluated.with_vectors(first, second)
     return Baselines((Baseline("tfidf_cosine", _NAME, answered, len(rows), time.perf_counter() - start),))

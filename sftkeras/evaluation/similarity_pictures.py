@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sftkeras.evaluation import pictures
-from sftkeras.evaluation.similarity import NOTHING, JudgedMatches
+from sftkeras.evaluation.similarity import NOTHING, EvaluatedMatches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 _BARS = ((1, 1), (2, 5), (6, 10), (11, 50), (51, None))
 
 
-def match_figure(judged: JudgedMatches) -> Figure:
+def match_figure(evaluated: EvaluatedMatches) -> Figure:
     """Draws at which ranks partners stand, and the cosines of partners beside those of the nearest wrong texts."""
     figure, (ranks, cosines) = pictures.side_by_side_axes(9.6, 3.6, 2)
-    bars = [bar for bar in _BARS if bar[0] <= judged.candidates]
-    shares = [np.mean((judged.ranks >= first) & (judged.ranks <= (last or judged.candidates))) for first, last in bars]
+    bars = [bar for bar in _BARS if bar[0] <= evaluated.candidates]
+    shares = [
+        np.mean((evaluated.ranks >= first) & (evaluated.ranks <= (last or evaluated.candidates)))
+        for first, last in bars
+    ]
     names = [
         f"{first}–{last}" if last and last > first else f"{first}" if last else f"{first}+" for first, last in bars
     ]
@@ -28,10 +31,10 @@ def match_figure(judged: JudgedMatches) -> Figure:
     ranks.set_xticks(range(len(bars)), names)
     ranks.set(xlabel="rank of the partner", ylabel="share of the texts")
     ranks.grid(False, axis="x")
-    wrong = judged.nearest_cosines[judged.nearest != NOTHING]
-    both = np.concatenate([judged.cosines, wrong])
+    wrong = evaluated.nearest_cosines[evaluated.nearest != NOTHING]
+    both = np.concatenate([evaluated.cosines, wrong])
     edges = np.linspace(both.min(), max(both.max(), both.min() + 1e-3), 26).tolist()
-    cosines.hist(judged.cosines, edges, color=pictures.BLUE, alpha=0.75, label="partner")
+    cosines.hist(evaluated.cosines, edges, color=pictures.BLUE, alpha=0.75, label="partner")
     cosines.hist(wrong, edges, color=pictures.ORANGE, alpha=0.55, label="nearest wrong text")
     cosines.set(xlabel="cosine", ylabel="texts")
     with pictures.style():

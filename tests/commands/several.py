@@ -30,7 +30,7 @@ CONFIGS = {
 
 def fit(config: TrainConfig) -> None:
     """Trains, and ends where the export would begin."""
-    with mock.patch.object(train, "export_and_judge", side_effect=SystemExit(0)):
+    with mock.patch.object(train, "export_and_evaluate", side_effect=SystemExit(0)):
         train.main(config)
 
 

@@ -1,8 +1,8 @@
 """`python chain.py FOLDER WAY` trains the model of every entry in one process, and leaves what the tests compare.
 
 The ways:
-- whole: on one device. The run is then exported and judged by the real commands, which share one fresh process for what
-  each would start one for. Early in its training each run's folder is copied: what a kill would leave.
+- whole: on one device. The run is then exported and evaluated by the real commands, which share one fresh process where
+  each would start one. Early in its training each run's folder is copied: what a kill would leave.
 - continued: trains on from the copies, on two devices, each part of a batch in two micro-batches; nothing but training.
 
 What goes wrong with an entry is left in FOLDER/WAY/NAME.error and does not keep the others from being trained.
@@ -33,10 +33,7 @@ from every_task import ENTRIES, OF_THE_GUIDE, Entry  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
 from sftkeras import evaluate, predict, train  # noqa: E402
-from sftkeras.command_line import (
-    commands,
-    next_commands,
-)
+from sftkeras.command_line import commands, next_commands  # noqa: E402
 from sftkeras.config import EvaluateConfig, PredictConfig, ReportConfig, TrainConfig  # noqa: E402
 from sftkeras.evaluation import pictures  # noqa: E402
 from sftkeras.exporting import prediction_process  # noqa: E402
@@ -113,13 +110,13 @@ def train_alone(config: TrainConfig) -> None:
     def end(trained: train.Trained) -> dict[str, Any]:
         raise EndError
 
-    stock, train.export_and_judge = train.export_and_judge, end
+    stock, train.export_and_evaluate = train.export_and_evaluate, end
     try:
         train.main(config)
     except EndError:
         pass
     finally:
-        train.export_and_judge = stock
+        train.export_and_evaluate = stock
 
 
 @contextmanager
@@ -146,9 +143,9 @@ def copied(run: Path, copy: Path) -> Iterator[None]:
 @contextmanager
 def answering(entry: Entry) -> Iterator[dict[str, Any]]:
     """Gives what the entry's texts are answered by the trained model, and by its export in the fresh process."""
-    stock, answers = train.export_and_judge, {}
+    stock, answers = train.export_and_evaluate, {}
 
-    def export_and_judge(trained: train.Trained) -> dict[str, Any]:
+    def export_and_evaluate(trained: train.Trained) -> dict[str, Any]:
         report = stock(trained)
         kept = json.loads(trained.run.model_file.read_text("utf-8"))
         model = replace(trained.setup.text_model, task=restore_task(kept["task"]))  # which may have been tuned
@@ -162,11 +159,11 @@ def answering(entry: Entry) -> Iterator[dict[str, Any]]:
         answers["none"] = as_lists(answered_fresh(entry, slice(0)))
         return report
 
-    train.export_and_judge = export_and_judge
+    train.export_and_evaluate = export_and_evaluate
     try:
         yield answers
     finally:
-        train.export_and_judge = stock
+        train.export_and_evaluate = stock
 
 
 def answered_in_memory(model: TextModel, entry: Entry) -> dict[str, Any]:

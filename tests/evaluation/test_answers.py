@@ -13,7 +13,7 @@ from sftkeras.evaluation import RunFacts, write_report
 from sftkeras.evaluation.answer_baselines import fit_answer_baselines
 from sftkeras.evaluation.answer_mistakes import worst_answer_mistakes
 from sftkeras.evaluation.answer_words import exact_match, f1, words
-from sftkeras.evaluation.answers import Answer, JudgedAnswers, read_answers, score_answers
+from sftkeras.evaluation.answers import Answer, EvaluatedAnswers, read_answers, score_answers
 
 CONTEXT = "The <b>Eiffel</b> Tower stands in Paris. It was built by Gustave Eiffel in 1889!"
 ROWS = {
@@ -33,7 +33,7 @@ TRUTH = [
 GIVEN = ["in Paris", "Gustave Eiffel", "", "1889"]
 
 
-def judged(given: list[str] = GIVEN) -> JudgedAnswers:
+def evaluated(given: list[str] = GIVEN) -> EvaluatedAnswers:
     places = np.array([span(text)[:2] if text else [-1, -1] for text in given])
     answers = {"answer": np.array(given), "start": places[:, 0], "end": places[:, 1]}
     return read_answers(ROWS, TRUTH, answers | {"score": np.array([0.5, 0.9, 0.6, 0.7], np.float32)})
@@ -66,7 +66,7 @@ def test_words_of_scripts_without_spaces_are_characters() -> None:
 
 
 def test_figures_follow_from_the_answers() -> None:
-    scores = score_answers(judged())
+    scores = score_answers(evaluated())
     assert scores.metrics["exact_match"] == pytest.approx(1 / 4)
     assert scores.metrics["answer_f1"] == pytest.approx((2 / 3 + 1) / 4)
     assert scores.metrics["has_answer_f1"] == pytest.approx((2 / 3 + 1) / 3)
@@ -79,17 +79,17 @@ def test_figures_follow_from_the_answers() -> None:
 
 
 def test_mistakes_are_shown_in_their_context() -> None:
-    mistakes = worst_answer_mistakes(judged(), 10)
+    mistakes = worst_answer_mistakes(evaluated(), 10)
     assert [one["what"] for one in mistakes] == ["there is no answer", "missed", "wrong boundary"]
     assert mistakes[2]["marked"] == CONTEXT.replace("in Paris", "(in [Paris)]")
     assert (mistakes[1]["truth"], mistakes[1]["answer"]) == ("1889", "no answer")
     assert mistakes[1]["text"] == "When, by whom?"
-    assert len(worst_answer_mistakes(judged(), 1)) == 1
+    assert len(worst_answer_mistakes(evaluated(), 1)) == 1
 
 
 def test_baselines_answer_with_a_sentence() -> None:
-    baselines = fit_answer_baselines(lambda rows: ([], None), [], judged())
-    first, nearest = (baseline.judged.answers for baseline in baselines.fitted)
+    baselines = fit_answer_baselines(lambda rows: ([], None), [], evaluated())
+    first, nearest = (baseline.evaluated.answers for baseline in baselines.fitted)
     assert {one.text for one in first} == {"The <b>Eiffel</b> Tower stands in Paris."}
     assert nearest[1].text == "It was built by Gustave Eiffel in 1889!"
     assert all(CONTEXT[one.start : one.end] == one.text for one in (*first, *nearest))
@@ -100,12 +100,12 @@ def test_answers_that_are_no_numbers_stop_the_report() -> None:
     with pytest.raises(SFTError, match=r"SFT603.*qa\.jsonl line 2"):
         read_answers(ROWS, TRUTH, answers)
     with pytest.raises(SFTError, match="SFT602"):
-        JudgedAnswers([], [], [], [], [])
+        EvaluatedAnswers([], [], [], [], [])
 
 
 @pytest.mark.parametrize("given", [GIVEN, ["Paris", "Gustave Eiffel", "1889", ""]], ids=["some wrong", "all right"])
 def test_the_report_shows_questions(tmp_path: Path, given: list[str]) -> None:
-    one = judged(given)
+    one = evaluated(given)
     baselines = fit_answer_baselines(lambda rows: ([], None), [], one)
     report = write_report(tmp_path, one, RunFacts(), baselines, ReportConfig(bootstrap=20))
     assert (report["task"], report["headline"]["metric"]) == ("span_qa", "answer_f1")
@@ -119,5 +119,5 @@ def test_the_report_shows_questions(tmp_path: Path, given: list[str]) -> None:
 
 def test_an_answer_is_read_with_its_place() -> None:
     start, end, _ = span("Paris")
-    assert judged().truth[0] == [Answer(start, end, "Paris")]
-    assert judged().in_words(3) == ("no answer", "1889")
+    assert evaluated().truth[0] == [Answer(start, end, "Paris")]
+    assert evaluated().in_words(3) == ("no answer", "1889")

@@ -18,60 +18,60 @@ def reader(texts, pairs=None):
 def test_majority_answers_what_is_most_frequent_in_training(one_label):
     truth = np.array([2] * 60 + [0] * 40)
     majority = fit_baselines(reader(texts_of(100)), truth, one_label).fitted[0]
-    assert set(majority.judged.given) == {2}
-    assert majority.judged.answers[0] == pytest.approx([0.4, 0, 0.6])
+    assert set(majority.evaluated.given) == {2}
+    assert majority.evaluated.answers[0] == pytest.approx([0.4, 0, 0.6])
 
 
-def test_the_linear_model_learns_words(judge):
+def test_the_linear_model_learns_words(make):
     texts = ["a good film", "a bad film", "such good fun", "such bad taste"] * 20
     truth = np.array([1, 0, 1, 0] * 20)
-    judged = judge("class", ("bad", "good"), [1, 0], [[0.5, 0.5]] * 2, texts=["good one", "bad one"])
-    linear = fit_baselines(reader(texts), truth, judged).fitted[1]
-    assert score(linear.judged).metrics["accuracy"] == 1
+    evaluated = make("class", ("bad", "good"), [1, 0], [[0.5, 0.5]] * 2, texts=["good one", "bad one"])
+    linear = fit_baselines(reader(texts), truth, evaluated).fitted[1]
+    assert score(linear.evaluated).metrics["accuracy"] == 1
 
 
-def test_the_linear_model_learns_chinese(judge):
+def test_the_linear_model_learns_chinese(make):
     texts = ["这部电影很好看", "这部电影很难看", "故事好看极了", "故事难看极了"] * 20
-    judged = judge("class", ("差", "好"), [1, 0], [[0.5, 0.5]] * 2, texts=["演员好看", "演员难看"])
-    linear = fit_baselines(reader(texts), np.array([1, 0, 1, 0] * 20), judged).fitted[1]
-    assert score(linear.judged).metrics["accuracy"] == 1
+    evaluated = make("class", ("差", "好"), [1, 0], [[0.5, 0.5]] * 2, texts=["演员好看", "演员难看"])
+    linear = fit_baselines(reader(texts), np.array([1, 0, 1, 0] * 20), evaluated).fitted[1]
+    assert score(linear.evaluated).metrics["accuracy"] == 1
 
 
 def test_words_and_single_characters_are_tokens():
     assert re.findall(TOKEN_PATTERN, "GPT模型 is 2x快!") == ["GPT", "模", "型", "is", "2x", "快"]
 
 
-def test_pairs_are_told_by_what_they_share(judge):
+def test_pairs_are_told_by_what_they_share(make):
     first, second = texts_of(400, seed=1), texts_of(400, seed=2)
     second = [a if row % 2 else b for row, (a, b) in enumerate(zip(first, second, strict=True))]
     truth = np.arange(400) % 2
-    judged = judge(
+    evaluated = make(
         "class", ("other", "same"), truth[:100], np.full((100, 2), 0.5), texts=first[:100], pairs=second[:100]
     )
     rest = reader(first[100:], second[100:])
-    linear = fit_baselines(rest, truth[100:], judged).fitted[1]
-    assert score(linear.judged).metrics["accuracy"] > 0.95
+    linear = fit_baselines(rest, truth[100:], evaluated).fitted[1]
+    assert score(linear.evaluated).metrics["accuracy"] > 0.95
 
 
-def test_many_labels_have_a_model_each_and_constant_ones_none(judge):
+def test_many_labels_have_a_model_each_and_constant_ones_none(make):
     texts = ["good plot", "bad plot", "good music", "bad music"] * 10
     truth = np.array([[1, 0, 1, 0], [0, 0, 1, 0], [1, 1, 1, 0], [0, 1, 1, 0]] * 10, np.uint8)
     names = ("good", "music", "always", "never")
-    judged = judge("classes", names, [[1, 1, 1, 0]], [[0.5] * 4], texts=["good music"])
-    linear = fit_baselines(reader(texts), truth, judged).fitted[1]
-    assert linear.judged.given.tolist() == [[True, True, True, False]]
+    evaluated = make("classes", names, [[1, 1, 1, 0]], [[0.5] * 4], texts=["good music"])
+    linear = fit_baselines(reader(texts), truth, evaluated).fitted[1]
+    assert linear.evaluated.given.tolist() == [[True, True, True, False]]
 
 
-def test_numbers_are_compared_with_the_mean_and_ridge(judge):
+def test_numbers_are_compared_with_the_mean_and_ridge(make):
     texts = ["good", "bad"] * 30
-    judged = judge("number", (), [5.0, 1.0], [3.0, 3.0], texts=["good", "bad"])
-    mean, ridge = fit_baselines(reader(texts), np.array([5.0, 1.0] * 30), judged).fitted
+    evaluated = make("number", (), [5.0, 1.0], [3.0, 3.0], texts=["good", "bad"])
+    mean, ridge = fit_baselines(reader(texts), np.array([5.0, 1.0] * 30), evaluated).fitted
     assert mean.key == "mean"
-    assert mean.judged.answers.tolist() == [3, 3]
-    assert score(ridge.judged).metrics["mae"] < 0.5
+    assert mean.evaluated.answers.tolist() == [3, 3]
+    assert score(ridge.evaluated).metrics["mae"] < 0.5
 
 
-def test_only_a_sample_of_many_rows_is_read(monkeypatch, judge):
+def test_only_a_sample_of_many_rows_is_read(monkeypatch, make):
     monkeypatch.setattr("sftkeras.evaluation.baselines.MOST_TRAINING_ROWS", 50)
     asked: list[np.ndarray] = []
 
@@ -79,8 +79,8 @@ def test_only_a_sample_of_many_rows_is_read(monkeypatch, judge):
         asked.append(rows)
         return texts_of(len(rows)), None
 
-    judged = judge("class", ("a", "b"), [0, 1], [[0.5, 0.5]] * 2)
-    linear = fit_baselines(read, np.arange(1000) % 2, judged).fitted[1]
+    evaluated = make("class", ("a", "b"), [0, 1], [[0.5, 0.5]] * 2)
+    linear = fit_baselines(read, np.arange(1000) % 2, evaluated).fitted[1]
     assert linear.training_rows == 50
     assert len(asked) == 1
     assert len(set(asked[0])) == 50
@@ -91,8 +91,8 @@ def test_only_a_sample_of_many_rows_is_read(monkeypatch, judge):
     ("texts", "truth", "reason"),
     [(["good"] * 4, [1, 1, 1, 1], "one label"), (["?!"] * 4, [0, 1, 0, 1], "no words")],
 )
-def test_a_linear_model_that_cannot_be_fitted_is_left_out_with_its_reason(judge, texts, truth, reason):
-    judged = judge("class", ("a", "b"), [0, 1], [[0.5, 0.5]] * 2)
-    baselines = fit_baselines(reader(texts), np.array(truth), judged)
+def test_a_linear_model_that_cannot_be_fitted_is_left_out_with_its_reason(make, texts, truth, reason):
+    evaluated = make("class", ("a", "b"), [0, 1], [[0.5, 0.5]] * 2)
+    baselines = fit_baselines(reader(texts), np.array(truth), evaluated)
     assert [one.key for one in baselines.fitted] == ["majority"]
     assert reason in baselines.left_out["TF-IDF + logistic regression"]

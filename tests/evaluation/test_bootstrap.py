@@ -7,21 +7,21 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sftkeras.evaluation import score
-from sftkeras.evaluation.bootstrap import interval, mcnemar, resample, share_interval
-from sftkeras.evaluation.metrics import tally
+from sftkeras.evaluation.statistics.bootstrap import interval, mcnemar, resample, share_interval
+from sftkeras.evaluation.statistics.metrics import tally
 
-from .conftest import judged_classes_of_one, judged_many_labels, judged_numbers
+from .conftest import many_label_rows, number_rows, one_label_rows
 
 
 @settings(max_examples=25, deadline=None)
 @given(
-    make=st.sampled_from([judged_classes_of_one, judged_many_labels, judged_numbers]),
+    make=st.sampled_from([one_label_rows, many_label_rows, number_rows]),
     rows=st.integers(2, 60),
     seed=st.integers(0, 1000),
 )
 def test_resampled_figures_stay_within_their_bounds(make, rows, seed):
-    judged = make(rows=rows, seed=seed)
-    (drawn,) = resample([tally(judged)], 50, seed)
+    evaluated = make(rows=rows, seed=seed)
+    (drawn,) = resample([tally(evaluated)], 50, seed)
     for name, values in drawn.items():
         assert values.shape == (50,)
         known = values[np.isfinite(values)]
@@ -30,9 +30,9 @@ def test_resampled_figures_stay_within_their_bounds(make, rows, seed):
 
 
 def test_resampled_accuracy_spreads_as_theory_says():
-    judged = judged_classes_of_one(rows=1000)
-    accuracy = score(judged).metrics["accuracy"]
-    (drawn,) = resample([tally(judged)], 2000, 0)
+    evaluated = one_label_rows(rows=1000)
+    accuracy = score(evaluated).metrics["accuracy"]
+    (drawn,) = resample([tally(evaluated)], 2000, 0)
     assert drawn["accuracy"].mean() == pytest.approx(accuracy, abs=0.002)
     assert drawn["accuracy"].std() == pytest.approx((accuracy * (1 - accuracy) / 1000) ** 0.5, rel=0.08)
 
@@ -47,22 +47,22 @@ def test_resampled_figures_are_those_of_the_drawn_rows(one_label):
     assert facts.figures(facts.rows.T @ weights)["accuracy"] == pytest.approx(share)
 
 
-def test_the_seed_decides_the_draws(judged):
-    first, again, other = (resample([tally(judged)], 20, seed)[0] for seed in (1, 1, 2))
+def test_the_seed_decides_the_draws(evaluated):
+    first, again, other = (resample([tally(evaluated)], 20, seed)[0] for seed in (1, 1, 2))
     name = next(iter(first))
     assert (first[name] == again[name]).all()
     assert (first[name] != other[name]).any()
 
 
-def test_two_models_are_compared_on_the_same_draws(judged):
-    first, second = resample([tally(judged), tally(judged)], 100, 0)
+def test_two_models_are_compared_on_the_same_draws(evaluated):
+    first, second = resample([tally(evaluated), tally(evaluated)], 100, 0)
     for name, values in first.items():
         np.testing.assert_array_equal(values, second[name])
 
 
-def test_blocks_of_draws_are_not_seen_in_the_result(monkeypatch, judged):
-    monkeypatch.setattr("sftkeras.evaluation.bootstrap.BLOCK", 7 * len(judged))
-    (drawn,) = resample([tally(judged)], 50, 0)
+def test_blocks_of_draws_are_not_seen_in_the_result(monkeypatch, evaluated):
+    monkeypatch.setattr("sftkeras.evaluation.statistics.bootstrap.BLOCK", 7 * len(evaluated))
+    (drawn,) = resample([tally(evaluated)], 50, 0)
     assert all(len(values) == 50 for values in drawn.values())
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sftkeras.evaluation.calibration import BINS, expected_calibration_error, reliability
+from sftkeras.evaluation.statistics.calibration import BINS, expected_calibration_error, reliability
 
 probabilities = arrays(np.float32, st.integers(1, 80), elements=st.floats(0, 1, width=32))
 

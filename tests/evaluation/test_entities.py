@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sftkeras.config import ReportConfig
 from sftkeras.errors import SFTError
 from sftkeras.evaluation import RunFacts, write_report
-from sftkeras.evaluation.entities import Entity, JudgedEntities, entity_tally, read_entities, score_entities
+from sftkeras.evaluation.entities import Entity, EvaluatedEntities, entity_tally, read_entities, score_entities
 from sftkeras.evaluation.entity_baselines import fit_entity_baselines
 from sftkeras.evaluation.entity_matches import matches
 from sftkeras.evaluation.entity_mistakes import worst_entity_mistakes
@@ -33,7 +33,7 @@ ANSWERS = [
     [Entity(0, 7, 2, 0.3)],  # invented
     [Entity(16, 20, 0, 1.0)],
 ]
-JUDGED = JudgedEntities(NAMES, TEXTS, [("a.conll", line) for line in range(1, 6)], TRUTH, ANSWERS)
+EVALUATED = EvaluatedEntities(NAMES, TEXTS, [("a.conll", line) for line in range(1, 6)], TRUTH, ANSWERS)
 
 
 @st.composite
@@ -45,7 +45,7 @@ def flat(draw: st.DrawFn) -> list[Entity]:
 
 
 def test_each_fault_has_its_name() -> None:
-    faults = [match.fault for row in JUDGED.matches for match in row]
+    faults = [match.fault for row in EVALUATED.matches for match in row]
     assert faults == ["right", "boundary", "label", "right", "missed", "invented", "right"]
 
 
@@ -63,8 +63,8 @@ def test_every_entity_is_in_one_match(true: list[Entity], found: list[Entity]) -
 @given(st.lists(st.tuples(flat(), flat()), min_size=1, max_size=4))
 def test_exact_counts_are_those_of_sets(rows: list[tuple[list[Entity], list[Entity]]]) -> None:
     places = [("a", row) for row in range(len(rows))]
-    judged = JudgedEntities(NAMES, ["x" * 13] * len(rows), places, [it[0] for it in rows], [it[1] for it in rows])
-    tally = entity_tally(judged)
+    evaluated = EvaluatedEntities(NAMES, ["x" * 13] * len(rows), places, [it[0] for it in rows], [it[1] for it in rows])
+    tally = entity_tally(evaluated)
     hits = sum(len({one[:3] for one in true} & {one[:3] for one in found}) for true, found in rows)
     counts = np.asarray(tally.rows.sum(axis=0))
     assert counts[0] == hits == counts[6:9].sum()  # of nervaluate, of sets, of all labels
@@ -72,7 +72,7 @@ def test_exact_counts_are_those_of_sets(rows: list[tuple[list[Entity], list[Enti
 
 
 def test_figures_follow_from_the_counts() -> None:
-    scores = score_entities(JUDGED)
+    scores = score_entities(EVALUATED)
     assert scores.metrics["entity_precision"] == pytest.approx(3 / 6)
     assert scores.metrics["entity_recall"] == pytest.approx(3 / 6)
     assert scores.metrics["partial_f1"] == pytest.approx((4 + 0.5) / 6)  # four spans are equal, one overlaps
@@ -86,19 +86,19 @@ def test_figures_follow_from_the_counts() -> None:
 
 
 def test_mistakes_are_shown_in_their_text() -> None:
-    mistakes = worst_entity_mistakes(JUDGED, 10)
+    mistakes = worst_entity_mistakes(EVALUATED, 10)
     assert [one["what"] for one in mistakes] == ["wrong boundary", "wrong label", "no entity there", "missed"]
     assert mistakes[0]["marked"] == "John lives in [New (York)]"
     assert mistakes[0]["segments"] == [["John lives in ", None, None], ["New ", "LOC", None], ["York", "LOC", "LOC"]]
     assert mistakes[3]["marked"] == "Paris and <b>[London]</b>"
     assert (mistakes[1]["truth"], mistakes[1]["answer"], mistakes[1]["line"]) == ("ORG", "PER", 2)
-    assert [one["fault"] for one in worst_entity_mistakes(JUDGED, 2)] == ["boundary", "label"]
+    assert [one["fault"] for one in worst_entity_mistakes(EVALUATED, 2)] == ["boundary", "label"]
 
 
 def test_long_texts_are_cut_around_the_mistake() -> None:
     text = "a" * 1000 + " Rome " + "b" * 1000
-    judged = JudgedEntities(NAMES, [text], [("a", 1)], [[Entity(1001, 1005, 0)]], [[]])
-    (mistake,) = worst_entity_mistakes(judged, 1)
+    evaluated = EvaluatedEntities(NAMES, [text], [("a", 1)], [[Entity(1001, 1005, 0)]], [[]])
+    (mistake,) = worst_entity_mistakes(evaluated, 1)
     assert mistake["segments"][0] == mistake["segments"][-1] == ["…", None, None]
     assert len(mistake["marked"]) < 350
 
@@ -112,15 +112,15 @@ def test_answers_of_an_export_are_taken_apart() -> None:
     }
     rows = {"texts": ["John Rome", "x"], "pairs": None, "places": [("a", 1), ("a", 2)]}
     truth = [np.array([[0, 4, 1]], np.int32), np.zeros((0, 3), np.int32)]
-    judged = read_entities(rows, truth, answers, NAMES)
-    assert judged.answers == [[Entity(0, 4, 1, 0.5), Entity(5, 9, 0, 0.75)], []]
-    assert judged.truth == [[Entity(0, 4, 1)], []]
-    assert judged.in_words(0) == ("PER “John”", "PER “John”, LOC “Rome”")
+    evaluated = read_entities(rows, truth, answers, NAMES)
+    assert evaluated.answers == [[Entity(0, 4, 1, 0.5), Entity(5, 9, 0, 0.75)], []]
+    assert evaluated.truth == [[Entity(0, 4, 1)], []]
+    assert evaluated.in_words(0) == ("PER “John”", "PER “John”, LOC “Rome”")
     answers["score"][1, 0] = np.nan
     with pytest.raises(SFTError, match="SFT603"):
         read_entities(rows, truth, answers, NAMES)
     with pytest.raises(SFTError, match="SFT602"):
-        JudgedEntities(NAMES, [], [], [], [])
+        EvaluatedEntities(NAMES, [], [], [], [])
 
 
 class Spans(list):
@@ -132,9 +132,9 @@ class Spans(list):
 
 def fitted(texts: list[str], truth: list[list[Entity]], asked: list[str]) -> dict[str, list[list[Entity]]]:
     spans = Spans(np.array([one[:3] for one in row], np.int32).reshape(-1, 3) for row in truth)
-    judged = JudgedEntities(NAMES, asked, [("a", 1)] * len(asked), [[]] * len(asked), [[]] * len(asked))
-    baselines = fit_entity_baselines(lambda rows: ([texts[row] for row in rows], None), spans, judged)
-    return {one.key: one.judged.answers for one in baselines.fitted}
+    evaluated = EvaluatedEntities(NAMES, asked, [("a", 1)] * len(asked), [[]] * len(asked), [[]] * len(asked))
+    baselines = fit_entity_baselines(lambda rows: ([texts[row] for row in rows], None), spans, evaluated)
+    return {one.key: one.evaluated.answers for one in baselines.fitted}
 
 
 def test_baselines_know_what_stood_in_the_training_texts() -> None:
@@ -148,11 +148,11 @@ def test_the_dictionary_leaves_out_what_is_mostly_something_else() -> None:
     assert fitted(texts, [[], [], [], [Entity(0, 3, 1)]], ["may"])["dictionary"] == [[]]
 
 
-@pytest.mark.parametrize("judged", [JUDGED, JUDGED.with_answers([[]] * 5)], ids=["some", "none found"])
-def test_the_report_shows_entities(tmp_path: Path, judged: JudgedEntities) -> None:
+@pytest.mark.parametrize("evaluated", [EVALUATED, EVALUATED.with_answers([[]] * 5)], ids=["some", "none found"])
+def test_the_report_shows_entities(tmp_path: Path, evaluated: EvaluatedEntities) -> None:
     spans = Spans(np.array([one[:3] for one in row], np.int32).reshape(-1, 3) for row in TRUTH)
-    baselines = fit_entity_baselines(lambda rows: ([TEXTS[row] for row in rows], None), spans, judged)
-    report = write_report(tmp_path, judged, RunFacts(), baselines, ReportConfig(bootstrap=20))
+    baselines = fit_entity_baselines(lambda rows: ([TEXTS[row] for row in rows], None), spans, evaluated)
+    report = write_report(tmp_path, evaluated, RunFacts(), baselines, ReportConfig(bootstrap=20))
     assert (report["task"], report["headline"]["metric"]) == ("tagging", "entity_f1")
     assert set(report["baselines"]) == {"dictionary", "usual_tags"}
     page = (tmp_path / "report.html").read_text("utf-8")
@@ -160,5 +160,5 @@ def test_the_report_shows_entities(tmp_path: Path, judged: JudgedEntities) -> No
     assert "<b>London" not in page
     assert '<mark class="truth ' in page
     assert (tmp_path / "pictures" / "faults.png").stat().st_size > 1000
-    assert ("reliability" in report["pictures"]) == (judged is JUDGED)
+    assert ("reliability" in report["pictures"]) == (evaluated is EVALUATED)
     assert "What became of the entities" in (tmp_path / "report.md").read_text("utf-8")

@@ -13,7 +13,7 @@ from sftkeras.errors import SFTError
 from sftkeras.evaluation import RunFacts, write_report
 from sftkeras.evaluation.kinds import KINDS
 from sftkeras.evaluation.masked_words import (
-    JudgedMasks,
+    EvaluatedMasks,
     fit_mask_baselines,
     masks_tally,
     score_masks,
@@ -45,20 +45,20 @@ ROWS = {
 LOSSES = [0.5, 3.0, 0.25, 2.0, 1.0]
 
 
-def judged(**changes: np.ndarray) -> JudgedMasks:
+def evaluated(**changes: np.ndarray) -> EvaluatedMasks:
     answers = {"token": TOKENS, "probability": PROBABILITY, "hidden": HIDDEN, "loss": LOSS} | changes
-    return KINDS["masked_words"].judged(ROWS, None, answers, {"vocabulary": 50}, ())
+    return KINDS["masked_words"].evaluated(ROWS, None, answers, {"vocabulary": 50}, ())
 
 
 def test_perplexity_and_hits_are_those_of_all_hidden_tokens() -> None:
-    metrics = score_masks(judged()).metrics
+    metrics = score_masks(evaluated()).metrics
     assert metrics["perplexity"] == pytest.approx(np.exp(np.mean(LOSSES)))
     assert metrics["masked_accuracy"] == pytest.approx(2 / 5)
     assert metrics["masked_accuracy_5"] == pytest.approx(4 / 5)
 
 
 def test_figures_of_resampled_texts_are_sums_over_texts() -> None:
-    tally = masks_tally(judged())
+    tally = masks_tally(evaluated())
     sums = np.asarray(tally.rows[[0, 0, 2]].sum(axis=0))
     expected = np.mean([0.5, 3.0, 0.5, 3.0, 0.25, 2.0, 1.0])
     assert tally.figures(sums)["perplexity"] == pytest.approx(np.exp(expected))
@@ -66,44 +66,44 @@ def test_figures_of_resampled_texts_are_sums_over_texts() -> None:
 
 
 def test_tokens_are_grouped_by_how_often_they_are_hidden() -> None:
-    (groups,) = score_masks(judged()).breakdowns.values()
+    (groups,) = score_masks(evaluated()).breakdowns.values()
     assert [(one["group"], one["support"]) for one in groups] == [("once", 2), ("2 to 9 times", 3)]
     assert groups[0]["metrics"]["perplexity"] == pytest.approx(np.exp(2.5))
     assert groups[1]["metrics"]["masked_accuracy"] == pytest.approx(2 / 3)
 
 
 def test_the_baseline_knows_how_frequent_tokens_are_and_nothing_else() -> None:
-    (baseline,) = fit_mask_baselines(None, np.zeros(9), judged()).fitted
+    (baseline,) = fit_mask_baselines(None, np.zeros(9), evaluated()).fitted
     elsewhere, nowhere = 2 / (4 + 3), 2 / (4 + 2) / (50 - 2)
     shares = np.array([elsewhere, nowhere, elsewhere, nowhere, elsewhere])
-    figures = score_masks(baseline.judged).metrics
+    figures = score_masks(baseline.evaluated).metrics
     assert figures["perplexity"] == pytest.approx(np.exp(-np.log(shares).mean()))
     assert figures["masked_accuracy"] == pytest.approx(3 / 5)
     assert baseline.training_rows == 9
 
 
 def test_the_surest_wrong_guess_is_shown_first() -> None:
-    first, *others = worst_guesses(judged(), 2)
+    first, *others = worst_guesses(evaluated(), 2)
     assert (first["truth"], first["answer"], first["file"], first["line"]) == ("a", "the", "b.txt", 7)
     assert first["probability"] == pytest.approx(0.7)
     assert first["truth_probability"] == pytest.approx(np.exp(-2.0))
     assert [one["answer"] for one in others] == ["a"]
-    assert judged().in_words(0) == ("the film", "the plot")
+    assert evaluated().in_words(0) == ("the film", "the plot")
 
 
-def test_texts_without_a_hidden_word_cannot_be_judged() -> None:
+def test_texts_without_a_hidden_word_cannot_be_evaluated() -> None:
     with pytest.raises(SFTError, match="SFT617"):
-        judged(hidden=np.full((3, 3), ""))
+        evaluated(hidden=np.full((3, 3), ""))
 
 
 def test_losses_that_are_not_finite_are_named_by_place() -> None:
     with pytest.raises(SFTError, match=r"SFT603.*b\.txt line 7"):
-        judged(loss=np.where(LOSS == 2.0, np.nan, LOSS))
+        evaluated(loss=np.where(LOSS == 2.0, np.nan, LOSS))
 
 
 def test_the_report_has_the_groups_and_the_baseline(tmp_path: Path) -> None:
-    baselines = fit_mask_baselines(None, np.zeros(9), judged())
-    report = write_report(tmp_path, judged(), RunFacts(), baselines, ReportConfig(bootstrap=30))
+    baselines = fit_mask_baselines(None, np.zeros(9), evaluated())
+    report = write_report(tmp_path, evaluated(), RunFacts(), baselines, ReportConfig(bootstrap=30))
     assert json.loads((tmp_path / "report.json").read_text("utf-8")) == report
     assert report["headline"]["metric"] == "perplexity"
     assert report["headline"]["higher_is_better"] is False

@@ -10,15 +10,15 @@ import sklearn.metrics as sk
 from scipy import stats
 
 from sftkeras.evaluation import score
-from sftkeras.evaluation.metrics import METRICS, confusion_counts, most_confused
+from sftkeras.evaluation.statistics.metrics import METRICS, confusion_counts, most_confused
 
-from .conftest import judged_classes_of_one
+from .conftest import one_label_rows
 
 
 @pytest.mark.parametrize("labels", [2, 3, 7])
 def test_figures_of_one_label_are_those_of_sklearn(labels):
-    judged = judged_classes_of_one(labels=labels)
-    truth, given, answers = judged.truth, judged.given, judged.answers.astype(np.float64)
+    evaluated = one_label_rows(labels=labels)
+    truth, given, answers = evaluated.truth, evaluated.given, evaluated.answers.astype(np.float64)
     expected = {
         "accuracy": sk.accuracy_score(truth, given),
         "log_loss": sk.log_loss(truth, answers / answers.sum(1)[:, None]),
@@ -29,7 +29,7 @@ def test_figures_of_one_label_are_those_of_sklearn(labels):
             f"{average}_{name}": value for name, value in zip(("precision", "recall", "f1"), figures, strict=False)
         }
     expected["brier"] = sk.brier_score_loss(truth, answers[:, 1] if labels == 2 else answers / answers.sum(1)[:, None])
-    scores = score(judged)
+    scores = score(evaluated)
     assert {name: scores.metrics[name] for name in expected} == pytest.approx(expected, abs=1e-6)
     assert scores.confusion["counts"] == sk.confusion_matrix(truth, given).tolist()
 
@@ -71,14 +71,16 @@ def test_figures_of_numbers_are_those_of_sklearn_and_scipy(numbers):
     assert score(numbers).metrics == pytest.approx(expected)
 
 
-def test_figures_of_numbers_keep_their_digits_far_from_zero(judge):
+def test_figures_of_numbers_keep_their_digits_far_from_zero(make):
     truth = 1e6 + np.arange(50, dtype=np.float64)
-    judged = judge("number", (), truth, truth + np.tile([0.5, -0.5], 25))
-    assert score(judged).metrics["r2"] == pytest.approx(sk.r2_score(truth, judged.answers.astype(np.float64)), abs=1e-6)
+    evaluated = make("number", (), truth, truth + np.tile([0.5, -0.5], 25))
+    assert score(evaluated).metrics["r2"] == pytest.approx(
+        sk.r2_score(truth, evaluated.answers.astype(np.float64)), abs=1e-6
+    )
 
 
-def test_every_figure_has_a_title_and_a_meaning(judged):
-    assert set(score(judged).metrics) <= set(METRICS)
+def test_every_figure_has_a_title_and_a_meaning(evaluated):
+    assert set(score(evaluated).metrics) <= set(METRICS)
 
 
 @pytest.mark.parametrize(
@@ -92,15 +94,15 @@ def test_every_figure_has_a_title_and_a_meaning(judged):
         ("number", (), [1e30, 2e30], [0.0, 0.0]),
     ],
 )
-def test_degenerate_rows_give_figures_without_warnings(judge, kind, names, truth, answers):
+def test_degenerate_rows_give_figures_without_warnings(make, kind, names, truth, answers):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        metrics = score(judge(kind, names, truth, answers)).metrics
+        metrics = score(make(kind, names, truth, answers)).metrics
     assert all(value is None or np.isfinite(value) for value in metrics.values())
 
 
-def test_a_label_without_rows_does_not_lower_the_macro_average(judge):
-    scores = score(judge("class", ("a", "b", "rare"), [0, 1], [[0.9, 0.1, 0], [0.2, 0.8, 0]]))
+def test_a_label_without_rows_does_not_lower_the_macro_average(make):
+    scores = score(make("class", ("a", "b", "rare"), [0, 1], [[0.9, 0.1, 0], [0.2, 0.8, 0]]))
     assert scores.metrics["macro_f1"] == 1
     assert scores.per_class["rare"] == {
         "precision": None, "recall": None, "f1": None, "support": 0, "answered": 0,
@@ -109,7 +111,7 @@ def test_a_label_without_rows_does_not_lower_the_macro_average(judge):
 
 
 def test_a_large_confusion_matrix_is_told_by_its_pairs():
-    confusion = score(judged_classes_of_one(rows=2000, labels=250)).confusion
+    confusion = score(one_label_rows(rows=2000, labels=250)).confusion
     assert confusion["counts"] is None
     counts = [pair["count"] for pair in confusion["most_confused"]]
     assert counts == sorted(counts, reverse=True)

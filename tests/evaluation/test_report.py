@@ -15,7 +15,7 @@ from rich.console import Console
 from sftkeras.config import ReportConfig
 from sftkeras.errors import SFTError
 from sftkeras.evaluation import Baselines, RunFacts, fit_baselines, print_summary, write_report
-from sftkeras.evaluation.pages import escape_markdown
+from sftkeras.evaluation.report.pages import escape_markdown
 
 from .conftest import texts_of
 
@@ -41,8 +41,8 @@ KEYS = {
 EVIL = '<script>alert("x")</script>'
 
 
-def baselines_of(judged) -> Baselines:
-    return fit_baselines(lambda rows: (texts_of(len(rows)), judged.pairs), judged.truth, judged)
+def baselines_of(evaluated) -> Baselines:
+    return fit_baselines(lambda rows: (texts_of(len(rows)), evaluated.pairs), evaluated.truth, evaluated)
 
 
 class Page(HTMLParser):
@@ -76,14 +76,14 @@ class Page(HTMLParser):
         self.text += data
 
 
-def test_the_report_is_written_whole(tmp_path, judged):
+def test_the_report_is_written_whole(tmp_path, evaluated):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        report = write_report(tmp_path, judged, FACTS, baselines_of(judged), ReportConfig(bootstrap=50))
+        report = write_report(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=50))
     assert json.loads((tmp_path / "report.json").read_text("utf-8"), parse_constant=pytest.fail) == report
     assert set(report) == KEYS
     assert set(report["export"]) >= {"path", "version", "parity", "size_ratio"}
-    assert report["examples"]["test"] == len(judged)
+    assert report["examples"]["test"] == len(evaluated)
     assert len(report["mistakes"]) == 20
     for picture in report["pictures"].values():
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
@@ -91,8 +91,8 @@ def test_the_report_is_written_whole(tmp_path, judged):
     assert not list(tmp_path.rglob(".*")), "files written aside must be gone"
 
 
-def test_the_page_is_one_sound_file(tmp_path, judged):
-    write_report(tmp_path, judged, FACTS, baselines_of(judged), ReportConfig(bootstrap=50))
+def test_the_page_is_one_sound_file(tmp_path, evaluated):
+    write_report(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=50))
     page = Page((tmp_path / "report.html").read_text("utf-8"))
     assert not page.open
     assert "script" not in page.tags
@@ -107,15 +107,17 @@ def test_the_page_is_one_sound_file(tmp_path, judged):
         assert promised in page.text
 
 
-def test_texts_labels_and_settings_are_escaped_everywhere(tmp_path, judge):
+def test_texts_labels_and_settings_are_escaped_everywhere(tmp_path, make):
     names, places = (EVIL, "b|c `d` $e$"), [(EVIL, 1)] * 2
-    judged = judge("class", names, [0, 1], [[0.1, 0.9], [0.8, 0.2]], texts=[EVIL, f"[x](y)|\n# {EVIL}"], places=places)
+    evaluated = make(
+        "class", names, [0, 1], [[0.1, 0.9], [0.8, 0.2]], texts=[EVIL, f"[x](y)|\n# {EVIL}"], places=places
+    )
     facts = RunFacts(
         name=EVIL, config={EVIL: EVIL}, findings=[{"code": EVIL, "severity": EVIL, "message": EVIL, "count": 1}],
         export={"path": EVIL}, versions={EVIL: EVIL}, seconds={EVIL: 1.0}, model={EVIL: EVIL},
     )  # fmt: skip
-    baselines = fit_baselines(lambda rows: (texts_of(len(rows)), None), np.arange(100) % 2, judged)
-    write_report(tmp_path, judged, facts, baselines, ReportConfig(bootstrap=10))
+    baselines = fit_baselines(lambda rows: (texts_of(len(rows)), None), np.arange(100) % 2, evaluated)
+    write_report(tmp_path, evaluated, facts, baselines, ReportConfig(bootstrap=10))
     html, markdown = (tmp_path / "report.html").read_text("utf-8"), (tmp_path / "report.md").read_text("utf-8")
     assert "<script" not in html
     assert "script" not in Page(html).tags
@@ -126,9 +128,9 @@ def test_texts_labels_and_settings_are_escaped_everywhere(tmp_path, judge):
         assert len(columns) == 1, f"a cell breaks its table: {table}"
 
 
-def test_a_text_that_has_no_utf8_is_still_reported(tmp_path, judge):
-    judged = judge("class", ("a", "b"), [0], [[0.1, 0.9]], texts=["half a pair: \ud83d, a null: \0"])
-    report = write_report(tmp_path, judged, RunFacts(), Baselines(), ReportConfig(bootstrap=0))
+def test_a_text_that_has_no_utf8_is_still_reported(tmp_path, make):
+    evaluated = make("class", ("a", "b"), [0], [[0.1, 0.9]], texts=["half a pair: \ud83d, a null: \0"])
+    report = write_report(tmp_path, evaluated, RunFacts(), Baselines(), ReportConfig(bootstrap=0))
     assert report["mistakes"][0]["text"] == "half a pair: ?, a null: \0"
 
 
@@ -136,9 +138,9 @@ def test_markdown_is_printed_as_it_is():
     assert escape_markdown("a|b\n*c* <d> `e` [f](g) $h$") == r"a\|b \*c\* &lt;d&gt; \`e\` \[f\](g) \$h\$"
 
 
-def test_a_model_that_answers_every_text_alike_is_said_to_be_no_better(tmp_path, judged):
-    baselines = baselines_of(judged)
-    alike = judged.with_answers(baselines.fitted[0].judged.answers)
+def test_a_model_that_answers_every_text_alike_is_said_to_be_no_better(tmp_path, evaluated):
+    baselines = baselines_of(evaluated)
+    alike = evaluated.with_answers(baselines.fitted[0].evaluated.answers)
     report = write_report(tmp_path, alike, FACTS, baselines, ReportConfig(bootstrap=50))
     output = io.StringIO()
     print_summary(report, console=Console(file=output, width=500))
@@ -146,8 +148,8 @@ def test_a_model_that_answers_every_text_alike_is_said_to_be_no_better(tmp_path,
         assert "SFT461 not measurably better than" in " ".join(said.split())
 
 
-def test_a_model_that_learned_is_not(tmp_path, judged):
-    write_report(tmp_path, judged, FACTS, baselines_of(judged), ReportConfig(bootstrap=50))
+def test_a_model_that_learned_is_not(tmp_path, evaluated):
+    write_report(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=50))
     assert "SFT461" not in (tmp_path / "report.md").read_text("utf-8")
 
 
@@ -179,10 +181,10 @@ def test_smaller_errors_are_a_gain(tmp_path, numbers):
     ],
 )
 @pytest.mark.parametrize("options", [ReportConfig(bootstrap=0, mistakes=0), ReportConfig(bootstrap=20)])
-def test_degenerate_rows_still_give_a_report(tmp_path, judge, kind, names, truth, answers, options):
+def test_degenerate_rows_still_give_a_report(tmp_path, make, kind, names, truth, answers, options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        report = write_report(tmp_path, judge(kind, names, truth, answers), RunFacts(), Baselines(), options)
+        report = write_report(tmp_path, make(kind, names, truth, answers), RunFacts(), Baselines(), options)
     assert report["examples"] == {"test": len(truth)}
     assert Page((tmp_path / "report.html").read_text("utf-8")).open == []
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr, spearmanr
 
 from sftkeras.errors import SFTError
-from sftkeras.evaluation.similarity import NOTHING, find_matches, judge_vectors, score_similarity, similarity_tally
+from sftkeras.evaluation.similarity import NOTHING, evaluate_vectors, find_matches, score_similarity, similarity_tally
 from sftkeras.evaluation.similarity_baselines import fit_similarity_baselines
 from sftkeras.evaluation.similarity_mistakes import worst_matches, worst_scores
 
@@ -43,19 +43,19 @@ def collections(draw: st.DrawFn) -> tuple[list[str], list[str], np.ndarray]:
 @given(collections())
 def test_a_rank_counts_the_nearer_texts_that_belong_to_others(given: tuple[list[str], list[str], np.ndarray]) -> None:
     texts, pairs, vectors = given
-    judged = find_matches(rows(texts, pairs), vectors[:, 0], vectors[:, 1])
+    evaluated = find_matches(rows(texts, pairs), vectors[:, 0], vectors[:, 1])
     vector_of = dict(zip(pairs, vectors[:, 1], strict=True))
-    assert judged.candidates == len(vector_of)
+    assert evaluated.candidates == len(vector_of)
     for row, (text, pair) in enumerate(zip(texts, pairs, strict=True)):
         right = {other for one, other in zip(texts, pairs, strict=True) if one == text}
         cosine = {other: float(vectors[row, 0] @ vector) for other, vector in vector_of.items()}
         wrong = {other: value for other, value in cosine.items() if other not in right}
-        assert judged.ranks[row] == 1 + sum(value >= cosine[pair] for value in wrong.values())
-        assert judged.cosines[row] == pytest.approx(cosine[pair], abs=1e-6)
+        assert evaluated.ranks[row] == 1 + sum(value >= cosine[pair] for value in wrong.values())
+        assert evaluated.cosines[row] == pytest.approx(cosine[pair], abs=1e-6)
         if wrong:
-            assert pairs[judged.nearest[row]] == max(wrong, key=wrong.__getitem__)
+            assert pairs[evaluated.nearest[row]] == max(wrong, key=wrong.__getitem__)
         else:
-            assert judged.nearest[row] == NOTHING
+            assert evaluated.nearest[row] == NOTHING
 
 
 def test_recall_and_reciprocal_rank_are_means_over_texts() -> None:
@@ -65,14 +65,14 @@ def test_recall_and_reciprocal_rank_are_means_over_texts() -> None:
     second = first[[0, 1, 2, 3, 4, 6, 5, 8, 7, 11, 10, 9]]
     names = [str(number) for number in range(12)]
     vectors = np.stack([first, second], 1).astype(np.float32)
-    judged = judge_vectors(rows([f"q{name}" for name in names], names), np.zeros(12), vectors, MATCHING)
-    scores = score_similarity(judged)
+    evaluated = evaluate_vectors(rows([f"q{name}" for name in names], names), np.zeros(12), vectors, MATCHING)
+    scores = score_similarity(evaluated)
     assert scores.metrics == pytest.approx(
         {
-            "recall_at_1": float((judged.ranks == 1).mean()),
-            "recall_at_5": float((judged.ranks <= 5).mean()),
+            "recall_at_1": float((evaluated.ranks == 1).mean()),
+            "recall_at_5": float((evaluated.ranks <= 5).mean()),
             "recall_at_10": 1.0,
-            "mrr": float((1 / judged.ranks).mean()),
+            "mrr": float((1 / evaluated.ranks).mean()),
         }
     )
     assert scores.metrics["recall_at_1"] == pytest.approx(6 / 12)  # text 10 is its own partner too
@@ -80,91 +80,95 @@ def test_recall_and_reciprocal_rank_are_means_over_texts() -> None:
 
 def test_vectors_that_are_all_alike_find_nothing() -> None:
     vectors = np.tile(unit([1.0, 2.0]), (20, 2, 1))
-    judged = judge_vectors(rows([f"q{n}" for n in range(20)], [f"a{n}" for n in range(20)]), None, vectors, MATCHING)
-    assert (judged.ranks == 20).all()
-    assert score_similarity(judged).metrics["recall_at_10"] == 0
+    evaluated = evaluate_vectors(
+        rows([f"q{n}" for n in range(20)], [f"a{n}" for n in range(20)]), None, vectors, MATCHING
+    )
+    assert (evaluated.ranks == 20).all()
+    assert score_similarity(evaluated).metrics["recall_at_10"] == 0
 
 
 def test_texts_that_differ_in_case_and_outer_spaces_alone_are_one() -> None:
     vectors = unit(np.ones((3, 2, 2)))
-    judged = judge_vectors(rows(["A", "b", "c"], ["Yes", " yes ", "YES"]), None, vectors, MATCHING)
-    assert judged.candidates == 1
-    assert judged.ranks.tolist() == [1, 1, 1]
+    evaluated = evaluate_vectors(rows(["A", "b", "c"], ["Yes", " yes ", "YES"]), None, vectors, MATCHING)
+    assert evaluated.candidates == 1
+    assert evaluated.ranks.tolist() == [1, 1, 1]
 
 
 def test_correlations_are_those_of_scipy() -> None:
     random = np.random.default_rng(1)
     vectors = unit(random.normal(size=(50, 2, 6)))
     truth = random.integers(0, 6, 50).astype(np.float32)
-    judged = judge_vectors(rows(["q"] * 50, ["a"] * 50), truth, vectors, SCORED)
+    evaluated = evaluate_vectors(rows(["q"] * 50, ["a"] * 50), truth, vectors, SCORED)
     cosines = (vectors[:, 0] * vectors[:, 1]).sum(1)
-    metrics = score_similarity(judged).metrics
+    metrics = score_similarity(evaluated).metrics
     assert metrics["spearman"] == pytest.approx(spearmanr(truth, cosines).statistic, abs=1e-5)
     assert metrics["pearson"] == pytest.approx(pearsonr(truth, cosines).statistic, abs=1e-5)
-    np.testing.assert_allclose(judged.answers, 5 * cosines, rtol=1e-5)
+    np.testing.assert_allclose(evaluated.answers, 5 * cosines, rtol=1e-5)
 
 
 def test_correlation_of_what_does_not_vary_is_not_defined() -> None:
     vectors = np.tile(unit([1.0, 2.0]), (4, 2, 1))
-    metrics = score_similarity(judge_vectors(rows(["q"] * 4, ["a"] * 4), np.arange(4), vectors, SCORED)).metrics
+    metrics = score_similarity(evaluate_vectors(rows(["q"] * 4, ["a"] * 4), np.arange(4), vectors, SCORED)).metrics
     assert metrics == {"spearman": None, "pearson": None}
 
 
 def test_vectors_that_are_not_finite_are_refused() -> None:
     vectors = np.full((2, 2, 3), np.nan, np.float32)
     with pytest.raises(SFTError, match="SFT603"):
-        judge_vectors(rows(["q", "r"], ["a", "b"]), None, vectors, MATCHING)
+        evaluate_vectors(rows(["q", "r"], ["a", "b"]), None, vectors, MATCHING)
 
 
 def test_mistakes_begin_with_the_wrong_text_that_is_ahead_by_most() -> None:
     first = unit([[1, 0], [0, 1], [1, 1]])
     second = unit([[1, 0.1], [1, 0.05], [0.2, 1]])
-    judged = judge_vectors(rows(["p", "q", "r"], ["a", "b", "c"]), None, np.stack([first, second], 1), MATCHING)
-    found = worst_matches(judged, 10)
+    evaluated = evaluate_vectors(rows(["p", "q", "r"], ["a", "b", "c"]), None, np.stack([first, second], 1), MATCHING)
+    found = worst_matches(evaluated, 10)
     assert [one["text"] for one in found] == [
-        judged.texts[row] for row in np.argsort(judged.cosines - judged.nearest_cosines) if judged.ranks[row] > 1
+        evaluated.texts[row]
+        for row in np.argsort(evaluated.cosines - evaluated.nearest_cosines)
+        if evaluated.ranks[row] > 1
     ]
     assert found[0]["answer"] != found[0]["pair"]
     assert found[0]["answer_cosine"] > found[0]["cosine"]
-    assert found[0]["line"] == 2 + judged.texts.index(found[0]["text"])
-    assert len(worst_matches(judged, 1)) == 1
+    assert found[0]["line"] == 2 + evaluated.texts.index(found[0]["text"])
+    assert len(worst_matches(evaluated, 1)) == 1
 
 
 def test_errors_are_in_the_unit_of_the_truth() -> None:
     vectors = np.stack([unit([[1, 0], [1, 0]]), unit([[1, 0], [0, 1]])], 1)
-    judged = judge_vectors(rows(["p", "q"], ["a", "b"]), np.array([4.0, 0.0]), vectors, SCORED)
-    (worst,) = worst_scores(judged, 5)
+    evaluated = evaluate_vectors(rows(["p", "q"], ["a", "b"]), np.array([4.0, 0.0]), vectors, SCORED)
+    (worst,) = worst_scores(evaluated, 5)
     assert (worst["truth"], worst["answer"], worst["error"]) == (4, 5, 1)
 
 
 def test_words_alone_find_texts_that_share_them() -> None:
     texts = [f"what is {word}" for word in ("love", "rain", "time", "snow")]
     pairs = [f"{word} is a thing" for word in ("love", "rain", "time", "snow")]
-    judged = judge_vectors(rows(texts, pairs), None, unit(np.ones((4, 2, 2))), MATCHING)
-    baselines = fit_similarity_baselines(lambda positions: (texts, pairs), np.zeros(4), judged)
+    evaluated = evaluate_vectors(rows(texts, pairs), None, unit(np.ones((4, 2, 2))), MATCHING)
+    baselines = fit_similarity_baselines(lambda positions: (texts, pairs), np.zeros(4), evaluated)
     (baseline,) = baselines.fitted
-    assert score_similarity(baseline.judged).metrics["recall_at_1"] == 1
+    assert score_similarity(baseline.evaluated).metrics["recall_at_1"] == 1
     assert baseline.training_rows == 4
 
 
 def test_without_words_there_is_no_baseline() -> None:
-    judged = judge_vectors(rows(["!", "?"], ["?", "!"]), None, unit(np.ones((2, 2, 2))), MATCHING)
-    baselines = fit_similarity_baselines(lambda positions: (["!", "?"], ["?", "!"]), np.zeros(2), judged)
+    evaluated = evaluate_vectors(rows(["!", "?"], ["?", "!"]), None, unit(np.ones((2, 2, 2))), MATCHING)
+    baselines = fit_similarity_baselines(lambda positions: (["!", "?"], ["?", "!"]), np.zeros(2), evaluated)
     assert baselines.fitted == ()
     assert list(baselines.left_out) == ["TF-IDF cosine"]
 
 
 def test_resampled_sums_give_figures_of_each_sample() -> None:
     random = np.random.default_rng(2)
-    judged = judge_vectors(
+    evaluated = evaluate_vectors(
         rows([f"q{n}" for n in range(9)], [f"a{n}" for n in range(9)]),
         None,
         unit(random.normal(size=(9, 2, 3))),
         MATCHING,
     )
-    tally = similarity_tally(judged)
+    tally = similarity_tally(evaluated)
     drawn = random.integers(9, size=9)
     weights = np.bincount(drawn, minlength=9)
     figures = tally.figures(weights @ tally.rows.toarray())
-    assert figures["mrr"] == pytest.approx((1 / judged.ranks[drawn]).mean())
-    assert figures["recall_at_1"] == pytest.approx((judged.ranks[drawn] == 1).mean())
+    assert figures["mrr"] == pytest.approx((1 / evaluated.ranks[drawn]).mean())
+    assert figures["recall_at_1"] == pytest.approx((evaluated.ranks[drawn] == 1).mean())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sftkeras.evaluation.wording import outcome, signed, stages, verdicts
+from sftkeras.evaluation.report.wording import outcome, signed, stages, verdicts
 
 
 def comparison(gain: float, interval: list[float] | None) -> dict[str, object]:

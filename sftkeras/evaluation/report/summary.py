@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftkeras.evaluation import wording
-from sftkeras.evaluation.metrics import METRICS
+from sftkeras.evaluation.report import wording
+from sftkeras.evaluation.statistics.metrics import METRICS
 from sftkeras.plurals import counted
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sftkeras.evaluation.calibration import expected_calibration_error, reliability
-from sftkeras.evaluation.judged import Judged
+from sftkeras.evaluation.evaluated import EvaluatedRows
+from sftkeras.evaluation.statistics.calibration import expected_calibration_error, reliability
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -112,24 +112,24 @@ class Scores:
     breakdowns: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
-def score(judged: Judged) -> Scores:
+def score(evaluated: EvaluatedRows) -> Scores:
     """Computes every figure that applies to the kind of label."""
-    rows_tally = tally(judged)
+    rows_tally = tally(evaluated)
     figures = rows_tally.figures(rows_tally.rows.sum(axis=0))
     metrics: dict[str, float | None] = {name: _finite(value) for name, value in figures.items()}
-    if judged.kind == "number":
-        return Scores(metrics | _order_figures(judged), {}, None, None)
-    per_class = _per_class(judged)
+    if evaluated.kind == "number":
+        return Scores(metrics | _order_figures(evaluated), {}, None, None)
+    per_class = _per_class(evaluated)
     for name in ("roc_auc", "average_precision"):
         metrics[name] = _mean([row[name] for row in per_class.values()])
-    calibration = _calibration(judged)
+    calibration = _calibration(evaluated)
     metrics["ece"] = expected_calibration_error(calibration)
-    return Scores(metrics, per_class, _confusion(judged), calibration)
+    return Scores(metrics, per_class, _confusion(evaluated), calibration)
 
 
-def tally(judged: Judged) -> Tally:
+def tally(evaluated: EvaluatedRows) -> Tally:
     """Returns the additive facts of each row and what follows from their sums."""
-    return {"class": _class_tally, "classes": _classes_tally, "number": _number_tally}[judged.kind](judged)
+    return {"class": _class_tally, "classes": _classes_tally, "number": _number_tally}[evaluated.kind](evaluated)
 
 
 def confusion_counts(truth: np.ndarray, given: np.ndarray, labels: int) -> np.ndarray:
@@ -156,12 +156,12 @@ def most_confused(counts: np.ndarray, limit: int) -> np.ndarray:
 # ---- sums over rows, and figures of them
 
 
-def _class_tally(judged: Judged) -> Tally:
+def _class_tally(evaluated: EvaluatedRows) -> Tally:
     from scipy.sparse import csr_array, hstack
 
-    rows, labels = judged.answers.shape
-    actual, answered = _one_hot(judged.truth, labels), _one_hot(judged.given, labels)
-    errors = np.stack([_log_losses(judged), _brier_scores(judged)], axis=1)  # [rows, 2]
+    rows, labels = evaluated.answers.shape
+    actual, answered = _one_hot(evaluated.truth, labels), _one_hot(evaluated.given, labels)
+    errors = np.stack([_log_losses(evaluated), _brier_scores(evaluated)], axis=1)  # [rows, 2]
     facts = hstack([actual * answered, answered, actual, csr_array(errors)], format="csr")
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
@@ -176,13 +176,13 @@ def _class_tally(judged: Judged) -> Tally:
     return Tally(facts, figures)
 
 
-def _classes_tally(judged: Judged) -> Tally:
+def _classes_tally(evaluated: EvaluatedRows) -> Tally:
     from scipy.sparse import csr_array, hstack
 
-    rows, labels = judged.answers.shape
-    truth, given = judged.truth.astype(bool), judged.given
+    rows, labels = evaluated.answers.shape
+    truth, given = evaluated.truth.astype(bool), evaluated.given
     wrong = (truth != given).sum(axis=1)
-    errors = np.stack([wrong == 0, wrong, _log_losses(judged), _brier_scores(judged)], axis=1)  # [rows, 4]
+    errors = np.stack([wrong == 0, wrong, _log_losses(evaluated), _brier_scores(evaluated)], axis=1)  # [rows, 4]
     parts = [csr_array(part, dtype=np.float64) for part in (truth & given, given, truth, errors)]
     facts = hstack(parts, format="csr")
 
@@ -201,11 +201,11 @@ def _classes_tally(judged: Judged) -> Tally:
     return Tally(facts, figures)
 
 
-def _number_tally(judged: Judged) -> Tally:
+def _number_tally(evaluated: EvaluatedRows) -> Tally:
     from scipy.sparse import csr_array
 
-    rows = len(judged)
-    truth, answers = judged.truth.astype(np.float64), judged.answers.astype(np.float64)
+    rows = len(evaluated)
+    truth, answers = evaluated.truth.astype(np.float64), evaluated.answers.astype(np.float64)
     errors = answers - truth
     # Centred and scaled, so that sums of squares neither cancel nor overflow.
     centre, spread = truth.mean(), max(np.abs(truth - truth.mean()).max(), np.abs(answers - truth.mean()).max(), 1e-300)
@@ -259,53 +259,53 @@ def _one_hot(numbers: np.ndarray, labels: int) -> csr_array:
     return csr_array((np.ones(rows), (np.arange(rows), numbers)), shape=(rows, labels))
 
 
-def _log_losses(judged: Judged) -> np.ndarray:
+def _log_losses(evaluated: EvaluatedRows) -> np.ndarray:
     """`[rows]` float64: negative log-probability of the truth; the mean over labels for multi-label."""
-    probabilities = np.clip(judged.answers, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY).astype(np.float64)
-    if judged.kind == "class":
-        return -np.log(probabilities[np.arange(len(judged)), judged.truth])
-    return -np.where(judged.truth == 1, np.log(probabilities), np.log1p(-probabilities)).mean(axis=1)
+    probabilities = np.clip(evaluated.answers, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY).astype(np.float64)
+    if evaluated.kind == "class":
+        return -np.log(probabilities[np.arange(len(evaluated)), evaluated.truth])
+    return -np.where(evaluated.truth == 1, np.log(probabilities), np.log1p(-probabilities)).mean(axis=1)
 
 
-def _brier_scores(judged: Judged) -> np.ndarray:
+def _brier_scores(evaluated: EvaluatedRows) -> np.ndarray:
     """`[rows]` float64: squared error of the probabilities.
 
     For one label of more than two it is summed over labels (0 to 2); for two labels, and for multi-label, it is the
     mean over labels (0 to 1). That is scikit-learn's convention.
     """
-    if judged.kind == "classes":
-        return ((judged.answers - judged.truth) ** 2).mean(axis=1, dtype=np.float64)
-    errors = judged.answers.astype(np.float64)
-    errors[np.arange(len(judged)), judged.truth] -= 1
+    if evaluated.kind == "classes":
+        return ((evaluated.answers - evaluated.truth) ** 2).mean(axis=1, dtype=np.float64)
+    errors = evaluated.answers.astype(np.float64)
+    errors[np.arange(len(evaluated)), evaluated.truth] -= 1
     scores = (errors**2).sum(axis=1)
-    return scores / 2 if len(judged.label_names) == 2 else scores
+    return scores / 2 if len(evaluated.label_names) == 2 else scores
 
 
 # ---- figures that are not sums over rows
 
 
-def _order_figures(judged: Judged) -> dict[str, float | None]:
+def _order_figures(evaluated: EvaluatedRows) -> dict[str, float | None]:
     from scipy.stats import rankdata
 
-    truth, answers = rankdata(judged.truth), rankdata(judged.answers)
+    truth, answers = rankdata(evaluated.truth), rankdata(evaluated.answers)
     varies = np.ptp(truth) > 0 and np.ptp(answers) > 0
     return {
         "spearman": _finite(np.corrcoef(truth, answers)[0, 1]) if varies else None,
-        "median_absolute_error": _finite(np.median(np.abs(judged.answers.astype(np.float64) - judged.truth))),
+        "median_absolute_error": _finite(np.median(np.abs(evaluated.answers.astype(np.float64) - evaluated.truth))),
     }
 
 
-def _per_class(judged: Judged) -> dict[str, dict[str, Any]]:
-    labels = len(judged.label_names)
-    if judged.kind == "class":
-        counts = confusion_counts(judged.truth, judged.given, labels)
+def _per_class(evaluated: EvaluatedRows) -> dict[str, dict[str, Any]]:
+    labels = len(evaluated.label_names)
+    if evaluated.kind == "class":
+        counts = confusion_counts(evaluated.truth, evaluated.given, labels)
         hits, answered, actual = np.diag(counts), counts.sum(axis=0), counts.sum(axis=1)
     else:
-        truth, given = judged.truth.astype(bool), judged.given
+        truth, given = evaluated.truth.astype(bool), evaluated.given
         hits, answered, actual = ((part).sum(axis=0) for part in (truth & given, given, truth))
     columns = zip(*precision_recall_f1(hits, answered, actual), strict=True)
     per_class: dict[str, dict[str, Any]] = {}
-    for number, (name, (precision, recall, f1)) in enumerate(zip(judged.label_names, columns, strict=True)):
+    for number, (name, (precision, recall, f1)) in enumerate(zip(evaluated.label_names, columns, strict=True)):
         occurs = answered[number] + actual[number] > 0
         per_class[name] = {
             "precision": float(precision) if occurs else None,
@@ -313,42 +313,42 @@ def _per_class(judged: Judged) -> dict[str, dict[str, Any]]:
             "f1": float(f1) if occurs else None,
             "support": int(actual[number]),
             "answered": int(answered[number]),
-            **_ranking_figures(judged, number),
+            **_ranking_figures(evaluated, number),
         }
-        if judged.kind == "classes":
-            per_class[name]["threshold"] = float(judged.label_thresholds[number])
+        if evaluated.kind == "classes":
+            per_class[name]["threshold"] = float(evaluated.label_thresholds[number])
     return per_class
 
 
-def _ranking_figures(judged: Judged, number: int) -> dict[str, float | None]:
+def _ranking_figures(evaluated: EvaluatedRows, number: int) -> dict[str, float | None]:
     """ROC-AUC and average precision of one label against the rest; None without rows of both sides."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
-    truth = judged.truth == number if judged.kind == "class" else judged.truth[:, number] == 1
-    if truth.all() or not truth.any() or len(judged.label_names) > MOST_RANKED_LABELS:
+    truth = evaluated.truth == number if evaluated.kind == "class" else evaluated.truth[:, number] == 1
+    if truth.all() or not truth.any() or len(evaluated.label_names) > MOST_RANKED_LABELS:
         return {"roc_auc": None, "average_precision": None}
-    probabilities = judged.answers[:, number]
+    probabilities = evaluated.answers[:, number]
     return {
         "roc_auc": float(roc_auc_score(truth, probabilities)),
         "average_precision": float(average_precision_score(truth, probabilities)),
     }
 
 
-def _calibration(judged: Judged) -> dict[str, Any]:
+def _calibration(evaluated: EvaluatedRows) -> dict[str, Any]:
     """Reliability of the answer's probability (one label), or of every label's (multi-label)."""
-    if judged.kind == "class":
-        return reliability(judged.answers.max(axis=1), judged.given == judged.truth)
-    return reliability(judged.answers.ravel(), judged.truth.ravel() == 1)
+    if evaluated.kind == "class":
+        return reliability(evaluated.answers.max(axis=1), evaluated.given == evaluated.truth)
+    return reliability(evaluated.answers.ravel(), evaluated.truth.ravel() == 1)
 
 
-def _confusion(judged: Judged) -> dict[str, Any]:
-    names, labels = list(judged.label_names), len(judged.label_names)
-    if judged.kind == "classes":
-        truth, given = judged.truth.astype(bool), judged.given
+def _confusion(evaluated: EvaluatedRows) -> dict[str, Any]:
+    names, labels = list(evaluated.label_names), len(evaluated.label_names)
+    if evaluated.kind == "classes":
+        truth, given = evaluated.truth.astype(bool), evaluated.given
         cells = [[~truth & ~given, ~truth & given], [truth & ~given, truth & given]]
         counts = np.array([[cell.sum(axis=0) for cell in row] for row in cells])  # [2, 2, labels]
         return {"labels": names, "counts": np.moveaxis(counts, -1, 0).tolist()}
-    counts = confusion_counts(judged.truth, judged.given, labels)
+    counts = confusion_counts(evaluated.truth, evaluated.given, labels)
     support = counts.sum(axis=1, keepdims=True)
     confusion: dict[str, Any] = {"labels": names, "counts": None, "normalised": None}
     if labels <= MOST_CONFUSION_LABELS:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from sftkeras.errors import SFTError
-from sftkeras.evaluation.metrics import METRICS
+from sftkeras.evaluation.statistics.metrics import METRICS
 
 ABSENT = "–"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sftkeras.evaluation.metrics import Tally
+from sftkeras.evaluation.statistics.metrics import Tally
 
 Interval = tuple[float, float]
 

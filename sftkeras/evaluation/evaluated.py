@@ -1,4 +1,4 @@
-"""What is judged: the answers of a model on labelled rows, with the truth, checked. Figures are made elsewhere."""
+"""What is evaluated: the answers of a model on labelled rows, with the truth, checked. Figures are made elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class EvaluatedRows:
     """Answers of a model on labelled rows, with the truth.
 
     Args:
@@ -80,9 +80,9 @@ class Judged:
             return self.label_names[value]
         return ", ".join(self.label_names[number] for number in np.flatnonzero(value)) or "none"
 
-    def with_answers(self, answers: np.ndarray) -> Judged:
+    def with_answers(self, answers: np.ndarray) -> EvaluatedRows:
         """Returns the same rows with the answers of another model, whose thresholds are 0.5."""
-        return Judged(self.kind, self.label_names, self.texts, self.pairs, self.places, self.truth, answers)
+        return EvaluatedRows(self.kind, self.label_names, self.texts, self.pairs, self.places, self.truth, answers)
 
     def _check_shapes(self) -> None:
         rows, labels = len(self.truth), len(self.label_names)

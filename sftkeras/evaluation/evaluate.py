@@ -1,4 +1,4 @@
-"""The artefact is what is judged: an exported version answers labelled rows, and the report is made of its answers.
+"""The artefact is what is evaluated: an exported version answers labelled rows, and the report is made of its answers.
 
 Imports no TensorFlow: the answers come from a fresh process.
 """
@@ -8,32 +8,33 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sftkeras.config import TASKS, ReportConfig
 from sftkeras.console import progress_bar
-from sftkeras.data import LabelledData
 from sftkeras.evaluation import KINDS, Baselines, kind_of
 from sftkeras.evaluation.baselines import Baseline
-from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.plurals import counted
-from sftkeras.tasks.padding import Outputs
+
+if TYPE_CHECKING:
+    from sftkeras.data import LabelledData
+    from sftkeras.exporting.prediction_process import PredictionProcess
 
 _MOST_CURVES = 20  # labels drawn in TensorBoard
 _SAMPLES = 20
 
-Ask = Callable[[Sequence[str], Sequence[str] | None, Sequence[str], Callable[[int], object]], Outputs]
-"""(texts, second texts, wanted outputs, progress) → named answers, one row a text."""
+Ask = Callable[[Sequence[str], Sequence[str] | None, Sequence[str], Callable[[int], object]], dict[str, np.ndarray]]
+"""(texts, second texts, wanted outputs, progress) → named predictions, one row a text."""
 
 
-def judge(process: PredictionProcess, data: LabelledData, task: dict[str, Any], *, batch_size: int) -> Any:
+def evaluate_version(process: PredictionProcess, data: LabelledData, task: dict[str, Any], *, batch_size: int) -> Any:
     """Lets the version that `process` has loaded answer the test rows.
 
     Args:
         process: has the version loaded.
-        data: its "test" part is judged.
+        data: its "test" part is evaluated.
         task: the task's settings, as the version's contract has them.
         batch_size: texts answered at once.
     """
@@ -44,14 +45,14 @@ def judge(process: PredictionProcess, data: LabelledData, task: dict[str, Any], 
         pairs: Sequence[str] | None,
         outputs: Sequence[str],
         progress: Callable[[int], object],
-    ) -> Outputs:
+    ) -> dict[str, np.ndarray]:
         second = pairs if takes_pairs else None
         return process.predict(texts, second, batch_size=batch_size, outputs=outputs, progress=progress)
 
-    return judge_answers(ask, data, task)
+    return evaluate_predictions(ask, data, task)
 
 
-def judge_answers(ask: Ask, data: LabelledData, task: dict[str, Any], *, doing: str = "Evaluating") -> Any:
+def evaluate_predictions(ask: Ask, data: LabelledData, task: dict[str, Any], *, doing: str = "Evaluating") -> Any:
     """Lets `ask` answer the test rows of `data`; `doing` is what is said meanwhile."""
     rows = data.splits["test"]
     examples = data.examples
@@ -65,17 +66,19 @@ def judge_answers(ask: Ask, data: LabelledData, task: dict[str, Any], *, doing: 
             second = ask(pairs, None, kind.outputs, advance)
             answers = {name: np.stack([array, second[name]], axis=1) for name, array in answers.items()}
     facts = {"texts": texts, "pairs": pairs, "places": examples.places(rows)}
-    return kind.judged(facts, examples.labels[rows], answers, task, data.label_names)
+    return kind.evaluated(facts, examples.labels[rows], answers, task, data.label_names)
 
 
-def judge_untuned(ask: Ask, data: LabelledData, task: dict[str, Any]) -> Baseline:
+def evaluate_untuned(ask: Ask, data: LabelledData, task: dict[str, Any]) -> Baseline:
     """What the pretrained encoder answers, by `ask`, before it learns anything."""
     began = time.perf_counter()
-    judged = judge_answers(ask, data, task, doing="Evaluating the untuned encoder")
-    return Baseline("untuned", "the untuned encoder", judged, 0, time.perf_counter() - began)
+    evaluated = evaluate_predictions(ask, data, task, doing="Evaluating the untuned encoder")
+    return Baseline("untuned", "the untuned encoder", evaluated, 0, time.perf_counter() - began)
 
 
-def baselines_for(judged: Any, data: LabelledData, options: ReportConfig, seed: int, *further: Baseline) -> Baselines:
+def baselines_for(
+    evaluated: Any, data: LabelledData, options: ReportConfig, seed: int, *further: Baseline
+) -> Baselines:
     """Fits the baselines on the training rows of `data`, if the options ask for them and there are training rows.
 
     `further` ones, which are known already, come after them.
@@ -87,24 +90,24 @@ def baselines_for(judged: Any, data: LabelledData, options: ReportConfig, seed: 
     def read(positions: np.ndarray) -> tuple[Sequence[str], Sequence[str] | None]:
         return data.examples.texts(rows[positions]), data.examples.pairs(rows[positions])
 
-    found = kind_of(judged).baselines(read, data.examples.labels[rows], judged, seed)
+    found = kind_of(evaluated).baselines(read, data.examples.labels[rows], evaluated, seed)
     return Baselines((*found.fitted, *further), found.left_out)
 
 
-def curves(judged: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def curves(evaluated: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """For each of the first labels, its truth [rows] bool and its probability [rows] float32; nothing for others."""
-    if judged.kind not in ("class", "classes"):
+    if evaluated.kind not in ("class", "classes"):
         return {}
-    truth = judged.truth
-    is_label = truth.astype(bool) if truth.ndim == 2 else truth[:, np.newaxis] == np.arange(len(judged.label_names))
+    truth = evaluated.truth
+    is_label = truth.astype(bool) if truth.ndim == 2 else truth[:, np.newaxis] == np.arange(len(evaluated.label_names))
     return {
-        name: (is_label[:, number], judged.answers[:, number])
-        for number, name in enumerate(judged.label_names[:_MOST_CURVES])
+        name: (is_label[:, number], evaluated.answers[:, number])
+        for number, name in enumerate(evaluated.label_names[:_MOST_CURVES])
     }
 
 
-def samples(judged: Any) -> list[tuple[str, str, str]]:
+def samples(evaluated: Any) -> list[tuple[str, str, str]]:
     """Text, truth and answer of a few rows, evenly spread."""
-    rows = np.unique(np.linspace(0, len(judged) - 1, min(_SAMPLES, len(judged)), dtype=int))
+    rows = np.unique(np.linspace(0, len(evaluated) - 1, min(_SAMPLES, len(evaluated)), dtype=int))
 
-    return [(judged.texts[row], *judged.in_words(row)) for row in rows]
+    return [(evaluated.texts[row], *evaluated.in_words(row)) for row in rows]

@@ -25,22 +25,22 @@ AB = ("a", "b")
         ("SFT605", "classes", [[0, 1], [0, 1]], [[0.5, 0.5], [0.5, 3.0]]),
     ],
 )
-def test_answers_that_cannot_be_judged_are_a_coded_error(judge, code, kind, truth, answers):
+def test_answers_that_cannot_be_evaluated_are_a_coded_error(make, code, kind, truth, answers):
     with pytest.raises(SFTError) as caught:
-        judge(kind, () if kind == "number" else AB, truth, answers)
+        make(kind, () if kind == "number" else AB, truth, answers)
     assert caught.value.code == code
 
 
-def test_the_error_names_the_place_of_the_row(judge):
+def test_the_error_names_the_place_of_the_row(make):
     with pytest.raises(SFTError, match=r"reviews\.csv line 3"):
-        judge("class", AB, [0, 1], [[0.5, 0.5], [np.nan, 0.5]])
+        make("class", AB, [0, 1], [[0.5, 0.5], [np.nan, 0.5]])
 
 
-def test_texts_must_be_as_many_as_answers(judge):
+def test_texts_must_be_as_many_as_answers(make):
     with pytest.raises(SFTError, match="texts"):
-        judge("class", AB, [0, 1], [[0.5, 0.5], [0.5, 0.5]], texts=["only one"])
+        make("class", AB, [0, 1], [[0.5, 0.5], [0.5, 0.5]], texts=["only one"])
 
 
-def test_a_label_is_given_from_its_own_threshold_on(judge):
-    judged = judge("classes", AB, [[1, 1]], [[0.25, 0.5]], thresholds=np.array([0.25, 0.75]))
-    assert judged.given.tolist() == [[True, False]]
+def test_a_label_is_given_from_its_own_threshold_on(make):
+    evaluated = make("classes", AB, [[1, 1]], [[0.25, 0.5]], thresholds=np.array([0.25, 0.75]))
+    assert evaluated.given.tolist() == [[True, False]]

@@ -1,4 +1,4 @@
-"""Writes the report of a judged model: `report.json`, `report.md`, `report.html` and `pictures/`.
+"""Writes the report of a evaluated model: `report.json`, `report.md`, `report.html` and `pictures/`.
 
 What the report says is decided here; what it looks like, in pages.py and the templates.
 """
@@ -18,10 +18,10 @@ from sftkeras.disk.files import write_aside
 from sftkeras.errors import SFTError
 from sftkeras.evaluation import pictures
 from sftkeras.evaluation.baselines import Baseline, Baselines
-from sftkeras.evaluation.bootstrap import interval, mcnemar, resample, share_interval
 from sftkeras.evaluation.kinds import kind_of
-from sftkeras.evaluation.metrics import METRICS, Scores
-from sftkeras.evaluation.pages import html_page, markdown_page
+from sftkeras.evaluation.report.pages import html_page, markdown_page
+from sftkeras.evaluation.statistics.bootstrap import interval, mcnemar, resample, share_interval
+from sftkeras.evaluation.statistics.metrics import METRICS, Scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,14 +68,14 @@ class RunFacts:
 
 
 def write_report(
-    folder: Path, judged: Any, run: RunFacts, baselines: Baselines, options: ReportConfig
+    folder: Path, evaluated: Any, run: RunFacts, baselines: Baselines, options: ReportConfig
 ) -> dict[str, Any]:
     """Computes every figure and writes the report into `folder`, which is made if need be.
 
     Args:
         folder: gets `report.json` (last, so that it stands for a complete report), `report.md`, `report.html` and
             `pictures/`; files of those names are replaced, each at once.
-        judged: answers with the truth.
+        evaluated: answers with the truth.
         run: what else is known of the model.
         baselines: of `fit_baselines`; `Baselines()` for none.
         options: how many resamplings and mistakes.
@@ -86,32 +86,32 @@ def write_report(
     Raises:
         SFTError: SFT606 if a file cannot be written.
     """
-    report = make_report(judged, run, baselines, options)
-    drawings = _draw(judged, run, report)
+    report = make_report(evaluated, run, baselines, options)
+    drawings = _draw(evaluated, run, report)
     report["pictures"] = {name: f"pictures/{name}.png" for name in drawings}
     report = clean(report)
     for name, figure in drawings.items():
         _write(folder / "pictures" / f"{name}.png", pictures.png(figure))
     _write(folder / "report.md", markdown_page(report).encode())
-    _write(folder / "report.html", html_page(report, _vector_pictures(judged, drawings)).encode())
+    _write(folder / "report.html", html_page(report, _vector_pictures(evaluated, drawings)).encode())
     _write(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False).encode())
     return report
 
 
-def make_report(judged: Any, run: RunFacts, baselines: Baselines, options: ReportConfig) -> dict[str, Any]:
+def make_report(evaluated: Any, run: RunFacts, baselines: Baselines, options: ReportConfig) -> dict[str, Any]:
     """Returns the report as a dict, pictures left out; see `clean` for what makes it JSON."""
-    kind = kind_of(judged)
-    scores = kind.score(judged)
-    tallies = [kind.tally(judged), *(kind.tally(baseline.judged) for baseline in baselines.fitted)]
+    kind = kind_of(evaluated)
+    scores = kind.score(evaluated)
+    tallies = [kind.tally(evaluated), *(kind.tally(baseline.evaluated) for baseline in baselines.fitted)]
     drawn = resample(tallies, options.bootstrap, run.seed) if options.bootstrap else [{} for _ in tallies]
     headline = kind.headline
-    intervals = _intervals(scores, drawn[0], len(judged))
+    intervals = _intervals(scores, drawn[0], len(evaluated))
     return {
         "format": FORMAT,
         "name": run.name,
         "task": kind.task,
-        "label_kind": judged.kind,
-        "examples": {**run.examples, "test": len(judged)},
+        "label_kind": evaluated.kind,
+        "examples": {**run.examples, "test": len(evaluated)},
         "headline": {
             "metric": headline,
             "value": scores.metrics[headline],
@@ -126,11 +126,11 @@ def make_report(judged: Any, run: RunFacts, baselines: Baselines, options: Repor
         "calibration": scores.calibration,
         "breakdowns": scores.breakdowns,
         "baselines": {
-            baseline.key: _comparison(baseline, judged, scores, headline, drawn[0], resampled)
+            baseline.key: _comparison(baseline, evaluated, scores, headline, drawn[0], resampled)
             for baseline, resampled in zip(baselines.fitted, drawn[1:], strict=True)
         },
         "baselines_left_out": baselines.left_out,
-        "mistakes": kind.mistakes(judged, options.mistakes),
+        "mistakes": kind.mistakes(evaluated, options.mistakes),
         "history": list(run.history),
         "findings": list(run.findings),
         "model": run.model,
@@ -171,7 +171,7 @@ def _intervals(scores: Scores, drawn: dict[str, np.ndarray], rows: int) -> dict[
 
 def _comparison(
     baseline: Baseline,
-    judged: Any,
+    evaluated: Any,
     scores: Scores,
     headline: str,
     drawn: dict[str, np.ndarray],
@@ -182,7 +182,7 @@ def _comparison(
     `gain` is in the figure's own unit (0.064 of accuracy is 6.4 points). `more_than_noise` says whether its paired
     interval lies on one side of zero; None without resampling.
     """
-    metrics = kind_of(judged).score(baseline.judged).metrics
+    metrics = kind_of(evaluated).score(baseline.evaluated).metrics
     sign = 1 if METRICS[headline].higher_is_better else -1
     gain_interval = interval(sign * (drawn[headline] - baseline_drawn[headline])) if drawn else None
     ours, theirs = scores.metrics[headline], metrics[headline]
@@ -196,17 +196,17 @@ def _comparison(
         "training_rows": baseline.training_rows,
         "seconds": baseline.seconds,
     }
-    if judged.kind == "class":
-        facts["mcnemar_p"] = mcnemar(judged.given == judged.truth, baseline.judged.given == judged.truth)
+    if evaluated.kind == "class":
+        facts["mcnemar_p"] = mcnemar(evaluated.given == evaluated.truth, baseline.evaluated.given == evaluated.truth)
     return facts
 
 
-def _draw(judged: Any, run: RunFacts, report: dict[str, Any]) -> dict[str, Figure]:
+def _draw(evaluated: Any, run: RunFacts, report: dict[str, Any]) -> dict[str, Figure]:
     """Figures by name, in the order of the pages."""
     drawings: dict[str, Figure] = {}
     if report["baselines"]:
         drawings["comparison"] = _comparison_figure(report)
-    drawings |= kind_of(judged).figures(judged, report)
+    drawings |= kind_of(evaluated).figures(evaluated, report)
     if learning := pictures.learning_figure(run.history, run.step_losses):
         drawings["learning"] = learning
     return drawings
@@ -220,12 +220,12 @@ def _comparison_figure(report: dict[str, Any]) -> Figure:
     return pictures.comparison_figure(rows, METRICS[metric].title)
 
 
-def _vector_pictures(judged: Any, drawings: dict[str, Figure]) -> dict[str, str]:
+def _vector_pictures(evaluated: Any, drawings: dict[str, Figure]) -> dict[str, str]:
     """SVG elements for the HTML page, which shows bars and the confusion matrix as tables of its own."""
     figures = {name: figure for name, figure in drawings.items() if name not in ("comparison", "confusion")}
     if "precision-recall" in figures:
         figures["precision-recall"] = pictures.precision_recall_figure(
-            judged.truth, judged.answers, judged.label_names, for_browser=True
+            evaluated.truth, evaluated.answers, evaluated.label_names, for_browser=True
         )
     return {name: pictures.svg(figure, name, pictures.DESCRIPTIONS[name][1]) for name, figure in figures.items()}
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sftkeras.evaluation import wording
 from sftkeras.evaluation.entity_mistakes import WORDS as FAULTS
-from sftkeras.evaluation.metrics import METRICS, most_confused
 from sftkeras.evaluation.pictures import DESCRIPTIONS, drawable
+from sftkeras.evaluation.report import wording
+from sftkeras.evaluation.statistics.metrics import METRICS, most_confused
 from sftkeras.plurals import counted
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MOST_LABELS = 60  # of the table of labels
 MOST_CONFUSION_LABELS = 20
 MOST_PAIRS = 10  # of the table of confused pairs
 
-_NUMBERS = ("number", "similarity_scores")  # what is judged by the size of errors
+_NUMBERS = ("number", "similarity_scores")  # what is evaluated by the size of errors
 
 
 def html_page(report: dict[str, Any], pictures: dict[str, str]) -> str:
@@ -57,7 +57,7 @@ def _environment(kind: str) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("sftkeras.evaluation"),
+        loader=PackageLoader("sftkeras.evaluation.report"),
         autoescape=kind == "html",
         finalize=escape_markdown if kind == "md" else None,
         undefined=StrictUndefined,

@@ -1,0 +1,1 @@
+"""Figures of all rows: sums, confidence intervals and calibration. Knows no task."""
