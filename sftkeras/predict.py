@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -26,11 +27,24 @@ from sftkeras.data.formats.unlabelled import TextFiles, Texts
 from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
 from sftkeras.plurals import counted
-from sftkeras.prediction.backends import Model, asked_model
+from sftkeras.prediction.backends import LocalModel, Model, RemoteModel, read_token
 from sftkeras.prediction.files import check_ending, json_line, write_records
+from sftkeras.prediction.parity import ComparedModel
 from sftkeras.tasks.predictions import KEYS, records
 
 Record = dict[str, Any]
+
+_FOR_SERVERS = (
+    "name",
+    "version",
+    "version_label",
+    "token_file",
+    "tls",
+    "tls_ca",
+    "tls_certificate",
+    "tls_key",
+    "parity",
+)
 
 _BAR = 20  # characters
 _NUMBERS = 4  # of a vector that are shown
@@ -43,7 +57,7 @@ def main(config: PredictConfig) -> None:
     output = Path(config.output).expanduser() if config.output else None
     if output:
         _check_output(output)
-    with asked_model(config) as model:
+    with opened(config) as model:
         data = _reading(config, model)
         files = TextFiles(config.file, data) if config.file else None
         _check_pairs(config, model, files, data)
@@ -62,6 +76,64 @@ def main(config: PredictConfig) -> None:
         for name, tally in files.tallies.items() if files else ():
             for found in row_findings([(name, tally)], data.bad_rows):
                 print(in_flags_of(PredictConfig, str(found)), file=sys.stderr)
+
+
+@contextmanager
+def opened(config: PredictConfig) -> Iterator[Model]:
+    """Opens the model that the settings name; with --parity it is compared, and ends with the largest difference.
+
+    Raises:
+        SFTError: SFT102 or SFT104 if they name none, or several, and what the backends raise.
+    """
+    _check_one_model(config)
+    if config.model:
+        with LocalModel(config.model, batch_size=config.batch_size) as local:
+            yield local
+        return
+    with ExitStack() as stack:
+        model: Model = stack.enter_context(_served(config))
+        if config.parity:
+            local = stack.enter_context(LocalModel(config.parity, flag="--parity", batch_size=config.batch_size))
+            model = compared = ComparedModel(model, local)
+        yield model
+        if config.parity:
+            compared.report()
+
+
+def _check_one_model(config: PredictConfig) -> None:
+    named = [f"--{name}" for name in ("model", "grpc", "rest") if getattr(config, name)]
+    if not named:
+        raise SFTError("SFT104", flag="--model", remedy="Give a folder such as saved_models/NAME, or a server.")
+    if len(named) > 1:
+        raise SFTError("SFT102", flag=named[1], problem=f"{named[0]} names a model already. Leave one of them out.")
+    if config.model and (flag := next((name for name in _FOR_SERVERS if _is_set(config, name)), None)):
+        raise SFTError("SFT102", flag=f"--{flag}", problem="is for a server, named with --grpc or --rest.")
+    if config.version is not None and config.version_label:
+        raise SFTError("SFT102", flag="--version_label", problem="--version names a version already. Leave one out.")
+    if not config.model and not config.name:
+        raise SFTError("SFT104", flag="--name", remedy="Give the name under which the server has the model.")
+
+
+def _is_set(config: PredictConfig, name: str) -> bool:
+    return getattr(config, name) != getattr(PredictConfig(), name)
+
+
+def _served(config: PredictConfig) -> RemoteModel:
+    from sftkeras.serving.client import TLS
+
+    tls = TLS(config.tls_ca, config.tls_certificate, config.tls_key)
+    return RemoteModel(
+        str(config.grpc or config.rest),
+        str(config.name),
+        grpc=bool(config.grpc),
+        flag="--grpc" if config.grpc else "--rest",
+        version=config.version,
+        version_label=config.version_label,
+        token=read_token(Path(config.token_file).expanduser()) if config.token_file else None,
+        tls=tls if config.tls or tls != TLS() else None,
+        timeout=config.timeout,
+        batch_size=config.batch_size,
+    )
 
 
 def _check_output(path: Path) -> None:
@@ -117,7 +189,7 @@ def _answers(model: Model, blocks: Iterator[Texts], config: PredictConfig) -> It
             progress.update(task, total=read / block.done if block.done else None, note=f"{read:,} read")
             if not block.texts:
                 continue
-            found = list(records(model.answer(block.texts, block.pairs, partial(progress.advance, task))))
+            found = list(records(model.predict(block.texts, block.pairs, partial(progress.advance, task))))
             others = names.free_of(found, block)
             for row, record in enumerate(found):
                 pair = {} if block.pairs is None else {"pair": block.pairs[row]}

@@ -1,275 +1,281 @@
-"""Whom `predict` asks: a version in a process of its own, or a model that a server has; and how far the two differ.
-
-Imports no TensorFlow.
-"""
+"""Prediction backends: local export or remote server. Imports no TensorFlow."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+from urllib.parse import unquote, urlsplit
 
-import numpy as np
-
-from sftkeras.config import PredictConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.versions import find_version
-from sftkeras.plurals import counted
-from sftkeras.tasks.masked_lm.predictions import PROBABILITY, TOKEN, has_masks, near_ties
-from sftkeras.tasks.padding import Outputs, widened, width_of
+from sftkeras.tasks.padding import Outputs
 
 if TYPE_CHECKING:
-    from sftkeras.serving.client import Client, ClientError
+    from sftkeras.serving.client import TLS, Client, ClientError
 
-_FOR_SERVERS = (
-    "name",
-    "version",
-    "version_label",
-    "token_file",
-    "tls",
-    "tls_ca",
-    "tls_certificate",
-    "tls_key",
-    "parity",
-)
-_TOLERANCE = 1e-4  # that of the gate before an export is published
+BATCH_SIZE = 32  # texts predicted at once
+TIMEOUT = 60.0  # seconds for a call to a server, its retries included
+
+_SCHEMES = ("grpc", "http", "https")
+
+Progress = Callable[[int], object]
+"""Called after each batch with its number of texts."""
 
 
-@dataclass(frozen=True)
-class Model:
-    """A model that answers texts.
+class Model(Protocol):
+    """A model that predicts for texts.
 
     Attributes:
         flag: the setting that names it, for messages.
-        name: how that setting names it.
+        name: its folder or address, as that setting has it.
         pairs: whether it takes two texts.
         data: the settings its training data was read with, as far as they are known here.
-        load: makes it ready; called once the first texts are read.
-        answer: (texts, second texts, progress) → named answers; progress is told how many more are answered.
     """
 
     flag: str
     name: str
     pairs: bool
-    data: dict[str, Any]
-    load: Callable[[], None]
-    answer: Callable[[Sequence[str], Sequence[str] | None, Callable[[int], object]], Outputs]
-
-
-@contextmanager
-def asked_model(config: PredictConfig) -> Iterator[Model]:
-    """Gives the model that the command is to ask.
-
-    Raises:
-        SFTError: SFT102 or SFT104 if the settings name none, or several; what `local_model` and `served_model` raise.
-    """
-    named = [f"--{name}" for name in ("model", "grpc", "rest") if getattr(config, name)]
-    if not named:
-        raise SFTError("SFT104", flag="--model", remedy="Give a folder such as saved_models/NAME, or ask a server.")
-    if len(named) > 1:
-        raise SFTError("SFT102", flag=named[1], problem=f"{named[0]} names a model already. Leave one of them out.")
-    if config.model and (flag := next((name for name in _FOR_SERVERS if _is_set(config, name)), None)):
-        raise SFTError("SFT102", flag=f"--{flag}", problem="is for a server, named with --grpc or --rest.")
-    if config.version is not None and config.version_label:
-        raise SFTError("SFT102", flag="--version_label", problem="--version names a version already. Leave one out.")
-    with local_model(config) if config.model else served_model(config) as model:
-        yield model
-
-
-def _is_set(config: PredictConfig, name: str) -> bool:
-    return getattr(config, name) != getattr(PredictConfig(), name)
-
-
-@contextmanager
-def local_model(config: PredictConfig) -> Iterator[Model]:
-    """Gives an exported version, which a process of its own loads.
-
-    Raises:
-        SFTError: SFT5xx if it cannot be found, trusted or loaded.
-    """
-    version = find_version(config.model)
-    contract = read_contract(version)
-    with PredictionProcess(gpu=True) as process:
-
-        def load() -> None:
-            check_weights(version, contract)
-            process.load(version)
-
-        def answer(texts: Sequence[str], pairs: Sequence[str] | None, progress: Callable[[int], object]) -> Outputs:
-            return process.predict(texts, pairs, batch_size=config.batch_size, progress=progress)
-
-        data = contract["origin"].get("data", {})
-        yield Model("--model", config.model, contract["pairs"], data, load, answer)
-
-
-@contextmanager
-def served_model(config: PredictConfig) -> Iterator[Model]:
-    """Gives a model of a running server; with --parity it is compared with a local version, and the end is a verdict.
-
-    Raises:
-        SFTError: SFT660 to SFT667 if the server does not answer, or not as the local version does.
-    """
-    from sftkeras.serving.client import ClientError
-
-    flag, address = ("--grpc", config.grpc) if config.grpc else ("--rest", config.rest)
-    if not config.name:
-        raise SFTError("SFT104", flag="--name", remedy="Give the name under which the server has the model.")
-    try:
-        with ExitStack() as stack:
-            client = stack.enter_context(_client(config))
-            wanted = sorted(client.contract().signature("serving_default").inputs)
-            if wanted not in (["text"], ["pair", "text"]):
-                raise SFTError("SFT665", flag=flag, address=address, name=config.name, inputs=", ".join(wanted))
-            parity = stack.enter_context(_parity(config)) if config.parity else None
-
-            def answer(texts: Sequence[str], pairs: Sequence[str] | None, progress: Callable[[int], object]) -> Outputs:
-                answers = client.answer_arrays(texts, pairs, progress=progress)
-                if parity:
-                    parity.compare(texts, pairs, answers)
-                return answers
-
-            load = parity.load if parity else lambda: None
-            yield Model(flag, str(address), "pair" in wanted, parity.data if parity else {}, load, answer)
-            if parity:
-                parity.tell(flag, str(address))
-    except ClientError as error:
-        raise _coded(error, flag, str(address), config) from error
-
-
-class Parity:
-    """How far a server's answers are from those of an exported version.
-
-    Args:
-        config: names the version.
-        process: answers from it.
-
-    Attributes:
-        data: the settings the version's training data was read with.
-    """
-
-    def __init__(self, config: PredictConfig, process: PredictionProcess) -> None:
-        self._version = find_version(str(config.parity), "--parity")
-        self._contract = read_contract(self._version)
-        self.data: dict[str, Any] = self._contract["origin"].get("data", {})
-        self._process = process
-        self._batch_size = config.batch_size
-        self._texts = 0
-        self._largest = 0.0
-        self._worst = ""
+    data: Mapping[str, Any]
 
     def load(self) -> None:
-        """Loads the version.
+        """Makes it ready to predict. The first call of `predict` does so, too."""
 
-        Raises:
-            SFTError: SFT504 or SFT505 if it cannot be trusted or loaded.
-        """
-        check_weights(self._version, self._contract)
-        self._process.load(self._version)
-
-    def compare(self, texts: Sequence[str], pairs: Sequence[str] | None, answers: Outputs) -> None:
-        """Compares the server's answers to some texts."""
-        expected = self._process.predict(texts, pairs, batch_size=self._batch_size)
-        # The texts that went together decide how wide rows of spans or masks are.
-        width = max(width_of(expected), width_of(answers))
-        expected, answers = widened(expected, width), widened(answers, width)
-        if has_masks(expected) and has_masks(answers) and expected[TOKEN].shape == answers[TOKEN].shape:
-            answers[TOKEN] = np.where(near_ties(expected[PROBABILITY], _TOLERANCE), expected[TOKEN], answers[TOKEN])
-        self._texts += len(texts)
-        for name, array in expected.items():
-            difference = _difference(array, answers.get(name))
-            if len(texts) and difference.max() > self._largest:
-                row = int(difference.argmax())
-                self._largest = float(difference[row])
-                found = _plain(answers[name][row]) if name in answers else "missing"
-                self._worst = f"{name} of {_short(texts[row])} is {found}, not {_plain(array[row])}"
-
-    def tell(self, flag: str, address: str) -> None:
-        """Says how large the largest difference is, on standard error.
-
-        Raises:
-            SFTError: SFT666 if it is too large, or a label or a name differs.
-        """
-        if self._largest > _TOLERANCE:
-            raise SFTError("SFT666", flag=flag, address=address, version=self._version, difference=self._worst)
-        texts, difference = counted(self._texts, "text"), f"largest difference {self._largest:.1e}"
-        print(f"{texts} answered as {self._version} does, {difference}", file=sys.stderr)
+    def predict(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
+    ) -> Outputs:
+        """Returns the named outputs for texts, and for their second texts if it takes pairs: one row a text."""
 
 
-def _difference(expected: np.ndarray, found: np.ndarray | None) -> np.ndarray:
-    """The largest difference in each row: infinite where anything but a number differs, relative to the largest number
-    where that exceeds one."""
-    rows = len(expected)
-    if found is None or found.shape != expected.shape:
-        return np.full(rows, np.inf)
-    expected, found = expected.reshape(rows, -1), found.reshape(rows, -1)
-    if expected.dtype.kind != "f":
-        return np.where((expected != found).any(axis=1), np.inf, 0.0)
-    difference = np.abs(expected - found) / max(1.0, float(np.abs(expected).max(initial=0)))
-    return np.nan_to_num(difference, nan=np.inf).max(axis=1, initial=0.0)
+class OpenModel:
+    """A model that is closed at the end of a `with` statement, or by `close`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the process or the connection behind it."""
+        raise NotImplementedError
 
 
-@contextmanager
-def _parity(config: PredictConfig) -> Iterator[Parity]:
-    with PredictionProcess(gpu=True) as process:
-        yield Parity(config, process)
+class LocalModel(OpenModel):
+    """An exported version, run by a process of its own. The process starts at once; the version is loaded later.
+
+    Args:
+        folder: a version folder, or a model folder, whose newest version is taken.
+        flag: the setting that names it, for messages.
+        batch_size: texts predicted at once.
+
+    Attributes:
+        version: its folder.
+        contract: what contract.json has.
+
+    Raises:
+        SFTError: SFT5xx if the version cannot be found, trusted or loaded.
+    """
+
+    def __init__(self, folder: str | Path, *, flag: str = "--model", batch_size: int = BATCH_SIZE) -> None:
+        self.flag, self.name = flag, str(folder)
+        self.version = find_version(str(folder), flag)
+        self.contract = read_contract(self.version)
+        self.pairs: bool = self.contract["pairs"]
+        self.data: Mapping[str, Any] = self.contract["origin"].get("data", {})
+        self._batch_size = batch_size
+        self._loaded = False
+        self._process = PredictionProcess(gpu=True)
+
+    def load(self) -> None:
+        """Compares the weights with the contract, and loads them."""
+        if not self._loaded:
+            check_weights(self.version, self.contract)
+            self._process.load(self.version)
+            self._loaded = True
+
+    def predict(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
+    ) -> Outputs:
+        """Returns the named outputs, one row a text."""
+        self.load()
+        return self._process.predict(texts, pairs, batch_size=self._batch_size, progress=progress)
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.close()
 
 
-def _client(config: PredictConfig) -> Client:
-    from sftkeras.serving.client import TLS, Client
+class RemoteModel(OpenModel):
+    """A model of a running server, TensorFlow Serving or `sftkeras.serve`. Its inputs are read at once.
 
-    tls = TLS(config.tls_ca, config.tls_certificate, config.tls_key)
-    secure = config.tls or tls != TLS()
-    try:
-        token = _token(Path(config.token_file).expanduser()) if config.token_file else None
-        make = partial(Client.grpc, config.grpc) if config.grpc else partial(Client.rest, str(config.rest))
-        return make(
-            model=str(config.name),
-            version=config.version,
-            label=config.version_label,
-            token=token,
-            tls=tls if secure else None,
-            timeout=float(config.timeout),
-            batch_size=int(config.batch_size),
-        )
-    except OSError as error:
-        problem = f"{error.filename or 'a file'}: {error.strerror or error}"
-        raise SFTError("SFT667", problem=problem) from error
-    except ValueError as error:
-        raise SFTError("SFT102", flag="--rest", problem=f"{error}.") from error
+    Args:
+        address: HOST:PORT for gRPC, or a URL such as http://localhost:8501.
+        model: its name at the server.
+        grpc: whether to call it over gRPC, not over HTTP.
+        flag: the setting that names the address, for messages.
+        version: to call; None takes the newest that is served.
+        version_label: of the version to call, such as canary, in place of its number.
+        token: sent with each call.
+        tls: for gRPC, None speaks without; over HTTP, an https:// address speaks TLS.
+        timeout: seconds for one call, its retries included.
+        batch_size: texts in one call.
+
+    Raises:
+        SFTError: SFT102 for an address that is none, SFT660 to SFT667 if the server cannot be reached, refuses, or has
+            no such model of texts.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        model: str,
+        *,
+        grpc: bool,
+        flag: str = "--model",
+        version: int | None = None,
+        version_label: str | None = None,
+        token: str | None = None,
+        tls: TLS | None = None,
+        timeout: float = TIMEOUT,
+        batch_size: int = BATCH_SIZE,
+    ) -> None:
+        from sftkeras.serving.client import Client
+
+        self.flag, self.name = flag, address
+        self.data: Mapping[str, Any] = {}
+        self._timeout = timeout
+        connect = Client.grpc if grpc else Client.rest
+        choices: dict[str, Any] = {"version": version, "label": version_label, "token": token, "tls": tls}
+        with _file_errors(flag):
+            self._client: Client = connect(address, model=model, timeout=timeout, batch_size=batch_size, **choices)
+        try:
+            with self._call_errors():
+                inputs = sorted(self._client.contract().signature("serving_default").inputs)
+            if inputs not in (["text"], ["pair", "text"]):
+                raise SFTError("SFT665", flag=flag, address=address, name=model, inputs=", ".join(inputs))
+        except BaseException:
+            self.close()
+            raise
+        self.pairs = "pair" in inputs
+
+    def load(self) -> None:
+        """Does nothing: the server has loaded it."""
+
+    def predict(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
+    ) -> Outputs:
+        """Returns the named outputs, one row a text."""
+        with self._call_errors():
+            return self._client.answer_arrays(texts, pairs, progress=progress)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._client.close()
+
+    @contextmanager
+    def _call_errors(self) -> Iterator[None]:
+        """Turns what a call raises into a coded error."""
+        from sftkeras.serving.client import ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            raise self._coded(error) from error
+
+    def _coded(self, error: ClientError) -> SFTError:
+        place: dict[str, Any] = {"flag": self.flag, "address": self.name}
+        reason = " ".join(error.message.split())[:300].rstrip(".")
+        match error.status:
+            case "UNAVAILABLE":
+                return SFTError("SFT660", **place, reason=reason)
+            case "DEADLINE_EXCEEDED":
+                return SFTError("SFT661", **place, timeout=self._timeout)
+            case "NOT_FOUND":
+                return SFTError("SFT662", **place, reason=reason)
+            case "UNAUTHENTICATED" | "PERMISSION_DENIED":
+                return SFTError("SFT663", **place, reason=reason)
+        return SFTError("SFT664", **place, status=error.status, reason=reason)
 
 
-def _token(file: Path) -> str:
-    """The first token of a file; a server's own file may have another, while one is replaced."""
-    words = file.read_text(encoding="utf-8", errors="replace").split()
+def open_model(
+    model: str | Path,
+    *,
+    name: str | None = None,
+    version: int | None = None,
+    version_label: str | None = None,
+    token: str | None = None,
+    tls: TLS | None = None,
+    timeout: float = TIMEOUT,
+    batch_size: int = BATCH_SIZE,
+) -> LocalModel | RemoteModel:
+    """Opens an exported model in a folder, or a model of a running server.
+
+    Args:
+        model: a folder such as saved_models/reviews; or grpc://HOST:PORT/NAME, http://HOST:PORT/NAME or
+            https://HOST:PORT/NAME, where http://HOST:PORT/v1/models/NAME is the same.
+        name: of the model at the server, if the address ends without it.
+        version: see `RemoteModel`, as for what follows.
+        version_label: see there.
+        token: see there.
+        tls: see there.
+        timeout: see there.
+        batch_size: texts predicted at once.
+
+    Raises:
+        SFTError: SFT102 or SFT104 for settings that do not fit, and what `LocalModel` and `RemoteModel` raise.
+    """
+    scheme, _, rest = str(model).partition("://")
+    choices: dict[str, Any] = {"version": version, "version_label": version_label, "token": token, "tls": tls}
+    if scheme not in _SCHEMES or not rest:
+        if wrong := next((key for key, value in {"name": name, **choices}.items() if value is not None), None):
+            raise SFTError("SFT102", flag=f"--{wrong}", problem="is for a server, not for a folder.")
+        return LocalModel(model, batch_size=batch_size)
+    if version is not None and version_label:
+        raise SFTError("SFT102", flag="--version_label", problem="--version names a version already. Leave one out.")
+    address, found = _address_and_name(str(model), name)
+    if not found:
+        raise SFTError("SFT104", flag="--name", remedy="Give the name under which the server has the model.")
+    grpc = scheme == "grpc"
+    return RemoteModel(address, found, grpc=grpc, timeout=timeout, batch_size=batch_size, **choices)
+
+
+def read_token(file: Path) -> str:
+    """Returns the first token of a file. A server's own file may have another, while one is replaced.
+
+    Raises:
+        SFTError: SFT667 if it holds none, or cannot be read.
+    """
+    with _file_errors("--token_file"):
+        words = file.read_text(encoding="utf-8", errors="replace").split()
     if not words or not words[0].isascii():
         raise SFTError("SFT667", problem=f"{file} holds no token")
     return words[0]
 
 
-def _coded(error: ClientError, flag: str, address: str, config: PredictConfig) -> SFTError:
-    place: dict[str, Any] = {"flag": flag, "address": address}
-    reason = " ".join(error.message.split())[:300].rstrip(".")
-    match error.status:
-        case "UNAVAILABLE":
-            return SFTError("SFT660", **place, reason=reason)
-        case "DEADLINE_EXCEEDED":
-            return SFTError("SFT661", **place, timeout=config.timeout)
-        case "NOT_FOUND":
-            return SFTError("SFT662", **place, reason=reason)
-        case "UNAUTHENTICATED" | "PERMISSION_DENIED":
-            return SFTError("SFT663", **place, reason=reason)
-    return SFTError("SFT664", **place, status=error.status, reason=reason)
+def _address_and_name(url: str, name: str | None) -> tuple[str, str | None]:
+    """Splits grpc://HOST:PORT/NAME into HOST:PORT and NAME, http://HOST:PORT/PATH/NAME into the URL before and NAME."""
+    scheme, _, rest = url.partition("://")
+    if name is None:
+        path = urlsplit(url).path.rstrip("/")
+        before, _, last = path.rpartition("/")
+        name = unquote(last) or None
+        rest = rest.rstrip("/")[: -len(path) or None] + before.removesuffix("/v1/models")
+    return (rest.rstrip("/") if scheme == "grpc" else f"{scheme}://{rest}"), name
 
 
-def _plain(value: Any) -> Any:
-    return np.asarray(value).tolist()
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:39] + "…")
+@contextmanager
+def _file_errors(flag: str) -> Iterator[None]:
+    """Turns what is raised for a file that cannot be read into SFT667, and for an address that is none into SFT102."""
+    try:
+        yield
+    except OSError as error:
+        raise SFTError("SFT667", problem=f"{error.filename or 'a file'}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise SFTError("SFT102", flag=flag, problem=f"{error}.") from error

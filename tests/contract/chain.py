@@ -211,7 +211,7 @@ def one_fresh_process() -> Iterator[None]:
                 process.load(version)
             return process
 
-        prediction_process.PredictionProcess.__exit__ = lambda *_: None
+        prediction_process.PredictionProcess.close = lambda _: None
         prediction_process.PredictionProcess = backends.PredictionProcess = start
         yield
 

@@ -7,8 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -37,12 +36,8 @@ def command(*words: str, stdin: str | None = None) -> subprocess.CompletedProces
 @pytest.fixture
 def run(process: PredictionProcess, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command without the seconds that a process of its own takes to start."""
-
-    @contextmanager
-    def shared(gpu: bool) -> Iterator[PredictionProcess]:
-        yield process
-
-    monkeypatch.setattr(backends, "PredictionProcess", shared)
+    monkeypatch.setattr(backends, "PredictionProcess", lambda gpu: process)
+    monkeypatch.setattr(process, "close", lambda: None)
     return lambda *words: predict.main(commands.parse(PredictConfig, words))
 
 

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -50,6 +49,16 @@ def test_texts_are_answered_by_a_server(server: tuple[str, ...], capsys: pytest.
     answers = lines(capsys.readouterr().out)
     assert [(answer["text"], answer["label"]) for answer in answers] == [(TEXTS[0], "good"), (TEXTS[1], "bad")]
     assert list(answers[0]["probabilities"]) == ["bad", "good"]
+
+
+def test_a_server_is_opened_by_one_address(server: tuple[str, ...], canned: Canned) -> None:
+    flag, address, _, name = server
+    with backends.open_model(f"grpc://{address}/{name}" if flag == "--grpc" else f"{address}/{name}") as model:
+        assert not model.pairs
+        assert model.predict(TEXTS)["label"].tolist() == ["good", "bad"]
+        canned.fail = lambda call: (StatusCode.RESOURCE_EXHAUSTED, "because")
+        with pytest.raises(SFTError, match=r"SFT664  --model .*because"):
+            model.predict(TEXTS)
 
 
 def test_files_are_answered_in_batches(
@@ -165,17 +174,18 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         def load(self, version: Path) -> None:
             pass
 
-        def predict(self, texts: Sequence[str], pairs: Sequence[str] | None, batch_size: int) -> dict[str, np.ndarray]:
+        def predict(
+            self, texts: Sequence[str], pairs: Sequence[str] | None, batch_size: int, progress: Any
+        ) -> dict[str, np.ndarray]:
             found = Canned().answer("serving_default", {"text": np.array([text.encode() for text in texts], object)})
             return {
                 name: array.astype("S").astype("U") if array.dtype == object else array for name, array in found.items()
             }
 
-    @contextmanager
-    def local(gpu: bool) -> Iterator[Local]:
-        yield Local()
+        def close(self) -> None:
+            pass
 
-    monkeypatch.setattr(backends, "PredictionProcess", local)
+    monkeypatch.setattr(backends, "PredictionProcess", lambda gpu: Local())
     version = tmp_path / "tiny" / "1"
     (version / "variables").mkdir(parents=True)
     (version / "saved_model.pb").touch()
