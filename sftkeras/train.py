@@ -220,7 +220,7 @@ def train(config: TrainConfig, data: LabelledData, setup: Setup, run: Run, secon
     """Fits the model and leaves all that is needed to build it again in the run."""
     from sftkeras.exporting.contract import Origin
     from sftkeras.training.fit import fit
-    from sftkeras.training.tuning import tune
+    from sftkeras.training.thresholds import choose_thresholds
 
     run.keep_model(setup.text_model, setup.backbone, config.backbone.text_pooling, added_tokens(config))
     Origin.of(config, data.fingerprint, row_counts(data)).write(run.origin_file)
@@ -228,7 +228,7 @@ def train(config: TrainConfig, data: LabelledData, setup: Setup, run: Run, secon
     seconds["train"] = fitted.seconds
     if not fitted.interrupted:
         began = time.perf_counter()
-        tune(run, setup.text_model.task, data, batch_size=config.training.batch_size)
+        choose_thresholds(run, setup.text_model.task, data, batch_size=config.training.batch_size)
         seconds["tune"] = time.perf_counter() - began
         say(f"Best epoch: {fitted.best_epoch}. {fitted.examples_per_second:,.0f} examples/s.")
     return fitted

@@ -146,7 +146,7 @@ class Task:
         """
         raise NotImplementedError
 
-    def to_be_tuned(self, labels: Any) -> bool:
+    def needs_thresholds(self, labels: Any) -> bool:
         """Says whether there is something to choose once the task has learned, such as a threshold.
 
         Args:
@@ -154,7 +154,7 @@ class Task:
         """
         return False
 
-    def tuned(self, answers: dict[str, np.ndarray], labels: Any) -> Task:
+    def with_thresholds(self, answers: dict[str, np.ndarray], labels: Any) -> Task:
         """Gives the task with what it chooses by the validation part.
 
         Args:

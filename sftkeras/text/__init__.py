@@ -1,18 +1,16 @@
 """Raw strings to token numbers inside the graph, the same in training and in serving."""
 
 from sftkeras.text.cleaning.steps import Cleaning, make_cleaning
-from sftkeras.text.features.bi_encoder import BiEncoderFeatures
 from sftkeras.text.features.module_preprocessor import ModulePreprocessor
 from sftkeras.text.features.packing import Layout
-from sftkeras.text.features.question_features import QuestionFeatures
 from sftkeras.text.features.raw_text import RawTextFeatures
 from sftkeras.text.features.single_rows import (
     AnyTokenizer,
     Features,
     TextFeatures,
     make_features,
-    question_features,
     window_features,
+    with_places,
 )
 from sftkeras.text.features.window_features import WindowFeatures
 from sftkeras.text.tokenizers.byte_pair import BytePair
@@ -30,13 +28,11 @@ from sftkeras.text.tokenizers.word_rules import WordRules
 
 __all__ = [
     "AnyTokenizer",
-    "BiEncoderFeatures",
     "BytePair",
     "Cleaning",
     "Features",
     "Layout",
     "ModulePreprocessor",
-    "QuestionFeatures",
     "RawTextFeatures",
     "SentencePiece",
     "SpecialStrings",
@@ -49,8 +45,8 @@ __all__ = [
     "is_usable",
     "make_cleaning",
     "make_features",
-    "question_features",
     "window_features",
+    "with_places",
     "with_special_strings",
     "without_special_strings",
 ]

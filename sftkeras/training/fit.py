@@ -22,11 +22,9 @@ from sftkeras.training.resume.preemption import signals_wait
 from sftkeras.training.resume.run_state import Part, RunState
 from sftkeras.training.resume.saving import SaveStates, StateWriter, Stopped
 from sftkeras.training.resume.state_files import StateFiles
-from sftkeras.training.step.layer_rates import rate_factors
 from sftkeras.training.step.model import SupervisedModel
 from sftkeras.training.step.optimizers import make_optimizer
 from sftkeras.training.step.out_of_memory import SmallerSteps
-from sftkeras.training.step.unfreezing import UnfreezeLayers, Unfreezing
 from sftkeras.training.task_settings import check_monitor
 from sftkeras.training.watching.progress import ShowProgress
 from sftkeras.training.watching.ruined import RuinWatch
@@ -35,6 +33,8 @@ from sftkeras.training.watching.tensorboard import TensorBoardLogs
 from sftkeras.training.watching.timing import Seconds, StepTimer
 from sftkeras.training.watching.trackers import Tracking
 from sftkeras.training.workers.cluster import agree, all_have, is_chief
+from sftkeras.tuning.layers import rate_factors
+from sftkeras.tuning.unfreezing import UnfreezeLayers, Unfreezing
 
 _LESS_MEMORY = ", set --training.rematerialise true"  # a remedy, where it is not set
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from sftkeras import runtime
 from sftkeras.backbones import Backbone, choose_mode, load_chosen
-from sftkeras.backbones.depth import depths_of, transformer_layers
 from sftkeras.backbones.fetching import BackboneFolders
+from sftkeras.backbones.hugging_face.family import transformer_layers
 from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.rematerialisation import rematerialise
 from sftkeras.config import TASKS, TrainConfig, added_tokens, plain
@@ -28,6 +28,7 @@ from sftkeras.training.rewriting import rewrite_texts
 from sftkeras.training.step.model import SupervisedModel
 from sftkeras.training.workers import cluster as workers
 from sftkeras.training.workers.meeting import meet
+from sftkeras.tuning.layers import depths_of
 
 # Validation keeps no activations for a gradient, so larger batches fit; larger than this is no faster.
 _VALIDATION_BATCHES = 2

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sftkeras.backbones.depth import transformer_layers
 from sftkeras.backbones.dropout import dropout_stream, use_stream_dropout
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers
+from sftkeras.backbones.hugging_face.family import transformer_layers
 from sftkeras.backbones.rematerialisation import rematerialise
 
 SIZES = {"num_layers": 2, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 16, "max_sequence_length": 8}

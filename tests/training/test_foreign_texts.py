@@ -11,7 +11,8 @@ from tiny_sentence_pieces import SENTENCES
 
 from sftkeras.config import DataConfig
 from sftkeras.data import Finding, load_data
-from sftkeras.text import BiEncoderFeatures, BytePair, TextFeatures, Tokenizer, WordPiece, with_special_strings
+from sftkeras.tasks.similarity.features import BiEncoderFeatures
+from sftkeras.text import BytePair, TextFeatures, Tokenizer, WordPiece, with_special_strings
 from sftkeras.training.batches import read_inputs
 from sftkeras.training.foreign_texts import foreign_texts
 

@@ -1,6 +1,6 @@
 """A loss of whole batches: however a batch is cut, the same seed ends with the same weights.
 
-What is trained is in tiny_run.py; the losses themselves are checked in tests/tasks/test_similarity.py.
+What is trained is in tiny_run.py; the losses themselves are checked in tests/tasks/similarity/test_similarity.py.
 """
 
 from __future__ import annotations

@@ -24,16 +24,16 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from sftkeras.backbones import Backbone, Choice, choose_mode, load_chosen  # noqa: E402
-from sftkeras.backbones.depth import depths_of, transformer_layers  # noqa: E402
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noqa: E402
+from sftkeras.backbones.hugging_face.family import transformer_layers  # noqa: E402
 from sftkeras.backbones.rematerialisation import rematerialise  # noqa: E402
 from sftkeras.config import OptimizerConfig, TaskConfig, TrainingConfig  # noqa: E402
 from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
-from sftkeras.training.step.layer_rates import rate_factors  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
 from sftkeras.training.step.optimizers import make_optimizer  # noqa: E402
-from sftkeras.training.step.unfreezing import UnfreezeLayers, Unfreezing  # noqa: E402
+from sftkeras.tuning.layers import depths_of, rate_factors  # noqa: E402
+from sftkeras.tuning.unfreezing import UnfreezeLayers, Unfreezing  # noqa: E402
 
 ROWS, BATCH, EPOCHS = 13, 5, 2  # the last batch of an epoch has three rows: some devices get none of them
 STEPS = -(-ROWS // BATCH)

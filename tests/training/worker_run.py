@@ -26,8 +26,8 @@ from sftkeras.backbones import Backbone  # noqa: E402
 from sftkeras.config import TrainingConfig  # noqa: E402
 from sftkeras.tasks import Task, attach_head  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
+from sftkeras.tasks.similarity.features import FIRST, SECOND  # noqa: E402
 from sftkeras.tasks.similarity.task import MatchingPairs  # noqa: E402
-from sftkeras.text.features.bi_encoder import FIRST, SECOND  # noqa: E402
 from sftkeras.training.fit import prepare_model  # noqa: E402
 from sftkeras.training.workers import cluster as workers  # noqa: E402
 from sftkeras.training.workers.meeting import meet  # noqa: E402

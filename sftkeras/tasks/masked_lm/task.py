@@ -10,16 +10,16 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.depth import transformer_layers
+from sftkeras.backbones.hugging_face.family import transformer_layers
 from sftkeras.backbones.hugging_face.masked_lm import read_head
 from sftkeras.config import LabelKind, Pooling, TaskConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks.by_text import by_text
 from sftkeras.tasks.contract import Task
+from sftkeras.tasks.masked_lm.features import HIDDEN, PIECES, POSITIONS, WORDS, Mask, MaskedFeatures, mask_of
 from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
 from sftkeras.tasks.network import token_vectors
 from sftkeras.text import AnyTokenizer, Cleaning, Features, ModulePreprocessor, with_special_strings
-from sftkeras.text.features.masked_features import HIDDEN, PIECES, POSITIONS, WORDS, Mask, MaskedFeatures, mask_of
 from sftkeras.text.features.window_features import TEXT_NUMBER, TEXTS
 
 NOT_HIDDEN = -1  # fills the rows of labels
@@ -73,7 +73,7 @@ class MaskedLM(Task):
         known = with_special_strings(tokenizer, {self.mask.string: self.mask.number})  # type: ignore[arg-type]
         words: dict[str, Any] = {"whole_words": self.whole_words}
         if self.whole_words and self.chinese_words:
-            from sftkeras.text.features.chinese_words import inside_words, rules
+            from sftkeras.tasks.masked_lm.chinese_words import inside_words, rules
 
             words |= {"split_words": inside_words, "split_rules": rules()}
         return MaskedFeatures(

@@ -14,9 +14,9 @@ from sftkeras.config import LabelKind, Pooling, TaskConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.network import text_network
+from sftkeras.tasks.similarity.features import BiEncoderFeatures, rows_of_texts
 from sftkeras.tasks.similarity.pair_scores import InBatchAccuracy, PearsonCorrelation, all_cosines, cosines
-from sftkeras.text import AnyTokenizer, BiEncoderFeatures, Cleaning, Features, TextFeatures, make_features
-from sftkeras.text.features.bi_encoder import rows_of_texts
+from sftkeras.text import AnyTokenizer, Cleaning, Features, TextFeatures, make_features
 
 _KIND = "similarity"
 

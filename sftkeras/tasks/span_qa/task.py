@@ -14,9 +14,9 @@ from sftkeras.config import LabelKind, Pooling, TaskConfig
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_vectors
+from sftkeras.tasks.span_qa.features import ENDS, STARTS, question_features
 from sftkeras.tasks.span_qa.places import NowhereInPadding, SpanF1, best_rows, best_spans
-from sftkeras.text import AnyTokenizer, Cleaning, Features, question_features
-from sftkeras.text.features.question_features import ENDS, STARTS
+from sftkeras.text import AnyTokenizer, Cleaning, Features
 from sftkeras.text.features.window_features import TEXT_NUMBER, TEXTS
 
 
@@ -121,11 +121,11 @@ class SpanQA(Task):
             "no_answer": no_answer,
         }
 
-    def to_be_tuned(self, labels: Any) -> bool:
+    def needs_thresholds(self, labels: Any) -> bool:
         """Whether the threshold is open, and some question has no answer by which it could be chosen."""
         return self.no_answer_threshold is None and not all(len(answers) for answers in labels)
 
-    def tuned(self, answers: dict[str, np.ndarray], labels: Any) -> SpanQA:
+    def with_thresholds(self, answers: dict[str, np.ndarray], labels: Any) -> SpanQA:
         """The task with the threshold that is best for these questions: by the F1 of characters, averaged.
 
         Args:

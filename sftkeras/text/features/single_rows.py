@@ -13,7 +13,6 @@ import tensorflow as tf
 from sftkeras.text.cleaning.steps import Cleaning
 from sftkeras.text.features.module_preprocessor import ModulePreprocessor
 from sftkeras.text.features.packing import pack
-from sftkeras.text.features.question_features import QuestionFeatures
 from sftkeras.text.features.raw_text import RawTextFeatures
 from sftkeras.text.features.window_features import WindowFeatures
 from sftkeras.text.tokenizers.special_strings import SpecialStrings, with_special_strings
@@ -93,17 +92,6 @@ def window_features(tokenizer: AnyTokenizer, *, max_length: int, cleaning: Clean
         ValueError: the tokenizer does not know offsets.
     """
     return WindowFeatures(with_places(tokenizer, cleaning), max_length=max_length)
-
-
-def question_features(
-    tokenizer: AnyTokenizer, *, max_length: int, cleaning: Cleaning | None = None
-) -> QuestionFeatures:
-    """The features of questions to contexts: as `window_features`, whose windows begin with the question.
-
-    Raises:
-        ValueError: the tokenizer does not know offsets.
-    """
-    return QuestionFeatures(with_places(tokenizer, cleaning), max_length=max_length)
 
 
 def with_places(tokenizer: AnyTokenizer, cleaning: Cleaning | None) -> Tokenizer:

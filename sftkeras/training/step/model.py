@@ -26,9 +26,9 @@ from sftkeras.training.step.averaging import WeightAverage
 from sftkeras.training.step.counting import Counts, count_rows, counts_so_far, keep_counts
 from sftkeras.training.step.keras_faults import LogsOfOneReplica, NoSymbolicBuild, stop_reducing_gradients
 from sftkeras.training.step.summing import Gradient, dense, sum_over_replicas
-from sftkeras.training.step.unfreezing import Unfreezing
 from sftkeras.training.step.whole_batch import RowLosses, on_first_replica, row_losses
 from sftkeras.training.watching.timing import StepClock
+from sftkeras.tuning.unfreezing import Unfreezing
 
 Batch = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]  # model inputs, labels, weights
 StepFunction = Callable[[Any], dict[str, tf.Tensor]]  # takes an iterator over batches, does the step of the next one

@@ -11,8 +11,11 @@ runtime.start_tensorflow()
 
 import tensorflow as tf  # noqa: E402
 
-from sftkeras.text import BiEncoderFeatures, TextFeatures, WordPiece  # noqa: E402
-from sftkeras.text.features.bi_encoder import rows_of_texts  # noqa: E402
+from sftkeras.tasks.similarity.features import (  # noqa: E402
+    BiEncoderFeatures,
+    rows_of_texts,
+)
+from sftkeras.text import TextFeatures, WordPiece  # noqa: E402
 
 LETTERS = "abcdefgh"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]

@@ -14,8 +14,8 @@ from windowed import FEATURES, LETTERS, MAX_LENGTH, SPECIALS
 
 import tensorflow as tf  # isort: skip
 
+from sftkeras.tasks.masked_lm.features import HIDDEN_EVERY, Mask, MaskedFeatures, mask_of
 from sftkeras.text import Cleaning, WordPiece, with_special_strings
-from sftkeras.text.features.masked_features import HIDDEN_EVERY, Mask, MaskedFeatures, mask_of
 
 MASK = SPECIALS.index("[MASK]")
 TOKENIZER = with_special_strings(FEATURES.tokenizer, {"[MASK]": MASK})
@@ -165,7 +165,7 @@ def test_chinese_words_are_those_of_the_dictionary(monkeypatch: pytest.MonkeyPat
     jieba.tokenize = lambda text: words[text]  # type: ignore[attr-defined]
     jieba.setLogLevel = lambda level: None  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "jieba", jieba)
-    from sftkeras.text.features.chinese_words import inside_words
+    from sftkeras.tasks.masked_lm.chinese_words import inside_words
 
     np.testing.assert_array_equal(inside_words(["ab", "北京人", "a 北京 b"]).nonzero()[0], [3, 8])
     features = MaskedFeatures(TOKENIZER, max_length=MAX_LENGTH, mask=MASK, split_words=inside_words)

@@ -11,7 +11,8 @@ import tensorflow as tf  # isort: skip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sftkeras.text import Cleaning, QuestionFeatures, question_features
+from sftkeras.tasks.span_qa.features import QuestionFeatures, question_features
+from sftkeras.text import Cleaning
 
 MAX_LENGTH = 16
 TOKENIZER = FEATURES.tokenizer

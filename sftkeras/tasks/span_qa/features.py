@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.text.cleaning.steps import Cleaning
+from sftkeras.text import AnyTokenizer, Cleaning, with_places
 from sftkeras.text.features.window_features import TEXT_NUMBER, TEXTS, without_padding
 from sftkeras.text.features.windows import pack_windows
 from sftkeras.text.tokenizers.letters import valid
@@ -19,6 +19,17 @@ from sftkeras.text.tokenizers.tokenizer import Tokenizer, show_row
 STARTS, ENDS = "token_starts", "token_ends"
 
 _OVERLAP = 3  # a window shares this part of it with the next, so that an answer of some words is whole in one of them
+
+
+def question_features(
+    tokenizer: AnyTokenizer, *, max_length: int, cleaning: Cleaning | None = None
+) -> QuestionFeatures:
+    """The features of questions to contexts: as `window_features`, whose windows begin with the question.
+
+    Raises:
+        ValueError: the tokenizer does not know offsets.
+    """
+    return QuestionFeatures(with_places(tokenizer, cleaning), max_length=max_length)
 
 
 class QuestionFeatures:

@@ -16,7 +16,7 @@ class Unfreezing:
     """Which weights learn in which epoch (ULMFiT, arXiv:1801.06146).
 
     Attributes:
-        depths: of each trainable variable, from 0, as `sftkeras.backbones.depth.depths_of` gives them.
+        depths: of each trainable variable, from 0, as `sftkeras.tuning.layers.depths_of` gives them.
         layers: how many more learn each epoch.
     """
 

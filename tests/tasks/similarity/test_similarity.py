@@ -11,8 +11,8 @@ import tensorflow as tf
 from sftkeras.config import TaskConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks import make_task, restore_task
+from sftkeras.tasks.similarity.features import FIRST, SECOND
 from sftkeras.tasks.similarity.task import MatchingPairs, ScoredPairs
-from sftkeras.text.features.bi_encoder import FIRST, SECOND
 
 PAIRS, HIDDEN = 5, 7
 RANDOM = np.random.default_rng(6)

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sftkeras.tasks import restore_task
+from sftkeras.tasks.span_qa.features import question_features
 from sftkeras.tasks.span_qa.places import SpanF1, best_rows, best_spans
 from sftkeras.tasks.span_qa.task import SpanQA, best_threshold
-from sftkeras.text import question_features
 
 TASK = SpanQA(max_answer_length=6)
 STRINGS = tf.TensorSpec([None], tf.string)
@@ -186,11 +186,11 @@ def test_the_threshold_is_the_best_there_is(questions: list[tuple[float, float]]
 
 def test_the_task_is_tuned_by_questions_without_an_answer() -> None:
     none, some = np.zeros((0, 3), np.int32), np.array([[0, 4, 0]], np.int32)
-    assert TASK.to_be_tuned([some, none])
-    assert not TASK.to_be_tuned([some, some])
-    assert not SpanQA(no_answer_threshold=0.3).to_be_tuned([some, none])
+    assert TASK.needs_thresholds([some, none])
+    assert not TASK.needs_thresholds([some, some])
+    assert not SpanQA(no_answer_threshold=0.3).needs_thresholds([some, none])
     answers = {"no_answer": np.array([0.125, 0.5, 0.25]), "start": np.array([0, 5, 0]), "end": np.array([4, 9, 2])}
-    tuned = TASK.tuned(answers, [some, none, some])
+    tuned = TASK.with_thresholds(answers, [some, none, some])
     assert tuned.no_answer_threshold == 0.375
     assert restore_task(tuned.settings()).settings() == tuned.settings()
 

@@ -12,10 +12,10 @@ import keras  # isort: skip
 import tensorflow as tf  # isort: skip
 
 from sftkeras.errors import SFTError
+from sftkeras.tasks.masked_lm.features import Mask
 from sftkeras.tasks.masked_lm.task import MaskedLM, choose
 from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
 from sftkeras.text import WordPiece
-from sftkeras.text.features.masked_features import Mask
 
 ROWS, LENGTH, VOCABULARY, MASK = 64, 64, 1000, 4
 TASK = MaskedLM(mask=Mask("[MASK]", MASK), vocabulary=VOCABULARY)

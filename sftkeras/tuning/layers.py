@@ -1,6 +1,8 @@
-"""How deep in the network each weight stands, embeddings lowest, the head highest; what it is used for is elsewhere."""
+"""How deep in the network each weight stands, and learning rates that fall from the head down to the embeddings."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 
@@ -26,3 +28,18 @@ def depths_of(network: keras.Model, encoder: keras.Model) -> tuple[int, ...]:
     if pooler := getattr(encoder, "pooled_dense", None):
         depths |= {id(variable): top for variable in pooler.variables}
     return tuple(depths.get(id(variable), top) for variable in network.trainable_variables)
+
+
+def rate_factors(depths: Sequence[int], decay: float) -> tuple[float, ...]:
+    """Gives what each variable's learning rate is multiplied by.
+
+    The head has 1, the layer below it `decay`, and each layer `decay` times the factor of the one above, embeddings
+    last. ELECTRA (Clark et al., 2020, arXiv:2003.10555) fine-tunes so; the numbering is BEiT's (Bao et al., 2022,
+    arXiv:2106.08254).
+
+    Args:
+        depths: of each variable, as `depths_of` gives them.
+        decay: above 0, below 1.
+    """
+    top = max(depths)
+    return tuple(decay ** (top - depth) for depth in depths)

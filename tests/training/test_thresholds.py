@@ -1,4 +1,4 @@
-"""What a task chooses after training is kept in the run, and only a task with a choice left is asked."""
+"""Thresholds chosen after training are kept in the run, and nothing is predicted where none is open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import tensorflow as tf  # noqa: E402
 
 from sftkeras.tasks.regression.task import Regression  # noqa: E402
 from sftkeras.tasks.span_qa.task import SpanQA  # noqa: E402
-from sftkeras.training.tuning import tune  # noqa: E402
+from sftkeras.training.thresholds import choose_thresholds  # noqa: E402
 
 LABELS = np.array([np.array([[0, 3, 0]]), np.zeros((0, 3)), np.array([[1, 2, 0]]), np.zeros((0, 3))], object)
 NO_ANSWER = (0.1, 0.8, 0.3, 0.6)
@@ -60,7 +60,7 @@ class Run:
 def tuned(task: Any, rows: list[int]) -> Run:
     run = Run(task)
     data = SimpleNamespace(splits={"validation": np.array(rows)}, examples=Examples())
-    tune(run, task, data, batch_size=3)  # type: ignore[arg-type]
+    choose_thresholds(run, task, data, batch_size=3)  # type: ignore[arg-type]
     return run
 
 
