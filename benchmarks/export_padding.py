@@ -19,7 +19,8 @@ from sftkeras import runtime
 from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
 from sftkeras.data import load_data
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_model
 
 runtime.start_tensorflow()
 
@@ -37,12 +38,12 @@ def main() -> None:
     parser.add_argument("--run", required=True, help="a run folder")
     parser.add_argument("--requests", type=int, default=30, help="of each size")
     settings = parser.parse_args()
-    run = Run.open(settings.run)
+    run = RunFolder.open(settings.run)
     config = commands.parse(TrainConfig, ["--config", str(run.config_file)])
     data = load_data(config.data, config.task.label_kind, config.seed, None)
     if config.data.pair:
         raise SystemExit("This measurement is about single texts.")
-    model = run.restore_model()
+    model = restore_model(run)
     ways = {"longest": answer_padded(model, None), "maximum": answer_padded(model, model.features.max_length)}
     table = Table("texts a request", "padded to longest", f"to {model.features.max_length}", "ratio")
     for size in REQUEST_SIZES:

@@ -116,13 +116,13 @@ def measure(rows: int, steps: int, folder: Path) -> dict[str, Any]:
 def train(setup: Any, data: Any, config: TrainConfig, steps: int) -> dict[str, Any]:
     """So many steps of `fit`, on rows from all over the data."""
     from sftkeras.data import BatchPlan
-    from sftkeras.runs import Run
+    from sftkeras.runs import RunFolder
     from sftkeras.training.fit import fit
 
     some = np.random.default_rng(0).permutation(data.splits["train"])[: steps * BATCH]
     setup.train.plan = BatchPlan(setup.inputs.lengths, np.sort(some), BATCH, config.seed)
     config = replace(config, training=replace(config.training, epochs=max(1, round(steps / setup.train.steps))))
-    run = Run.plan(config)
+    run = RunFolder.plan(config)
     run.create(config)
     fit(setup.model, setup.train, setup.validation, config, run)
     return early_and_late(run.tensorboard)

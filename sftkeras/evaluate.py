@@ -14,7 +14,7 @@ from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.versions import check_writable, find_version
 from sftkeras.plurals import counted
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
 
 if TYPE_CHECKING:
     from sftkeras.data import LabelledData
@@ -71,11 +71,11 @@ def report_on(
     return report
 
 
-def _run_of(model: str) -> Run | None:
-    return Run.open(model) if model and (Path(model).expanduser() / "config.yaml").exists() else None
+def _run_of(model: str) -> RunFolder | None:
+    return RunFolder.open(model) if model and (Path(model).expanduser() / "config.yaml").exists() else None
 
 
-def _read(config: EvaluateConfig, contract: dict[str, Any], run: Run | None) -> LabelledData:
+def _read(config: EvaluateConfig, contract: dict[str, Any], run: RunFolder | None) -> LabelledData:
     """The labelled rows: of the file that is given, read as the training data was, or of the run's own parts."""
     from sftkeras.data import load_data, load_file, show_findings
 

@@ -14,7 +14,8 @@ from sftkeras.exporting.contract import Origin
 from sftkeras.exporting.op_gate import known_release
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.versions import check_writable
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_model, write_encoder
 
 if TYPE_CHECKING:
     from sftkeras.exporting.exported import ExportedVersion
@@ -24,13 +25,13 @@ def main(config: ExportCommandConfig) -> None:
     """Exports a run's best model, and says what to do with it."""
     if not config.run:
         raise SFTError("SFT104", flag="--run", remedy="Give the folder of a finished run, such as runs/NAME.")
-    run = Run.open(config.run)
+    run = RunFolder.open(config.run)
     with run.claimed(flag="--run", remedy=""):  # or else a training that resumes it could replace its files meanwhile
         version = export_run(run, config)
     describe(version)
 
 
-def export_run(run: Run, config: ExportCommandConfig) -> ExportedVersion:
+def export_run(run: RunFolder, config: ExportCommandConfig) -> ExportedVersion:
     """Builds the run's best model again and publishes it."""
     settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
     folder = Path(config.folder or settings.export.folder).expanduser() / settings.name
@@ -43,10 +44,10 @@ def export_run(run: Run, config: ExportCommandConfig) -> ExportedVersion:
         from sftkeras.exporting.export import export
 
         origin = Origin.read(run.origin_file) if run.origin_file.exists() else Origin.of(settings)
-        version = export(run.restore_model(), folder, origin=origin, process=process, server=server, flag="--folder")
+        version = export(restore_model(run), folder, origin=origin, process=process, server=server, flag="--folder")
         run.note_export(version.path)
         if TASKS[settings.task.kind].gives_backbone:
-            run.write_encoder()
+            write_encoder(run)
     return version
 
 

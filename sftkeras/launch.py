@@ -20,7 +20,7 @@ from sftkeras.config import LaunchConfig, TrainConfig
 from sftkeras.console import say
 from sftkeras.disk.files import write_errors
 from sftkeras.errors import Preempted, SFTError
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
 
 DONE, REFUSED, RESUMABLE, INTERRUPTED = 0, SFTError.exit_code, Preempted.exit_code, 130
 _FINAL = (REFUSED, RESUMABLE, INTERRUPTED)  # endings that starting again would not change, or that were asked for
@@ -38,7 +38,7 @@ def main(config: LaunchConfig) -> None:
         problem = "mirrored is for one process, and launch starts several. Leave it out, or run sftkeras.train."
         raise SFTError("SFT102", flag="--training.strategy", problem=problem)
     words = asked = [*config.arguments, "--training.strategy", "multi_worker"]
-    run = Run(Path(training.runs).expanduser() / training.name)
+    run = RunFolder(Path(training.runs).expanduser() / training.name)
     logs = run.folder.with_name(f"{training.name}.workers")
     began = time.time()
     with forwarded_signals(config.stop_seconds) as stop:
@@ -58,7 +58,7 @@ def worker_command(words: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "sftkeras.train", *words]
 
 
-def began_since(run: Run, moment: float) -> bool:
+def began_since(run: RunFolder, moment: float) -> bool:
     """Whether the run was begun, or gone on with, after this moment, and is not over."""
     return run.is_unfinished and run.identity_file.stat().st_mtime >= moment
 

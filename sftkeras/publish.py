@@ -17,7 +17,8 @@ from sftkeras.disk.cache import building, cache_folder, locked
 from sftkeras.disk.files import write_errors, write_text
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import Origin, without_folders
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_backbone
 
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
@@ -110,10 +111,10 @@ def pretrained(handle: str) -> Source:
 
 def fine_tuned(folder: str) -> Source:
     """Builds the encoder of a run's best epoch."""
-    run = Run.open(folder)
+    run = RunFolder.open(folder)
     settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
     runtime.start_tensorflow()
-    backbone, pooling = run.restore_backbone()
+    backbone, pooling = restore_backbone(run)
     origin = Origin.read(run.origin_file) if run.origin_file.exists() else Origin.of(settings)
     given = run.backbone / PREPROCESSOR
     # The vectors of markers, side by side, are no text vector that a module could give under this name.

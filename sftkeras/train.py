@@ -15,7 +15,8 @@ from sftkeras.config import TASKS, TrainConfig, added_tokens, plain, with_task_c
 from sftkeras.console import be_quiet, log_to, outputs, program, progress_bar, say
 from sftkeras.data import quick_check
 from sftkeras.errors import Preempted, SFTError
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_model, write_encoder
 
 if TYPE_CHECKING:
     from sftkeras.backbones.fetching import BackboneFolders
@@ -40,7 +41,7 @@ class Trained:
     data: LabelledData
     setup: Setup
     fitted: Fitted
-    run: Run
+    run: RunFolder
     seconds: Seconds
     untuned: Baseline | None = None
 
@@ -72,9 +73,9 @@ def train_and_export(config: TrainConfig) -> None:
     from sftkeras.training.resume.preemption import signals_end
     from sftkeras.training.workers import cluster
 
-    run = Run.plan(config)
+    run = RunFolder.plan(config)
     with run.claimed(), signals_end(lambda: run.is_unfinished):
-        Run.plan(config)  # again: another process may have ended the run just before this one claimed it
+        RunFolder.plan(config)  # again: another process may have ended the run just before this one claimed it
         continues(run, config, identity_of(config))  # what differs is told before the long work
         seconds: Seconds = {}
         folders, data = read(config, seconds)
@@ -107,7 +108,7 @@ def train_along(config: TrainConfig) -> None:
     from sftkeras.training.resume.preemption import signals_end
     from sftkeras.training.workers import cluster
 
-    run = Run.of(config)
+    run = RunFolder.of(config)
     with signals_end(lambda: run.is_unfinished):
         folders, data = read(config, {})
         setup = prepare(config, data, folders, {})
@@ -129,7 +130,7 @@ def check_settings(config: TrainConfig) -> None:
     if not config.backbone.handle:
         raise SFTError("SFT104", flag="--backbone.handle", remedy="Say where the pretrained weights are.")
     check_task(config)
-    if Path(config.backbone.handle).expanduser().resolve() == Run.of(config).folder.resolve():
+    if Path(config.backbone.handle).expanduser().resolve() == RunFolder.of(config).folder.resolve():
         problem = "it is the run that --backbone.handle begins with, which would be lost. Choose another name."
         raise SFTError("SFT102", flag="--name", problem=problem)
     check_layers(config)
@@ -216,7 +217,7 @@ def evaluate_untuned(config: TrainConfig, data: LabelledData, setup: Setup) -> B
     return evaluate(predict, data, setup.text_model.task.settings())
 
 
-def train(config: TrainConfig, data: LabelledData, setup: Setup, run: Run, seconds: Seconds) -> Fitted:
+def train(config: TrainConfig, data: LabelledData, setup: Setup, run: RunFolder, seconds: Seconds) -> Fitted:
     """Fits the model and leaves all that is needed to build it again in the run."""
     from sftkeras.exporting.contract import Origin
     from sftkeras.training.fit import fit
@@ -255,7 +256,7 @@ def export_and_evaluate(trained: Trained) -> dict[str, Any]:
         return evaluate_export(trained, version, process)
 
 
-def say_how_to_go_on(run: Run) -> None:
+def say_how_to_go_on(run: RunFolder) -> None:
     """Ends an interrupted run with what can be done now."""
     say("The same command goes on from here.", f"Export what there is with: {next_commands.export_of(run.folder)}")
 
@@ -269,10 +270,10 @@ def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
     config, data, run = trained.config, trained.data, trained.run
     runtime.full_precision()
     if TASKS[config.task.kind].gives_backbone:
-        run.write_encoder()
+        write_encoder(run)
     samples = data.splits["test"][:8]
     version = publish(
-        run.restore_model(),
+        restore_model(run),
         Path(config.export.folder).expanduser() / config.name,
         origin=Origin.read(run.origin_file),
         sample_texts=data.examples.texts(samples),
@@ -362,7 +363,7 @@ def rehearse(config: TrainConfig) -> None:
     dry_run(config, data, folders)
 
 
-def say_what_next(run: Run, report: dict[str, Any]) -> None:
+def say_what_next(run: RunFolder, report: dict[str, Any]) -> None:
     """Ends with the paths and the commands that follow."""
     version = Path(report["export"]["path"])
     known = next_commands.with_model(version)

@@ -13,7 +13,8 @@ from tiny_bert import write_tiny_bert
 from sftkeras.command_line.commands import parse
 from sftkeras.config import OptimizerConfig, TaskConfig, TrainConfig
 from sftkeras.errors import SFTError
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_model
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film"]
 
@@ -22,8 +23,8 @@ def config(folder: Path, **settings: Any) -> TrainConfig:
     return TrainConfig(**{"name": "films", "runs": str(folder / "runs"), **settings})
 
 
-def create(settings: TrainConfig) -> Run:
-    run = Run.plan(settings)
+def create(settings: TrainConfig) -> RunFolder:
+    run = RunFolder.plan(settings)
     run.create(settings)
     return run
 
@@ -44,7 +45,7 @@ def test_a_run_is_not_written_over_unless_asked(tmp_path: Path) -> None:
     run = create(config(tmp_path))
     run.log_file.write_text("precious")
     with pytest.raises(SFTError, match="SFT105"):
-        Run.plan(config(tmp_path))
+        RunFolder.plan(config(tmp_path))
     assert run.log_file.read_text() == "precious"
     create(config(tmp_path, overwrite=True, seed=5))
     assert not run.log_file.exists()
@@ -57,17 +58,17 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path: Path, overwrite: bool) 
     diary.parent.mkdir(parents=True)
     diary.write_text("dear diary")
     with pytest.raises(SFTError, match="SFT111"):
-        Run.plan(config(tmp_path, overwrite=overwrite))
+        RunFolder.plan(config(tmp_path, overwrite=overwrite))
     assert diary.read_text() == "dear diary"
 
 
 def test_planning_alone_leaves_nothing_behind(tmp_path: Path) -> None:
-    Run.plan(config(tmp_path))
+    RunFolder.plan(config(tmp_path))
     assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
-    run = Run.plan(config(tmp_path))
+    run = RunFolder.plan(config(tmp_path))
     with run.claimed():
         run.create(config(tmp_path))  # which keeps the claim
         with pytest.raises(SFTError, match="SFT423"), run.claimed():
@@ -77,23 +78,23 @@ def test_two_processes_do_not_train_one_run(tmp_path: Path) -> None:
 
 
 def test_a_claim_alone_leaves_nothing_behind(tmp_path: Path) -> None:
-    with Run.plan(config(tmp_path)).claimed():
+    with RunFolder.plan(config(tmp_path)).claimed():
         pass
     assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_a_run_is_unfinished_from_its_first_file_to_its_end(tmp_path: Path) -> None:
-    run = Run.plan(config(tmp_path))
+    run = RunFolder.plan(config(tmp_path))
     run.create(config(tmp_path), {"seed": 17})
     assert run.is_unfinished
     run.best_weights.write_bytes(b"best")
     (run.states / "step-0000000001.safetensors").write_bytes(b"state")
-    assert Run.plan(config(tmp_path)) == run  # to be continued
+    assert RunFolder.plan(config(tmp_path)) == run  # to be continued
     run.finish()
     assert not run.is_unfinished
     assert [path.name for path in run.states.iterdir()] == ["best.weights.h5"]
     with pytest.raises(SFTError, match="SFT105"):
-        Run.plan(config(tmp_path))
+        RunFolder.plan(config(tmp_path))
 
 
 @pytest.mark.parametrize("left", ["state/.4711.identity.json", "state"])
@@ -113,15 +114,15 @@ def test_a_name_stays_inside_its_folder(name: str) -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(SFTError, match=r"SFT106.*--runs"):
-        Run.plan(config(tmp_path))
+        RunFolder.plan(config(tmp_path))
 
 
 def test_a_folder_that_was_not_trained_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SFTError, match=r"SFT109.*config.yaml is missing"):
-        Run.open(tmp_path)
+        RunFolder.open(tmp_path)
     run = create(config(tmp_path))
     with pytest.raises(SFTError, match=r"SFT109.*model.json is missing"):
-        Run.open(run.folder)
+        RunFolder.open(run.folder)
 
 
 def backbone_folder(folder: Path, kind: str, pooler: bool) -> Path:
@@ -169,7 +170,7 @@ def test_a_moved_run_gives_its_model_again(tmp_path: Path, kind: str, pooler: bo
     shutil.rmtree(folder)
     moved = shutil.move(run.folder, tmp_path / "elsewhere")
 
-    restored = Run.open(moved).restore_model()
+    restored = restore_model(RunFolder.open(moved))
     texts, pairs = tf.constant(["good film", "bad", ""]), tf.constant(["film", "", "good good good good good"])
     expected = model(texts, pairs)
     for name, answer in restored(texts, pairs).items():
@@ -178,10 +179,10 @@ def test_a_moved_run_gives_its_model_again(tmp_path: Path, kind: str, pooler: bo
 
 
 def test_a_run_that_was_stopped_before_its_first_epoch_ended_is_no_missing_run(tmp_path: Path) -> None:
-    run = Run.of(config(tmp_path))
+    run = RunFolder.of(config(tmp_path))
     run.create(config(tmp_path), {"seed": 1})
     with pytest.raises(SFTError, match=r"SFT113.*no weights yet"):
-        Run.open(run.folder)
+        RunFolder.open(run.folder)
 
 
 def test_a_run_knows_its_last_export(tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def test_a_damaged_run_names_the_file(tmp_path: Path) -> None:
     run.model_file.write_text('{"task": ')
     run.best_weights.touch()
     with pytest.raises(SFTError, match=r"SFT112.*model.json"):
-        Run.open(run.folder).restore_model()
+        restore_model(RunFolder.open(run.folder))
 
 
 def test_overwriting_needs_no_earlier_run(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.config import TrainConfig
 from sftkeras.handles import kind_of
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import kept_backbone
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def find_beginning(config: TrainConfig, folders: BackboneFolders) -> Beginning:
     """
     if kind_of(folders.encoder) != "run":
         return Beginning(folders)
-    run = Run.open(folders.encoder)
+    run = RunFolder.open(folders.encoder)
     settings = json.loads(run.model_file.read_text(encoding="utf-8"))
     notes = (
         f"the encoder is that of {run.folder} at its best epoch; its head is not taken",
@@ -45,7 +46,7 @@ def find_beginning(config: TrainConfig, folders: BackboneFolders) -> Beginning:
     )
     if (run.encoder / "config.json").exists():  # which has a head for masked words too
         return Beginning(replace(folders, encoder=run.encoder), notes)
-    return Beginning(BackboneFolders(run.kept_backbone(), folders.preprocessor or run.preprocessor), notes)
+    return Beginning(BackboneFolders(kept_backbone(run), folders.preprocessor or run.preprocessor), notes)
 
 
 def _losses(settings: Mapping[str, Any], config: TrainConfig) -> Iterator[str]:

@@ -11,7 +11,7 @@ import tensorflow as tf
 from sftkeras.config import TrainConfig
 from sftkeras.console import say
 from sftkeras.errors import SFTError
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
 from sftkeras.tasks import Task
 from sftkeras.training.batches import Batches
 from sftkeras.training.callbacks import KeepBest, Recorder, StepRecord, StopAtNonFinite, StopEarly
@@ -113,7 +113,7 @@ def fit(
     train: Batches,
     validation: Batches,
     config: TrainConfig,
-    run: Run,
+    run: RunFolder,
 ) -> Fitted:
     """Trains `model` from the newest state of the run, if there is one, and leaves in it the weights of its best epoch.
 
@@ -182,7 +182,7 @@ class _Followed:
         return {"recorder": self.recorder, "best": self.best, "early_stopping": self.stopper, "timer": self.timer}
 
 
-def _follow(model: SupervisedModel, train: Batches, config: TrainConfig, run: Run) -> _Followed:
+def _follow(model: SupervisedModel, train: Batches, config: TrainConfig, run: RunFolder) -> _Followed:
     """Raises SFT401 if the monitored metric does not exist."""
     monitor = config.training.early_stopping.monitor
     higher_is_better = is_higher_better(monitor, model.task)
@@ -224,7 +224,7 @@ class _Shown:
             tracker.close(finished=finished)
 
 
-def _show(model: SupervisedModel, train: Batches, config: TrainConfig, run: Run, followed: _Followed) -> _Shown:
+def _show(model: SupervisedModel, train: Batches, config: TrainConfig, run: RunFolder, followed: _Followed) -> _Shown:
     """Made after a state is restored: an event file begins where the run goes on."""
     position, record, timer = followed.position, followed.record, followed.timer
     trackers = config.training.trackers if is_chief() else []
@@ -238,7 +238,7 @@ def _show(model: SupervisedModel, train: Batches, config: TrainConfig, run: Run,
 
 
 def _in_order(
-    model: SupervisedModel, config: TrainConfig, run: Run, followed: _Followed, shown: _Shown, saving: SaveStates
+    model: SupervisedModel, config: TrainConfig, run: RunFolder, followed: _Followed, shown: _Shown, saving: SaveStates
 ) -> list[keras.callbacks.Callback]:
     """All callbacks, each after those it depends on."""
     gradient_matters = config.training.precision != "mixed_float16"
@@ -259,7 +259,7 @@ def _in_order(
     ]
 
 
-def _resume(state: RunState, files: StateFiles, recorder: Recorder, position: Position, run: Run) -> bool:
+def _resume(state: RunState, files: StateFiles, recorder: Recorder, position: Position, run: RunFolder) -> bool:
     """Goes to where the newest state was saved, or to the beginning; gives whether training was over there."""
     agree(False)  # nobody looks for states before the chief has made or cleared the run's folder
     newest = files.newest()

@@ -7,11 +7,12 @@ import tensorflow as tf
 
 from sftkeras import runtime
 from sftkeras.data import LabelledData
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_model
 from sftkeras.tasks import Task, TextModel
 
 
-def choose_thresholds(run: Run, task: Task, data: LabelledData, *, batch_size: int) -> None:
+def choose_thresholds(run: RunFolder, task: Task, data: LabelledData, *, batch_size: int) -> None:
     """Choose the thresholds that the settings left open, and keep the task with them in the run.
 
     Args:
@@ -25,7 +26,7 @@ def choose_thresholds(run: Run, task: Task, data: LabelledData, *, batch_size: i
     if not task.needs_thresholds(labels):
         return
     runtime.full_precision()
-    text_model = run.restore_model()
+    text_model = restore_model(run)
     parts = [_predict(text_model, data, rows[begin : begin + batch_size]) for begin in range(0, len(rows), batch_size)]
     predictions = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     run.keep_task(text_model.task.with_thresholds(predictions, labels))

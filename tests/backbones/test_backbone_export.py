@@ -23,7 +23,8 @@ from sftkeras.exporting.contract import Origin
 from sftkeras.exporting.export import export
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.saved_model import write_saved_model
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_model
 from sftkeras.tasks import TextModel, attach_head
 from sftkeras.tasks.classification.task import Classification
 from sftkeras.text import TextFeatures
@@ -76,12 +77,12 @@ def test_every_architecture_is_here() -> None:
     assert {checkpoint.model_type for checkpoint in CHECKPOINTS.values()} == set(FAMILIES)
 
 
-def restored(model: TextModel, backbone: Backbone, run: Run) -> TextModel:
+def restored(model: TextModel, backbone: Backbone, run: RunFolder) -> TextModel:
     """The model again, from what a run keeps of it."""
     run.states.mkdir(parents=True)
     run.keep_model(model, backbone, "cls")
     model.network.save_weights(run.best_weights)
-    return run.restore_model()
+    return restore_model(run)
 
 
 @pytest.mark.parametrize("kind", CHECKPOINTS)
@@ -102,7 +103,7 @@ def test_a_trained_model_answers_in_a_fresh_process(kind: str, tmp_path: Path, p
     ]
     assert unchanged == []
     assert step(model, 0)[0] < first
-    again = restored(model, backbone, Run(tmp_path / "run"))
+    again = restored(model, backbone, RunFolder(tmp_path / "run"))
     shutil.rmtree(folder)
     version = export(again, tmp_path / "tiny", origin=ORIGIN, process=process)
     assert version.parity <= 1e-5

@@ -10,7 +10,7 @@ import pytest
 from sftkeras.command_line.commands import parse
 from sftkeras.config import BackboneConfig, DataConfig, EvaluateConfig, PredictConfig, TaskConfig, TrainConfig, plain
 from sftkeras.errors import SFTError
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
 
 # As it is written, and what is meant.
 NAMES: list[tuple[str, dict[str, str]]] = [
@@ -103,7 +103,7 @@ def test_the_config_of_a_run_gives_back_the_names(tmp_path: Path) -> None:
         task=TaskConfig(class_weights={"no": 1.0, "2020": 2.0}),
         backbone=BackboneConfig(extra_tokens=["1", "off"]),
     )
-    run = Run(tmp_path)
+    run = RunFolder(tmp_path)
     run.keep_settings(config)
     assert parse(TrainConfig, ["--config", str(run.config_file)]) == config
 

@@ -20,7 +20,8 @@ from sftkeras.backbones import load_backbone
 from sftkeras.backbones.tfhub.names import hub_names
 from sftkeras.config import PublishConfig
 from sftkeras.publish import check_output, main
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_backbone
 
 Story = dict[str, Any]
 
@@ -76,7 +77,7 @@ def test_the_opaque_module_learns_too(story: Story) -> None:
 
 
 def test_a_runs_encoder_is_that_of_its_best_epoch(story: Story) -> None:
-    backbone, pooling = Run.open(story["runs"]["module"]).restore_backbone()
+    backbone, pooling = restore_backbone(RunFolder.open(story["runs"]["module"]))
     assert (backbone.has_pooler, pooling) == (True, "cls")
     again = load_backbone(story["tuned"], max_length=32, mode="native")
     pretrained = load_backbone(story["module"], max_length=32, mode="native")
@@ -178,7 +179,7 @@ def test_an_opaque_runs_module_is_the_same_with_other_weights(story: Story, tmp_
     run = story["runs"]["opaque"]
     output = tmp_path / "module"
     main(PublishConfig(run=str(run), output=str(output)))
-    trained, _ = Run.open(run).restore_backbone()
+    trained, _ = restore_backbone(RunFolder.open(run))
     again = load_backbone(output, max_length=32, mode="opaque")
     before = load_backbone(story["module"], max_length=32, mode="opaque")
     for found, expected in zip(again.encoder.weights, trained.encoder.weights, strict=True):

@@ -23,7 +23,8 @@ from tiny_bert import NOUNS, VOCABULARY
 from sftkeras.backbones import load_backbone
 from sftkeras.config import TrainConfig
 from sftkeras.errors import SFTError
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_backbone, restore_model
 from sftkeras.text import Cleaning
 from sftkeras.train import main
 from sftkeras.training.encoder_needs import check_cleaning
@@ -56,8 +57,8 @@ class Chain:
     folder: Path
     done: dict[str, Done]
 
-    def run(self, name: str) -> Run:
-        return Run(self.folder / "runs" / name)
+    def run(self, name: str) -> RunFolder:
+        return RunFolder(self.folder / "runs" / name)
 
     def report(self, name: str) -> dict[str, Any]:
         return json.loads((self.run(name).folder / "report.json").read_text("utf-8"))
@@ -126,14 +127,14 @@ def test_a_file_with_spans_is_answered_as_its_marked_texts(chain: Chain) -> None
 
 def test_a_killed_run_ends_with_the_same_bits(chain: Chain) -> None:
     assert "Continuing" in chain.done["continue"].stdout
-    one, other = (chain.run(name).restore_model().network.get_weights() for name in ("relations", "again"))
+    one, other = (restore_model(chain.run(name)).network.get_weights() for name in ("relations", "again"))
     for array, again in zip(one, other, strict=True):
         np.testing.assert_array_equal(array, again)
     assert chain.report("relations")["metrics"] == chain.report("again")["metrics"]
 
 
 def test_a_restored_run_and_its_module_have_the_learned_tokens(chain: Chain) -> None:
-    restored, pooling = chain.run("relations").restore_backbone()
+    restored, pooling = restore_backbone(chain.run("relations"))
     assert pooling == "markers"
     numbers = restored.tokenizer.numbers
     assert numbers == {token: len(VOCABULARY) + n for n, token in enumerate(["plot twist", *MARKERS])}
@@ -147,7 +148,7 @@ def test_a_restored_run_and_its_module_have_the_learned_tokens(chain: Chain) -> 
 
 
 def test_frozen_embeddings_stay_as_they_were_and_all_else_learns(chain: Chain, tiny_bert_folder: Path) -> None:
-    tuned, _ = chain.run("frozen").restore_backbone()
+    tuned, _ = restore_backbone(chain.run("frozen"))
     before = load_backbone(tiny_bert_folder, max_length=16)
     for found, expected in zip(tuned.encoder.weights, before.encoder.weights, strict=True):
         if found.path.startswith("pooled_dense"):  # which mean pooling does not use

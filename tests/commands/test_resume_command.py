@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from sftkeras import train
 from sftkeras.config import TrainConfig
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
 
 Refuse = Callable[..., str]
 
@@ -34,14 +34,14 @@ def train_killed(words: Sequence[str], target: str, call: int, cwd: Path) -> Non
     assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 
-def points(run: Run) -> dict[str, list[int]]:
+def points(run: RunFolder) -> dict[str, list[int]]:
     """The steps of each of TensorBoard's curves."""
     events = EventAccumulator(str(run.tensorboard), {"tensors": 0})
     events.Reload()
     return {tag: [event.step for event in events.Tensors(tag)] for tag in events.Tags()["tensors"]}
 
 
-def report(run: Run) -> dict[str, Any]:
+def report(run: RunFolder) -> dict[str, Any]:
     return json.loads((run.folder / "report.json").read_text(encoding="utf-8"))
 
 
@@ -60,7 +60,7 @@ def test_a_training_killed_again_and_again_ends_with_the_same_bits(
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert "Continuing the interrupted run: training is over." in done.stdout
 
-    run, whole = Run(tmp_path / "runs" / "tiny"), Run(finished.run)
+    run, whole = RunFolder(tmp_path / "runs" / "tiny"), RunFolder(finished.run)
     assert run.best_weights.read_bytes() == whole.best_weights.read_bytes()
     assert report(run)["metrics"] == report(whole)["metrics"]
     assert without_time(report(run)["history"]) == without_time(report(whole)["history"])
@@ -102,7 +102,7 @@ def test_never_and_must_say_what_is_there(refused: Refuse) -> None:
 
 
 def test_a_run_that_another_process_trains_is_left_alone(refused: Refuse, interrupted: Interrupted) -> None:
-    run = Run(interrupted.run)
+    run = RunFolder(interrupted.run)
     before = sorted(path.name for path in run.states.iterdir())
     with run.claimed():
         assert refused().startswith("SFT423  runs/tiny: another process is training or exporting this run.")

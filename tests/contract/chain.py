@@ -38,7 +38,7 @@ from sftkeras.config import EvaluateConfig, PredictConfig, ReportConfig, TrainCo
 from sftkeras.evaluation import pictures  # noqa: E402
 from sftkeras.exporting import prediction_process  # noqa: E402
 from sftkeras.prediction import backends  # noqa: E402
-from sftkeras.runs import Run  # noqa: E402
+from sftkeras.runs import RunFolder  # noqa: E402
 from sftkeras.tasks import TextModel, restore_task  # noqa: E402
 from sftkeras.tasks.predictions import records  # noqa: E402
 from sftkeras.training.callbacks import Recorder  # noqa: E402
@@ -94,7 +94,7 @@ def whole(name: str, entry: Entry, folder: Path) -> None:
     evaluate.main(EvaluateConfig(str(run), report=report, output=str(here / "evaluations" / name)))
     model, answered = str(here / "saved_models" / name), str(here / f"{name}.answers.jsonl")
     predict.main(PredictConfig(model, file=str(folder / f"{name}.jsonl"), output=answered))
-    printed = next_commands.with_model(Run(run).last_export())["predict"].split("-m sftkeras.predict ")[1]
+    printed = next_commands.with_model(RunFolder(run).last_export())["predict"].split("-m sftkeras.predict ")[1]
     typed = shlex.split(printed.replace("FILE", shlex.quote(str(folder / f"{name}.jsonl"))))
     predict.main(commands.parse(PredictConfig, [*typed, f"--output={here / name}.next.jsonl"]))
 

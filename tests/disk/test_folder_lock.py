@@ -13,7 +13,7 @@ import pytest
 from sftkeras.disk.folder_lock import folder_locked, lock_of_abandoned
 from sftkeras.errors import SFTError
 from sftkeras.exporting.versions import draft
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
 
 Before = Callable[[Path, Callable[[], object]], None]
 
@@ -88,7 +88,7 @@ def test_a_draft_is_not_swept_between_its_making_and_its_lock(tmp_path: Path, be
 
 
 def test_a_claim_survives_the_end_of_another_one(tmp_path: Path, before_opening: Before) -> None:
-    run = Run(tmp_path / "films")
+    run = RunFolder(tmp_path / "films")
     before_opening(run.folder, run.folder.rmdir)
     with run.claimed(), pytest.raises(SFTError, match="SFT423"), run.claimed():
         pass

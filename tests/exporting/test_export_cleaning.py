@@ -13,7 +13,8 @@ from sftkeras.backbones import load_backbone
 from sftkeras.config import TrainConfig
 from sftkeras.exporting.export import export
 from sftkeras.exporting.prediction_process import PredictionProcess
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_model
 from sftkeras.tasks import TextModel, attach_head
 from sftkeras.text import Cleaning, Features, make_features
 
@@ -47,11 +48,11 @@ def test_a_run_keeps_its_cleaning(tiny_bert_folder: Path, tmp_path: Path) -> Non
     features = make_features(backbone.tokenizer, max_length=24, pairs=False, cleaning=CLEANING)
     model = TextModel(features, attach_head(backbone, task, "mean"), task)
     config = TrainConfig(name="cleaned", runs=str(tmp_path))
-    run = Run.plan(config)
+    run = RunFolder.plan(config)
     run.create(config)
     run.keep_model(model, backbone, "mean")
     model.network.save_weights(run.best_weights)
-    restored = Run.open(run.folder).restore_model()
+    restored = restore_model(RunFolder.open(run.folder))
     assert restored.features.fingerprint == features.fingerprint
     texts = tf.constant(RAW)
     np.testing.assert_array_equal(restored(texts)["probabilities"], model(texts)["probabilities"])

@@ -16,7 +16,8 @@ from sftkeras.config import ExportCommandConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import read_contract
 from sftkeras.exporting.prediction_process import PredictionProcess
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_model
 from sftkeras.tasks import TextModel, attach_head
 from sftkeras.text import TextFeatures
 
@@ -35,9 +36,9 @@ BERT = {
 
 
 @pytest.fixture
-def finished_run(tmp_path: Path) -> Run:
+def finished_run(tmp_path: Path) -> RunFolder:
     """A run as training leaves it."""
-    run = Run(tmp_path / "runs" / "movies")
+    run = RunFolder(tmp_path / "runs" / "movies")
     run.best_weights.parent.mkdir(parents=True)
     run.config_file.write_text(f"name: movies\nexport: {{folder: {tmp_path / 'saved_models'}}}\n")
     pretrained = tmp_path / "pretrained"
@@ -55,7 +56,7 @@ def finished_run(tmp_path: Path) -> Run:
 
 
 def test_run_is_exported_again_as_a_new_version(
-    finished_run: Run,
+    finished_run: RunFolder,
     tmp_path: Path,
     process: PredictionProcess,
     monkeypatch: pytest.MonkeyPatch,
@@ -71,11 +72,11 @@ def test_run_is_exported_again_as_a_new_version(
     path = tmp_path / "saved_models" / "movies" / "5"
     assert str(path) in capsys.readouterr().out.replace("\n", "")
     assert read_contract(path)["name"] == "movies"
-    expected = finished_run.restore_model()(tf.constant(["good film"]))
+    expected = restore_model(finished_run)(tf.constant(["good film"]))
     np.testing.assert_allclose(process.predict(["good film"])["probabilities"], expected["probabilities"], atol=1e-6)
 
 
-def test_wrong_run_or_folder_is_told_before_tensorflow_starts(finished_run: Run, tmp_path: Path) -> None:
+def test_wrong_run_or_folder_is_told_before_tensorflow_starts(finished_run: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for words, code in [
         ([], "SFT104"),

@@ -25,7 +25,7 @@ import tiny_run  # noqa: E402
 
 from sftkeras.backbones import Backbone  # noqa: E402
 from sftkeras.config import CheckpointConfig, TrainingConfig  # noqa: E402
-from sftkeras.runs import Run  # noqa: E402
+from sftkeras.runs import RunFolder  # noqa: E402
 from sftkeras.tasks import attach_head  # noqa: E402
 from sftkeras.training.callbacks import Recorder  # noqa: E402
 from sftkeras.training.fit import Fitted, fit  # noqa: E402
@@ -43,7 +43,7 @@ def with_dropout() -> keras.Model:
     return attach_head(Backbone(encoder, None, 16, False, "hugging_face", {}), small_fit.TASK, "mean")
 
 
-def train(folder: Path, strategy: tf.distribute.Strategy, run: Run | None = None) -> tuple[small_fit.Prepared, Fitted]:
+def train(folder: Path, strategy: tf.distribute.Strategy, run: RunFolder | None = None) -> tuple[small_fit.Prepared, Fitted]:
     """Trains a new model in FOLDER, or goes on with another one's run."""
     with strategy.scope(), mock.patch.object(small_fit, "network", with_dropout):
         prepared = small_fit.prepare(folder, CONFIG)

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from sftkeras.config import EarlyStoppingConfig, OptimizerConfig, TrainConfig, TrainingConfig
 from sftkeras.data import BatchPlan
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
 from sftkeras.tasks.classification.task import Classification
 from sftkeras.training.batches import Batches
 from sftkeras.training.fit import prepare_model
@@ -84,12 +84,12 @@ class Prepared:
     train: Batches
     validation: Batches
     config: TrainConfig
-    run: Run
+    run: RunFolder
 
 
 def prepare(folder: Path, config: TrainConfig = CONFIG) -> Prepared:
     config = replace(config, runs=str(folder))
-    run = Run.plan(config)
+    run = RunFolder.plan(config)
     run.create(config)
     train, validation = batches(config, "train"), batches(config, "validation", shuffle=False)
     model = prepare_model(

@@ -19,7 +19,8 @@ from sftkeras.backbones.fetching import BackboneFolders, fetch_backbone
 from sftkeras.config import BackboneConfig, CleaningConfig, TrainConfig
 from sftkeras.errors import SFTError
 from sftkeras.handles import check_weights
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import restore_backbone
 from sftkeras.tasks import Pooling, TextModel, attach_head
 from sftkeras.tasks.classification.task import Classification
 from sftkeras.text import make_cleaning, make_features
@@ -47,14 +48,14 @@ def trained_run(
     pooling: Pooling = "mean",
     tokens: tuple[str, ...] = (),
     cleaning: CleaningConfig | None = None,
-) -> Run:
+) -> RunFolder:
     """A finished run whose weights are all others than those it began with."""
     network = attach_head(backbone, task := Classification(("bad", "good"), dropout=0.0), pooling)
     for number, weight in enumerate(network.trainable_weights):
         weight.assign(weight + keras.random.normal(weight.shape, stddev=0.1, seed=number))
     settings = vars(cleaning) if cleaning else {}
     features = make_features(backbone.tokenizer, max_length=LENGTH, pairs=False, cleaning=make_cleaning(**settings))
-    run = Run(folder)
+    run = RunFolder(folder)
     run.states.mkdir(parents=True)
     run.keep_settings(TrainConfig(name=folder.name))
     run.keep_model(TextModel(features, network, task), backbone, pooling, tokens)
@@ -62,7 +63,7 @@ def trained_run(
     return run
 
 
-def begin(run: Run, config: TrainConfig | None = None) -> tuple[Backbone, tuple[str, ...]]:
+def begin(run: RunFolder, config: TrainConfig | None = None) -> tuple[Backbone, tuple[str, ...]]:
     """What a run whose handle is `run` begins with, and what its user is told."""
     folders = fetch_backbone(str(run.folder), None, max_length=LENGTH)
     beginning = find_beginning(config or TrainConfig(), folders)
@@ -82,7 +83,7 @@ def test_a_run_begins_with_what_another_has_learned(kind: str, pooling: Pooling,
     folder = BACKBONES[kind](tmp_path / "weights")
     run = trained_run(tmp_path / "runs" / "first", load_backbone(folder, max_length=LENGTH), pooling=pooling)
     shutil.rmtree(folder)
-    learned, _ = run.restore_backbone()
+    learned, _ = restore_backbone(run)
     again, notes = begin(run)
     assert again.has_pooler == learned.has_pooler
     for name, expected in outputs(learned).items():
@@ -93,7 +94,7 @@ def test_a_run_begins_with_what_another_has_learned(kind: str, pooling: Pooling,
 def test_a_third_run_begins_with_the_second(tmp_path: Path) -> None:
     first = trained_run(tmp_path / "first", load_backbone(Checkpoint().write(tmp_path / "weights"), max_length=LENGTH))
     second = trained_run(tmp_path / "second", begin(first)[0])
-    learned, _ = second.restore_backbone()
+    learned, _ = restore_backbone(second)
     np.testing.assert_array_equal(outputs(begin(second)[0])["sequence_output"], outputs(learned)["sequence_output"])
 
 
@@ -165,6 +166,6 @@ def test_a_run_keeps_every_file_that_its_tokenizer_was_read_from(tmp_path: Path)
     backbone = load_backbone(folder, max_length=LENGTH)
     run = trained_run(tmp_path / "first", backbone)
     shutil.rmtree(folder)
-    for again in (run.restore_backbone()[0], begin(run)[0]):
+    for again in (restore_backbone(run)[0], begin(run)[0]):
         assert again.tokenizer is not None
         assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint  # type: ignore[union-attr]

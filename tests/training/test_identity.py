@@ -23,7 +23,7 @@ from sftkeras.config import (
     TrainingConfig,
 )
 from sftkeras.errors import SFTError
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
 from sftkeras.training.resume.identity import _ONLY_WORDS, continues, identity_of, source_hash
 
 DATA = "5f3a"
@@ -33,13 +33,13 @@ DATA = "5f3a"
 def config(tmp_path: Path) -> TrainConfig:
     """The settings of a run that was interrupted."""
     config = TrainConfig(name="films", runs=str(tmp_path))
-    run = Run.plan(config)
+    run = RunFolder.plan(config)
     run.create(config, identity_of(config, DATA))
     return config
 
 
 def go_on(config: TrainConfig, data: str | None = DATA) -> bool:
-    return continues(Run.of(config), config, identity_of(config, data))
+    return continues(RunFolder.of(config), config, identity_of(config, data))
 
 
 def test_the_same_settings_go_on(config: TrainConfig) -> None:
@@ -94,7 +94,7 @@ def test_other_data_is_refused(config: TrainConfig) -> None:
 
 @pytest.mark.parametrize("changed", ["code.sftkeras", "code.keras"])
 def test_other_code_is_refused(config: TrainConfig, changed: str) -> None:
-    file = Run.of(config).identity_file
+    file = RunFolder.of(config).identity_file
     file.write_text(json.dumps({**json.loads(file.read_text()), changed: "0.0.1"}))
     with pytest.raises(SFTError, match=rf'SFT420.*{changed} "0.0.1" → '):
         go_on(config)
@@ -156,6 +156,6 @@ def test_never_begins_again(config: TrainConfig) -> None:
 
 
 def test_an_identity_that_cannot_be_read_is_another_one(config: TrainConfig) -> None:
-    Run.of(config).identity_file.write_text("{")
+    RunFolder.of(config).identity_file.write_text("{")
     with pytest.raises(SFTError, match="SFT420"):
         go_on(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ import tensorflow as tf  # noqa: E402
 
 from sftkeras.tasks.regression.task import Regression  # noqa: E402
 from sftkeras.tasks.span_qa.task import SpanQA  # noqa: E402
-from sftkeras.training.thresholds import choose_thresholds  # noqa: E402
+from sftkeras.training import thresholds  # noqa: E402
 
 LABELS = np.array([np.array([[0, 3, 0]]), np.zeros((0, 3)), np.array([[1, 2, 0]]), np.zeros((0, 3))], object)
 NO_ANSWER = (0.1, 0.8, 0.3, 0.6)
@@ -60,7 +61,8 @@ class Run:
 def tuned(task: Any, rows: list[int]) -> Run:
     run = Run(task)
     data = SimpleNamespace(splits={"validation": np.array(rows)}, examples=Examples())
-    choose_thresholds(run, task, data, batch_size=3)  # type: ignore[arg-type]
+    with mock.patch.object(thresholds, "restore_model", Run.restore_model):
+        thresholds.choose_thresholds(run, task, data, batch_size=3)  # type: ignore[arg-type]
     return run
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import sftkeras
 from sftkeras.config import TrainConfig, plain
 from sftkeras.errors import SFTError
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
 from sftkeras.runtime import versions
 
 Identity = Mapping[str, Any]
@@ -51,7 +51,7 @@ def identity_of(config: TrainConfig, data_fingerprint: str | None = None) -> dic
     return identity
 
 
-def continues(run: Run, config: TrainConfig, identity: Identity) -> bool:
+def continues(run: RunFolder, config: TrainConfig, identity: Identity) -> bool:
     """Whether a run goes on from where it was interrupted, or begins.
 
     Args:
@@ -82,7 +82,7 @@ def continues(run: Run, config: TrainConfig, identity: Identity) -> bool:
     raise SFTError("SFT420", folder=run.folder, differences=", ".join(shown), allow=",".join([*allow, *different]))
 
 
-def _read_identity(run: Run) -> dict[str, Any]:
+def _read_identity(run: RunFolder) -> dict[str, Any]:
     """What an interrupted run began as; empty if that cannot be read, so that everything differs."""
     try:
         identity = json.loads(run.identity_file.read_text(encoding="utf-8"))

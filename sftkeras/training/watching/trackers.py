@@ -18,7 +18,7 @@ from sftkeras.config import TrainConfig, plain
 from sftkeras.console import say
 from sftkeras.disk.files import write_text
 from sftkeras.errors import SFTError
-from sftkeras.runs import Run
+from sftkeras.runs import RunFolder
 from sftkeras.training.callbacks import Logs
 from sftkeras.training.position import Position
 from sftkeras.training.watching.timing import StepTimer
@@ -59,7 +59,7 @@ class Tracking(keras.callbacks.Callback):
         timer: divides each step's time.
     """
 
-    def __init__(self, name: str, config: TrainConfig, run: Run, position: Position, timer: StepTimer) -> None:
+    def __init__(self, name: str, config: TrainConfig, run: RunFolder, position: Position, timer: StepTimer) -> None:
         super().__init__()
         self._name = name
         self._config = config
@@ -117,7 +117,7 @@ class Tracking(keras.callbacks.Callback):
             say(str(SFTError("SFT450", tracker=_TITLES[self._name], problem=problem)))
 
 
-def _known_runs(run: Run) -> dict[str, str]:
+def _known_runs(run: RunFolder) -> dict[str, str]:
     """The trackers' names for this run, by tracker."""
     try:
         return json.loads(run.trackers_file.read_text(encoding="utf-8"))

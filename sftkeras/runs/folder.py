@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import shlex
@@ -11,25 +10,24 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from sftkeras.config import TrainConfig, plain
-from sftkeras.disk.cache import building, cache_folder, locked, read_manifest, write_manifest
-from sftkeras.disk.files import sha256_of, write_errors, write_text
+from sftkeras.disk.files import write_errors, write_text
 from sftkeras.disk.folder_lock import folder_locked
 from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
-    from sftkeras.tasks import Pooling, Task, TextModel
+    from sftkeras.tasks import Task, TextModel
 
 
 @dataclass(frozen=True)
-class Run:
+class RunFolder:
     """A run's folder. It moves to another machine as it is.
 
     Attributes:
@@ -115,12 +113,12 @@ class Run:
         return self.identity_file.exists()
 
     @classmethod
-    def of(cls, config: TrainConfig) -> Run:
+    def of(cls, config: TrainConfig) -> RunFolder:
         """The run of `config`, whether there is one or not."""
         return cls(Path(config.runs).expanduser() / config.name)
 
     @classmethod
-    def plan(cls, config: TrainConfig) -> Run:
+    def plan(cls, config: TrainConfig) -> RunFolder:
         """Says where the run of `config` will be, and makes sure that it can be there.
 
         Raises:
@@ -208,7 +206,7 @@ class Run:
             raise SFTError("SFT108", path=self.folder, freed=kept(self.best_weights), flag="--runs") from error
 
     @classmethod
-    def open(cls, folder: str | Path) -> Run:
+    def open(cls, folder: str | Path) -> RunFolder:
         """Opens the folder of a run that was trained.
 
         Raises:
@@ -261,111 +259,6 @@ class Run:
             return Path(json.loads(self.export_file.read_text(encoding="utf-8"))["path"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SFTError("SFT114", path=self.folder, quoted=shlex.quote(str(self.folder))) from error
-
-    def restore_model(self) -> TextModel:
-        """Builds the run's model with its best weights, in float32.
-
-        Raises:
-            SFTError: SFT112 if a file of the run is damaged, and what `load_backbone` raises.
-        """
-        return self._restore()[0]
-
-    def restore_backbone(self) -> tuple[Backbone, Pooling]:
-        """Builds the run's encoder with its best weights, in float32; also gives the pooling of its token vectors.
-
-        A pooler that the run did not train is not in the run, so `has_pooler` is false then. Raises as `restore_model`.
-        """
-        text_model, backbone, pooling = self._restore()
-        return _with_trained_pooler(backbone, text_model, pooling), pooling
-
-    def write_encoder(self) -> None:
-        """Writes the encoder with its best weights, and the head if it is a masked-LM head, as a Hugging Face folder.
-
-        The folder is a handle for other runs, and lands whole or not at all. Raises as `write_backbone`.
-        """
-        with write_errors(self.encoder, "--runs"), building(self.encoder) as unfinished:
-            self.write_backbone(unfinished)
-
-    def write_backbone(self, folder: Path) -> None:
-        """Writes the encoder with its best weights into a folder that is a handle for other runs.
-
-        A rebuilt encoder becomes a Hugging Face folder, with its masked-LM head if it has one; a TF-Hub module that was
-        trained as it is becomes that module.
-
-        Raises:
-            SFTError: SFT378 if a preprocessor tokenised the texts of a rebuilt encoder, SFT379 if a module cannot be
-                written, and as `restore_model`.
-        """
-        from sftkeras.backbones.hugging_face import write_folder
-        from sftkeras.backbones.publishing.republish import write_again
-        from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
-        from sftkeras.text import ModulePreprocessor
-
-        text_model, restored, pooling = self._restore()
-        backbone = _with_trained_pooler(restored, text_model, pooling)
-        if backbone.kind == "tfhub":
-            write_again(backbone.encoder, folder)
-            return
-        if backbone.tokenizer is None or isinstance(backbone.tokenizer, ModulePreprocessor):
-            raise SFTError("SFT378")
-        head = VocabularyHead.of(text_model.network)
-        write_folder(folder, backbone.encoder, backbone.tokenizer, has_pooler=backbone.has_pooler, head=head)
-
-    def kept_backbone(self) -> Path:
-        """Return the folder in the cache that `write_backbone` wrote, or write it; raises as that."""
-        parts = [sha256_of(self.best_weights), self.model_file.read_text(encoding="utf-8")]
-        folder = cache_folder("runs") / hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-        with locked(folder):
-            if read_manifest(folder) is None:
-                shutil.rmtree(folder, ignore_errors=True)
-                with building(folder) as unfinished:
-                    self.write_backbone(unfinished)
-                    write_manifest(unfinished, run=self.folder.name)
-        return folder
-
-    def _restore(self) -> tuple[TextModel, Backbone, Pooling]:
-        from sftkeras.backbones import load_backbone
-        from sftkeras.tasks import TextModel, attach_head, restore_task
-        from sftkeras.text import make_cleaning
-
-        with _reading(self.model_file):
-            settings = json.loads(self.model_file.read_text(encoding="utf-8"))
-        backbone = load_backbone(
-            self.backbone,
-            max_length=settings["max_length"],
-            without_weights=settings["backbone"],
-            extra_tokens=settings.get("extra_tokens", ()),
-        )
-        backbone = replace(backbone, has_pooler=settings["has_pooler"])  # its weights, which would tell, are not here
-        task = restore_task(settings["task"])
-        network = attach_head(backbone, task, settings["pooling"])
-        with _reading(self.best_weights):
-            network.load_weights(self.best_weights)
-        features = task.features(
-            backbone.tokenizer,
-            max_length=settings["max_length"],
-            pairs=settings["pairs"],
-            cleaning=make_cleaning(**settings.get("cleaning", {})),
-        )
-        return TextModel(features, network, task), backbone, settings["pooling"]
-
-
-def _with_trained_pooler(backbone: Backbone, text_model: TextModel, pooling: Pooling) -> Backbone:
-    """The backbone, without its pooler if the run did not train that."""
-    trained = {id(variable) for variable in text_model.network.variables}
-    pooler = getattr(backbone.encoder, "pooled_dense", None)  # what a TF-Hub module does, it does itself
-    is_kept = pooling == "cls" and (pooler is None or id(pooler.kernel) in trained)
-    return replace(backbone, has_pooler=backbone.has_pooler and is_kept)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Names a damaged file of a run."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError) as error:
-        problem = " ".join(str(error).split()) or type(error).__name__
-        raise SFTError("SFT112", path=path, problem=problem) from error
 
 
 def kept(best_weights: Path) -> str:

@@ -1,0 +1,132 @@
+"""The model of a finished run, built again from its folder; and its encoder, written as a handle for other runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sftkeras.disk.cache import building, cache_folder, locked, read_manifest, write_manifest
+from sftkeras.disk.files import sha256_of, write_errors
+from sftkeras.errors import SFTError
+from sftkeras.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from sftkeras.backbones import Backbone
+    from sftkeras.tasks import Pooling, TextModel
+
+
+def restore_model(run: RunFolder) -> TextModel:
+    """Builds the run's model with its best weights, in float32.
+
+    Raises:
+        SFTError: SFT112 if a file of the run is damaged, and what `load_backbone` raises.
+    """
+    return _restore(run)[0]
+
+
+def restore_backbone(run: RunFolder) -> tuple[Backbone, Pooling]:
+    """Builds the run's encoder with its best weights, in float32; also gives the pooling of its token vectors.
+
+    A pooler that the run did not train is not in the run, so `has_pooler` is false then. Raises as `restore_model`.
+    """
+    text_model, backbone, pooling = _restore(run)
+    return _with_trained_pooler(backbone, text_model, pooling), pooling
+
+
+def write_encoder(run: RunFolder) -> None:
+    """Writes the encoder with its best weights, and the head if it is a masked-LM head, as a Hugging Face folder.
+
+    The folder is a handle for other runs, and lands whole or not at all. Raises as `write_backbone`.
+    """
+    with write_errors(run.encoder, "--runs"), building(run.encoder) as unfinished:
+        write_backbone(run, unfinished)
+
+
+def write_backbone(run: RunFolder, folder: Path) -> None:
+    """Writes the encoder with its best weights into a folder that is a handle for other runs.
+
+    A rebuilt encoder becomes a Hugging Face folder, with its masked-LM head if it has one; a TF-Hub module that was
+    trained as it is becomes that module.
+
+    Raises:
+        SFTError: SFT378 if a preprocessor tokenised the texts of a rebuilt encoder, SFT379 if a module cannot be
+            written, and as `restore_model`.
+    """
+    from sftkeras.backbones.hugging_face import write_folder
+    from sftkeras.backbones.publishing.republish import write_again
+    from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
+    from sftkeras.text import ModulePreprocessor
+
+    text_model, restored, pooling = _restore(run)
+    backbone = _with_trained_pooler(restored, text_model, pooling)
+    if backbone.kind == "tfhub":
+        write_again(backbone.encoder, folder)
+        return
+    if backbone.tokenizer is None or isinstance(backbone.tokenizer, ModulePreprocessor):
+        raise SFTError("SFT378")
+    head = VocabularyHead.of(text_model.network)
+    write_folder(folder, backbone.encoder, backbone.tokenizer, has_pooler=backbone.has_pooler, head=head)
+
+
+def kept_backbone(run: RunFolder) -> Path:
+    """Return the folder in the cache that `write_backbone` wrote, or write it; raises as that."""
+    parts = [sha256_of(run.best_weights), run.model_file.read_text(encoding="utf-8")]
+    folder = cache_folder("runs") / hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    with locked(folder):
+        if read_manifest(folder) is None:
+            shutil.rmtree(folder, ignore_errors=True)
+            with building(folder) as unfinished:
+                write_backbone(run, unfinished)
+                write_manifest(unfinished, run=run.folder.name)
+    return folder
+
+
+def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:
+    from sftkeras.backbones import load_backbone
+    from sftkeras.tasks import TextModel, attach_head, restore_task
+    from sftkeras.text import make_cleaning
+
+    with _reading(run.model_file):
+        settings = json.loads(run.model_file.read_text(encoding="utf-8"))
+    backbone = load_backbone(
+        run.backbone,
+        max_length=settings["max_length"],
+        without_weights=settings["backbone"],
+        extra_tokens=settings.get("extra_tokens", ()),
+    )
+    backbone = replace(backbone, has_pooler=settings["has_pooler"])  # its weights, which would tell, are not here
+    task = restore_task(settings["task"])
+    network = attach_head(backbone, task, settings["pooling"])
+    with _reading(run.best_weights):
+        network.load_weights(run.best_weights)
+    features = task.features(
+        backbone.tokenizer,
+        max_length=settings["max_length"],
+        pairs=settings["pairs"],
+        cleaning=make_cleaning(**settings.get("cleaning", {})),
+    )
+    return TextModel(features, network, task), backbone, settings["pooling"]
+
+
+def _with_trained_pooler(backbone: Backbone, text_model: TextModel, pooling: Pooling) -> Backbone:
+    """The backbone, without its pooler if the run did not train that."""
+    trained = {id(variable) for variable in text_model.network.variables}
+    pooler = getattr(backbone.encoder, "pooled_dense", None)  # what a TF-Hub module does, it does itself
+    is_kept = pooling == "cls" and (pooler is None or id(pooler.kernel) in trained)
+    return replace(backbone, has_pooler=backbone.has_pooler and is_kept)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Names a damaged file of a run."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        problem = " ".join(str(error).split()) or type(error).__name__
+        raise SFTError("SFT112", path=path, problem=problem) from error
