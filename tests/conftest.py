@@ -5,6 +5,7 @@ With pytest-xdist, a session has several processes. What one of them made with `
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,6 +28,12 @@ Once = Callable[[str, Callable[[Path], object]], Path]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the tests of `LONGEST` before all others."""
     items.sort(key=lambda item: item.path.parent.name not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what all tests share, such as TensorFlow's modules, out of the search for garbage, which is then rarer."""
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from command_line import flags, refusal, run_command
-from conftest import Finished
 from tiny_bert import reviews, write_csv
+from tiny_runs import Finished
 
 from sftkeras import evaluate, export, predict, train
 from sftkeras.command_line import commands

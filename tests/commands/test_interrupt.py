@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from command_line import Running, run_several
-from conftest import Interrupted
+from tiny_runs import Interrupted
 
 # What a shell reports for both: Python ends itself by the signal if it was caught inside some C++ libraries.
 STOPPED = (128 + signal.SIGINT, -signal.SIGINT)

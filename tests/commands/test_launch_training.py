@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 from command_line import flags
-from conftest import Finished
+from tiny_runs import Finished
 
 STEPS = 8  # of an epoch: 48 rows to train on
 EPOCHS = 3

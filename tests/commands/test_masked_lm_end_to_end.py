@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import Done, flags, run_several
-from conftest import Refuse, tiny_flags
 from safetensors.numpy import load_file
 from tiny_bert import BAD, GOOD, NOUNS, VOCABULARY
+from tiny_runs import Refuse, tiny_flags
 
 from sftkeras.config import TrainConfig
 from sftkeras.train import main

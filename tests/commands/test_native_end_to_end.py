@@ -15,9 +15,9 @@ import pytest
 import tensorflow as tf
 from backbones.hub_modules import EncoderModule, variables_of_hugging_face
 from command_line import Done, flags, refusal, run_several
-from conftest import Finished, tiny_flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_bert import HEADS, HIDDEN
+from tiny_runs import Finished, tiny_flags
 
 from sftkeras import export
 from sftkeras.config import ExportCommandConfig

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from backbones.hub_modules import EncoderModule, write_preprocessor, write_text_module
 from command_line import Done, flags, refusal, run_several
-from conftest import tiny_flags
 from tiny_bert import reviews, write_csv
+from tiny_runs import tiny_flags
 
 from sftkeras import export
 from sftkeras.config import ExportCommandConfig

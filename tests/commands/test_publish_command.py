@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from command_line import flags, run_several
-from conftest import Finished, Interrupted, Refuse, tiny_flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_bert import write_tiny_bert
+from tiny_runs import Finished, Interrupted, Refuse, tiny_flags
 
 from sftkeras.backbones import load_backbone
 from sftkeras.backbones.tfhub.names import hub_names

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import Done, flags, run_several
-from conftest import Refuse, tiny_flags
 from tiny_bert import NOUNS, VOCABULARY
+from tiny_runs import Refuse, tiny_flags
 
 from sftkeras.backbones import load_backbone
 from sftkeras.config import TrainConfig

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from command_line import flags, run_command
-from conftest import Finished, Interrupted, tiny_flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny_runs import Finished, Interrupted, tiny_flags
 
 from sftkeras import train
 from sftkeras.config import TrainConfig

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import Done, run_several
-from conftest import Refuse, tiny_flags
 from tiny_bert import BAD, GOOD, NOUNS, write_csv
+from tiny_runs import Refuse, tiny_flags
 
 from sftkeras.config import TrainConfig
 from sftkeras.train import main as train

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 import yaml
 from command_line import Done, run_several
-from conftest import tiny_flags
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_bert import NOUNS, reviews, write_csv
+from tiny_runs import tiny_flags
 
 from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig, plain

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from command_line import run_several
-from conftest import tiny_flags
 from tiny_bert import BAD, GOOD, NOUNS
+from tiny_runs import tiny_flags
 
 Record = dict[str, Any]
 
