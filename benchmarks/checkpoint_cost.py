@@ -61,13 +61,14 @@ def measure(config: TrainConfig, folder: Path, steps: int, pairs: int) -> dict[s
     runtime.start_tensorflow()
     from sftkeras.backbones.fetching import fetch_backbone
     from sftkeras.data import load_data
+    from sftkeras.tasks import spec_of
     from sftkeras.training.position import Position
     from sftkeras.training.resume.run_state import RunState
     from sftkeras.training.resume.saving import StateWriter
     from sftkeras.training.resume.state_files import StateFiles
     from sftkeras.training.setup import set_up
 
-    data = load_data(config.data, config.task.label_kind, config.seed, None)
+    data = load_data(config.data, spec_of(config.task.kind).label_kind(config.task), config.seed, None)
     folders = fetch_backbone(
         config.backbone.handle, config.backbone.preprocessor, max_length=config.backbone.max_length
     )

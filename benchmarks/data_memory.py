@@ -84,13 +84,14 @@ def measure(file: str, tokenizer: str | None) -> dict[str, float]:
     """Runs the data path twice, the second time from the cache; returns seconds, and memory in MiB."""
     from sftkeras.config import DataConfig
     from sftkeras.data import BatchPlan, load_data, tokenise
+    from sftkeras.data.labels.classes.kind import ONE_LABEL
 
     config = DataConfig(train=file)
     encode = hashed_words if tokenizer is None else real_tokens(tokenizer)
     result: dict[str, float] = {}
     with PeakMemory() as peak:
         begin = time.perf_counter()
-        data = load_data(config, "class", seed=17)
+        data = load_data(config, ONE_LABEL, seed=17)
         result["load"] = time.perf_counter() - begin
         begin = time.perf_counter()
         tokens = tokenise(data.examples, encode, "benchmark")
@@ -101,7 +102,7 @@ def measure(file: str, tokenizer: str | None) -> dict[str, float]:
             tokens.batch(*plan.batch(0, step))
         result["batch"] = (time.perf_counter() - begin) / plan.steps
     begin = time.perf_counter()
-    tokenise(load_data(config, "class", seed=17).examples, encode, "benchmark")
+    tokenise(load_data(config, ONE_LABEL, seed=17).examples, encode, "benchmark")
     result["again"] = time.perf_counter() - begin
     result["padding"] = plan.padding()
     return {**result, "start": peak.start, "own": peak.own, "resident": peak.resident}

@@ -21,6 +21,7 @@ from sftkeras.config import TrainConfig
 from sftkeras.data import load_data
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import restore_model
+from sftkeras.tasks import spec_of
 
 runtime.start_tensorflow()
 
@@ -40,7 +41,7 @@ def main() -> None:
     settings = parser.parse_args()
     run = RunFolder.open(settings.run)
     config = commands.parse(TrainConfig, ["--config", str(run.config_file)])
-    data = load_data(config.data, config.task.label_kind, config.seed, None)
+    data = load_data(config.data, spec_of(config.task.kind).label_kind(config.task), config.seed, None)
     if config.data.pair:
         raise SystemExit("This measurement is about single texts.")
     model = restore_model(run)

@@ -79,6 +79,7 @@ def measure(rows: int, steps: int, folder: Path) -> dict[str, Any]:
     from sftkeras import runtime
     from sftkeras.backbones.fetching import fetch_backbone
     from sftkeras.data import BatchPlan, load_data, tokenise
+    from sftkeras.data.labels.classes.kind import ONE_LABEL
 
     weights, table = write_tiny_bert(folder / "weights"), write_rows(folder / "rows.csv", rows)
     config = TrainConfig(
@@ -89,7 +90,7 @@ def measure(rows: int, steps: int, folder: Path) -> dict[str, Any]:
         runs=str(folder / "runs"),
     )
     began = time.perf_counter()
-    data = load_data(config.data, "class", config.seed, None)
+    data = load_data(config.data, ONE_LABEL, config.seed, None)
     seconds: dict[str, Any] = {"read": (time.perf_counter() - began) / rows}
 
     runtime.start_tensorflow()

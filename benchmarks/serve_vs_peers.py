@@ -29,6 +29,7 @@ from sftkeras.config import TrainConfig
 from sftkeras.data import load_data
 from sftkeras.exporting.versions import find_version
 from sftkeras.handles import resolve
+from sftkeras.tasks import spec_of
 
 CONFIG = HERE.parent / "examples" / "quickstart.yaml"
 CLIENTS = (1, 4, 16)
@@ -80,7 +81,7 @@ def arguments() -> argparse.Namespace:
 
 def test_texts(config: TrainConfig) -> list[str]:
     """The texts that were held back when the model was trained."""
-    data = load_data(config.data, config.task.label_kind, config.seed, None)
+    data = load_data(config.data, spec_of(config.task.kind).label_kind(config.task), config.seed, None)
     return list(data.examples.texts(data.splits["test"]))
 
 

@@ -44,6 +44,7 @@ from records import Rows, deviation, difference, keep, machine, mean, now, ratio
 from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
 from sftkeras.data import LabelledData, load_data
+from sftkeras.tasks import spec_of
 
 LEAST_POINTS = -0.5
 LEAST_SPEED = 1.15
@@ -145,7 +146,7 @@ def compare(comparison: Comparison, settings: argparse.Namespace, work: Path) ->
 
 def write_recipe(config: TrainConfig, comparison: Comparison, most: int, work: Path) -> Recipe:
     """Fetches weights and data, divides the rows as sftkeras does, draws some of them, and writes them to files."""
-    data = load_data(config.data, config.task.label_kind, config.seed, None)
+    data = load_data(config.data, spec_of(config.task.kind).label_kind(config.task), config.seed, None)
     random = np.random.default_rng(config.seed)
     limits = {"train": most, "validation": most // 8, "test": most // 2}
     files = {}

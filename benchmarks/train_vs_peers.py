@@ -27,6 +27,7 @@ from records import Rows, deviation, difference, keep, machine, mean, now, ratio
 from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
 from sftkeras.data import load_data
+from sftkeras.tasks import spec_of
 
 CONFIG = HERE.parent / "examples" / "quickstart.yaml"
 EPOCHS = 2
@@ -81,7 +82,7 @@ def write_recipe(config: TrainConfig, work: Path, settings: argparse.Namespace) 
     """Fetches weights and data, divides the rows as sftkeras does, and writes them to files for all."""
     if config.task.kind != "classification":
         raise SystemExit("The peers know classification only.")
-    data = load_data(config.data, config.task.label_kind, config.seed, None)
+    data = load_data(config.data, spec_of(config.task.kind).label_kind(config.task), config.seed, None)
     splits = data.splits.items()
     files = {part: write_rows(work / f"{part}.jsonl", labelled_rows(data, rows)) for part, rows in splits}
     return Recipe.of(

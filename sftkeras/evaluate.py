@@ -15,6 +15,7 @@ from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.versions import check_writable, find_version
 from sftkeras.plurals import counted
 from sftkeras.runs import RunFolder
+from sftkeras.tasks import spec_of
 
 if TYPE_CHECKING:
     from sftkeras.data import LabelledData
@@ -85,6 +86,7 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: RunFolder | Non
         multi_label=learned.get("multi_label", False),
         loss=learned.get("loss", TaskConfig.loss),
     )
+    label_kind = spec_of(task.kind).label_kind(task)
     with progress_bar() as progress:
         if config.data.test is not None:
             columns = {name: value for name in ("text", "pair", "label") if (value := getattr(config, name))}
@@ -92,15 +94,15 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: RunFolder | Non
             recorded = as_recorded(DataConfig(**contract["origin"]["data"]), task.kind)
             settings = config.data.over(replace(recorded, where=None, **columns))
             names = contract["task"].get("label_names", ())
-            data = load_file(config.data.test, settings, task.label_kind, names, progress)
+            data = load_file(config.data.test, settings, label_kind, names, progress)
         elif run is not None:
             _refuse_reading_without_file(config)
             trained = commands.parse(TrainConfig, ["--config", str(run.config_file)])
-            data = load_data(as_recorded(trained.data, task.kind), task.label_kind, trained.seed, progress)
+            data = load_data(as_recorded(trained.data, task.kind), label_kind, trained.seed, progress)
         else:
             raise SFTError("SFT104", flag="--data", remedy="Give labelled texts, or a run folder as --model.")
     findings = tuple(replace(found, message=in_flags_of(EvaluateConfig, found.message)) for found in data.findings)
-    show_findings(findings, label_kind=task.label_kind, parts=config.data.test is None)
+    show_findings(findings, label_kind=label_kind, parts=config.data.test is None)
     return replace(data, findings=findings)
 
 

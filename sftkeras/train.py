@@ -17,6 +17,7 @@ from sftkeras.data import quick_check
 from sftkeras.errors import Preempted, SFTError
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import restore_model, write_encoder
+from sftkeras.tasks import spec_of
 
 if TYPE_CHECKING:
     from sftkeras.backbones.fetching import BackboneFolders
@@ -138,7 +139,7 @@ def check_settings(config: TrainConfig) -> None:
     check_trackers(config.training.trackers)
     if config.export.server:
         known_release(config.export.server)
-    quick_check(config.data, config.task.label_kind)
+    quick_check(config.data, spec_of(config.task.kind).label_kind(config.task))
     if is_chief():  # the one that exports; two that try the folder at once get in each other's way
         check_writable(Path(config.export.folder).expanduser() / config.name, "--export.folder")
 
@@ -174,7 +175,7 @@ def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, Labell
 
     began = time.perf_counter()
     seconds["start"] = began - _STARTED
-    backbone, label_kind = config.backbone, config.task.label_kind
+    backbone, label_kind = config.backbone, spec_of(config.task.kind).label_kind(config.task)
     folders = fetch_backbone(backbone.handle, backbone.preprocessor, max_length=backbone.max_length)
     try:
         with progress_bar() as progress:

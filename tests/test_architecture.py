@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "text": {"errors"},
     "graphs": set(),
     "backbones": {"errors", "disk", "handles", "text", "graphs"},
-    "tasks": {*BASIS, "backbones", "text"},
+    "tasks": {*BASIS, "backbones", "text", "data"},
     "tuning": {*BASIS, "backbones"},
     "layers": {"runtime", "backbones", "tasks"},
     "runs": {*BASIS, "disk", "backbones", "tasks", "text"},

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from sftkeras.data.batches import BatchPlan, length_histogram
     from sftkeras.data.checks.findings import DataError, Finding
     from sftkeras.data.checks.first_look import quick_check
-    from sftkeras.data.labels.readers import LabelKind
+    from sftkeras.data.checks.printing import print_findings, show_findings
+    from sftkeras.data.labels.contract import LabelKind
     from sftkeras.data.load import LabelledData, load_data, load_file
-    from sftkeras.data.show import describe, describe_lengths, print_findings, show_findings
+    from sftkeras.data.show import describe, describe_lengths
     from sftkeras.data.storage.examples import Examples, Texts
     from sftkeras.data.storage.row_inputs import RawTexts, RowInputs, Variants
     from sftkeras.data.storage.tokens import TokenCache, tokenise
@@ -27,7 +28,7 @@ _HOMES = {
     "DataError": "checks.findings",
     "Examples": "storage.examples",
     "Finding": "checks.findings",
-    "LabelKind": "labels.readers",
+    "LabelKind": "labels.contract",
     "LabelledData": "load",
     "RawTexts": "storage.row_inputs",
     "RewrittenTexts": "augmentation.rewriting",
@@ -43,8 +44,8 @@ _HOMES = {
     "load_data": "load",
     "load_file": "load",
     "make_variants": "augmentation.rewriting",
-    "print_findings": "show",
-    "show_findings": "show",
+    "print_findings": "checks.printing",
+    "show_findings": "checks.printing",
     "quick_check": "checks.first_look",
     "tokenise": "storage.tokens",
 }

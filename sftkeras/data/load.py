@@ -17,16 +17,12 @@ from sftkeras.data.checks.findings import Finding, finding, stop_on_errors
 from sftkeras.data.checks.first_look import check_split
 from sftkeras.data.checks.repeats import Repeats, find_repeats
 from sftkeras.data.formats.sources import PARTS, find_part, find_sources
-from sftkeras.data.labels.classes.rows import OF_CLASSES, check_label_columns
-from sftkeras.data.labels.readers import LabelKind
-from sftkeras.data.labels.spans.stored import OF_SPANS
-from sftkeras.data.split import UNUSED, rows_of, split_rows, strata_of_numbers, strata_of_sets
+from sftkeras.data.labels.contract import LabelKind
+from sftkeras.data.split import UNUSED, rows_of, split_rows
 from sftkeras.data.storage.examples import Examples
 from sftkeras.data.storage.store import open_examples
 from sftkeras.data.storage.weights import check_weights
 from sftkeras.errors import SFTError
-
-_MANY_LABELS = 10  # from which labels with a row each are surely no classes
 
 
 @dataclass(frozen=True)
@@ -54,8 +50,7 @@ def load_data(config: DataConfig, label_kind: LabelKind, seed: int, progress: Pr
     """Reads, checks and divides the data; what was read before is taken from the cache.
 
     Args:
-        label_kind: "class" (one label a row), "classes" (none, one or several), "number", "spans", or "none" where
-            there is no column of labels.
+        label_kind: as the task's spec gives it.
         seed: decides, with text and label, which part a row is in.
         progress: gets one task for each file that is read.
 
@@ -64,7 +59,7 @@ def load_data(config: DataConfig, label_kind: LabelKind, seed: int, progress: Pr
         SFTError: SFT201 to SFT241, for files, columns and settings.
     """
     check_split(config)
-    check_label_columns(config, label_kind)
+    label_kind.check_settings(config)
     tables = [table.fingerprint for table in read_tables(config.augmentation) if table]
     sources = find_sources(config)
     examples, findings = open_examples(sources, config, label_kind, progress=progress)
@@ -104,8 +99,8 @@ def load_file(
         SFTError: as `load_data`.
     """
     sources = find_part(handles, "test", config.format, flag=flag)
-    check_label_columns(config, label_kind)
-    known = None if label_kind == "number" else label_names
+    label_kind.check_settings(config)
+    known = label_names if label_kind.has_names else None
     examples, findings = open_examples(sources, config, label_kind, known, progress)
     repeats = find_repeats(examples.hashes)
     findings += [*duplicates(examples, repeats), *conflicting_labels(examples, repeats)]
@@ -125,7 +120,8 @@ def _splits(examples: Examples, repeats: Repeats, config: DataConfig, seed: int)
         shares = [config.split[PARTS.index(part)] for part in missing]
         # What a part with files of its own does not take stays with the training rows.
         train = sum(config.split) - sum(shares)
-        parts = split_rows(examples.hashes[:rows], _strata(examples, rows), repeats.among(rows), [train, *shares], seed)
+        strata = examples.label_kind.strata(examples, rows)
+        parts = split_rows(examples.hashes[:rows], strata, repeats.among(rows), [train, *shares], seed)
         for number, part in enumerate(["train", *missing]):
             splits[part] = rows_of(parts, number)
             if not len(splits[part]):
@@ -137,19 +133,11 @@ def _splits(examples: Examples, repeats: Repeats, config: DataConfig, seed: int)
 def _no_rows_for(part: str, examples: Examples, rows: int, config: DataConfig) -> SFTError:
     """Names why a share of the training rows has none: hardly any label has a second row, or there are too few."""
     texts, labels = len(np.unique(examples.hashes[:rows])), examples.label_names
-    if examples.label_kind in OF_CLASSES and 2 * len(labels) > texts and len(labels) >= _MANY_LABELS:
+    if examples.label_kind.too_many_names(labels, texts):
         shown = ", ".join(f'"{name[:30]}"' for name in labels[:3])
         column = config.label_column
         return SFTError("SFT260", part=part, column=column, labels=len(labels), rows=rows, examples=shown)
     return SFTError("SFT232", part=part, rows=rows, texts=texts, split=list(config.split))
-
-
-def _strata(examples: Examples, rows: int) -> np.ndarray:
-    if examples.label_kind == "number":
-        return strata_of_numbers(examples.labels[:rows])
-    if examples.label_kind == "classes":
-        return strata_of_sets(examples.label_ids[:rows], examples.label_sets)
-    return examples.labels[:rows].strata() if examples.label_kind in OF_SPANS else examples.labels[:rows]
 
 
 def _unused_rows(splits: dict[str, np.ndarray], examples: Examples, config: DataConfig) -> list[Finding]:

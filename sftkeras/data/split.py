@@ -1,6 +1,6 @@
-"""Divides rows into parts: each class in the asked shares, the same text never in two parts, order of no account.
+"""Divides rows into parts: each stratum in the given shares, the same text never in two parts.
 
-Where a row goes depends on its text, its label and the seed, not on its line.
+Where a row goes depends on its text, its stratum and the seed, not on the order of the rows.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from sftkeras.data.checks.repeats import Repeats
 UNUSED = 255  # the part of rows that belong to none
 
 _CHUNK = 1 << 16
-_BINS = 10  # quantiles that stand for classes where the label is a number
-_RARE_SET = 10  # label sets with fewer rows are pooled with others that share their rarest label
 
 
 def split_rows(
@@ -38,7 +36,7 @@ def split_rows(
     all_shares = np.array([*shares, max(1 - used, 0.0)])
     keys = _Keys(seed)
     strata = _one_stratum_a_group(strata, repeats)
-    totals = _count(strata)
+    totals = rows_of_each(strata)
     wanted = _apportion(totals, all_shares)  # [strata, parts] rows
     parts = np.full(len(hashes), len(shares), np.uint8)
     wanted -= _place_groups(parts, hashes, strata, repeats, wanted, keys)
@@ -47,29 +45,6 @@ def split_rows(
     _place_singles(parts, ordered, singles, wanted)
     parts[parts == len(shares)] = UNUSED
     return parts
-
-
-def strata_of_numbers(numbers: np.ndarray) -> np.ndarray:
-    """Returns the quantile each number is in, [n] int32."""
-    bins = max(1, min(_BINS, len(numbers) // _BINS))
-    edges = np.quantile(numbers, np.linspace(0, 1, bins + 1)[1:-1])
-    return np.searchsorted(edges, numbers, side="right").astype(np.int32)
-
-
-def strata_of_sets(set_ids: np.ndarray, sets: Sequence[tuple[int, ...]]) -> np.ndarray:
-    """Returns one stratum for each frequent label set, and for the others one for each rarest label, [n] int32."""
-    rows = _count(set_ids, len(sets))
-    frequency: dict[int, int] = {}
-    for count, labels in zip(rows.tolist(), sets, strict=True):
-        for label in labels:
-            frequency[label] = frequency.get(label, 0) + count
-    pools: dict[object, int] = {}
-    stratum = np.empty(len(sets), np.int32)
-    for number, (count, labels) in enumerate(zip(rows.tolist(), sets, strict=True)):
-        rare = count < _RARE_SET and labels
-        key = ("rarest", min(labels, key=lambda label: (frequency[label], label))) if rare else ("set", number)
-        stratum[number] = pools.setdefault(key, len(pools))
-    return stratum[set_ids]
 
 
 def rows_of(parts: np.ndarray, part: int) -> np.ndarray:
@@ -83,8 +58,11 @@ def rows_of(parts: np.ndarray, part: int) -> np.ndarray:
     return rows
 
 
-def _count(strata: np.ndarray, number: int = 0) -> np.ndarray:
-    """Counts the rows of each stratum; chunk by chunk, since NumPy widens what it counts to 8 bytes a row."""
+def rows_of_each(strata: np.ndarray, number: int = 0) -> np.ndarray:
+    """Counts the rows of each of at least `number` strata.
+
+    Chunk by chunk, since NumPy widens what it counts to 8 bytes a row.
+    """
     number = max(number, int(strata.max()) + 1)
     counts = np.zeros(number, np.int64)
     for begin in range(0, len(strata), _CHUNK):

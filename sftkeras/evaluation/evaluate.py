@@ -57,7 +57,7 @@ def evaluate_predictions(ask: Ask, data: LabelledData, task: dict[str, Any], *, 
     rows = data.splits["test"]
     examples = data.examples
     texts, pairs = examples.texts(rows), examples.pairs(rows)
-    kind = KINDS[TASKS[task["kind"]].judged_as or data.label_kind]
+    kind = KINDS[TASKS[task["kind"]].judged_as or data.label_kind.name]
     with progress_bar() as display:
         bar = display.add_task(doing, total=len(texts) * (1 + kind.texts_apart), note=counted(len(texts), "text"))
         advance = partial(display.advance, bar)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from sftkeras.backbones import Backbone
-    from sftkeras.config import LabelKind, Pooling
+    from sftkeras.config import Pooling
+    from sftkeras.data.labels.contract import LabelKind
     from sftkeras.text import AnyTokenizer, Cleaning, Features
 
 
@@ -64,12 +65,12 @@ class Task:
 
     Attributes:
         kind: its name in the settings.
-        label_kind: what a label of it is, in the data.
+        label_kind: name of the kind of label that it learns from.
         whole_batch: whether a row's loss depends on the other rows of its batch. `loss` then always gets whole batches.
     """
 
     kind: ClassVar[str]
-    label_kind: ClassVar[LabelKind]
+    label_kind: ClassVar[str]
     whole_batch: ClassVar[bool] = False
 
     def for_tokenizer(self, tokenizer: AnyTokenizer) -> Task:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,22 +48,14 @@ def show_batches(setup: Setup, data: LabelledData) -> None:
 
     What other tasks learn from, such as the number of a pair or places in a text, would say nothing to a reader.
     """
-    names = data.label_names if data.label_kind in ("class", "classes") else ()
     for step in range(min(_SHOWN_BATCHES, setup.train.steps)):
         inputs, labels, _ = setup.train.arrays(0, step)
         say("", f"Batch {step + 1}: {counted(len(labels), 'row')}")
         for row in range(min(_SHOWN_ROWS, len(labels))):
-            label = f"label {_in_words(labels[row], names)}  " if names or data.label_kind == "number" else ""
-            say(f"  {label}{setup.text_model.features.show(inputs, row)}")
+            label = data.label_kind.batch_label(labels[row], data.label_names)
+            shown = f"label {label}  " if label else ""
+            say(f"  {shown}{setup.text_model.features.show(inputs, row)}")
     say("")
-
-
-def _in_words(label: Any, names: Sequence[str]) -> str:
-    """The name of a class id, or the names of a text's labels, [classes] of 0 and 1."""
-    if not names:
-        return str(label)
-    numbers = np.flatnonzero(label).tolist() if np.ndim(label) else [int(label)]
-    return ", ".join(f'"{names[number]}"' for number in numbers) or "none"
 
 
 def measure_steps(setup: Setup, epochs: int) -> dict[int, float]:

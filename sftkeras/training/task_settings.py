@@ -11,6 +11,7 @@ from importlib import util
 
 from sftkeras.config import TASKS, DataConfig, TaskConfig, TrainConfig
 from sftkeras.errors import SFTError, did_you_mean
+from sftkeras.tasks import spec_of
 
 
 def check_task(config: TrainConfig) -> None:
@@ -25,12 +26,7 @@ def check_task(config: TrainConfig) -> None:
     for name in (setting.name for setting in fields(TaskConfig)):
         if name not in looked_at and getattr(task, name) != getattr(TaskConfig(), name):
             raise SFTError("SFT412", setting=f"--task.{name}", answers=task.answers)
-    refused = [*facts.refuses]
-    if task.label_kind == "spans":
-        refused.append("weight")
-    if task.label_kind == "none":
-        refused += ["label", "label_names"]
-    for name in refused:
+    for name in (*facts.refuses, *spec_of(task.kind).label_kind(task).refuses):
         if getattr(config.data, name) != getattr(DataConfig(), name):
             raise SFTError("SFT412", setting=f"--data.{name}", answers=facts.answers)
     if config.backbone.pooling is not None and not facts.pools:

@@ -10,9 +10,10 @@ from sftkeras.config import DataConfig
 from sftkeras.data import DataError, Finding, LabelledData, load_data
 from sftkeras.data.formats.read import read_blocks, wanted_columns
 from sftkeras.data.formats.sources import find_source
+from sftkeras.data.labels.classes.kind import ONE_LABEL
 
 
-def load(train: str, kind: Any = "class", **settings: Any) -> LabelledData:
+def load(train: str, kind: Any = ONE_LABEL, **settings: Any) -> LabelledData:
     return load_data(DataConfig(train=train, **settings), kind, seed=1)
 
 

@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from sftkeras.config import DataConfig
 from sftkeras.data import load_data
 from sftkeras.data.checks.repeats import find_repeats
-from sftkeras.data.split import UNUSED, split_rows, strata_of_numbers, strata_of_sets
+from sftkeras.data.labels.classes.kind import ONE_LABEL
+from sftkeras.data.labels.classes.label_sets import strata_of_sets
+from sftkeras.data.labels.numbers.kind import strata_of_numbers
+from sftkeras.data.split import UNUSED, split_rows
 from sftkeras.errors import SFTError
 
 PutRows = Callable[..., str]
@@ -131,7 +134,7 @@ def test_hashes_that_agree_in_one_half_only_are_not_taken_for_equal() -> None:
 
 
 def load(train: str, **settings: Any) -> dict[str, int]:
-    data = load_data(DataConfig(train=train, **settings), "class", seed=1)
+    data = load_data(DataConfig(train=train, **settings), ONE_LABEL, seed=1)
     parts = np.concatenate(list(data.splits.values()))
     assert len(np.unique(parts)) == len(parts)
     return {part: len(rows) for part, rows in data.splits.items()}
@@ -154,7 +157,7 @@ def test_parts_without_a_file_are_taken_from_train(put_rows: PutRows) -> None:
 
 
 def test_unused_rows_are_announced(put_rows: PutRows) -> None:
-    data = load_data(DataConfig(train=put_rows(ROWS), split=[0.5, 0.1, 0.1]), "class", seed=1)
+    data = load_data(DataConfig(train=put_rows(ROWS), split=[0.5, 0.1, 0.1]), ONE_LABEL, seed=1)
     assert [found.code for found in data.findings] == ["SFT237"]
     assert data.findings[0].count == 30
 
@@ -174,7 +177,7 @@ def test_the_fingerprint_follows_all_that_decides_the_parts(put_rows: PutRows) -
     path = put_rows(ROWS)
 
     def fingerprint(seed: int = 1, **settings: Any) -> str:
-        return load_data(DataConfig(train=path, **settings), "class", seed=seed).fingerprint
+        return load_data(DataConfig(train=path, **settings), ONE_LABEL, seed=seed).fingerprint
 
     first = fingerprint()
     assert fingerprint() == first

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sftkeras.config import AugmentationConfig, LabelKind
+from sftkeras.config import AugmentationConfig
 from sftkeras.data.formats.sources import Source, find_source
 from sftkeras.data.formats.text_files import readable
+from sftkeras.data.labels.contract import LabelKind
 from sftkeras.errors import SFTError
 
 _SYNONYMS, _PARAPHRASES = "--data.augmentation.synonyms", "--data.augmentation.paraphrases"
@@ -35,15 +36,15 @@ def comparable(text: str) -> str:
 
 
 def check_augmentation(config: AugmentationConfig, label_kind: LabelKind) -> None:
-    """Finds out whether the settings fit each other, the task and the files.
+    """Checks that the settings fit each other, the labels and the files.
 
     Raises:
-        SFTError: SFT240 for a task whose labels are inside the texts, SFT242 for half of a setting, SFT201 for a
+        SFTError: SFT240 for labels that are places in the texts, SFT242 for half of a setting, SFT201 for a
             missing file, SFT241 for one that is no .tsv file.
     """
     if not config.active and config.synonyms is None:
         return
-    if label_kind == "spans":
+    if label_kind.in_text:
         raise SFTError("SFT240")
     if bool(config.synonym) != (config.synonyms is not None):
         missing, given = ("synonyms", "synonym") if config.synonym else ("synonym", "synonyms")

@@ -1,67 +1,28 @@
 """The data check: small functions that each look for one kind of problem and yield findings.
 
-Faults of single rows are found while the rows are read (`rows`); here are those that show only over all rows. What is
-found in labels alone is in `check_labels`.
+Faults of single rows are found while the rows are read; here are those that show only over all rows: what the kind of
+label checks, and equal texts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from sftkeras.data.checks.check_labels import Splits, check_labels
 from sftkeras.data.checks.findings import SHOWN, Finding, finding, line_of, place
 from sftkeras.data.checks.repeats import Repeats
-from sftkeras.data.labels.spans.joining import UNSPACED
 from sftkeras.data.storage.examples import Examples
 
-_CHUNK = 1 << 16
 
-
-def check(examples: Examples, splits: Splits, repeats: Repeats) -> list[Finding]:
+def check(examples: Examples, splits: Mapping[str, np.ndarray], repeats: Repeats) -> list[Finding]:
     """Runs all checks that need all rows; see each for what it finds."""
     return [
-        *check_labels(examples, splits),
-        *cut_words(examples),
+        *examples.label_kind.check(examples, splits),
         *duplicates(examples, repeats),
         *conflicting_labels(examples, repeats),
         *leaks(examples, repeats),
     ]
-
-
-def cut_words(examples: Examples) -> Iterator[Finding]:
-    """Entities that begin or end inside a word: they are learned and found as whole words."""
-    if examples.label_kind != "spans":
-        return
-    cut: list[tuple[int, str]] = []  # rows, and the first one's words
-    row = 0
-    for texts, _ in examples.text_batches(_CHUNK):
-        for text, spans in zip(texts, examples.labels[row : row + len(texts)], strict=True):
-            for start, end, _ in spans.tolist():
-                if _inside_word(text, start) or _inside_word(text, end):
-                    cut.append((row, text[start:end] if not cut else ""))
-            row += 1
-    if cut:
-        places = examples.places(list(dict.fromkeys(row for row, _ in cut))[:SHOWN])
-        yield finding(
-            "SFT257",
-            "warning",
-            len(cut),
-            places,
-            entities=f"{len(cut):,}",
-            entity=f'"{cut[0][1]}"',
-            place=place(*places[0]),
-        )
-
-
-def _inside_word(text: str, at: int) -> bool:
-    """Whether a place in a text stands between two letters or digits of one word."""
-    beside = text[max(at - 1, 0) : at + 1]
-    return 0 < at < len(text) and all(letter.isalnum() and not UNSPACED.match(letter) for letter in beside)
-
-
-# --- equal texts ---
 
 
 def duplicates(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
@@ -86,7 +47,7 @@ def duplicates(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
                 file=name,
                 rows=f"{len(at):,}",
                 total=f"{end - begin:,}",
-                what="the text" if examples.label_kind == "none" else "the text and the label",
+                what="the text and the label" if examples.label_kind.has_labels else "the text",
                 later=later,
                 earlier=earlier,
             )

@@ -1,17 +1,17 @@
-"""The data check of labels: those that are unknown, rare, alone or absent, and names that may mean another thing."""
+"""Checks of labels that several kinds share: names that are unknown, rare, alone, absent or may mean another one.
+
+Each kind of label says in its `check` which of them apply.
+"""
 
 from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from sftkeras.config import DataConfig, LabelKind
 from sftkeras.data.checks.findings import SHOWN, Finding, finding, place
-from sftkeras.data.labels.spans.stored import OF_SPANS
 from sftkeras.data.storage.examples import Examples
 from sftkeras.errors import did_you_mean
 
@@ -19,22 +19,8 @@ RARE = 5  # training rows below which a label can hardly be learned
 
 _CHUNK = 1 << 16
 _MANY_RARE = 10  # rare labels from which, if they are half of all, the column may be the wrong one
-_SEPARATORS = {"|": "a vertical bar", ",": "a comma", ";": "a semicolon"}
 
 Splits = Mapping[str, np.ndarray]
-
-_NAMED: tuple[LabelKind, ...] = ("class", "classes", "spans")  # kinds of labels that have names
-
-
-def check_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
-    """Runs all checks of labels; see each for what it finds."""
-    yield from unknown_labels(examples)
-    yield from one_label_only(examples, splits)
-    yield from nothing_to_find(examples, splits)
-    yield from labels_written_alike(examples)
-    yield from several_labels_in_one(examples)
-    yield from rare_labels(examples, splits)
-    yield from absent_labels(examples, splits)
 
 
 def label_counts(examples: Examples, rows: np.ndarray | range) -> np.ndarray:
@@ -52,8 +38,7 @@ def label_counts(examples: Examples, rows: np.ndarray | range) -> np.ndarray:
 
 def _labels(examples: Examples, rows: slice | np.ndarray) -> np.ndarray:
     """The class id of each row, or where a row may have several labels, which it has, [rows, classes]."""
-    labels = examples.labels[rows]
-    return labels.members() if examples.label_kind in OF_SPANS else labels
+    return examples.label_kind.class_numbers(examples.labels[rows])
 
 
 def _rows_of_label(examples: Examples, label: int, begin: int, end: int) -> Iterator[int]:
@@ -65,8 +50,6 @@ def _rows_of_label(examples: Examples, label: int, begin: int, end: int) -> Iter
 
 def unknown_labels(examples: Examples) -> Iterator[Finding]:
     """Labels in the validation or test files that no row of the training files has: they cannot be learned."""
-    if examples.label_kind not in _NAMED:
-        return
     in_train = label_counts(examples, range(*examples.part_rows(examples.given_parts[0])))
     known = [name for name, rows in zip(examples.label_names, in_train, strict=True) if rows]
     listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
@@ -80,7 +63,7 @@ def unknown_labels(examples: Examples) -> Iterator[Finding]:
         places = examples.places(_first(_rows_of_label(examples, unknown[0], begin, end)))
         more = f" {rows - 1:,} more such" if rows > 1 else ""
         if len(unknown) > 1:
-            more += f", with {_quoted([examples.label_names[label] for label in unknown[1:]])} too"
+            more += f", with {quoted([examples.label_names[label] for label in unknown[1:]])} too"
         yield finding(
             "SFT214",
             "error",
@@ -94,16 +77,13 @@ def unknown_labels(examples: Examples) -> Iterator[Finding]:
         )
 
 
-def one_label_only(examples: Examples, splits: Splits) -> Iterator[Finding]:
-    """All training rows have the same label, label set or number."""
-    if examples.label_kind in (*OF_SPANS, "none"):  # each row is many decisions
-        return
+def one_label_only(examples: Examples, splits: Splits, what: str) -> Iterator[Finding]:
+    """All training rows have the same label, label set or number, which `what` words."""
     rows = splits["train"]
     first = examples.label_ids[rows[0]]
     for begin in range(0, len(rows), _CHUNK):
         if np.any(examples.label_ids[rows[begin : begin + _CHUNK]] != first):
             return
-    what = "number" if examples.label_kind == "number" else "label"
     yield finding(
         "SFT220",
         "error",
@@ -115,18 +95,8 @@ def one_label_only(examples: Examples, splits: Splits) -> Iterator[Finding]:
     )
 
 
-def nothing_to_find(examples: Examples, splits: Splits) -> Iterator[Finding]:
-    """No question to train on has an answer."""
-    rows = splits["train"]
-    if examples.label_kind == "answers" and not label_counts(examples, rows).any():
-        file = examples.part_name(examples.given_parts[0])
-        yield finding("SFT282", "error", len(rows), file=file, rows=f"{len(rows):,}")
-
-
 def labels_written_alike(examples: Examples) -> Iterator[Finding]:
     """Labels that differ only in case, spaces or Unicode form: often one label."""
-    if examples.label_kind not in _NAMED:
-        return
     groups: dict[str, list[int]] = {}
     for number, name in enumerate(examples.label_names):
         form = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
@@ -144,52 +114,13 @@ def labels_written_alike(examples: Examples) -> Iterator[Finding]:
         "SFT248",
         "warning",
         int(counts[concerned].sum()),
-        examples.places(_first(_rows_of_label(examples, concerned[0], 0, len(examples)))),
+        first_places(examples, concerned[0]),
         labels="; ".join(shown) + ("; …" if len(alike) > SHOWN else ""),
     )
 
 
-def several_labels_in_one(examples: Examples) -> Iterator[Finding]:
-    """Labels such as `plot|cast` whose parts are labels too: several labels in a cell that is read as one."""
-    if examples.label_kind not in ("class", "classes"):
-        return
-    for separator, called in _SEPARATORS.items():
-        numbers = _made_of_labels(examples.label_names, separator)
-        if not numbers:
-            continue
-        counts = label_counts(examples, range(len(examples)))
-        rows = int(counts[numbers].sum())
-        setting = f'--data.label_separator "{separator}"'
-        remedy = f"If it stands between labels, set {setting}"
-        if examples.label_kind == "class":
-            settings = ["--task.multi_label true", *([setting] if separator != DataConfig.label_separator else [])]
-            remedy = f"If a text may have several labels, set {' and '.join(settings)}"
-        yield finding(
-            "SFT249",
-            "warning",
-            rows,
-            examples.places(_first(_rows_of_label(examples, numbers[0], 0, len(examples)))),
-            labels=_counted(len(numbers), len(examples.label_names), "holds", "hold"),
-            separator=called,
-            rows=f"{rows:,} of {len(examples):,} rows",
-            examples=_quoted([examples.label_names[number] for number in numbers]),
-            remedy=remedy,
-        )
-
-
-def _made_of_labels(names: Sequence[str], separator: str) -> list[int]:
-    """The numbers of the names whose parts, between separators, are all names or parts of other names too."""
-    parts = {number: [part.strip() for part in name.split(separator)] for number, name in enumerate(names)}
-    seen = Counter(part for number in parts for part in set(parts[number]))
-    return [
-        number for number, found in parts.items() if len(found) > 1 and all(part and seen[part] > 1 for part in found)
-    ]
-
-
 def rare_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
     """Labels with hardly any row to train on; often misspellings of others."""
-    if examples.label_kind not in _NAMED:
-        return
     counts = label_counts(examples, splits["train"])
     train_rows = examples.part_rows(examples.given_parts[0])
     in_files = label_counts(examples, range(*train_rows))
@@ -213,7 +144,7 @@ def rare_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
         "warning",
         len(rare),
         places,
-        labels=_counted(len(rare), len(examples.label_names), "has", "have"),
+        labels=some_labels(len(rare), len(examples.label_names), "has", "have"),
         least=RARE,
         total=f"{len(splits['train']):,}",
         examples=", ".join(shown) + (", …" if len(rare) > SHOWN else ""),
@@ -223,8 +154,6 @@ def rare_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
 
 def absent_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
     """Labels that the validation or the test part has no row of."""
-    if examples.label_kind not in _NAMED:
-        return
     for part in ("validation", "test"):
         absent = np.flatnonzero(label_counts(examples, splits[part]) == 0).tolist()
         if absent:
@@ -233,18 +162,24 @@ def absent_labels(examples: Examples, splits: Splits) -> Iterator[Finding]:
                 "SFT225",
                 "warning",
                 len(absent),
-                labels=_counted(len(absent), len(examples.label_names), "is", "are"),
+                labels=some_labels(len(absent), len(examples.label_names), "is", "are"),
                 part=part,
-                examples=_quoted(names),
+                examples=quoted(names),
                 them="it" if len(absent) == 1 else "them",
             )
+
+
+def first_places(examples: Examples, label: int) -> list[tuple[str, int]]:
+    """Returns the places of the first few rows with a label."""
+    return examples.places(_first(_rows_of_label(examples, label, 0, len(examples))))
 
 
 def _first(rows: Iterator[int]) -> list[int]:
     return [row for row, _ in zip(rows, range(SHOWN), strict=False)]
 
 
-def _counted(number: int, of: int, one: str, several: str) -> str:
+def some_labels(number: int, of: int, one: str, several: str) -> str:
+    """Words how many of the labels have something in common, with the verb for one label and for several."""
     return f"1 of {of:,} labels {one}" if number == 1 else f"{number:,} of {of:,} labels {several}"
 
 
@@ -252,7 +187,8 @@ def _rows(number: int) -> str:
     return "1 row" if number == 1 else f"{number:,} rows"
 
 
-def _quoted(names: Sequence[str]) -> str:
+def quoted(names: Sequence[str]) -> str:
+    """Words the first few names."""
     return ", ".join(map(_written, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
 
 

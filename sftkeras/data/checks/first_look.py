@@ -7,72 +7,44 @@ from __future__ import annotations
 
 import math
 
-from sftkeras.config import DataConfig, LabelKind
+from sftkeras.config import DataConfig
 from sftkeras.data.augmentation.text_tables import check_augmentation
 from sftkeras.data.formats.blocks import check_columns
-from sftkeras.data.formats.marking import check_marks
 from sftkeras.data.formats.patterns import listed
-from sftkeras.data.formats.read import read_blocks, wanted_columns
 from sftkeras.data.formats.sources import PARTS, Source, find_part
-from sftkeras.data.labels.classes.rows import OF_CLASSES, check_label_columns, columns_of, labelled_blocks
+from sftkeras.data.labels.contract import LabelKind, SourceLayout
 from sftkeras.errors import SFTError
 
 _FILES = 20  # of a part that are looked into: of hundreds, the others are found out while they are read
 
 
-def quick_check(config: DataConfig, label_kind: LabelKind = "class") -> None:
+def quick_check(config: DataConfig, label_kind: LabelKind) -> None:
     """Checks that the files are there and have the columns that the settings name.
 
     A data set of the hub, or a `pypi:` file that is not in the cache, is left to `load_data`.
 
-    Args:
-        label_kind: what a label is.
-
     Raises:
-        SFTError: SFT104 without data.train; SFT201 to SFT205 and others of `read_blocks`; SFT231 for a wrong split,
-            SFT246 for several columns of labels where there is to be one, SFT256 for pairs where a label is spans,
-            SFT259 for marks that cannot be, and those of `check_augmentation`.
+        SFTError: SFT104 without data.train; SFT201 to SFT205 and others of `read_blocks`; SFT231 for a wrong split, and
+            those of `check_augmentation` and of the kind's `check_settings`.
     """
     if not listed(config.train):
         raise SFTError("SFT104", flag="--data.train", remedy="Give a file of labelled examples.")
     check_split(config)
     check_augmentation(config.augmentation, label_kind)
-    check_marks(config, label_kind)
-    check_label_columns(config, label_kind)
-    if label_kind == "spans" and config.pair:
-        raise SFTError("SFT256")
+    label_kind.check_settings(config)
     for part in PARTS:
         for source in find_part(getattr(config, part), part, config.format, at_hand=True)[:_FILES]:
-            _check_file(source, config, label_kind)
+            _check_file(source, label_kind.layout(source, config))
 
 
-def _check_file(source: Source, config: DataConfig, label_kind: LabelKind) -> None:
+def _check_file(source: Source, layout: SourceLayout) -> None:
     """Checks that a file has the wanted columns; raises what reading it raises before its rows."""
-    wanted = wanted_columns(config, source.part, labelled=label_kind != "none")
-    if label_kind == "spans":
-        from sftkeras.data.labels.spans.rows import find_layout, marked_up_blocks
-
-        layout = find_layout(source, config)
-        wanted = layout.columns
-    elif label_kind == "answers":
-        from sftkeras.data.labels.answers.rows import find_answers, question_blocks
-
-        answers = find_answers(source, config)
-        wanted = answers.columns
-    elif label_kind in OF_CLASSES:
-        wanted = columns_of(source, config)
     if source.format == "parquet":
         from sftkeras.data.formats.read_arrow import parquet_columns
 
-        check_columns(source, parquet_columns(source), wanted)
-    elif label_kind == "spans":
-        next(marked_up_blocks(source, layout, config), None)
-    elif label_kind == "answers":
-        next(question_blocks(source, answers, config), None)
-    elif label_kind in OF_CLASSES:
-        next(labelled_blocks(source, config), None)
+        check_columns(source, parquet_columns(source), layout.columns)
     else:
-        next(read_blocks(source, wanted, config), None)
+        next(layout.first_blocks(), None)
 
 
 def check_split(config: DataConfig) -> None:

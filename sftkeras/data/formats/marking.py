@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations
 from typing import Any, NamedTuple
 
-from sftkeras.config import DataConfig, LabelKind, markers_of
+from sftkeras.config import DataConfig, markers_of
 from sftkeras.data.checks.findings import Fault
 from sftkeras.data.formats.blocks import Block, shortened
 from sftkeras.data.formats.cells import structured, whole_number
@@ -23,16 +23,12 @@ class _Span(NamedTuple):
     column: str
 
 
-def check_marks(config: DataConfig, label_kind: LabelKind) -> None:
-    """Finds what is wrong with data.mark itself.
+def check_marks(config: DataConfig) -> None:
+    """Checks that each column of data.mark is named once and makes a marker that can be seen.
 
     Raises:
         SFTError: SFT259.
     """
-    if not config.mark:
-        return
-    if label_kind in ("spans", "answers"):
-        raise SFTError("SFT259", problem="the labels of this task are places in the text, which markers would move")
     for column in config.mark:
         if not column.strip() or column.strip() != column or not column.isprintable() or config.mark.count(column) > 1:
             raise SFTError("SFT259", problem=f'"{column}" is named twice, or makes no marker that can be seen')

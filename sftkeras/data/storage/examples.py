@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from sftkeras.data.formats.sources import Part, Source
-from sftkeras.data.labels.readers import LabelKind
-from sftkeras.data.labels.spans.stored import OF_SPANS, SpanLabels
+from sftkeras.data.labels.contract import LabelKind
 
 
 class Texts(Protocol):
@@ -42,34 +41,28 @@ class Examples:
         file_parts: the part that each file was given for; the files of a part follow one another, train first.
         label_kind: what a label is.
         label_names: names of the classes, in the order of their ids; () where labels have none.
-        labels: [n] int32 class ids | [n, classes] uint8 | [n] float32 | the spans of n rows | [n] int32 zeros where
-            there are no labels, mapped from disk.
-        label_ids: [n] int32, equal for rows with equal labels: class ids, numbers of label sets, a float's bits, or a
-            checksum of spans.
+        labels: of n rows, mapped from disk and indexed as an array is; see the class of the label kind for their form.
+        label_ids: [n] int32, equal for rows with equal labels.
         label_sets: the class ids of each label set, by its number; empty unless rows have several labels.
         hashes: [n] uint64, equal for equal texts (and pairs), whatever their case and outer spaces.
         weights: [n] float32, what each row counts in the loss; None if the data does not say.
     """
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], sources: Sequence[Source]) -> None:
+    def __init__(
+        self, folder: Path, manifest: Mapping[str, Any], sources: Sequence[Source], label_kind: LabelKind
+    ) -> None:
         self.fingerprint = folder.name
         self.file_names = tuple(source.name for source in sources)
         self.file_ends: list[int] = manifest["file_ends"]
         self.file_parts = tuple(source.part for source in sources)
-        self.label_kind: LabelKind = manifest["kind"]
+        self.label_kind = label_kind
         self.label_names: tuple[str, ...] = tuple(manifest["label_names"])
         self.label_sets = [tuple(labels) for labels in manifest["label_sets"]]
+        self.labels, self.label_ids = label_kind.open(folder, self.label_names)
         # Plain arrays over the mappings: np.memmap itself pays a Python call for each slice.
-        self.labels: Any = np.asarray(np.load(folder / "labels.npy", mmap_mode="r"))
         self.hashes: np.ndarray = np.asarray(np.memmap(folder / "hashes.raw", np.uint64, "r"))
         weights = folder / "weights.raw"
         self.weights = np.asarray(np.memmap(weights, np.float32, "r")) if weights.exists() else None
-        if self.label_kind == "classes":
-            self.label_ids: np.ndarray = np.asarray(np.load(folder / "sets.npy", mmap_mode="r"))
-        else:
-            self.label_ids = self.labels.view(np.int32)
-        if self.label_kind in OF_SPANS:
-            self.labels = SpanLabels.open(folder, len(self.label_names))
         self._starts = np.array(manifest["batch_starts"], np.int64)
         self._table = pa.ipc.open_file(pa.memory_map(str(folder / "examples.arrow")))
 
@@ -119,15 +112,7 @@ class Examples:
 
     def label_text(self, row: int) -> str:
         """Words the label of one row."""
-        if self.label_kind == "number":
-            return f"{self.labels[row]:g}"
-        if self.label_kind == "class":
-            return f'"{self.label_names[self.labels[row]]}"'
-        if self.label_kind in OF_SPANS:
-            nothing = "no entity" if self.label_kind == "spans" else "no answer"
-            spans = next(iter(self.labels[row : row + 1])).tolist()
-            return ", ".join(f'"{self.label_names[label]}" {start}-{end}' for start, end, label in spans) or nothing
-        return ", ".join(f'"{self.label_names[label]}"' for label in self.label_sets[self.label_ids[row]]) or "no label"
+        return self.label_kind.label_text(self, row)
 
     def _cells(self, column: str, rows: Sequence[int] | np.ndarray) -> list[Any]:
         wanted = np.asarray(rows, np.int64)

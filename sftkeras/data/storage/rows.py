@@ -16,7 +16,7 @@ from sftkeras.config import DataConfig, other_writing
 from sftkeras.data.checks.findings import Fault, Tally
 from sftkeras.data.formats.blocks import Block
 from sftkeras.data.formats.cells import cell_text
-from sftkeras.data.labels.readers import LabelReader
+from sftkeras.data.labels.reader import LabelReader
 from sftkeras.data.storage.weights import read_weights
 
 LONG_TEXT = 20_000  # characters, some 4,000 words: far beyond what any encoder here takes

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -22,22 +22,10 @@ from sftkeras.data.checks.findings import Finding, Tally, row_findings, stop_on_
 from sftkeras.data.formats.blocks import Block
 from sftkeras.data.formats.cells import cell_text
 from sftkeras.data.formats.marking import marked_blocks
-from sftkeras.data.formats.read import read_blocks, wanted_columns
 from sftkeras.data.formats.sources import Source
 from sftkeras.data.formats.text_files import locate_broken_byte, stored
-from sftkeras.data.labels.answers.rows import answered_blocks
-from sftkeras.data.labels.classes.rows import OF_CLASSES, label_column, labelled_blocks
-from sftkeras.data.labels.readers import (
-    ClassesReader,
-    ClassReader,
-    LabelKind,
-    LabelReader,
-    NoLabels,
-    NumberReader,
-    label_reader,
-)
-from sftkeras.data.labels.spans.rows import tagged_blocks
-from sftkeras.data.labels.spans.stored import SpansReader, packed, write_spans
+from sftkeras.data.labels.contract import LabelKind
+from sftkeras.data.labels.reader import LabelReader
 from sftkeras.data.storage.cached import find_or_make
 from sftkeras.data.storage.examples import Examples
 from sftkeras.data.storage.progress import RowCount
@@ -47,7 +35,6 @@ from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
 
 FORMAT = 3  # of the cache; raise it when what is written, or what decides it, changes
-CHUNK = 1 << 16  # rows handled at once where whole columns are walked, so that memory stays flat
 
 # The settings that decide rows or labels. The rest of DataConfig decides which part a row is in.
 _DECIDING = (
@@ -98,7 +85,7 @@ def open_examples(
     folder = cache_folder("data") / _fingerprint(sources, config, kind, known_labels)
     manifest = find_or_make(folder, write)
     tallies = [Tally.from_json(tally) for tally in manifest["tallies"]]
-    return Examples(folder, manifest, sources), _findings(sources, tallies, config)
+    return Examples(folder, manifest, sources, kind), _findings(sources, tallies, config)
 
 
 # --- fingerprint ---
@@ -109,7 +96,7 @@ def _fingerprint(
 ) -> str:
     decides = {
         "format": FORMAT,
-        "kind": kind,
+        "kind": kind.name,
         "known_labels": list(known_labels) if known_labels is not None else None,
         "settings": {name: getattr(config, name) for name in _DECIDING},
         "sources": [(source.part, source.format, _content_hash(source)) for source in sources],
@@ -137,21 +124,21 @@ def _write(
     known_labels: Sequence[str] | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    column = label_column(sources[0], config) if kind in OF_CLASSES else config.label_column
-    labels = label_reader(kind, column, config.label_names, config.label_separator, known_labels)
+    column = kind.layout(sources[0], config).label
+    labels = kind.reader(column, config, known_labels)
     tallies, ends = [], []
-    with _Writer(folder, pairs=bool(config.pair), weights=bool(config.weight)) as writer:
+    with _Writer(folder, labels.pack, pairs=bool(config.pair), weights=bool(config.weight)) as writer:
         for source in sources:
             tallies.append(_write_source(writer, source, config, kind, labels, progress))
             ends.append(writer.rows)
     _stop_on_bad_rows(sources, tallies, ends, config, kind)
     with write_errors(folder, VARIABLE):
         about = _finish_labels(folder, labels, writer.rows)
-    if kind in ("classes", "spans") and not about["label_names"]:
+    if kind.has_names and not about["label_names"]:
         problem = f"None has a label in column {column} (--data.label)."
         raise SFTError("SFT239", file=sources[0].name, problem=problem)
     return {
-        "kind": kind,
+        "kind": kind.name,
         "rows": writer.rows,
         "file_ends": ends,
         "batch_starts": writer.starts,
@@ -189,14 +176,7 @@ def _write_source(
 
 def _blocks(source: Source, config: DataConfig, kind: LabelKind) -> Iterator[Block]:
     """The rows of a source with texts in one column and labels in another, whatever its format."""
-    if kind == "spans":
-        return tagged_blocks(source, config)
-    if kind == "answers":
-        return answered_blocks(source, config)
-    if kind in OF_CLASSES:
-        return marked_blocks(lambda: labelled_blocks(source, config), config)
-    wanted = wanted_columns(config, source.part, labelled=kind != "none")
-    return marked_blocks(lambda: read_blocks(source, wanted, config), config)
+    return marked_blocks(kind.layout(source, config).blocks, config)
 
 
 def _stop_on_bad_rows(
@@ -238,10 +218,11 @@ def _nothing_left(source: Source, config: DataConfig, kind: LabelKind) -> SFTErr
 class _Writer:
     """Appends rows to the files of a cache entry."""
 
-    def __init__(self, folder: Path, *, pairs: bool, weights: bool) -> None:
+    def __init__(self, folder: Path, pack: Callable[[np.ndarray], bytes], *, pairs: bool, weights: bool) -> None:
         names = ["text", *(["pair"] if pairs else [])]
         self._schema = pa.schema([*((name, pa.large_string()) for name in names), ("line", pa.uint32())])
         self._folder = folder
+        self._pack = pack
         self._weighted = weights
         self._files = ExitStack()
         self.rows = 0
@@ -270,43 +251,13 @@ class _Writer:
             self._hashes.write(rows.hashes.tobytes())
             if self._weighted:
                 self._weights.write(rows.weights.tobytes())
-            self._labels.write(packed(rows.labels) if rows.labels.dtype == object else rows.labels.tobytes())
+            self._labels.write(self._pack(rows.labels))
         self.rows += len(rows.lines)
 
 
-def _finish_labels(
-    folder: Path, labels: ClassReader | ClassesReader | NumberReader | SpansReader | NoLabels, rows: int
-) -> dict[str, Any]:
-    """Turns first-seen ids into sorted ones; writes labels.npy, and for label sets and spans what they need beside."""
-    raw_path = folder / "labels.raw"
-    if isinstance(labels, NumberReader | NoLabels):
-        dtype = np.dtype(np.float32 if isinstance(labels, NumberReader) else np.int32)
-        raw = np.memmap(raw_path, dtype, "r")
-        _write_column(folder / "labels.npy", raw, dtype, (), lambda chunk: chunk)
-        raw_path.unlink()
-        return {"label_names": [], "label_sets": []}
-    raw = np.memmap(raw_path, np.int32, "r")
-    sets: list[tuple[int, ...]] = []
-    if isinstance(labels, SpansReader):
-        names, final = labels.final()
-        write_spans(folder, raw, rows, final)
-    elif isinstance(labels, ClassReader):
-        names, final = labels.final()
-        _write_column(folder / "labels.npy", raw, np.dtype(np.int32), (), lambda chunk: final[chunk])
-    else:
-        names, final, sets = labels.final()
-        members = np.zeros((len(sets), max(len(names), 1)), np.uint8)
-        for number, labels_of_set in enumerate(sets):
-            members[number, list(labels_of_set)] = 1
-        _write_column(folder / "sets.npy", raw, np.dtype(np.int32), (), lambda chunk: final[chunk])
-        width = max(len(names), 1)  # a file mapping cannot be empty; without names the caller stops
-        _write_column(folder / "labels.npy", raw, np.dtype(np.uint8), (width,), lambda chunk: members[final[chunk]])
-    raw_path.unlink()
-    return {"label_names": list(names), "label_sets": sets}
-
-
-def _write_column(path: Path, raw: np.ndarray, dtype: np.dtype, width: tuple[int, ...], convert: Any) -> None:
-    column = np.lib.format.open_memmap(path, "w+", dtype, (len(raw), *width))
-    for begin in range(0, len(raw), CHUNK):
-        column[begin : begin + CHUNK] = convert(raw[begin : begin + CHUNK])
-    column.flush()
+def _finish_labels(folder: Path, labels: LabelReader, rows: int) -> dict[str, Any]:
+    """Lets the reader write the labels as they are mapped, and returns what the manifest says of them."""
+    path = folder / "labels.raw"
+    about = labels.finish(folder, np.memmap(path, labels.dtype, "r"), rows)
+    path.unlink()
+    return {"label_names": [], "label_sets": [], **about}

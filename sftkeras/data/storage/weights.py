@@ -9,7 +9,7 @@ import numpy as np
 
 from sftkeras.data.checks.findings import Fault
 from sftkeras.data.formats.cells import cell_text
-from sftkeras.data.labels.readers import NumberReader
+from sftkeras.data.labels.numbers.reader import NumberReader
 from sftkeras.data.storage.examples import Examples
 from sftkeras.errors import SFTError
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sftkeras.config import LabelKind
+from sftkeras.data.labels.classes.kind import ONE_LABEL, SEVERAL_LABELS
+from sftkeras.data.labels.contract import LabelKind
 from sftkeras.tasks.contract import TaskSpec
 
 
@@ -15,7 +16,7 @@ class ClassificationSpec(TaskSpec):
 
     def label_kind(self, settings: Any) -> LabelKind:
         """One label a text, or with `multi_label` none, one or several."""
-        return "classes" if settings.multi_label else "class"
+        return SEVERAL_LABELS if settings.multi_label else ONE_LABEL
 
     def predicts(self, settings: Any) -> str:
         """Labels."""

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind, Pooling, TaskConfig, other_writing
+from sftkeras.config import Pooling, TaskConfig, other_writing
 from sftkeras.errors import SFTError, did_you_mean
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
@@ -37,7 +37,7 @@ class Classification(Task):
     class_weights: tuple[float, ...] = ()
 
     kind: ClassVar[str] = "classification"
-    label_kind: ClassVar[LabelKind] = "class"
+    label_kind: ClassVar[str] = "class"
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
@@ -115,7 +115,7 @@ class MultiLabelClassification(Task):
     class_weights: tuple[float, ...] = ()
 
     kind: ClassVar[str] = "classification"
-    label_kind: ClassVar[LabelKind] = "classes"
+    label_kind: ClassVar[str] = "classes"
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sftkeras.config import LabelKind
+from sftkeras.data.labels.contract import LabelKind
+from sftkeras.data.labels.no_labels import NO_LABELS
 from sftkeras.tasks.contract import TaskSpec
 
 
@@ -19,7 +20,7 @@ class MaskedLMSpec(TaskSpec):
 
     def label_kind(self, settings: Any) -> LabelKind:
         """No label."""
-        return "none"
+        return NO_LABELS
 
     def predicts(self, settings: Any) -> str:
         """Masked words."""

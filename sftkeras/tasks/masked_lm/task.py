@@ -12,7 +12,7 @@ import tensorflow as tf
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.hugging_face.family import transformer_layers
 from sftkeras.backbones.hugging_face.masked_lm import read_head
-from sftkeras.config import LabelKind, Pooling, TaskConfig
+from sftkeras.config import Pooling, TaskConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks.by_text import by_text
 from sftkeras.tasks.contract import Task
@@ -50,7 +50,7 @@ class MaskedLM(Task):
     vocabulary: int = 0
 
     kind: ClassVar[str] = "masked_lm"
-    label_kind: ClassVar[LabelKind] = "none"
+    label_kind: ClassVar[str] = "none"
 
     def for_tokenizer(self, tokenizer: AnyTokenizer) -> MaskedLM:
         """The task, once it knows the vocabulary.

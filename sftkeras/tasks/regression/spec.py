@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sftkeras.config import LabelKind
+from sftkeras.data.labels.contract import LabelKind
+from sftkeras.data.labels.numbers.kind import NUMBERS
 from sftkeras.tasks.contract import TaskSpec
 
 
@@ -15,7 +16,7 @@ class RegressionSpec(TaskSpec):
 
     def label_kind(self, settings: Any) -> LabelKind:
         """A number a text."""
-        return "number"
+        return NUMBERS
 
     def predicts(self, settings: Any) -> str:
         """Numbers."""

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind, Pooling, TaskConfig
+from sftkeras.config import Pooling, TaskConfig
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
@@ -34,7 +34,7 @@ class Regression(Task):
     dropout: float = 0.1
 
     kind: ClassVar[str] = "regression"
-    label_kind: ClassVar[LabelKind] = "number"
+    label_kind: ClassVar[str] = "number"
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None

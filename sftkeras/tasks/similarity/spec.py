@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sftkeras.config import LabelKind
+from sftkeras.data.labels.contract import LabelKind
+from sftkeras.data.labels.no_labels import NO_LABELS
+from sftkeras.data.labels.numbers.kind import NUMBERS
 from sftkeras.tasks.contract import TaskSpec
 
 
@@ -17,7 +19,7 @@ class SimilaritySpec(TaskSpec):
 
     def label_kind(self, settings: Any) -> LabelKind:
         """None where pairs belong together, else a number a pair."""
-        return "none" if settings.loss == "multiple_negatives" else "number"
+        return NO_LABELS if settings.loss == "multiple_negatives" else NUMBERS
 
     def predicts(self, settings: Any) -> str:
         """Vectors, and how they are learned."""

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind, Pooling, TaskConfig
+from sftkeras.config import Pooling, TaskConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.network import text_network
@@ -32,7 +32,7 @@ class MatchingPairs(Task):
     temperature: float = 0.05
 
     kind: ClassVar[str] = _KIND
-    label_kind: ClassVar[LabelKind] = "none"
+    label_kind: ClassVar[str] = "none"
     whole_batch: ClassVar[bool] = True
 
     def features(
@@ -110,7 +110,7 @@ class ScoredPairs(Task):
     highest: float = 1.0
 
     kind: ClassVar[str] = _KIND
-    label_kind: ClassVar[LabelKind] = "number"
+    label_kind: ClassVar[str] = "number"
     whole_batch: ClassVar[bool] = True  # the texts of a pair are rows of their own, and may be on two devices
 
     def features(

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from sftkeras.config import LabelKind
+from sftkeras.data.labels.answers.kind import ANSWERS
+from sftkeras.data.labels.contract import LabelKind
 from sftkeras.tasks.contract import TaskSpec
 
 
@@ -20,7 +21,7 @@ class SpanQASpec(TaskSpec):
 
     def label_kind(self, settings: Any) -> LabelKind:
         """Spans of the context that answer the question."""
-        return "answers"
+        return ANSWERS
 
     def predicts(self, settings: Any) -> str:
         """Parts of contexts."""

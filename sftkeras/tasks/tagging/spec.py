@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sftkeras.config import LabelKind
+from sftkeras.data.labels.contract import LabelKind
+from sftkeras.data.labels.spans.kind import ENTITIES
 from sftkeras.tasks.contract import TaskSpec
 
 
@@ -16,7 +17,7 @@ class TaggingSpec(TaskSpec):
 
     def label_kind(self, settings: Any) -> LabelKind:
         """Labelled spans of characters."""
-        return "spans"
+        return ENTITIES
 
     def predicts(self, settings: Any) -> str:
         """Entities."""

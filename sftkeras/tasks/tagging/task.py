@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import LabelKind, Pooling, TaskConfig
+from sftkeras.config import Pooling, TaskConfig
 from sftkeras.tasks.by_text import by_text
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
@@ -42,7 +42,7 @@ class Tagging(Task):
     dropout: float = 0.1
 
     kind: ClassVar[str] = "tagging"
-    label_kind: ClassVar[LabelKind] = "spans"
+    label_kind: ClassVar[str] = "spans"
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None

@@ -15,6 +15,8 @@ from sftkeras.data import BatchPlan, LabelledData, RawTexts, Variants, load_data
 from sftkeras.data.augmentation.changes import describe_augmentation, describe_cleaning
 from sftkeras.data.augmentation.rewriting import Augmentation
 from sftkeras.data.checks.first_look import quick_check
+from sftkeras.data.labels.classes.kind import ONE_LABEL
+from sftkeras.data.labels.spans.kind import ENTITIES
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]
@@ -30,7 +32,7 @@ def rewritten(text: str, variants: int = 20, **config: Any) -> set[str]:
 @pytest.fixture
 def data(put_rows: Callable[..., str]) -> LabelledData:
     rows = [(f"the {word} film number {number}", "ab"[number % 2]) for number, word in enumerate(["good", "bad"] * 20)]
-    return load_data(DataConfig(train=put_rows(rows)), "class", 5)
+    return load_data(DataConfig(train=put_rows(rows)), ONE_LABEL, 5)
 
 
 def test_nothing_asked_for_is_no_augmentation(data: LabelledData) -> None:
@@ -68,7 +70,7 @@ def test_only_training_rows_are_rewritten(data: LabelledData) -> None:
 def test_both_texts_of_a_pair_are_rewritten(put_rows: Callable[..., str]) -> None:
     rows = [(f"one two three {number}", f"four five six {number}", "ab"[number % 2]) for number in range(20)]
     config = DataConfig(train=put_rows(rows, header=("text", "other", "label")), pair="other")
-    data = load_data(config, "class", 5)
+    data = load_data(config, ONE_LABEL, 5)
     (texts, pairs), *_ = make_variants(AugmentationConfig(rows=1.0, swap=0.9), 1, data.examples, data.splits["train"])[
         0
     ].text_batches(100)
@@ -172,13 +174,13 @@ def test_another_table_makes_it_another_run(put_rows: Callable[..., str], put: P
 
     def fingerprint(table: str) -> str:
         augmentation = AugmentationConfig(synonym=0.1, synonyms=put("table.tsv", table))
-        return load_data(DataConfig(train=file, augmentation=augmentation), "class", 1).fingerprint
+        return load_data(DataConfig(train=file, augmentation=augmentation), ONE_LABEL, 1).fingerprint
 
     assert fingerprint("a\tb\n") == fingerprint("a\tb\n") != fingerprint("a\tc\n")
 
 
 def test_settings_that_do_not_fit_are_told_at_once(put_rows: Callable[..., str], put: Put) -> None:
-    def check(label_kind: Any = "class", **augmentation: Any) -> None:
+    def check(label_kind: Any = ONE_LABEL, **augmentation: Any) -> None:
         config = DataConfig(train=put_rows([("a", "b")]), augmentation=AugmentationConfig(**augmentation))
         quick_check(config, label_kind)
 
@@ -192,7 +194,7 @@ def test_settings_that_do_not_fit_are_told_at_once(put_rows: Callable[..., str],
         with pytest.raises(SFTError, match=code):
             check(**wrong)
     with pytest.raises(SFTError, match="SFT240"):
-        check("spans", swap=0.1)
+        check(ENTITIES, swap=0.1)
 
 
 def test_paraphrases_of_other_texts_are_refused(data: LabelledData, put: Put) -> None:

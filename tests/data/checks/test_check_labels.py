@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import pytest
 from checked import found_in, load, refusal
 
+from sftkeras.data.labels.classes.kind import SEVERAL_LABELS
+from sftkeras.data.labels.numbers.kind import NUMBERS
 from sftkeras.errors import SFTError
 
 PutRows = Callable[..., str]
@@ -29,8 +31,8 @@ def test_a_label_only_in_the_test_file_is_an_error_with_a_suggestion(put_rows: P
 def test_one_label_only_is_an_error(put_rows: PutRows) -> None:
     rows = [(f"t{number}", "a") for number in range(40)]
     assert refusal(put_rows(rows)).code == "SFT220"
-    assert refusal(put_rows(rows), "classes").code == "SFT220"
-    assert refusal(put_rows([(text, "1.5") for text, _ in rows]), "number").code == "SFT220"
+    assert refusal(put_rows(rows), SEVERAL_LABELS).code == "SFT220"
+    assert refusal(put_rows([(text, "1.5") for text, _ in rows]), NUMBERS).code == "SFT220"
 
 
 def test_several_unknown_labels_are_one_error(put_rows: PutRows) -> None:
@@ -126,21 +128,21 @@ def test_cells_that_look_like_several_labels_are_noticed(put_rows: PutRows, sepa
     assert found.message.startswith(f"2 of 5 labels hold {called} between what are labels too, in 80 of 200 rows: ")
     setting = "" if separator == "|" else f' and --data.label_separator "{separator[0]}"'
     assert found.message.endswith(f"If a text may have several labels, set --task.multi_label true{setting}")
-    followed = load(path, "classes", label_separator=separator[0])
+    followed = load(path, SEVERAL_LABELS, label_separator=separator[0])
     assert (followed.label_names, followed.findings) == (("cast", "plot", "score"), ())
 
 
 def test_lists_with_another_separator_are_noticed(put_rows: PutRows) -> None:
     path = put_rows(rows_of(["plot", "cast", "plot,cast", "", "cast,plot"], 200))
-    found = found_in(load(path, "classes"), "SFT249")
+    found = found_in(load(path, SEVERAL_LABELS), "SFT249")
     assert found.count == 80
     assert found.message.endswith('If it stands between labels, set --data.label_separator ","')
-    assert load(path, "classes", label_separator=",").label_names == ("cast", "plot")
+    assert load(path, SEVERAL_LABELS, label_separator=",").label_names == ("cast", "plot")
 
 
 def test_the_usual_separator_is_advised_where_another_is_set(put_rows: PutRows) -> None:
     path = put_rows(rows_of(["plot", "cast", "plot|cast"], 90))
-    found = found_in(load(path, "classes", label_separator=","), "SFT249")
+    found = found_in(load(path, SEVERAL_LABELS, label_separator=","), "SFT249")
     assert found.message.endswith('If it stands between labels, set --data.label_separator "|"')
 
 

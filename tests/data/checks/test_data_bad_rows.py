@@ -9,17 +9,19 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import DataError, LabelledData, load_data
+from sftkeras.data.labels.classes.kind import ONE_LABEL, SEVERAL_LABELS
+from sftkeras.data.labels.numbers.kind import NUMBERS
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]
 GOOD = "".join(f"text {number},{'ab'[number % 2]}\n" for number in range(40))
 
 
-def load(path: str, kind: Any = "class", **settings: Any) -> LabelledData:
+def load(path: str, kind: Any = ONE_LABEL, **settings: Any) -> LabelledData:
     return load_data(DataConfig(train=path, **settings), kind, seed=1)
 
 
-def refusal(path: str, kind: Any = "class", **settings: Any) -> str:
+def refusal(path: str, kind: Any = ONE_LABEL, **settings: Any) -> str:
     with pytest.raises(SFTError) as raised:
         load(path, kind, **settings)
     return str(raised.value)
@@ -147,30 +149,30 @@ def test_a_column_of_ever_new_labels_is_the_wrong_column(put: Put) -> None:
 def test_several_labels_come_as_list_or_separated_and_may_be_none(put: Put) -> None:
     rows = ["x|y", "", "y| x |y", "z"] * 10
     separated = put("a.csv", "text,label\n" + "".join(f"t{number},{cell}\n" for number, cell in enumerate(rows)))
-    data = load(separated, "classes")
+    data = load(separated, SEVERAL_LABELS)
     assert data.label_names == ("x", "y", "z")
     assert data.examples.labels[:4].tolist() == [[1, 1, 0], [0, 0, 0], [1, 1, 0], [0, 0, 1]]
     lists = ['["y", "x"]', "[]", '["x", "y"]', '["z"]'] * 10
     path = put("a.jsonl", "".join(f'{{"text": "t{number}", "label": {cell}}}\n' for number, cell in enumerate(lists)))
-    assert load(path, "classes").examples.labels.tolist() == data.examples.labels.tolist()
+    assert load(path, SEVERAL_LABELS).examples.labels.tolist() == data.examples.labels.tolist()
 
 
 def test_no_label_anywhere_is_refused(put: Put) -> None:
-    assert refusal(put("a.csv", "text,label\na,\nb,\n"), "classes").startswith("SFT239")
+    assert refusal(put("a.csv", "text,label\na,\nb,\n"), SEVERAL_LABELS).startswith("SFT239")
 
 
-NUMBERS = "".join(f"t{number},{number / 7}\n" for number in range(60))
+NUMBER_ROWS = "".join(f"t{number},{number / 7}\n" for number in range(60))
 
 
 @pytest.mark.parametrize("cell", ["nan", "inf", "-Infinity", "1e39", "abc", "1_000", "0x10"])
 def test_a_target_that_is_no_finite_number_stops_and_is_named(put: Put, cell: str) -> None:
-    message = refusal(put("a.csv", f"text,label\n{NUMBERS}more,{cell}\n"), "number")
+    message = refusal(put("a.csv", f"text,label\n{NUMBER_ROWS}more,{cell}\n"), NUMBERS)
     assert message.startswith("SFT218")
     assert f'line 62: "{cell}"' in message
 
 
 def test_a_target_that_is_no_number_can_be_left_out_counted(put: Put) -> None:
-    data = load(put("a.csv", f"text,label\n{NUMBERS}x,nan\ny,abc\nz,\n"), "number", bad_rows="skip")
+    data = load(put("a.csv", f"text,label\n{NUMBER_ROWS}x,nan\ny,abc\nz,\n"), NUMBERS, bad_rows="skip")
     assert len(data.examples) == 60
     assert {(found.code, found.count) for found in data.findings} == {("SFT218", 2), ("SFT217", 1)}
     assert data.examples.labels[7] == pytest.approx(1.0)
@@ -193,13 +195,13 @@ def test_a_target_that_is_no_number_can_be_left_out_counted(put: Put) -> None:
     ],
 )
 def test_separators_in_numbers_are_explained(put: Put, cell: str, told: str) -> None:
-    message = refusal(put("a.csv", f'text,label\na,"{cell}"\n'), "number")
+    message = refusal(put("a.csv", f'text,label\na,"{cell}"\n'), NUMBERS)
     assert told in message
     assert "1.000" not in message
 
 
 def test_numbers_may_have_signs_spaces_and_exponents(put: Put) -> None:
-    data = load(put("a.csv", f"text,label\n{NUMBERS}x,+1.5\ny, -2e-1 \n"), "number")
+    data = load(put("a.csv", f"text,label\n{NUMBER_ROWS}x,+1.5\ny, -2e-1 \n"), NUMBERS)
     assert data.examples.labels[60:].tolist() == pytest.approx([1.5, -0.2])
 
 

@@ -12,6 +12,9 @@ from rich.console import Console
 
 from sftkeras.config import DataConfig
 from sftkeras.data import DataError, describe, load_file, print_findings
+from sftkeras.data.labels.classes.kind import ONE_LABEL
+from sftkeras.data.labels.no_labels import NO_LABELS
+from sftkeras.data.labels.numbers.kind import NUMBERS
 
 PutRows = Callable[..., str]
 CLEAN = [(f"text number {number}", "ab"[number % 2]) for number in range(60)]
@@ -84,7 +87,7 @@ def test_findings_are_the_same_when_the_cache_answers(put_rows: PutRows) -> None
 def test_the_print_shows_what_is_well_what_is_not_and_a_count(put_rows: PutRows) -> None:
     console = Console(record=True, width=200)
     data = load(put_rows([*CLEAN, *CLEAN, ("[red]cafÃ©", "a")]))
-    print_findings(data.findings, console)
+    print_findings(data.findings, console, label_kind=ONE_LABEL)
     console.print(describe(data))
     text = console.export_text()
     assert "✔ every row has a text" in text
@@ -98,7 +101,7 @@ def test_what_was_not_checked_after_an_error_is_not_shown_as_well(put_rows: PutR
     console = Console(record=True, width=200)
     with pytest.raises(DataError) as raised:
         load(put_rows([*CLEAN, *CLEAN, ("", "a")]))
-    print_findings(raised.value.findings, console, complete=raised.value.complete)
+    print_findings(raised.value.findings, console, label_kind=ONE_LABEL, complete=raised.value.complete)
     text = console.export_text()
     assert "✔ every text can be decoded" in text
     assert "– no row occurs twice: not checked" in text
@@ -111,9 +114,9 @@ def test_what_was_not_checked_after_an_error_is_not_shown_as_well(put_rows: PutR
 @pytest.mark.parametrize(
     ("label_kind", "parts", "left_out"),
     [
-        ("none", True, ["label", "learn"]),
-        ("number", True, ["no label is rare", "no label is unknown"]),
-        ("class", False, ["no label is rare", "no text is in two files"]),
+        (NO_LABELS, True, ["label", "learn"]),
+        (NUMBERS, True, ["no label is rare", "no label is unknown"]),
+        (ONE_LABEL, False, ["no label is rare", "no text is in two files"]),
     ],
 )
 def test_only_what_is_looked_at_is_shown(label_kind: Any, parts: bool, left_out: list[str]) -> None:
@@ -126,7 +129,7 @@ def test_only_what_is_looked_at_is_shown(label_kind: Any, parts: bool, left_out:
 
 def test_numbers_are_described_by_part(put_rows: PutRows) -> None:
     console = Console(record=True, width=200)
-    console.print(describe(load(put_rows([(f"t{number}", number) for number in range(100)]), "number")))
+    console.print(describe(load(put_rows([(f"t{number}", number) for number in range(100)]), NUMBERS)))
     assert "deviation" in console.export_text()
 
 
@@ -135,7 +138,7 @@ def test_numbers_are_described_by_part(put_rows: PutRows) -> None:
 
 def test_a_file_to_judge_on_keeps_the_ids_the_model_knows(put_rows: PutRows) -> None:
     path = put_rows([("t1", "a"), ("t2", "c")])
-    data = load_file(path, DataConfig(), "class", ["c", "b", "a"])
+    data = load_file(path, DataConfig(), ONE_LABEL, ["c", "b", "a"])
     assert data.examples.labels.tolist() == [2, 0]
     assert data.label_names == ("c", "b", "a")
     assert data.splits["test"].tolist() == [0, 1]
@@ -143,4 +146,4 @@ def test_a_file_to_judge_on_keeps_the_ids_the_model_knows(put_rows: PutRows) -> 
 
 def test_a_file_to_judge_on_may_not_have_other_labels(put_rows: PutRows) -> None:
     with pytest.raises(DataError, match=r'SFT214 .* line 3: label "bb" is not one of a, b'):
-        load_file(put_rows([("t1", "a"), ("t2", "bb")]), DataConfig(), "class", ["a", "b"])
+        load_file(put_rows([("t1", "a"), ("t2", "bb")]), DataConfig(), ONE_LABEL, ["a", "b"])

@@ -12,6 +12,7 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import quick_check
+from sftkeras.data.labels.classes.kind import ONE_LABEL
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]
@@ -20,13 +21,13 @@ GOOD = "text,label\na,b\n"
 
 def refusal(**settings: Any) -> str:
     with pytest.raises(SFTError) as raised:
-        quick_check(DataConfig(**settings))
+        quick_check(DataConfig(**settings), ONE_LABEL)
     return str(raised.value)
 
 
 def test_good_settings_pass(put: Put) -> None:
     path = put("a.csv", GOOD)
-    quick_check(DataConfig(train=path, validation=path, test=path))
+    quick_check(DataConfig(train=path, validation=path, test=path), ONE_LABEL)
 
 
 def test_what_is_wrong_with_any_file_is_told(put: Put) -> None:
@@ -46,13 +47,14 @@ def test_a_malformed_hub_name_is_refused(handle: str) -> None:
 
 
 def test_a_hub_name_and_an_uncached_package_are_left_for_later() -> None:
-    quick_check(DataConfig(train="hf://org/name", test="pypi:some-package==1.0/file.csv"))
+    quick_check(DataConfig(train="hf://org/name", test="pypi:some-package==1.0/file.csv"), ONE_LABEL)
 
 
 def test_a_missing_column_is_told_without_numpy_arrow_or_tensorflow(put: Put) -> None:
     program = (
         "import sys; from sftkeras.config import DataConfig; from sftkeras.data import quick_check\n"
-        f"try: quick_check(DataConfig(train={put('a.csv', GOOD)!r}, label='lable'))\n"
+        "from sftkeras.data.labels.classes.kind import ONE_LABEL\n"
+        f"try: quick_check(DataConfig(train={put('a.csv', GOOD)!r}, label='lable'), ONE_LABEL)\n"
         "except Exception as error: print(str(error)[:6])\n"
         "print([name for name in ('numpy', 'pyarrow', 'tensorflow', 'pandas', 'rich') if name in sys.modules])"
     )
@@ -62,7 +64,7 @@ def test_a_missing_column_is_told_without_numpy_arrow_or_tensorflow(put: Put) ->
 
 def test_only_the_beginning_of_a_file_is_read(put: Put) -> None:
     """A fault further down is for `load_data`."""
-    quick_check(DataConfig(train=put("a.csv", GOOD + "c,d\n" * 100_000 + '"never closed,b\n')))
+    quick_check(DataConfig(train=put("a.csv", GOOD + "c,d\n" * 100_000 + '"never closed,b\n')), ONE_LABEL)
 
 
 def test_the_data_package_never_imports_tensorflow(tmp_path: Path) -> None:

@@ -11,6 +11,10 @@ import pytest
 from sftkeras.config import DataConfig
 from sftkeras.data import DataError, load_file, quick_check
 from sftkeras.data.formats import text_files
+from sftkeras.data.labels.answers.kind import ANSWERS
+from sftkeras.data.labels.classes.kind import ONE_LABEL
+from sftkeras.data.labels.numbers.kind import NUMBERS
+from sftkeras.data.labels.spans.kind import ENTITIES
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]
@@ -32,8 +36,8 @@ UD = """# global.columns = ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC
 def read(
     path: str, labels: tuple[str, ...] = ("LOC", "PER"), **settings: Any
 ) -> list[tuple[str, list[tuple[str, str]]]]:
-    quick_check(DataConfig(train=path, **settings), "spans")
-    data = load_file(path, DataConfig(**settings), "spans", labels)
+    quick_check(DataConfig(train=path, **settings), ENTITIES)
+    data = load_file(path, DataConfig(**settings), ENTITIES, labels)
     rows = []
     for text, spans in zip(data.examples.texts(np.arange(len(data.examples))), data.examples.labels, strict=True):
         rows.append((text, [(text[start:end], data.label_names[label]) for start, end, label in spans.tolist()]))
@@ -101,7 +105,7 @@ def test_other_words_of_a_treebank_can_be_learned(put: Put) -> None:
 
 def test_a_column_that_a_treebank_has_not_is_named_with_those_it_has(put: Put) -> None:
     with pytest.raises(SFTError, match=r"SFT204 .*no column \"ner\" .*ID, FORM, LEMMA, UPOS"):
-        quick_check(DataConfig(train=put("a.conllu", UD), label="ner"), "spans")
+        quick_check(DataConfig(train=put("a.conllu", UD), label="ner"), ENTITIES)
 
 
 # --- schemes ---
@@ -149,8 +153,8 @@ def test_a_later_b_shows_that_i_does_not_begin(put: Put) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.conll", "a.bio", "a.iob", "a.conllu", "a.txt"])
-@pytest.mark.parametrize("kind", ["class", "number", "answers"])
+@pytest.mark.parametrize("kind", [ONE_LABEL, NUMBERS, ANSWERS])
 def test_a_file_of_words_names_the_task_that_reads_it(put: Put, name: str, kind: Any) -> None:
-    config = DataConfig(train=put(name, "Ann B-PER\n"), pair="context" if kind == "answers" else None)
+    config = DataConfig(train=put(name, "Ann B-PER\n"), pair="context" if kind is ANSWERS else None)
     with pytest.raises(SFTError, match=rf"SFT269 .*--data.train .*{name}.*words with their tags.*--task.kind tagging"):
         quick_check(config, kind)

@@ -19,6 +19,7 @@ from sftkeras.data.formats import unpacking
 from sftkeras.data.formats.read import read_blocks, wanted_columns
 from sftkeras.data.formats.sources import find_part, find_source
 from sftkeras.data.formats.unlabelled import TextFiles
+from sftkeras.data.labels.classes.kind import ONE_LABEL
 from sftkeras.data.storage import store
 from sftkeras.errors import SFTError
 
@@ -40,7 +41,7 @@ def names_of(handles: str | list[str]) -> list[str]:
 
 def refusal(train: str | list[str], **settings: object) -> str:
     with pytest.raises(SFTError) as raised:
-        load_data(config_of(train, **settings), "class", 0)
+        load_data(config_of(train, **settings), ONE_LABEL, 0)
     return str(raised.value)
 
 
@@ -77,7 +78,7 @@ def test_many_long_names_are_no_name_of_a_file(put: Put) -> None:
 def test_no_file_at_all_is_a_setting_that_is_missing(nothing: str | list[str]) -> None:
     assert refusal(nothing).startswith("SFT104  --data.train")
     with pytest.raises(SFTError, match="SFT104"):
-        quick_check(config_of(nothing))
+        quick_check(config_of(nothing), ONE_LABEL)
 
 
 def test_a_pattern_that_the_shell_has_replaced_by_files_is_explained(two: list[str]) -> None:
@@ -104,7 +105,7 @@ def test_folders_and_patterns_give_their_files_by_name(put: Put, tmp_path: Path)
 
 def test_rows_of_several_files_keep_their_file_and_line(two: list[str], put: Put) -> None:
     third = put("c.jsonl", '{"label": "neg", "text": "the worst"}\n{"label": "pos", "text": "the best"}\n')
-    data = load_data(config_of([*two, third]), "class", 0)
+    data = load_data(config_of([*two, third]), ONE_LABEL, 0)
     places = data.examples.places(range(len(data.examples)))
     assert [(Path(file).name, line) for file, line in places][2:5] == [("a.csv", 4), ("b.csv", 2), ("b.csv", 3)]
     assert [(Path(file).name, line) for file, line in places][-1] == ("c.jsonl", 2)
@@ -113,9 +114,9 @@ def test_rows_of_several_files_keep_their_file_and_line(two: list[str], put: Put
 
 def test_each_part_may_have_several_files(two: list[str], put: Put) -> None:
     test = [put("t1.csv", HEADER + "new one,pos\n"), put("t2.csv", HEADER + "old one,neg\nlast one,neg\n")]
-    data = load_data(config_of(two, test=test), "class", 0)
+    data = load_data(config_of(two, test=test), ONE_LABEL, 0)
     assert data.splits["test"].tolist() == [6, 7, 8]
-    alone = load_file(test, DataConfig(), "class", ["neg", "pos"])
+    alone = load_file(test, DataConfig(), ONE_LABEL, ["neg", "pos"])
     assert len(alone.splits["test"]) == 3
 
 
@@ -129,9 +130,9 @@ def test_a_label_of_no_training_file_is_named_with_the_file_that_has_it(two: lis
 def test_bad_rows_of_several_files_are_one_finding_that_names_each_file(put: Put) -> None:
     files = [put("a.csv", HEADER + GOOD + ",pos\n"), put("b.csv", HEADER + BAD + ",neg\nx,neg\n,neg\n")]
     with pytest.raises(SFTError) as raised:
-        load_data(config_of(files), "class", 0)
+        load_data(config_of(files), ONE_LABEL, 0)
     assert "a.csv line 5: no text in column text. 2 more such: in " in str(raised.value)
-    data = load_data(config_of(files, bad_rows="skip"), "class", 0)
+    data = load_data(config_of(files, bad_rows="skip"), ONE_LABEL, 0)
     (found,) = [found for found in data.findings if found.code == "SFT216"]
     assert found.count == 3
     assert [(Path(file).name, line) for file, line in found.places] == [("a.csv", 5), ("b.csv", 5), ("b.csv", 7)]
@@ -140,7 +141,7 @@ def test_bad_rows_of_several_files_are_one_finding_that_names_each_file(put: Put
 def test_repeats_and_leaks_are_told_by_part(two: list[str], put: Put) -> None:
     copy = put("c.csv", HEADER + "good one,pos\n")
     test = [put("t1.csv", HEADER + "new one,pos\nx,neg\n"), put("t2.csv", HEADER + "fine film,pos\n")]
-    messages = [str(found) for found in load_data(config_of([*two, copy], test=test), "class", 0).findings]
+    messages = [str(found) for found in load_data(config_of([*two, copy], test=test), ONE_LABEL, 0).findings]
     assert any("SFT221" in message and "a.csv and 2 more: 1 of 7 rows" in message for message in messages)
     assert any("c.csv line 2 (first on" in message and "a.csv line 2" in message for message in messages)
     assert any("SFT223" in message and "t2.csv line 2" in message for message in messages)
@@ -149,19 +150,19 @@ def test_repeats_and_leaks_are_told_by_part(two: list[str], put: Put) -> None:
 def test_one_of_several_files_may_have_no_row_that_is_asked_for(put: Put) -> None:
     rows = [f"{name},{label},en\n" for name, label in (("a", "x"), ("b", "y"), ("c", "x"), ("d", "y"), ("e", "x"))]
     files = [put("a.csv", "text,label,language\nf,x,fr\n"), put("b.csv", "text,label,language\n" + "".join(rows))]
-    data = load_data(config_of(files, where={"language": "en"}), "class", 0)
+    data = load_data(config_of(files, where={"language": "en"}), ONE_LABEL, 0)
     assert len(data.examples) == 5
     assert "SFT230" in refusal(files, where={"language": "de"})
 
 
 def test_the_cache_knows_the_contents_of_all_files(two: list[str], put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = load_data(config_of(two), "class", 0)
-    assert load_data(config_of(list(reversed(two))), "class", 0).fingerprint != first.fingerprint
+    first = load_data(config_of(two), ONE_LABEL, 0)
+    assert load_data(config_of(list(reversed(two))), ONE_LABEL, 0).fingerprint != first.fingerprint
     put("b.csv", HEADER + BAD + "a new row,neg\n")
-    assert load_data(config_of(two), "class", 0).fingerprint != first.fingerprint
-    monkeypatch.setattr(store, "read_blocks", lambda *_: pytest.fail("the files were read again"))
+    assert load_data(config_of(two), ONE_LABEL, 0).fingerprint != first.fingerprint
+    monkeypatch.setattr(store, "marked_blocks", lambda *_: pytest.fail("the files were read again"))
     put("b.csv", HEADER + BAD)
-    assert load_data(config_of(two), "class", 0).fingerprint == first.fingerprint
+    assert load_data(config_of(two), ONE_LABEL, 0).fingerprint == first.fingerprint
 
 
 def test_a_file_named_twice_is_refused(two: list[str], tmp_path: Path) -> None:
@@ -199,13 +200,13 @@ def test_a_folder_of_several_parts_is_not_taken_as_one(put: Put, tmp_path: Path)
 
 def test_a_missing_file_of_several_is_found_before_any_is_read(two: list[str]) -> None:
     with pytest.raises(SFTError, match=r"SFT201  --data\.train .*c\.csv"):
-        quick_check(config_of([*two, two[0].replace("a.csv", "c.csv")]))
+        quick_check(config_of([*two, two[0].replace("a.csv", "c.csv")]), ONE_LABEL)
 
 
 def test_each_of_several_files_must_have_the_columns(two: list[str], put: Put) -> None:
     other = put("c.csv", "sentence,label\nx,pos\n")
     with pytest.raises(SFTError, match=r"SFT204  .*c\.csv"):
-        quick_check(config_of([*two, other]))
+        quick_check(config_of([*two, other]), ONE_LABEL)
 
 
 # --- compressed files ---

@@ -14,6 +14,8 @@ import pytest
 from sftkeras.config import DataConfig
 from sftkeras.data import load_data
 from sftkeras.data.formats.sources import HubName, find_source
+from sftkeras.data.labels.classes.kind import ONE_LABEL
+from sftkeras.data.labels.spans.kind import ENTITIES
 from sftkeras.errors import SFTError
 
 
@@ -61,7 +63,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
 
 
 def test_a_hub_data_set_is_read_with_the_names_of_its_labels(asked: list[Any]) -> None:
-    data = load_data(DataConfig(train="hf://org/name@v1:train[:40]"), "class", seed=1)
+    data = load_data(DataConfig(train="hf://org/name@v1:train[:40]"), ONE_LABEL, seed=1)
     assert asked[0] == ("org/name", None, "train[:40]", "v1")
     assert data.label_names == ("neg", "pos")
     assert data.examples.texts([3]) == ["t3"]
@@ -69,7 +71,7 @@ def test_a_hub_data_set_is_read_with_the_names_of_its_labels(asked: list[Any]) -
 
 
 def test_tags_of_words_have_the_names_of_the_data_set(asked: list[Any]) -> None:
-    data = load_data(DataConfig(train="hf://org/words"), "spans", seed=1)
+    data = load_data(DataConfig(train="hf://org/words"), ENTITIES, seed=1)
     assert data.label_names == ("LOC", "PER")
     assert [spans.tolist() for spans in data.examples.labels[:2]] == [[[0, 4, 1], [5, 9, 0]], [[0, 4, 1]]]
 
@@ -88,15 +90,15 @@ def test_the_split_is_that_of_the_part_if_none_is_named(handle: str, expected: H
 
 def test_a_missing_column_of_a_hub_data_set_is_named(asked: list[Any]) -> None:
     with pytest.raises(SFTError, match="SFT204"):
-        load_data(DataConfig(train="hf://org/name", label="sentiment"), "class", seed=1)
+        load_data(DataConfig(train="hf://org/name", label="sentiment"), ONE_LABEL, seed=1)
 
 
 def test_what_the_library_says_is_passed_on(asked: list[Any]) -> None:
     with pytest.raises(SFTError, match=r"SFT234 .*doesn't exist on the Hub"):
-        load_data(DataConfig(train="hf://org/missing"), "class", seed=1)
+        load_data(DataConfig(train="hf://org/missing"), ONE_LABEL, seed=1)
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(SFTError, match=r"SFT107 .*pip install 'sftkeras\[hub\]'"):
-        load_data(DataConfig(train="hf://org/name"), "class", seed=1)
+        load_data(DataConfig(train="hf://org/name"), ONE_LABEL, seed=1)

@@ -17,6 +17,8 @@ from sftkeras.data.checks.findings import Fault
 from sftkeras.data.formats.blocks import Block
 from sftkeras.data.formats.marking import marked_blocks
 from sftkeras.data.formats.unlabelled import TextFiles
+from sftkeras.data.labels.classes.kind import ONE_LABEL
+from sftkeras.data.labels.spans.kind import ENTITIES
 from sftkeras.errors import SFTError
 
 CONFIG = DataConfig(mark=["head", "tail"])
@@ -122,8 +124,8 @@ def write(path: Path, rows: list[dict[str, Any]]) -> str:
 def test_the_texts_of_a_file_are_marked(ending: str, tmp_path: Path) -> None:
     file = write(tmp_path / f"relations{ending}", ROWS)
     config = DataConfig(train=file, mark=["head", "tail"])
-    quick_check(config)
-    data = load_data(config, "class", 3)
+    quick_check(config, ONE_LABEL)
+    data = load_data(config, ONE_LABEL, 3)
     assert data.examples.texts([0, 1]) == [
         "[head]Ann[/head] met [tail]Bob[/tail]",
         "[head]Ann[/head] met [tail]Carl[/tail]",
@@ -137,8 +139,8 @@ def test_a_row_at_fault_is_named_by_its_line(tmp_path: Path) -> None:
     rows = [*ROWS[:4], {**ROWS[4], "tail": [8, 99]}, *ROWS[5:]]
     file = write(tmp_path / "relations.jsonl", rows)
     with pytest.raises(DataError, match=r"SFT258  .*relations.jsonl line 5: tail from 8 to 99 is outside"):
-        load_data(DataConfig(train=file, mark=["head", "tail"]), "class", 3)
-    kept = load_data(DataConfig(train=file, mark=["head", "tail"], bad_rows="skip"), "class", 3)
+        load_data(DataConfig(train=file, mark=["head", "tail"]), ONE_LABEL, 3)
+    kept = load_data(DataConfig(train=file, mark=["head", "tail"], bad_rows="skip"), ONE_LABEL, 3)
     assert len(kept.examples) == len(ROWS) - 1
     with pytest.raises(SFTError, match=r"SFT258.*line 5"):
         list(TextFiles(file, DataConfig(mark=["head", "tail"])).read())
@@ -147,18 +149,18 @@ def test_a_row_at_fault_is_named_by_its_line(tmp_path: Path) -> None:
 def test_a_missing_column_is_told_before_anything_is_read(tmp_path: Path) -> None:
     file = write(tmp_path / "relations.csv", ROWS)
     with pytest.raises(SFTError, match=r'SFT204.*no column "heads" \(--data.mark\).*Did you mean "head"'):
-        quick_check(DataConfig(train=file, mark=["heads"]))
+        quick_check(DataConfig(train=file, mark=["heads"]), ONE_LABEL)
 
 
 @pytest.mark.parametrize("mark", [["head", "head"], [""], [" head"], ["he\nad"]])
 def test_columns_that_make_no_markers_are_refused(mark: list[str], tmp_path: Path) -> None:
     with pytest.raises(SFTError, match="SFT259"):
-        quick_check(DataConfig(train=write(tmp_path / "relations.csv", ROWS), mark=mark))
+        quick_check(DataConfig(train=write(tmp_path / "relations.csv", ROWS), mark=mark), ONE_LABEL)
 
 
 def test_tasks_whose_labels_are_places_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SFTError, match="SFT259"):
-        quick_check(DataConfig(train=write(tmp_path / "relations.csv", ROWS), mark=["head"]), "spans")
+        quick_check(DataConfig(train=write(tmp_path / "relations.csv", ROWS), mark=["head"]), ENTITIES)
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".csv"])
@@ -169,7 +171,7 @@ def test_spans_that_say_what_they_hold_may_count_utf_16(ending: str, tmp_path: P
         tmp_path / f"relations{ending}", [{"text": text, "head": head, "tail": tail, "label": "friend"}, *ROWS]
     )
     config = DataConfig(train=file, mark=["head", "tail"])
-    data = load_data(config, "class", 3)
+    data = load_data(config, ONE_LABEL, 3)
     assert data.examples.texts([0]) == ["😀 [head]Ann[/head] met [tail]Bob[/tail]"]
     assert [found.count for found in data.findings if found.code == "SFT265"] == [1]
     (block,) = TextFiles(file, config).read()

@@ -13,6 +13,8 @@ from rich.console import Console
 
 from sftkeras.config import DataConfig
 from sftkeras.data import LabelledData, describe, load_data, load_file, print_findings, quick_check
+from sftkeras.data.labels.classes.kind import ONE_LABEL
+from sftkeras.data.labels.no_labels import NO_LABELS
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]
@@ -21,7 +23,7 @@ LINES = [f"text number {number}" for number in range(20)]
 
 
 def load(path: str, **settings: object) -> LabelledData:
-    return load_data(DataConfig(train=path, **settings), "none", seed=3)  # type: ignore[arg-type]
+    return load_data(DataConfig(train=path, **settings), NO_LABELS, seed=3)  # type: ignore[arg-type]
 
 
 def texts_of(data: LabelledData) -> list[str]:
@@ -42,7 +44,7 @@ def test_no_label_column_is_needed_or_looked_at(put: Put, ending: str) -> None:
         "jsonl": "\n".join(f'{{"text": "{line}"}}' for line in LINES),
     }
     path = put(f"a.{ending}", rows[ending])
-    quick_check(DataConfig(train=path), "none")
+    quick_check(DataConfig(train=path), NO_LABELS)
     data = load(path)
     assert texts_of(data) == LINES
     np.testing.assert_array_equal(data.examples.labels[:], np.zeros(20, np.int32))
@@ -68,7 +70,7 @@ def test_equal_texts_stay_together_and_are_told(put: Put) -> None:
 
 
 def test_a_file_to_be_judged_on_needs_no_labels_either(put: Put) -> None:
-    data = load_file(put("a.txt", "\n".join(LINES)), DataConfig(), "none", ())
+    data = load_file(put("a.txt", "\n".join(LINES)), DataConfig(), NO_LABELS, ())
     assert len(data.splits["test"]) == 20
     assert data.findings == ()
 
@@ -86,24 +88,24 @@ def test_a_text_file_has_no_columns(put: Put, setting: str) -> None:
     value = {"other": "x"} if setting == "where" else "other"
     config = DataConfig(train=put("a.txt", "\n".join(LINES)), **{setting: value})  # type: ignore[arg-type]
     with pytest.raises(SFTError, match=f"SFT295.*--data.{setting}"):
-        quick_check(config, "none")
+        quick_check(config, NO_LABELS)
 
 
 @pytest.mark.parametrize("content", ["", "\n \n"])
 def test_a_file_without_a_text_is_refused(put: Put, content: str) -> None:
     with pytest.raises(SFTError, match="SFT202"):
-        quick_check(DataConfig(train=put("a.txt", content)), "none")
+        quick_check(DataConfig(train=put("a.txt", content)), NO_LABELS)
 
 
 def test_a_text_file_holds_no_labels_for_other_tasks(put: Put) -> None:
     with pytest.raises(SFTError, match="SFT269"):
-        quick_check(DataConfig(train=put("a.txt", "\n".join(LINES))), "class")
+        quick_check(DataConfig(train=put("a.txt", "\n".join(LINES))), ONE_LABEL)
 
 
 def test_what_is_shown_says_nothing_of_labels(put: Put) -> None:
     data = load(put("a.txt", "\n".join(LINES)))
     console = Console(file=StringIO(), width=100)
-    print_findings(data.findings, console, label_kind="none")
+    print_findings(data.findings, console, label_kind=NO_LABELS)
     console.print(describe(data))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
     assert "label" not in shown

@@ -9,6 +9,7 @@ import pytest
 from sftkeras.config import DataConfig
 from sftkeras.data import load_data
 from sftkeras.data.formats.unlabelled import TextFiles
+from sftkeras.data.labels.classes.kind import ONE_LABEL
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]
@@ -32,7 +33,7 @@ def csv_of(text: str) -> str:
 def refusal(path: str, **settings: str) -> str:
     config = DataConfig(train=path, split=[0.6, 0.2, 0.2], **settings)  # type: ignore[arg-type]
     with pytest.raises(SFTError) as raised:
-        load_data(config, "class", 0)
+        load_data(config, ONE_LABEL, 0)
     return str(raised.value)
 
 
@@ -43,7 +44,7 @@ def test_the_encoding_that_the_bytes_look_like_is_proposed_and_reads_the_file(pu
     if encoding != "utf-16-le":  # whose NUL bytes are found first
         assert message.startswith("SFT207")
         assert message.endswith(f"It looks like {encoding}: set --data.encoding {encoding}")
-    data = load_data(DataConfig(train=path, encoding=encoding, split=[0.6, 0.2, 0.2]), "class", 0)
+    data = load_data(DataConfig(train=path, encoding=encoding, split=[0.6, 0.2, 0.2]), ONE_LABEL, 0)
     assert data.examples.texts([0]) == [f"{TEXTS[encoding]} 0"]
 
 

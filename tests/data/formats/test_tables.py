@@ -16,7 +16,9 @@ from sftkeras.data import load_data, quick_check
 from sftkeras.data.formats import read_json
 from sftkeras.data.formats.read import column_names, read_blocks, wanted_columns
 from sftkeras.data.formats.sources import find_part, find_source
-from sftkeras.data.labels.answers.rows import answered_blocks
+from sftkeras.data.labels.answers.kind import ANSWERS
+from sftkeras.data.labels.classes.kind import ONE_LABEL
+from sftkeras.data.labels.numbers.kind import NUMBERS
 from sftkeras.errors import SFTError
 
 Put = Callable[[str, str | bytes], str]
@@ -105,7 +107,7 @@ def test_a_file_with_a_header_keeps_it_where_others_have_none(put: Put) -> None:
 def test_named_columns_decide_what_the_cache_holds(put: Put) -> None:
     path = put("a.csv", "".join(f"{row},{row + 100}\n" for row in range(20)))
     texts = [
-        load_data(DataConfig(train=path, columns=names, split=[0.4, 0.3, 0.3]), "number", 0).examples.texts([0])
+        load_data(DataConfig(train=path, columns=names, split=[0.4, 0.3, 0.3]), NUMBERS, 0).examples.texts([0])
         for names in (["text", "label"], ["label", "text"])
     ]
     assert texts == [["0"], ["100"]]
@@ -201,7 +203,7 @@ def test_the_first_sheet_of_a_workbook_is_read_as_shown(put_sheet: Callable[...,
 def test_places_in_workbooks_are_rows(put_sheet: Callable[..., str]) -> None:
     path = put_sheet([("text", "label"), ("good", "x"), ("bad", None), ("ugly", "y", "too much")])
     with pytest.raises(SFTError, match=r"SFT206  .*a\.xlsx row 4: 3 cells.*Also found: SFT217"):
-        load_data(DataConfig(train=path), "class", 0)
+        load_data(DataConfig(train=path), ONE_LABEL, 0)
 
 
 def test_a_sheet_without_header_or_with_empty_cells_is_read(put_sheet: Callable[..., str]) -> None:
@@ -226,17 +228,17 @@ def test_a_broken_or_empty_workbook_is_refused(put: Put, put_sheet: Callable[...
     assert refusal(put_sheet([])).startswith("SFT202")
     assert refusal(put_sheet([("text", "label")])).startswith("SFT203")
     with pytest.raises(SFTError, match="SFT204"):
-        quick_check(DataConfig(train=put_sheet([("sentence", "label"), ("a", "b")])))
+        quick_check(DataConfig(train=put_sheet([("sentence", "label"), ("a", "b")])), ONE_LABEL)
 
 
 # --- pandas ---
 
 TEXTS, LABELS = ["good", "bad", "ugly"], ["x", "y", None]
-NUMBERS = ["0", "1", "7"]
+DIGITS = ["0", "1", "7"]
 RECORDS = [{"text": text, "label": label} for text, label in zip(TEXTS, LABELS, strict=True)]
 ORIENTATIONS: dict[str, Any] = {
-    "columns": {"text": dict(zip(NUMBERS, TEXTS, strict=True)), "label": dict(zip(NUMBERS, LABELS, strict=True))},
-    "index": dict(zip(NUMBERS, RECORDS, strict=True)),
+    "columns": {"text": dict(zip(DIGITS, TEXTS, strict=True)), "label": dict(zip(DIGITS, LABELS, strict=True))},
+    "index": dict(zip(DIGITS, RECORDS, strict=True)),
     "split": {"columns": ["text", "label"], "index": [0, 1, 7], "data": [list(row.values()) for row in RECORDS]},
     "tight": {"index": [0, 1, 7], "columns": ["text", "label"], "data": [list(row.values()) for row in RECORDS]},
     "records": RECORDS,
@@ -288,6 +290,6 @@ def test_questions_in_a_table_of_pandas_are_no_squad_file(put: Put) -> None:
     row = {"question": "who?", "context": "Ann came", "answers": {"text": ["Ann"], "answer_start": [0]}}
     path = put("a.json", json.dumps({"schema": {}, "data": [{"index": 0, **row}]}))
     config = DataConfig(train=path, text="question", pair="context")
-    (block,) = answered_blocks(find_source(path, "train"), config)
+    (block,) = ANSWERS.layout(find_source(path, "train"), config).blocks()
     assert block.columns["question"] == ["who?"]
     assert not block.broken

@@ -12,10 +12,11 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import DataError, LabelledData, load_file, quick_check
+from sftkeras.data.labels.spans.kind import ENTITIES
 from sftkeras.errors import SFTError
 
 Row = dict[str, Any]
-ENTITIES = list[tuple[str, str]]
+Entities = list[tuple[str, str]]
 
 ANN = "Ann lives in New York"
 SPANS = [[0, 3, "PER"], [13, 21, "LOC"]]
@@ -37,11 +38,11 @@ def write(path: Path, rows: Any) -> str:
 
 
 def read(path: str, **settings: Any) -> LabelledData:
-    quick_check(DataConfig(train=path, **settings), "spans")
-    return load_file(path, DataConfig(**settings), "spans", ("LOC", "PER"))
+    quick_check(DataConfig(train=path, **settings), ENTITIES)
+    return load_file(path, DataConfig(**settings), ENTITIES, ("LOC", "PER"))
 
 
-def entities(data: LabelledData) -> list[ENTITIES]:
+def entities(data: LabelledData) -> list[Entities]:
     texts = data.examples.texts(np.arange(len(data.examples)))
     return [
         [(text[start:end], data.label_names[label]) for start, end, label in spans.tolist()]

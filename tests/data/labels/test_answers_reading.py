@@ -18,7 +18,8 @@ from sftkeras.data.checks.findings import Fault
 from sftkeras.data.checks.repeats import find_repeats
 from sftkeras.data.formats.sources import find_source
 from sftkeras.data.formats.unlabelled import TextFiles
-from sftkeras.data.labels.answers.rows import answered_blocks, spans_of_answers
+from sftkeras.data.labels.answers.kind import ANSWERS
+from sftkeras.data.labels.answers.rows import spans_of_answers
 from sftkeras.errors import SFTError
 
 COLUMNS: dict[str, Any] = {"text": "question", "pair": "context"}
@@ -34,7 +35,7 @@ SPANS = [[(0, 3), (0, 5)], [(15, 19)], []]
 
 
 def read(path: Path, **settings: Any) -> LabelledData:
-    return load_file(str(path), DataConfig(**COLUMNS | settings), "answers", ())
+    return load_file(str(path), DataConfig(**COLUMNS | settings), ANSWERS, ())
 
 
 def spans(examples: Examples) -> list[list[tuple[int, int]]]:
@@ -96,7 +97,7 @@ def test_rows_are_read_in_every_flat_form(tmp_path: Path) -> None:
         writer.writerows(flat)
     assert spans(read(tmp_path / "flat.csv").examples) == [[(0, 3)], [(15, 19)], []]
     for name in ("hub.jsonl", "flat.jsonl", "flat.csv"):
-        quick_check(DataConfig(train=str(tmp_path / name), **COLUMNS), "answers")
+        quick_check(DataConfig(train=str(tmp_path / name), **COLUMNS), ANSWERS)
 
 
 @given(st.text(min_size=1, max_size=30), st.data())
@@ -165,7 +166,7 @@ def test_squad_that_breaks_off_is_refused(tmp_path: Path) -> None:
 def test_a_missing_column_is_told_at_once(tmp_path: Path) -> None:
     rows = [{"question": "Who?", "answers": None}]
     with pytest.raises(SFTError, match=r'SFT204.*"context"'):
-        quick_check(DataConfig(train=str(write_lines(tmp_path / "a.jsonl", rows)), **COLUMNS), "answers")
+        quick_check(DataConfig(train=str(write_lines(tmp_path / "a.jsonl", rows)), **COLUMNS), ANSWERS)
 
 
 def test_questions_without_a_single_answer_teach_nothing(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_questions_without_a_single_answer_teach_nothing(tmp_path: Path) -> None
 def test_rows_keep_what_other_settings_name(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "a.jsonl", [{**row, "part": number} for number, row in enumerate(ROWS)])
     config = DataConfig(**COLUMNS, where={"part": "1"})
-    (block,) = answered_blocks(find_source(str(path), "train"), config)
+    (block,) = ANSWERS.layout(find_source(str(path), "train"), config).blocks()
     assert block.columns["part"] == [0, 1, 2]
     assert spans(read(path, where={"part": "1"}).examples) == [[(15, 19)]]
 
@@ -188,7 +189,7 @@ def test_a_column_of_answers_that_is_named_is_that_column(tmp_path: Path) -> Non
     path = write_lines(tmp_path / "flat.jsonl", [{"question": "Who?", "context": CONTEXT, "answer": "Ann", "start": 0}])
     assert spans(read(path).examples) == [[(0, 3)]]
     with pytest.raises(SFTError, match=r'SFT204.* no column "answers"'):
-        quick_check(DataConfig(train=str(path), label="answers", **COLUMNS), "answers")
+        quick_check(DataConfig(train=str(path), label="answers", **COLUMNS), ANSWERS)
 
 
 # --- questions without an answer, and answers as tables have them ---

@@ -16,8 +16,8 @@ from sftkeras.data.formats.blocks import Block
 from sftkeras.data.formats.marking import marked_blocks
 from sftkeras.data.formats.read import read_blocks, wanted_columns
 from sftkeras.data.formats.sources import find_source
-from sftkeras.data.labels.answers.rows import answered_blocks
-from sftkeras.data.labels.spans.rows import tagged_blocks
+from sftkeras.data.labels.answers.kind import ANSWERS
+from sftkeras.data.labels.spans.kind import ENTITIES
 from sftkeras.errors import SFTError
 
 KEYS = ["start", "end", "label", "labels", "text", "answer_start", "globalOffsets", "value", "result", "start_offset"]
@@ -65,7 +65,7 @@ def spans_inside(read: Callable[[], Iterator[Block]], text: str, label: str) -> 
 def test_any_rows_of_entities_are_read_or_refused(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    spans_inside(lambda: tagged_blocks(find_source(str(path), "train"), DataConfig()), "text", "label")
+    spans_inside(lambda: ENTITIES.layout(find_source(str(path), "train"), DataConfig()).blocks(), "text", "label")
 
 
 @FEW
@@ -74,7 +74,7 @@ def test_any_rows_of_answers_are_read_or_refused(tmp_path: Path, rows: list[dict
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     config = DataConfig(text="question", pair="context", label="answers")
-    spans_inside(lambda: answered_blocks(find_source(str(path), "train"), config), "context", "answers")
+    spans_inside(lambda: ANSWERS.layout(find_source(str(path), "train"), config).blocks(), "context", "answers")
 
 
 @FEW
@@ -98,4 +98,4 @@ def test_any_lines_of_words_are_read_or_refused(tmp_path: Path, scheme: Any, lin
     path = tmp_path / "a.conll"
     path.write_text("\n".join(lines))
     config = DataConfig(tag_scheme=scheme)
-    spans_inside(lambda: tagged_blocks(find_source(str(path), "train"), config), "text", "label")
+    spans_inside(lambda: ENTITIES.layout(find_source(str(path), "train"), config).blocks(), "text", "label")

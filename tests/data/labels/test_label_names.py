@@ -10,13 +10,14 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import LabelledData, load_data, load_file
+from sftkeras.data.labels.classes.kind import ONE_LABEL, SEVERAL_LABELS
 from sftkeras.errors import SFTError
 
 PutRows = Callable[..., str]
 Put = Callable[[str, str | bytes], str]
 
 
-def load(train: str, kind: Any = "class", **settings: Any) -> LabelledData:
+def load(train: str, kind: Any = ONE_LABEL, **settings: Any) -> LabelledData:
     return load_data(DataConfig(train=train, **settings), kind, seed=1)
 
 
@@ -44,7 +45,7 @@ def test_numbers_that_are_written_alike_keep_their_writing(put_rows: PutRows) ->
 
 
 def test_both_writings_in_one_set_are_one_label(put_rows: PutRows) -> None:
-    data = load(put_rows(rows_of(["5|5.0", "5.0|7", "7"])), "classes")
+    data = load(put_rows(rows_of(["5|5.0", "5.0|7", "7"])), SEVERAL_LABELS)
     assert data.label_names == ("5", "7")
     assert labels_of(data)[:3] == ['"5"', '"5", "7"', '"7"']
     assert data.examples.label_sets == [(0,), (0, 1), (1,)]
@@ -60,7 +61,7 @@ def test_names_are_for_numbers_however_they_are_written(put: Put, cells: list[An
 
 def test_a_model_knows_its_labels_in_the_other_writing(put_rows: PutRows) -> None:
     path = put_rows(rows_of(["1", "0"]))
-    data = load_file(path, DataConfig(train=path), "class", ["0.0", "1.0"])
+    data = load_file(path, DataConfig(train=path), ONE_LABEL, ["0.0", "1.0"])
     assert (data.label_names, labels_of(data)[:2]) == (("0.0", "1.0"), ['"1.0"', '"0.0"'])
 
 
@@ -85,7 +86,7 @@ def test_rows_without_the_wanted_value_name_the_empty_ones_too(put: Put) -> None
         load(path, where={"year": "2020"})
 
 
-@pytest.mark.parametrize("kind", ["class", "classes"])
+@pytest.mark.parametrize("kind", [ONE_LABEL, SEVERAL_LABELS])
 def test_an_empty_name_is_refused(put_rows: PutRows, kind: Any) -> None:
     with pytest.raises(SFTError, match=r'SFT102  --data\.label_names: "0" gets an empty name\.'):
         load(put_rows(rows_of(["0", "1"])), kind, label_names={"0": " ", "1": "yes"})

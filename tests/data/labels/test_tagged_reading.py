@@ -14,7 +14,9 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import DataError, LabelledData, load_data, load_file, quick_check
+from sftkeras.data.labels.classes.kind import ONE_LABEL
 from sftkeras.data.labels.spans.joining import joined_words
+from sftkeras.data.labels.spans.kind import ENTITIES
 from sftkeras.errors import SFTError
 
 Write = Callable[[str, Any], str]
@@ -101,7 +103,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def load(path: str, labels: tuple[str, ...] = ("LOC", "PER"), **settings: Any) -> LabelledData:
-    return load_file(path, DataConfig(**settings), "spans", labels)
+    return load_file(path, DataConfig(**settings), ENTITIES, labels)
 
 
 def rows_of(data: LabelledData) -> list[tuple[str, list[list[Any]]]]:
@@ -114,7 +116,7 @@ def rows_of(data: LabelledData) -> list[tuple[str, list[list[Any]]]]:
 def test_every_format_comes_to_one_form(write: Write, case: str) -> None:
     name, content, settings = FORMATS[case]
     path = write(name, content)
-    quick_check(DataConfig(train=path, **settings), "spans")
+    quick_check(DataConfig(train=path, **settings), ENTITIES)
     assert rows_of(load(path, **settings)) == [(JOHN, SPANS)]
 
 
@@ -186,7 +188,7 @@ def test_the_parts_share_the_rare_labels(write: Write) -> None:
     rows = [
         {"text": f"word {n} here", "label": [[5, 6 + (n > 9) + (n > 99), "a" if n % 10 else "b"]]} for n in range(200)
     ]
-    data = load_data(DataConfig(train=write("a.jsonl", rows)), "spans", seed=1)
+    data = load_data(DataConfig(train=write("a.jsonl", rows)), ENTITIES, seed=1)
     assert data.label_names == ("a", "b")
     counts = {part: data.examples.labels[rows].members().sum(0).tolist() for part, rows in data.splits.items()}
     assert counts == {"train": [144, 16], "validation": [18, 2], "test": [18, 2]}
@@ -205,7 +207,7 @@ def test_entities_that_cut_words_are_told(write: Write) -> None:
         {"text": f"{n} iPhones 北京市", "label": [[2 + len(str(n)) - 1, 8 + len(str(n)) - 1, "PER"]]} for n in range(40)
     ]
     rows += [{"text": f"{n} U.S.-based 北京市", "label": [[12, 14, "LOC"], [2, 6, "PER"]]} for n in range(9)]
-    data = load_data(DataConfig(train=write("a.jsonl", rows)), "spans", seed=1)
+    data = load_data(DataConfig(train=write("a.jsonl", rows)), ENTITIES, seed=1)
     (found,) = [found for found in data.findings if found.code == "SFT257"]
     assert found.count == 40
     assert '"iPhone" in' in found.message
@@ -223,7 +225,7 @@ def test_regions_of_label_studio_without_one_label_are_no_guess(write: Write) ->
 def test_rows_may_be_chosen_and_weighted(write: Write) -> None:
     rows = [{"text": f"{n} x", "label": [[0, 1, "PER"]], "lang": "en" if n % 2 else "zh", "w": n} for n in range(1, 41)]
     config = DataConfig(train=write("a.jsonl", rows), where={"lang": "en"}, weight="w", split=[0.6, 0.2, 0.2])
-    data = load_data(config, "spans", seed=1)
+    data = load_data(config, ENTITIES, seed=1)
     assert data.examples.weights is not None
     assert sorted(data.examples.weights.tolist()) == list(range(1, 41, 2))
 
@@ -231,17 +233,17 @@ def test_rows_may_be_chosen_and_weighted(write: Write) -> None:
 @pytest.mark.parametrize("name", ["a.conll", "a.txt"])
 def test_columns_of_words_are_for_tagging_alone(write: Write, name: str) -> None:
     with pytest.raises(SFTError, match="SFT269"):
-        quick_check(DataConfig(train=write(name, "x O\n")))
+        quick_check(DataConfig(train=write(name, "x O\n")), ONE_LABEL)
 
 
 def test_tagging_reads_no_pairs(write: Write) -> None:
     with pytest.raises(SFTError, match="SFT256"):
-        quick_check(DataConfig(train=write("a.conll", "x O\n"), pair="other"), "spans")
+        quick_check(DataConfig(train=write("a.conll", "x O\n"), pair="other"), ENTITIES)
 
 
 def test_a_missing_column_is_told_with_those_that_are_there(write: Write) -> None:
     with pytest.raises(SFTError, match="SFT204") as raised:
-        quick_check(DataConfig(train=write("a.jsonl", [{"text": "a", "marked": []}])), "spans")
+        quick_check(DataConfig(train=write("a.jsonl", [{"text": "a", "marked": []}])), ENTITIES)
     assert "text, marked" in str(raised.value)
 
 
@@ -259,7 +261,7 @@ def test_a_column_that_is_named_is_that_column_even_by_its_usual_name(
     write: Write, name: str, content: Any, settings: dict[str, str]
 ) -> None:
     with pytest.raises(SFTError, match="SFT204") as raised:
-        quick_check(DataConfig(train=write(name, content), **settings), "spans")
+        quick_check(DataConfig(train=write(name, content), **settings), ENTITIES)
     assert f'no column "{next(iter(settings.values()))}"' in str(raised.value)
 
 

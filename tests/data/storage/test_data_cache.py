@@ -18,6 +18,8 @@ from rich.console import Console
 from sftkeras.config import DataConfig
 from sftkeras.console import progress_bar
 from sftkeras.data import LabelledData, TokenCache, load_data, tokenise
+from sftkeras.data.labels.classes import readers
+from sftkeras.data.labels.classes.kind import ONE_LABEL
 from sftkeras.data.storage import store, tokens
 from sftkeras.errors import SFTError
 
@@ -25,14 +27,14 @@ PutRows = Callable[..., str]
 ROWS = [(f"text {'word ' * (number % 9)}{number}", "ab"[number % 2]) for number in range(300)]
 
 
-def load(train: str, kind: Any = "class", **settings: Any) -> LabelledData:
+def load(train: str, kind: Any = ONE_LABEL, **settings: Any) -> LabelledData:
     return load_data(DataConfig(train=train, **settings), kind, seed=1)
 
 
 @pytest.fixture
 def no_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def forbid() -> None:
-        monkeypatch.setattr(store, "labelled_blocks", lambda *_: pytest.fail("the file was read again"))
+        monkeypatch.setattr(store, "marked_blocks", lambda *_: pytest.fail("the file was read again"))
 
     return forbid
 
@@ -85,7 +87,7 @@ def test_another_seed_or_split_does_not_read_again(put_rows: PutRows, no_reading
     path = put_rows(ROWS)
     load(path)
     no_reading()
-    load_data(DataConfig(train=path, split=[0.6, 0.2, 0.2]), "class", seed=5)
+    load_data(DataConfig(train=path, split=[0.6, 0.2, 0.2]), ONE_LABEL, seed=5)
 
 
 def test_changed_content_is_read_again(put_rows: PutRows) -> None:
@@ -113,23 +115,23 @@ def test_a_damaged_entry_is_made_anew(put_rows: PutRows, own_cache: Path) -> Non
 
 def test_a_file_that_grows_while_it_is_read_is_refused(put_rows: PutRows, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put_rows(ROWS)
-    reading = store.labelled_blocks
+    reading = store.marked_blocks
 
     def growing(*arguments: Any) -> Any:
         yield from reading(*arguments)
         with open(path, "a") as file:
             file.write("more,a\n")
 
-    monkeypatch.setattr(store, "labelled_blocks", growing)
+    monkeypatch.setattr(store, "marked_blocks", growing)
     with pytest.raises(SFTError, match="SFT236"):
         load(path)
 
 
 def test_a_full_disk_is_named(put_rows: PutRows, monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "_write_column", full)
+    monkeypatch.setattr(readers, "write_column", full)
     with pytest.raises(SFTError, match="SFT108"):
         load(put_rows(ROWS))
     assert not list(own_cache.rglob("*.raw"))
@@ -139,7 +141,8 @@ def test_two_processes_at_once_end_with_one_whole_entry(put_rows: PutRows, own_c
     path = put_rows([(f"text {number}", "ab"[number % 2]) for number in range(20_000)])
     program = (
         "from sftkeras.config import DataConfig; from sftkeras.data import load_data;"
-        f"data = load_data(DataConfig(train={path!r}), 'class', 1); print(data.examples.texts([19_999]))"
+        "from sftkeras.data.labels.classes.kind import ONE_LABEL;"
+        f"data = load_data(DataConfig(train={path!r}), ONE_LABEL, 1); print(data.examples.texts([19_999]))"
     )
     processes = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate(timeout=60)[0] for process in processes] == ["['text 19999']\n"] * 2
@@ -148,7 +151,7 @@ def test_two_processes_at_once_end_with_one_whole_entry(put_rows: PutRows, own_c
 
 def test_reading_and_tokenising_report_progress(put_rows: PutRows) -> None:
     with progress_bar(Console(file=io.StringIO(), force_terminal=True)) as progress:
-        data = load_data(DataConfig(train=put_rows(ROWS)), "class", 1, progress)
+        data = load_data(DataConfig(train=put_rows(ROWS)), ONE_LABEL, 1, progress)
         tokenise(data.examples, word_lengths, "key", progress)
     assert [(task.description, task.completed, task.total) for task in progress.tasks] == [
         ("Reading rows.csv", 300, 300),

@@ -8,13 +8,14 @@ import numpy as np
 
 from sftkeras.config import DataConfig
 from sftkeras.data import BatchPlan, Examples, RawTexts, load_file
+from sftkeras.data.labels.classes.kind import ONE_LABEL
 
 TEXTS = ["one", "two  words", "three short words", "这部电影很好看", "four words in here", "x\u2003y"]
 
 
 def examples(put_rows: Callable[..., str]) -> Examples:
     file = put_rows([(text, "ab"[number % 2]) for number, text in enumerate(TEXTS)])
-    return load_file(file, DataConfig(), "class", ("a", "b")).examples
+    return load_file(file, DataConfig(), ONE_LABEL, ("a", "b")).examples
 
 
 def test_lengths_are_words(put_rows: Callable[..., str]) -> None:

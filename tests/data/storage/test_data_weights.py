@@ -10,6 +10,7 @@ import pytest
 
 from sftkeras.config import DataConfig
 from sftkeras.data import LabelledData, load_data, load_file, quick_check
+from sftkeras.data.labels.classes.kind import ONE_LABEL
 from sftkeras.data.storage.weights import read_weights
 from sftkeras.errors import SFTError
 
@@ -22,7 +23,7 @@ def rows(count: int = 40) -> list[tuple[object, ...]]:
 
 
 def load(path: str, **settings: Any) -> LabelledData:
-    return load_data(DataConfig(train=path, weight="weight", **settings), "class", seed=1)
+    return load_data(DataConfig(train=path, weight="weight", **settings), ONE_LABEL, seed=1)
 
 
 def test_each_row_keeps_its_weight(put_rows: PutRows) -> None:
@@ -37,7 +38,7 @@ def test_each_row_keeps_its_weight(put_rows: PutRows) -> None:
 
 def test_without_the_setting_there_are_no_weights(put_rows: PutRows) -> None:
     path = put_rows(rows(), header=HEADER)
-    assert load_data(DataConfig(train=path), "class", seed=1).examples.weights is None
+    assert load_data(DataConfig(train=path), ONE_LABEL, seed=1).examples.weights is None
     assert load(path).examples.weights is not None  # another entry of the cache
 
 
@@ -82,17 +83,17 @@ def test_a_part_of_weight_zero_is_refused(put_rows: PutRows) -> None:
 def test_the_test_part_needs_no_weights(put_rows: PutRows) -> None:
     path = put_rows(rows(), header=HEADER)
     other = put_rows([row[:2] for row in rows()], name="test.csv")
-    quick_check(DataConfig(train=path, test=other, weight="weight"))
+    quick_check(DataConfig(train=path, test=other, weight="weight"), ONE_LABEL)
     data = load(path, test=other)
     assert data.examples.weights is not None
     np.testing.assert_array_equal(data.examples.weights[40:], np.ones(40))
-    judged = load_file(other, DataConfig(train=path, weight="weight"), "class", ("a", "b"))
+    judged = load_file(other, DataConfig(train=path, weight="weight"), ONE_LABEL, ("a", "b"))
     assert len(judged.splits["test"]) == 40
 
 
 def test_a_column_that_is_missing_is_named_at_once(put_rows: PutRows) -> None:
     path = put_rows(rows(), header=("text", "label", "wieght"))
     with pytest.raises(SFTError, match="SFT204") as raised:
-        quick_check(DataConfig(train=path, weight="weight"))
+        quick_check(DataConfig(train=path, weight="weight"), ONE_LABEL)
     assert "--data.weight" in str(raised.value)
     assert 'Did you mean "wieght"?' in str(raised.value)

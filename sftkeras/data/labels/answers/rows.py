@@ -20,7 +20,8 @@ from sftkeras.data.formats.read import column_names, read_blocks, wanted_columns
 from sftkeras.data.formats.read_squad import COLUMNS, is_squad, squad_blocks
 from sftkeras.data.formats.sources import Source
 from sftkeras.data.labels.spans.entities import Span
-from sftkeras.data.labels.spans.stored import ANSWER
+
+ANSWER = "answer"  # the one label
 
 _ANSWERS = ("answers", "answer", "answer_text")  # the first that there is
 _STARTS = ("start", "answer_start")
@@ -49,13 +50,12 @@ class AnswerLayout:
     squad: bool
 
 
-def answered_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
+def answered_blocks(source: Source, layout: AnswerLayout, config: DataConfig) -> Iterator[Block]:
     """Yields the rows of a source with a question in column `config.text_column`, its context in `config.pair` and in
     `config.label_column` a list of spans of the context, which is empty if it has no answer.
 
     Rows that cannot be brought to that form are in `broken`, as faults SFT280 and SFT281. Raises as `read_blocks`.
     """
-    layout = find_answers(source, config)
     again = partial(question_blocks, source, layout, config)
     for block, counting in counted_blocks(again(), again, partial(_quotes, layout=layout, config=config)):
         yield _converted(block, layout, counting, config, source)

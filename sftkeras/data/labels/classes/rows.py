@@ -1,6 +1,6 @@
 """Whole texts with labels, of several formats, to one form: a row has its texts in columns, and its labels in one.
 
-What stands in that one cell is read by `label_cells`.
+What stands in that one cell is read by `cells`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import compress
 from typing import Any
 
-from sftkeras.config import DataConfig, LabelKind
+from sftkeras.config import DataConfig
 from sftkeras.data.checks.findings import Fault
 from sftkeras.data.formats.blocks import Block, check_columns, shortened
 from sftkeras.data.formats.cells import zero_or_one
@@ -20,33 +20,26 @@ from sftkeras.data.formats.read import column_names, read_blocks, wanted_columns
 from sftkeras.data.formats.sources import Source
 from sftkeras.errors import SFTError
 
-OF_CLASSES: tuple[LabelKind, ...] = ("class", "classes")  # kinds of labels that are read here
-
 # Where common tools put what the settings call label: doccano, spaCy, Prodigy.
 _LABEL_KEYS = ("labels", "cats", "accept", "annotations")
 _FEWEST_COLUMNS = 2  # of zeros and ones that look like labels
 
 
-def check_label_columns(config: DataConfig, label_kind: LabelKind) -> None:
-    """Raises SFT246 if data.label names several columns and labels of this kind stand in one."""
-    names = config.label_columns
-    if len(names) > 1 and label_kind not in OF_CLASSES:
-        raise SFTError("SFT246", count=len(names), columns=", ".join(names))
-
-
-def labelled_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
+def labelled_blocks(source: Source, columns: dict[str, str], config: DataConfig) -> Iterator[Block]:
     """Yields the rows of a source with texts in their columns and the cell of labels in `config.label_column`.
 
     Rows that cannot be brought to that form are in `broken`, as faults SFT217, SFT252 and SFT268.
 
+    Args:
+        columns: as `columns_of` gives them.
+
     Raises:
         SFTError: SFT247 for an export of Label Studio with several choices, SFT261 for one of marked parts of texts
-            alone, and what `columns_of` and `read_blocks` raise.
+            alone, and what `read_blocks` raises.
     """
-    columns = columns_of(source, config)
     if results_key(columns):
         return _label_studio_blocks(source, columns, config)
-    labels = _labels_among(columns)
+    labels = labels_among(columns)
     blocks = read_blocks(source, columns, config)
     if WHOSE in columns.values():
         blocks = map(_accepted, blocks)
@@ -71,12 +64,8 @@ def columns_of(source: Source, config: DataConfig) -> dict[str, str]:
     return wanted | answer_column(known)
 
 
-def label_column(source: Source, config: DataConfig) -> str:
-    """Returns how messages call the column of labels in a file: as the file does. Raises as `columns_of`."""
-    return ", ".join(_labels_among(columns_of(source, config)))
-
-
-def _labels_among(columns: dict[str, str]) -> list[str]:
+def labels_among(columns: dict[str, str]) -> list[str]:
+    """Returns the columns of labels among those to read, as the file calls them."""
     return [column for column, setting in columns.items() if setting == "--data.label"]
 
 

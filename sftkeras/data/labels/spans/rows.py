@@ -35,7 +35,7 @@ _PRODIGY_SPANS = "spans"
 
 
 @dataclass(frozen=True)
-class Layout:
+class EntityLayout:
     """Where the rows of a file keep text and entities.
 
     Attributes:
@@ -49,14 +49,13 @@ class Layout:
     cells: Callable[[dict[str, Any]], tuple[Any, Any] | Fault]
 
 
-def tagged_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
+def tagged_blocks(source: Source, layout: EntityLayout, config: DataConfig) -> Iterator[Block]:
     """Yields the rows of a source with the text in column `config.text_column` and a list of spans in
     `config.label_column`.
 
     Rows that cannot be brought to that form are in `broken`, as faults SFT215, SFT217, SFT219, SFT250 to SFT255 and
     SFT266 to SFT268. Raises as `read_blocks`.
     """
-    layout = find_layout(source, config)
 
     def again() -> Iterator[Block]:
         return marked_up_blocks(source, layout, config)
@@ -71,7 +70,7 @@ def tagged_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
         yield _converted(block, layout, scheme, counting, config, source.part)
 
 
-def marked_up_blocks(source: Source, layout: Layout, config: DataConfig) -> Iterator[Block]:
+def marked_up_blocks(source: Source, layout: EntityLayout, config: DataConfig) -> Iterator[Block]:
     """Yields the rows of a source as they are; raises as `read_blocks`."""
     read = conll_blocks if source.format in ("conll", "text") else read_blocks
     return read(source, layout.columns, config)
@@ -80,12 +79,12 @@ def marked_up_blocks(source: Source, layout: Layout, config: DataConfig) -> Iter
 # --- layouts ---
 
 
-def find_layout(source: Source, config: DataConfig) -> Layout:
+def find_layout(source: Source, config: DataConfig) -> EntityLayout:
     """Finds the columns of text and entities by the keys of the first rows."""
     known = set(column_names(source, config) or ())
     if (results := results_key(known)) and config.label in (None, results):
         columns = {TASK: "--data.text", results: "--data.label"}
-        return Layout(columns, results, lambda row: _label_studio(row[TASK], row[results], config.text))
+        return EntityLayout(columns, results, lambda row: _label_studio(row[TASK], row[results], config.text))
     text, label = config.text_column, config.label_column
     others = wanted_columns(config, source.part)
     others = {column: flag for column, flag in others.items() if column not in (text, label)}
@@ -98,7 +97,7 @@ def find_layout(source: Source, config: DataConfig) -> Layout:
     # Where rows have a text and its words, tags are those of the words.
     words = text if config.text else next((key for key in _WORD_KEYS if key in known), text)
     columns = {text: "--data.text", words: "--data.text", label: "--data.label"} | others
-    return Layout(columns, label, lambda row: _cells(row, text, words, label, may_lack=is_table(known)))
+    return EntityLayout(columns, label, lambda row: _cells(row, text, words, label, may_lack=is_table(known)))
 
 
 def _cells(row: dict[str, Any], text: str, words: str, label: str, *, may_lack: bool) -> tuple[Any, Any] | Fault:
@@ -109,7 +108,7 @@ def _cells(row: dict[str, Any], text: str, words: str, label: str, *, may_lack: 
     return structured(row[words]) if is_tags(found) else row[text], found
 
 
-def _prodigy(known: set[str], text: str, label: str, others: dict[str, str]) -> Layout:
+def _prodigy(known: set[str], text: str, label: str, others: dict[str, str]) -> EntityLayout:
     """Rows of Prodigy: what was rejected or ignored is left out, and what has no spans has no entities."""
     answer = answer_column(known)
 
@@ -118,7 +117,7 @@ def _prodigy(known: set[str], text: str, label: str, others: dict[str, str]) -> 
             return fault
         return _cells(row, text, text, label, may_lack=True)
 
-    return Layout({text: "--data.text", label: "--data.label"} | answer | others, label, cells)
+    return EntityLayout({text: "--data.text", label: "--data.label"} | answer | others, label, cells)
 
 
 def _label_studio(task: Any, results: Any, text: str | None) -> tuple[Any, Any] | Fault:
@@ -139,7 +138,7 @@ def _rows(block: Block) -> Iterator[dict[str, Any]]:
         yield dict(zip(block.columns, cells, strict=True))
 
 
-def _tags(block: Block, layout: Layout, config: DataConfig) -> Iterator[Sequence[str]]:
+def _tags(block: Block, layout: EntityLayout, config: DataConfig) -> Iterator[Sequence[str]]:
     """The tags of the rows that have tags, by their names."""
     for row in _rows(block):
         cells = layout.cells(row)
@@ -148,7 +147,7 @@ def _tags(block: Block, layout: Layout, config: DataConfig) -> Iterator[Sequence
             yield names
 
 
-def _quotes(block: Block, layout: Layout, config: DataConfig) -> Iterator[Quote]:
+def _quotes(block: Block, layout: EntityLayout, config: DataConfig) -> Iterator[Quote]:
     """What the rows say is written at the places of their entities, in texts that countings count differently."""
     for row in _rows(block):
         cells = layout.cells(row)
@@ -161,7 +160,7 @@ def _quotes(block: Block, layout: Layout, config: DataConfig) -> Iterator[Quote]
 
 
 def _converted(
-    block: Block, layout: Layout, scheme: TagScheme, counting: Counting, config: DataConfig, part: Part
+    block: Block, layout: EntityLayout, scheme: TagScheme, counting: Counting, config: DataConfig, part: Part
 ) -> Block:
     kept: dict[str, list[Any]] = {name: [] for name in wanted_columns(config, part)}
     result = Block(kept, [], list(block.broken), block.done)
@@ -183,7 +182,7 @@ def _converted(
 
 
 def _tagged(
-    text: Any, label: Any, scheme: TagScheme, counting: Counting, layout: Layout, config: DataConfig
+    text: Any, label: Any, scheme: TagScheme, counting: Counting, layout: EntityLayout, config: DataConfig
 ) -> tuple[Any, list[Span]] | Fault:
     """The text of a row and its spans in order, or why they do not fit."""
     if isinstance(text, (list, tuple)):

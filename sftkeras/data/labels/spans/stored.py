@@ -9,18 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from sftkeras.config import LabelKind
 from sftkeras.data.checks.findings import Fault
 from sftkeras.data.labels.names import LabelNames
+from sftkeras.data.labels.reader import LabelReader
 
 _ROWS_AT_ONCE = 1 << 14
-OF_SPANS: tuple[LabelKind, ...] = ("spans", "answers")  # kinds of labels that are spans of characters
-ANSWER = "answer"  # the one label of those of kind "answers"
 _SPANS, _ENDS, _IDS = "spans.npy", "span_ends.npy", "labels.npy"
 
 
-class SpansReader:
-    """Lists of spans, as `tagged` gives them, to arrays; label numbers are in the order labels were first seen."""
+class SpansReader(LabelReader):
+    """Lists of (start, end, label) to arrays; label numbers are in the order labels were first seen."""
 
     def __init__(self, names: LabelNames) -> None:
         self._names = names
@@ -40,21 +38,22 @@ class SpansReader:
             rows[row] = spans
         return rows, faults
 
-    def final(self) -> tuple[tuple[str, ...], np.ndarray]:
-        """Returns the sorted names, and the final number of each number given by `read`."""
-        return self._names.sorted()
+    def pack(self, labels: np.ndarray) -> bytes:
+        """Returns for each row its count of spans, then the spans, all int32."""
+        return b"".join(np.int32(len(spans)).tobytes() + spans.tobytes() for spans in labels)
+
+    def finish(self, folder: Path, raw: np.ndarray, rows: int) -> dict[str, Any]:
+        """Writes what `SpanLabels` reads."""
+        names, final = self._names.sorted()
+        _write_spans(folder, raw, rows, final)
+        return {"label_names": list(names)}
 
 
-def packed(rows: np.ndarray) -> bytes:
-    """The rows of `SpansReader.read` as bytes: each row's count of spans, then the spans, all int32."""
-    return b"".join(np.int32(len(spans)).tobytes() + spans.tobytes() for spans in rows)
-
-
-def write_spans(folder: Path, raw: np.ndarray, rows: int, final: np.ndarray) -> None:
-    """Writes what `SpanLabels` reads.
+def _write_spans(folder: Path, raw: np.ndarray, rows: int, final: np.ndarray) -> None:
+    """Writes all spans, where those of each row end, and a checksum of them, [rows] int32.
 
     Args:
-        raw: all that `packed` gave, one row after another.
+        raw: all that `pack` gave, one row after another.
         rows: how many rows there are.
         final: the final number of each label.
     """
@@ -91,7 +90,7 @@ class SpanLabels:
 
     @classmethod
     def open(cls, folder: Path, classes: int) -> SpanLabels:
-        """Maps what `write_spans` wrote."""
+        """Maps what `SpansReader.finish` wrote."""
         spans, ends = (np.asarray(np.load(folder / name, mmap_mode="r")) for name in (_SPANS, _ENDS))
         return cls(spans, np.concatenate([[0], ends[:-1]]), ends, classes)
 
