@@ -12,6 +12,7 @@ from sftkeras.errors import SFTError, did_you_mean
 COMMANDS = {
     "train": "TrainConfig",
     "evaluate": "EvaluateConfig",
+    "compare": "CompareConfig",
     "predict": "PredictConfig",
     "export": "ExportCommandConfig",
     "serve": "ServeConfig",

@@ -63,6 +63,7 @@ def report_on(
         },
         seconds={"judge": len(evaluated) / speed},
         versions=contract["versions"],
+        rows=data.examples.rows_fingerprint(data.splits["test"]),
     )
     seed = contract["origin"]["seed"] or facts.seed
     baselines = baselines_for(evaluated, data, config.report, seed)

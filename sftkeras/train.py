@@ -350,6 +350,7 @@ def facts_of(trained: Trained, version: ExportedVersion, served_per_second: floa
         examples_per_second=fitted.examples_per_second,
         versions=runtime.versions(),
         seed=config.seed,
+        rows=trained.data.examples.rows_fingerprint(trained.data.splits["test"]),
     )
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sftkeras"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-COMMANDS = {"train", "launch", "evaluate", "export", "predict", "publish", "serve"}
+COMMANDS = {"train", "launch", "evaluate", "compare", "export", "predict", "publish", "serve"}
 # What each part may import of the others. A part is a folder, or a module beside the folders.
 BASIS = {"errors", "config", "plurals"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -57,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {*BASIS, "disk", "console"},
     "serving": {"errors", "tasks", "exporting", "graphs"},
     "command_line": {*BASIS, "console", "exporting"},
+    "comparison": {*BASIS, "disk", "evaluation"},
     "__main__": {"errors", "config"},
     "prediction": {*BASIS, "disk", "console", "tasks", "exporting", "serving"},
 }
@@ -64,7 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ALL = set(MAY_IMPORT)
 
 LIGHT = {"errors", "plurals", "config", "command_line", "disk", "console", "handles", "data", "evaluation"}
-LIGHT |= {"__main__", "runs", "prediction", *COMMANDS}
+LIGHT |= {"__main__", "comparison", "runs", "prediction", *COMMANDS}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 
 LONGEST_MODULE = 400

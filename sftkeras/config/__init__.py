@@ -7,6 +7,7 @@ of the program is given its own section, never the whole.
 from __future__ import annotations
 
 from sftkeras.config.commands import (
+    CompareConfig,
     EvaluateConfig,
     ExportCommandConfig,
     ExportConfig,
@@ -39,6 +40,7 @@ __all__ = [
     "BackboneConfig",
     "CheckpointConfig",
     "CleaningConfig",
+    "CompareConfig",
     "DataConfig",
     "EarlyStoppingConfig",
     "EvaluateConfig",

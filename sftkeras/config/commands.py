@@ -249,6 +249,21 @@ class ServeConfig:
 
 
 @dataclass(frozen=True)
+class CompareConfig:
+    """Compare runs: settings that differ, figures side by side on the same test rows, learning curves"""
+
+    EXAMPLE: ClassVar[str] = "python -m sftkeras.compare runs/reviews runs/reviews-2 --output comparison"
+    REQUIRED: ClassVar[str] = "two or more folders of finished runs, or folders that sftkeras.evaluate wrote."
+
+    runs: list[str] = field(default_factory=list, metadata={"bare_words": True})
+    """Folders of runs, bare words; the first is what the others are compared with."""
+    output: str | None = None
+    """Folder for comparison.html, .md and .json and a picture of the learning curves; null only prints the tables."""
+    overwrite: bool = False
+    """Replace a comparison that is there."""
+
+
+@dataclass(frozen=True)
 class LaunchConfig:
     """Train with several workers on this machine"""
 

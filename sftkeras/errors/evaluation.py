@@ -17,6 +17,12 @@ MESSAGES: dict[str, str] = {
     # 610-619 what a task asks of its encoder
     "SFT610": "--task.kind {kind}: {reason}. Choose another encoder with --backbone.handle, such as BERT.",
     "SFT617": "not one of the {rows} texts has a word to mask, so nothing can be evaluated. Give texts with words.",
+    # 618-620 compare
+    "SFT618": "runs to compare: {count}. Name two or more folders, such as runs/reviews runs/reviews-2.",
+    "SFT619": "{path}: nothing to compare here ({problem}). Give the folder of a finished run, such as runs/NAME, or "
+    "one that sftkeras.evaluate wrote.",
+    "SFT620": "{path} is a report of {found}, and {other} one of {expected}: their figures cannot be compared. Compare "
+    "runs of one task and one kind of label.",
     # 650-669 predict
     "SFT650": "{problem}. Give texts to answer, or a file with --file (or --file - for standard input).",
     "SFT651": "{flag} {model}: this model answers {wanted}. {remedy}",

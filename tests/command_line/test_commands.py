@@ -18,6 +18,7 @@ import yaml
 
 from sftkeras.command_line.commands import parse
 from sftkeras.config import (
+    CompareConfig,
     EvaluateConfig,
     ExportCommandConfig,
     LaunchConfig,
@@ -32,7 +33,7 @@ from sftkeras.config import (
 )
 from sftkeras.errors import SFTError
 
-CONFIGS = [TrainConfig, EvaluateConfig, ExportCommandConfig, PredictConfig, ServeConfig]
+CONFIGS = [TrainConfig, EvaluateConfig, CompareConfig, ExportCommandConfig, PredictConfig, ServeConfig]
 ALL_CONFIGS = [*CONFIGS, LaunchConfig, PublishConfig]
 
 
@@ -239,7 +240,7 @@ def test_the_printed_config_is_complete_commented_and_reads_back(tmp_path: Path)
     assert yaml.safe_load(text) == plain(expected)
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "export", "predict", "serve"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "compare", "export", "predict", "serve"])
 def test_help_and_mistakes_need_no_tensorflow(name: str) -> None:
     helped = command(name, "--help")
     assert (helped.returncode, helped.stderr) == (0, "")

@@ -12,6 +12,7 @@ import pytest
 
 from sftkeras.command_line.remedies import flags_in, flags_of, in_flags_of
 from sftkeras.config import (
+    CompareConfig,
     EvaluateConfig,
     ExportCommandConfig,
     LaunchConfig,
@@ -27,6 +28,7 @@ COMMANDS: dict[str, type] = {
     "train": TrainConfig,
     "launch": LaunchConfig,
     "evaluate": EvaluateConfig,
+    "compare": CompareConfig,
     "export": ExportCommandConfig,
     "predict": PredictConfig,
     "publish": PublishConfig,
@@ -50,6 +52,7 @@ NOT_RAISED = {
     "publish": {code for code in CATALOGUE if code.startswith("SFT2")},
     "serve": {code for code in CATALOGUE if code[3] in "23"},
     "predict": LABELS,  # reads no labels
+    "compare": {code for code in CATALOGUE if code.startswith("SFT60")},  # evaluates nothing
     "launch": set(CATALOGUE) - {"SFT101", "SFT102", "SFT103", "SFT106", "SFT108", "SFT435"},
 }
 # Settings of the training that decide how another file is read, or what the model is: the message says whose they are.

@@ -73,7 +73,7 @@ def test_the_version_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "said"), [("trian", 'Did you mean "train"? The commands are evaluate, '), ("--name", "The commands are ")]
+    ("word", "said"), [("trian", 'Did you mean "train"? The commands are compare, '), ("--name", "The commands are ")]
 )
 def test_an_unknown_command_is_one_line(word: str, said: str) -> None:
     done = sftkeras(word, "--seed", "1")

@@ -43,7 +43,9 @@ def with_dropout() -> keras.Model:
     return attach_head(Backbone(encoder, None, 16, False, "hugging_face", {}), small_fit.TASK, "mean")
 
 
-def train(folder: Path, strategy: tf.distribute.Strategy, run: RunFolder | None = None) -> tuple[small_fit.Prepared, Fitted]:
+def train(
+    folder: Path, strategy: tf.distribute.Strategy, run: RunFolder | None = None
+) -> tuple[small_fit.Prepared, Fitted]:
     """Trains a new model in FOLDER, or goes on with another one's run."""
     with strategy.scope(), mock.patch.object(small_fit, "network", with_dropout):
         prepared = small_fit.prepare(folder, CONFIG)

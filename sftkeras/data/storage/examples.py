@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,6 +111,17 @@ class Examples:
         """Names the files of a part."""
         names = [name for name, of in zip(self.file_names, self.file_parts, strict=True) if of == part]
         return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+    def rows_fingerprint(self, rows: np.ndarray) -> str:
+        """Returns a hash of some rows, their texts and labels in this order, whatever else is in the files."""
+        ids = self.label_ids[rows]
+        if self.label_sets:  # their numbers depend on the other rows
+            known = [hashlib.sha256(bytes(str(sorted(labels)), "ascii")).digest()[:8] for labels in self.label_sets]
+            ids = np.frombuffer(b"".join(known), np.uint64)[ids]
+        digest = hashlib.sha256(json.dumps(self.label_names).encode())
+        for array in (self.hashes[rows], ids):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     def label_text(self, row: int) -> str:
         """Words the label of one row."""

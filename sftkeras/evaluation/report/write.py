@@ -22,6 +22,8 @@ from sftkeras.evaluation.kinds import kind_of
 from sftkeras.evaluation.report.pages import html_page, markdown_page
 from sftkeras.evaluation.statistics.bootstrap import interval, mcnemar, resample, share_interval
 from sftkeras.evaluation.statistics.metrics import METRICS, Scores
+from sftkeras.evaluation.statistics.resampled import FILE as RESAMPLED
+from sftkeras.evaluation.statistics.resampled import Resampled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,6 +52,7 @@ class RunFacts:
         examples_per_second: steady training speed.
         versions: of the packages that matter.
         seed: decides the resampling of the intervals.
+        rows: fingerprint of the test rows, which decides the resampling that pairs this report with others.
     """
 
     name: str = "model"
@@ -65,6 +68,7 @@ class RunFacts:
     examples_per_second: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
     seed: int = 17
+    rows: str = ""
 
 
 def write_report(
@@ -74,7 +78,8 @@ def write_report(
 
     Args:
         folder: gets `report.json` (last, so that it stands for a complete report), `report.md`, `report.html` and
-            `pictures/`; files of those names are replaced, each at once.
+            `pictures/`; files of those names are replaced, each at once. Where rows are resampled and their fingerprint
+            is known, also `resampled.npz`, by which `sftkeras.compare` pairs reports.
         evaluated: answers with the truth.
         run: what else is known of the model.
         baselines: of `fit_baselines`; `Baselines()` for none.
@@ -94,6 +99,7 @@ def write_report(
         _write(folder / "pictures" / f"{name}.png", pictures.png(figure))
     _write(folder / "report.md", markdown_page(report).encode())
     _write(folder / "report.html", html_page(report, _vector_pictures(evaluated, drawings)).encode())
+    _write_resampled(folder, evaluated, run, options)
     _write(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False).encode())
     return report
 
@@ -228,6 +234,13 @@ def _vector_pictures(evaluated: Any, drawings: dict[str, Figure]) -> dict[str, s
             evaluated.truth, evaluated.answers, evaluated.label_names, for_browser=True
         )
     return {name: pictures.svg(figure, name, pictures.DESCRIPTIONS[name][1]) for name, figure in figures.items()}
+
+
+def _write_resampled(folder: Path, evaluated: Any, run: RunFacts, options: ReportConfig) -> None:
+    if options.bootstrap and run.rows:
+        _write(folder / RESAMPLED, Resampled.of(kind_of(evaluated).tally(evaluated), run.rows).to_bytes())
+    else:
+        (folder / RESAMPLED).unlink(missing_ok=True)  # that of a report which is replaced
 
 
 def _write(path: Path, content: bytes) -> None:
