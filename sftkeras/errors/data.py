@@ -54,8 +54,7 @@ MESSAGES: dict[str, str] = {
     "SFT238": "{file}: cannot be read ({problem}).",
     "SFT239": "{file}: not one of its rows can be used. {problem}",
     # 240-249 cleaning and augmentation
-    "SFT240": "--data.augmentation: rewriting would misplace the labels, which stand inside of the texts of "
-    "--task.kind tagging. Leave it out.",
+    "SFT240": "--data.augmentation: rewriting would misplace the labels, which are places in the texts. Leave it out.",
     "SFT241": "{place}: {problem}. Give a .tsv file of lines such as: good, a tab, fine, a tab, nice.",
     "SFT242": "{given} has no effect without {missing}. Give both or neither.",
     "SFT243": "{file}: not one of its {entries} texts is a training text. Write them as they are in --data.train.",
@@ -97,7 +96,7 @@ MESSAGES: dict[str, str] = {
     "characters, UTF-16 code units or UTF-8 bytes, all of a file alike.",
     "SFT267": "{place}: labels are numbers without names, such as {label}.{more} Name them all, such as "
     "--data.label_names '{example}'.",
-    "SFT268": "{place}: left out, as its annotator did not accept it ({answer}).{more}",
+    "SFT268": "{place}: skipped, as its annotator did not accept it ({answer}).{more}",
     "SFT269": "{flag} {file}: such a file holds {holds}. {remedy}.",
     # 270-271 example weights
     "SFT270": "{place}: {found} in column {column} (--data.weight) is no weight.{more} {remedy} A weight is a number, "

@@ -56,8 +56,8 @@ CASES: dict[str, tuple[bytes, Sequence[str], str]] = {
     "invalid UTF-8": (
         HEADER + b"caf\xe9 film,positive\n" + GOOD_ROWS,
         [],
-        "SFT207  data.csv line 2, byte 4: not valid utf-8 (byte 0xE9 in column text). Correct it, or leave such rows "
-        "out with --data.bad_rows skip. It looks like cp1252: set --data.encoding cp1252",
+        "SFT207  data.csv line 2, byte 4: not valid utf-8 (byte 0xE9 in column text). Fix it, or skip such rows "
+        "with --data.bad_rows skip. It looks like cp1252: set --data.encoding cp1252",
     ),
     "one class": (
         HEADER + b"".join(b"film %d,positive\n" % row for row in range(60)),

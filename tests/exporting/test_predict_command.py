@@ -219,7 +219,7 @@ def test_rows_at_fault_are_left_out_and_counted_if_that_is_asked_for(
     assert [answer["id"] for answer in lines(captured.out)] == ["1", "5"]
     told = captured.err.splitlines()
     assert [line.split()[0] for line in told] == ["SFT206", "SFT653", "SFT652"]
-    assert "in.csv line 5: no text in column review. 1 more such: line 7. Left out." in told[2]
+    assert "in.csv line 5: no text in column review. 1 more such: line 7. Skipped." in told[2]
 
 
 def test_a_file_is_read_as_its_flags_say(

@@ -116,10 +116,14 @@ def hash_after(package: Path, edited: str) -> str:
     return source_hash(edited_copy)
 
 
-WORDS = ["errors/data.py", "data/check.py", "data/show.py", "training/watching/progress.py", "training/dry_run.py"]
+WORDS = [
+    *("errors/data.py", "data/checks/check.py", "data/show.py", "training/watching/progress.py"),
+    *("training/dry_run.py", "data/labels/spans/checks.py"),
+]
 DECIDES = [
-    *("data/read_csv.py", "data/findings.py", "data/split.py", "data/batches.py", "data/new_reader.py"),
-    *("text/word_piece.py", "tasks/tagging.py", "training/step/model.py", "backbones/dropout.py"),
+    *("data/formats/read_csv.py", "data/checks/findings.py", "data/labels/spans/rows.py", "data/split.py"),
+    *("data/batches.py", "data/new_reader.py", "text/tokenizers/word_piece.py", "tasks/tagging/task.py"),
+    *("tuning/unfreezing.py", "training/step/model.py", "backbones/dropout.py"),
 ]
 
 

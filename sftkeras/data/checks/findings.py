@@ -1,6 +1,6 @@
 """What the data check finds: one `Finding` for each kind of problem, and the tally of bad rows while a file is read.
 
-The checks themselves are in `check`, the printing is in `show`.
+The checks themselves are in `check` and in the kinds of labels, the printing is in `printing`.
 """
 
 from __future__ import annotations
@@ -110,13 +110,9 @@ class Kind:
     lines: list[int] = field(default_factory=list)  # the first few
 
 
-# A row with one of these faults is left out when data.bad_rows is "skip".
-BAD_ROW = frozenset({"SFT206", "SFT207", "SFT208", "SFT210", "SFT211", "SFT216", "SFT217", "SFT218", "SFT270"})
-BAD_ROW |= {"SFT244"}  # labels by zeros and ones
-BAD_ROW |= {"SFT652", "SFT653"}  # texts to predict
-BAD_ROW |= {"SFT280", "SFT281"}  # questions with answers
-BAD_ROW |= {"SFT250", "SFT251", "SFT252", "SFT253", "SFT254", "SFT255", "SFT258", "SFT266"}  # words with tags, spans
-# A row with one of these is kept, or left out because the data itself says so; people should know.
+REMEDY = "Fix it, or skip such rows with --data.bad_rows skip."
+
+# Faults of rows that are used, or skipped because the data itself says so: warnings.
 ODD_ROW = frozenset({"SFT226", "SFT227", "SFT265", "SFT268", "SFT283"})
 
 
@@ -153,7 +149,7 @@ class Tally:
 def row_findings(tallies: Sequence[tuple[str, Tally]], bad_rows: Literal["error", "skip"]) -> list[Finding]:
     """Words the tallies of the files of one part, one finding for each kind of fault.
 
-    Bad rows are errors or, left out, warnings; odd rows are warnings; all else is an error.
+    Bad rows are errors or, skipped, warnings; odd rows are warnings; all else is an error.
     """
     kinds: dict[str, list[tuple[str, Kind]]] = {}
     for file, tally in tallies:
@@ -165,7 +161,7 @@ def row_findings(tallies: Sequence[tuple[str, Tally]], bad_rows: Literal["error"
 def _row_finding(code: str, kinds: Sequence[tuple[str, Kind]], bad_rows: Literal["error", "skip"]) -> Finding:
     (file, first), *others = kinds
     count = sum(kind.count for _, kind in kinds)
-    skipped = code in BAD_ROW and bad_rows == "skip"
+    skipped = _can_be_skipped(code) and bad_rows == "skip"
     return finding(
         code,
         "warning" if skipped or code in ODD_ROW else "error",
@@ -173,9 +169,14 @@ def _row_finding(code: str, kinds: Sequence[tuple[str, Kind]], bad_rows: Literal
         [(name, line) for name, kind in kinds for line in kind.lines][:SHOWN],
         place=place(file, first.lines[0]) + first.fault.details.get("within", ""),
         more=_more_rows(file, first, [name for name, _ in others], count - 1),
-        remedy="Left out." if skipped else "Correct it, or leave such rows out with --data.bad_rows skip.",
+        remedy="Skipped." if skipped else REMEDY,
         **{name: value for name, value in first.fault.details.items() if name != "within"},
     )
+
+
+def _can_be_skipped(code: str) -> bool:
+    """Whether a fault is that of a row alone: its text then has a place for more rows and for the remedy."""
+    return "{more}" in CATALOGUE[code] and "{remedy}" in CATALOGUE[code]
 
 
 def _more_rows(file: str, kind: Kind, others: Sequence[str], count: int) -> str:

@@ -12,7 +12,7 @@ from sftkeras.config import DataConfig
 from sftkeras.data.formats.blocks import Block
 from sftkeras.data.formats.read_csv import csv_blocks, csv_columns
 from sftkeras.data.formats.read_json import first_keys, json_blocks
-from sftkeras.data.formats.read_lines import line_blocks
+from sftkeras.data.formats.read_lines import text_blocks
 from sftkeras.data.formats.sources import Source, words_with_tags
 
 
@@ -27,7 +27,7 @@ def wanted_columns(config: DataConfig, part: str = "train", *, labelled: bool = 
         wanted |= dict.fromkeys(config.label_columns, "--data.label")
     if config.pair:
         wanted[config.pair] = "--data.pair"
-    if config.weight and part != "test":  # which is judged by its answers, not by the loss
+    if config.weight and part != "test":  # which is evaluated by its predictions, not by the loss
         wanted.setdefault(config.weight, "--data.weight")
     for column in config.mark:
         wanted.setdefault(column, "--data.mark")
@@ -56,8 +56,8 @@ def read_blocks(
         case "json" | "jsonl":
             return json_blocks(source, wanted, config, whole=whole)
         case "text" if "--data.label" not in wanted.values():
-            return line_blocks(source, wanted, config)
-        case "conll" | "text":  # words, not texts: `tagged` reads them
+            return text_blocks(source, wanted, config)
+        case "conll" | "text":  # words, not texts: the kind of label that is spans reads them
             raise words_with_tags(source)
         case "xlsx":
             from sftkeras.data.formats.read_excel import excel_blocks

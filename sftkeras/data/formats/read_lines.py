@@ -11,15 +11,29 @@ from sftkeras.data.formats.text_files import Filling, not_decodable, opened
 from sftkeras.errors import SFTError
 
 
-def line_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:
-    """Yields the lines of a file, but for those of white space alone, in the column that data.text names.
+def text_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -> Iterator[Block]:
+    """Yields the texts of a file to learn from, in the column that data.text names; blank lines are skipped.
 
     Raises:
         SFTError: SFT295 if a further column is wanted, SFT202 without a text, and those of `opened`.
     """
     if others := [flag for column, flag in wanted.items() if column != config.text_column]:
         raise SFTError("SFT295", file=source.name, flag=others[0])
-    last, some = 0, False
+    empty = True
+    for block in line_blocks(source, config, blank=False):
+        empty = False
+        yield block
+    if empty:
+        raise SFTError("SFT202", file=source.name)
+
+
+def line_blocks(source: Source, config: DataConfig, *, blank: bool) -> Iterator[Block]:
+    """Yields the lines of a file in the column that data.text names; raises what `opened` raises.
+
+    Args:
+        blank: whether lines of nothing but white space are texts too.
+    """
+    last = 0
     try:
         with opened(source, config) as file:
             filling = Filling(file, source)
@@ -30,7 +44,7 @@ def line_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
                 filling.begin()
                 for last, line in numbered:
                     text = line.rstrip("\r\n")
-                    if not text.strip():
+                    if not (blank or text.strip()):
                         continue
                     texts.append(text)
                     lines.append(last)
@@ -38,9 +52,6 @@ def line_blocks(source: Source, wanted: Mapping[str, str], config: DataConfig) -
                         break
                 if not lines:
                     break
-                some = True
                 yield Block({config.text_column: texts}, lines, done=filling.done)
     except UnicodeDecodeError as error:
         raise not_decodable(source, config, error.reason, f"{source.name} after line {last}") from None
-    if not some:
-        raise SFTError("SFT202", file=source.name)

@@ -11,22 +11,22 @@ from functools import cache, partial
 from typing import Any, cast
 
 from sftkeras.config import DataConfig
-from sftkeras.data.checks.findings import Fault, Tally, place
+from sftkeras.data.checks.findings import REMEDY, Fault, Tally, place
 from sftkeras.data.formats.blocks import BLOCK_ROWS, Block
 from sftkeras.data.formats.cells import cell_text
 from sftkeras.data.formats.marking import marked_blocks
 from sftkeras.data.formats.patterns import listed
 from sftkeras.data.formats.read import read_blocks
+from sftkeras.data.formats.read_lines import line_blocks
 from sftkeras.data.formats.read_squad import is_squad, squad_blocks
 from sftkeras.data.formats.sources import Source, find_part
-from sftkeras.data.formats.text_files import Filling, advice_for, encoding_of, not_decodable, opened
+from sftkeras.data.formats.text_files import advice_for, encoding_of
 from sftkeras.errors import SFTError
 
 STANDARD_INPUT = "-"
 
 _CHUNK = 65536  # bytes, what a pipe holds
 _OF_QUESTIONS = ("id", "title")  # the other columns of the SQuAD format, but for its answers
-_REMEDY = "Correct it, or leave such rows out with --data.bad_rows skip."
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class TextFiles:
 
     Attributes:
         has_columns: whether the texts stand in named columns.
-        tallies: of each file, the rows that were left out or look odd, once they are read.
+        tallies: of each file, the rows that were skipped or look odd, once they are read.
 
     Raises:
         SFTError: SFT201 to SFT212 and others for files that cannot be found, see `find_part`.
@@ -71,7 +71,7 @@ class TextFiles:
         self.tallies: dict[str, Tally] = {}
 
     def read(self) -> Iterator[Texts]:
-        """Yields the texts in order. Rows without a text or with broken bytes stop it, or are left out and counted.
+        """Yields the texts in order. Rows without a text or with broken bytes stop it, or are skipped and counted.
 
         Raises:
             SFTError: SFT202 to SFT213 and SFT238 for a file, SFT652 for a row without a text, SFT653 for broken bytes.
@@ -79,13 +79,15 @@ class TextFiles:
         if not self._sources:
             yield from self._checked("standard input", _arriving_blocks(self._config), lambda: "")
         for number, source in enumerate(self._sources):
-            blocks = _line_blocks(source, self._config) if source.format == "text" else self._blocks(source)
+            blocks = self._blocks(source)
             for texts in self._checked(source.name, blocks, partial(advice_for, source, self._config.encoding)):
                 done = (number + texts.done) / len(self._sources) if texts.done else None
                 yield Texts(texts.texts, texts.pairs, texts.others, texts.places, done)
 
     def _blocks(self, source: Source) -> Iterator[Block]:
         config = self._config
+        if source.format == "text":  # line n of the predictions is that of line n of the file, blank or not
+            return line_blocks(source, config, blank=True)
         wanted = {config.text_column: "--text"} | ({config.pair: "--pair"} if config.pair else {})
         wanted |= dict.fromkeys(config.mark, "data.mark of the model's training")
         if is_squad(source, config):
@@ -109,7 +111,7 @@ class TextFiles:
                 if fault.code == "SFT653":
                     fault = Fault(fault.code, {**fault.details, "advice": advice()})
                 if self._config.bad_rows == "error":
-                    more = {"place": place(name, line), "more": "", "remedy": _REMEDY}
+                    more = {"place": place(name, line), "more": "", "remedy": REMEDY}
                     raise SFTError(fault.code, **{**fault.details, **more})
                 tally.add(fault, line)
             good = [row for row in range(len(block.lines)) if row not in faults]
@@ -134,7 +136,7 @@ def _text(cell: Any) -> str | None:
 def _faults(block: Block, config: DataConfig) -> Iterator[tuple[int, Fault]]:
     """Yields what is wrong with rows, by their numbers: no text, or a cell that could not be decoded.
 
-    An empty text counts as none only where such rows are to be left out: otherwise each row has an answer.
+    An empty text counts as none only where such rows are skipped: otherwise each row has a prediction.
     """
     needed = [column for column in (config.text_column, config.pair) if column in block.columns]
     for column, cells in block.columns.items():
@@ -150,29 +152,6 @@ def _faults(block: Block, config: DataConfig) -> Iterator[tuple[int, Fault]]:
 def _is_broken(text: str) -> bool:
     """Whether a text has a byte that could not be decoded, which is read as a lone surrogate."""
     return any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _line_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
-    """Yields the lines of a text file, the empty ones too: line n of the answers is that of line n of the file."""
-    last = 0
-    try:
-        with opened(source, config) as file:
-            filling = Filling(file, source)
-            numbered = enumerate(file, start=1)
-            while True:
-                lines: list[int] = []
-                texts: list[Any] = []
-                filling.begin()
-                for last, line in numbered:
-                    lines.append(last)
-                    texts.append(line.rstrip("\r\n"))
-                    if filling.full(len(lines)):
-                        break
-                if not lines:
-                    break
-                yield Block({config.text_column: texts}, lines, done=filling.done)
-    except UnicodeDecodeError as error:
-        raise not_decodable(source, config, error.reason, f"{source.name} after line {last}") from None
 
 
 def _arriving_blocks(config: DataConfig) -> Iterator[Block]:

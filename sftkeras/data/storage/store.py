@@ -202,7 +202,7 @@ def _findings(sources: Sequence[Source], tallies: Sequence[Tally], config: DataC
 
 def _nothing_left(source: Source, config: DataConfig, kind: LabelKind) -> SFTError:
     if not config.where:
-        problem = "All are faulty and were left out (--data.bad_rows skip)."
+        problem = "All are faulty and were skipped (--data.bad_rows skip)."
         if config.bad_rows == "error":
             problem = "None was accepted by its annotator (SFT268)."
         return SFTError("SFT239", file=source.name, problem=problem)

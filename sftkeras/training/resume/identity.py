@@ -26,11 +26,13 @@ _HARMLESS = (
     *("training.histograms", "training.profile", "training.trackers"),
 )
 # Packages of ours whose code decides what a step does, and the others' that do.
-_CODE = ("backbones", "data", "tasks", "text", "training")
-# Of ours, what only looks and speaks: no row, batch or gradient depends on it. Whatever is not listed here decides.
+_CODE = ("backbones", "data", "tasks", "text", "training", "tuning")
+# Of ours, what only checks and reports: no row, batch or gradient depends on it. Whatever is not listed here decides.
 _ONLY_WORDS = (
-    *("data/changes.py", "data/check.py", "data/first_look.py", "data/progress.py", "data/show.py"),
-    *("data/unlabelled.py", "training/dry_run.py", "training/memory.py", "training/watching"),
+    *("data/augmentation/changes.py", "data/checks/check.py", "data/checks/check_labels.py"),
+    *("data/checks/first_look.py", "data/checks/printing.py", "data/formats/unlabelled.py"),
+    *("data/labels/classes/checks.py", "data/labels/spans/checks.py", "data/show.py", "data/storage/progress.py"),
+    *("training/dry_run.py", "training/memory.py", "training/watching"),
 )
 _PACKAGES = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "numpy")
 _MOST_SHOWN = 5
