@@ -1,38 +1,33 @@
-"""`python -m sftkeras.predict`: texts or a file to answers, from an exported model or a server. Needs no Keras."""
+"""`python -m sftkeras.predict`: predictions for texts or a file, by an exported model or a server. Needs no Keras."""
 
 from __future__ import annotations
 
 import errno
-import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.text import Text
+from rich.progress import Progress
 
 from sftkeras.command_line import commands
 from sftkeras.command_line.remedies import in_flags_of
 from sftkeras.config import DataConfig, PredictConfig
 from sftkeras.console import progress_bar
-from sftkeras.data.checks.findings import SHOWN, place, row_findings
+from sftkeras.data.checks.findings import row_findings
 from sftkeras.data.formats.unlabelled import TextFiles, Texts
 from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
-from sftkeras.plurals import counted
 from sftkeras.prediction.backends import LocalModel, Model, RemoteModel, read_token
-from sftkeras.prediction.files import check_ending, json_line, write_records
+from sftkeras.prediction.files import check_ending, write_records
 from sftkeras.prediction.parity import ComparedModel
-from sftkeras.tasks.predictions import KEYS, records
-
-Record = dict[str, Any]
+from sftkeras.prediction.records import row_records
+from sftkeras.prediction.terminal import print_records
 
 _FOR_SERVERS = (
     "name",
@@ -46,12 +41,9 @@ _FOR_SERVERS = (
     "parity",
 )
 
-_BAR = 20  # characters
-_NUMBERS = 4  # of a vector that are shown
-
 
 def main(config: PredictConfig) -> None:
-    """Answers every text, in order."""
+    """Predicts for every text, in order."""
     if bool(config.texts) == bool(config.file):
         raise SFTError("SFT650", problem="both texts and a file are given" if config.file else "there is no text")
     output = Path(config.output).expanduser() if config.output else None
@@ -64,15 +56,11 @@ def main(config: PredictConfig) -> None:
         blocks = files.read() if files else iter([_typed(config.texts, model)])
         first = next(blocks, Texts([]))  # a mistake in the file is found before the model is loaded
         model.load()
-        answers = _answers(model, chain([first], blocks), config)
+        records = row_records(model, chain([first], blocks), _progress(output))
         if output:
-            write_records(answers, output)
-        elif sys.stdout.isatty():
-            _show(answers, Console(highlight=False))
+            write_records(records, output, model.predictions)
         else:
-            if isinstance(sys.stdout, io.TextIOWrapper):
-                sys.stdout.reconfigure(encoding="utf-8")  # JSON Lines are, whatever the terminal is set to
-            _print_lines(answers)
+            print_records(records, model.predictions)
         for name, tally in files.tallies.items() if files else ():
             for found in row_findings([(name, tally)], data.bad_rows):
                 print(in_flags_of(PredictConfig, str(found)), file=sys.stderr)
@@ -170,162 +158,16 @@ def _check_pairs(config: PredictConfig, model: Model, files: TextFiles | None, d
         raise SFTError("SFT651", flag=model.flag, model=model.name, wanted=wanted, remedy=remedy)
 
 
+def _progress(output: Path | None) -> Progress:
+    """A bar on standard error, unless the records themselves are shown on the terminal."""
+    progress = progress_bar(Console(stderr=True))
+    progress.disable |= sys.stdout.isatty() and not output
+    return progress
+
+
 def _typed(texts: list[str], model: Model) -> Texts:
     """The texts of the command line; a model of pairs takes them in twos."""
     return Texts(texts[::2], texts[1::2]) if model.pairs else Texts(texts)
-
-
-def _answers(model: Model, blocks: Iterator[Texts], config: PredictConfig) -> Iterator[Record]:
-    """Yields each text with the other columns of its row and its answer. Progress is shown where no answers are."""
-    progress = progress_bar(Console(stderr=True))
-    progress.disable |= sys.stdout.isatty() and not config.output
-    names, empty = _ColumnNames(), _EmptyTexts()
-    read = 0
-    with progress:
-        task = progress.add_task("Answering", total=None, note="")
-        for block in blocks:
-            empty.look_for(block)
-            read += len(block.texts)
-            progress.update(task, total=read / block.done if block.done else None, note=f"{read:,} read")
-            if not block.texts:
-                continue
-            found = list(records(model.predict(block.texts, block.pairs, partial(progress.advance, task))))
-            others = names.free_of(found, block)
-            for row, record in enumerate(found):
-                pair = {} if block.pairs is None else {"pair": block.pairs[row]}
-                kept = {name: cells[row] for name, cells in others.items()}
-                yield {"text": block.texts[row], **pair, **kept, **record}
-    if empty.count:
-        print(empty.in_words(read), file=sys.stderr)
-
-
-class _EmptyTexts:
-    """Rows with an empty text: how many there are, and where the first ones stand."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._places: list[str] = []
-
-    def look_for(self, block: Texts) -> None:
-        """Counts those of a block."""
-        for row, texts in enumerate(zip(block.texts, block.pairs or block.texts, strict=True)):
-            if all(map(str.strip, texts)):
-                continue
-            self.count += 1
-            if block.places and len(self._places) < SHOWN:
-                self._places.append(place(*block.places[row]))
-
-    def in_words(self, rows: int) -> str:
-        """Says how many of some rows they are."""
-        more = ", …" if self.count > len(self._places) else ""
-        places = f" ({', '.join(self._places)}{more})" if self._places else ""
-        means = "its answer means" if self.count == 1 else "their answers mean"
-        return f"{counted(self.count, 'empty text')} among {counted(rows, 'row')}{places}: {means} nothing."
-
-
-class _ColumnNames:
-    """Names of the further columns of a file beside the answers: a name that answers have too gets `input_` before."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._taken = {"text", "pair", *KEYS}
-
-    def free_of(self, answers: list[Record], block: Texts) -> dict[str, list[Any]]:
-        """Returns the other columns of a block by names that neither its answers have nor those before."""
-        self._taken |= {name for answer in answers for name in answer}
-        for column in block.others:
-            if column not in self._names:
-                name = column
-                while name in self._taken:
-                    name = f"input_{name}"
-                self._names[column] = name
-                self._taken.add(name)
-        return {self._names[column]: cells for column, cells in block.others.items()}
-
-
-def _print_lines(answers: Iterator[Record]) -> None:
-    for answer in answers:
-        sys.stdout.write(json_line(answer))
-        sys.stdout.flush()  # whoever reads the pipe may be waiting
-
-
-def _show(answers: Iterator[Record], console: Console) -> None:
-    for answer in answers:
-        if "entities" in answer:
-            console.print(_marked(answer), soft_wrap=True)
-            continue
-        if "no_answer" in answer:
-            console.print(_answered(answer), soft_wrap=True)
-            continue
-        if "masks" in answer:
-            console.print(_filled(answer), soft_wrap=True)
-            continue
-        line = _verdict(answer)
-        line.append("  " + " | ".join(_printable(answer[name]) for name in ("text", "pair") if name in answer))
-        console.print(line, overflow="ellipsis", no_wrap=True)
-
-
-def _marked(answer: Record) -> Text:
-    """The text with its entities marked, and the label after each."""
-    line, end = Text(), 0
-    for entity in answer["entities"]:
-        line.append(_printable(answer["text"][end : entity["start"]]))
-        line.append(_printable(entity["text"]), "bold underline")
-        line.append(f" {entity['label']} {entity['score']:.2f}", "green")
-        end = entity["end"]
-    return line.append(_printable(answer["text"][end:]))
-
-
-def _answered(answer: Record) -> Text:
-    """The question, its answer, and the context with the answer marked."""
-    context, start, end = answer["pair"], max(answer["start"], 0), max(answer["end"], 0)
-    shown = _printable(answer["answer"]) or "no answer"
-    return Text.assemble(
-        (f"{_printable(answer['text'])}  ", "dim"),
-        (shown, "bold"),
-        (f" {answer['score']:.2f}  ", "green"),
-        _printable(context[:start]),
-        (_printable(context[start:end]), "bold underline"),
-        _printable(context[end:]),
-    )
-
-
-def _filled(answer: Record) -> Text:
-    """What may stand at each mask of the text; for a text without any, how well the model knows it."""
-    if "perplexity" in answer:
-        line = Text(f"perplexity {answer['perplexity']:,.1f}", style="bold")
-    else:
-        guesses = ([f"{_printable(it['token'])} {it['probability']:.2f}" for it in mask] for mask in answer["masks"])
-        line = Text(" | ").join(Text.assemble((mask[0], "bold"), "  " + "  ".join(mask[1:])) for mask in guesses)
-    return line.append("  " + _printable(answer["text"]))
-
-
-def _verdict(answer: Record) -> Text:
-    if "value" in answer:
-        return Text(f"{answer['value']:>12,.6g}", style="bold")
-    if "vector" in answer:
-        first = " ".join(f"{number:.4f}" for number in answer["vector"][:_NUMBERS])
-        return Text(f"{first} … ({len(answer['vector']):,} numbers)", style="bold")
-    probabilities: dict[str, float] = answer["probabilities"]
-    width = max(map(len, probabilities))
-    if "label" in answer:
-        return _bar(answer["label"], answer["probability"], width)
-    return Text("  ").join(
-        _bar(name, probability, width) if name in answer["labels"] else Text(f"{name} {probability:.2f}", style="dim")
-        for name, probability in probabilities.items()
-    )
-
-
-def _bar(label: str, probability: float, width: int) -> Text:
-    full = round(probability * _BAR)
-    return Text.assemble(
-        (f"{label:<{width}}", "bold"), " ", ("━" * full, "green"), ("━" * (_BAR - full), "dim"), f" {probability:.2f}"
-    )
-
-
-def _printable(text: str) -> str:
-    """Without what could steer the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "command_line": {*BASIS, "console", "exporting"},
     "comparison": {*BASIS, "disk", "evaluation"},
     "__main__": {"errors", "config"},
-    "prediction": {*BASIS, "disk", "console", "tasks", "exporting", "serving"},
+    "prediction": {*BASIS, "disk", "console", "data", "tasks", "exporting", "serving"},
 }
 # Commands tell the story, so they may know every part, but not one another.
 ALL = set(MAY_IMPORT)

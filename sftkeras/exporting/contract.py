@@ -14,6 +14,7 @@ from sftkeras.config import TrainConfig, plain
 from sftkeras.disk.files import sha256_of, write_text
 from sftkeras.errors import SFTError
 from sftkeras.exporting.model_card import render_model_card
+from sftkeras.tasks.predictions import Predictions, predictions_of
 
 SCHEMA = 1
 FILE = "contract.json"
@@ -71,7 +72,14 @@ class Origin:
 def write_contract(version: Path, contract: dict[str, Any]) -> None:
     """Writes the contract and the model card that follows from it, each whole or not at all."""
     write_text(version / FILE, json.dumps(contract, indent=2, ensure_ascii=False) + "\n")
-    write_text(version / CARD, render_model_card(contract))
+    write_text(version / CARD, render_model_card(contract, predictions_in(contract)))
+
+
+def predictions_in(contract: dict[str, Any]) -> Predictions:
+    """Returns what predictions of the model look like, by its task and by the outputs of its `serving_default`."""
+    outputs = contract["signatures"].get("serving_default", {}).get("outputs", {})
+    ranks = {name: len(tensor["shape"] or ()) for name, tensor in outputs.items()}
+    return predictions_of(ranks, contract["task"].get("kind"))
 
 
 def update_contract(version: Path, **entries: Any) -> None:

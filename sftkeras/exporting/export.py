@@ -24,11 +24,11 @@ from sftkeras.exporting.parity import Samples, check_parity, odd_samples
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.saved_model import describe_signatures, write_saved_model
 from sftkeras.exporting.server_config import splitting_warning, write_server_config
+from sftkeras.exporting.signatures import PAIR, TEXT
 from sftkeras.exporting.versions import draft, publish
 from sftkeras.exporting.warm_up import write_warm_up
 from sftkeras.runtime import versions
 from sftkeras.tasks import TextModel
-from sftkeras.tasks.padding import are_lists
 
 
 def export(
@@ -68,8 +68,8 @@ def export(
         process = process or stack.enter_context(PredictionProcess())
         if note and (published := noted_version(note, folder, server)):
             process.load(published.path)
-            signatures = contracts.read_contract(published.path)["signatures"]
-            return replace(published, warnings=_server_warnings(folder.parent, flag, signatures))
+            kept = contracts.read_contract(published.path)
+            return replace(published, warnings=_server_warnings(folder.parent, flag, kept))
         path = stack.enter_context(draft(folder, flag))
         with saving_errors(folder, flag):
             graph, parameter_bytes = write_saved_model(text_model, path)
@@ -84,7 +84,7 @@ def export(
         with saving_errors(folder, flag):
             contract = _contract(text_model, folder.name, graph, origin, path)
             contract |= {"minimum_server": needs.minimum, "parity": parity}
-            contract |= {"sample": _sample(process, text_model.features.pairs)}
+            contract |= {"sample": _sample(process, contract)}
             contracts.write_contract(path, contract)
             stored = sum(file.stat().st_size for file in (path / "variables").iterdir())
 
@@ -97,22 +97,20 @@ def export(
                         note_version(note, version_at(place), contract, server)
 
             process.version = publish(path, leave_note)
-    warnings = _server_warnings(folder.parent, flag, contract["signatures"])
+    warnings = _server_warnings(folder.parent, flag, contract)
     if warning := needs.warning():
         warnings = (warning, *warnings)
     return replace(version_at(process.version), warnings=warnings)
 
 
-def _server_warnings(folder: Path, flag: str, signatures: dict[str, Any]) -> tuple[SFTError, ...]:
+def _server_warnings(folder: Path, flag: str, contract: dict[str, Any]) -> tuple[SFTError, ...]:
     """Renews the server's configuration beside the models, and returns what is wrong with it. The version is published
     already, so a fault stops nothing."""
     try:
         write_server_config(folder, flag)
     except SFTError as error:
         return (error,)
-    outputs = signatures["serving_default"]["outputs"]
-    lists = are_lists({name: len(tensor["shape"] or ()) for name, tensor in outputs.items()})
-    warning = splitting_warning(folder) if lists else None
+    warning = splitting_warning(folder) if contracts.predictions_in(contract).lists else None
     return (warning,) if warning else ()
 
 
@@ -154,9 +152,10 @@ def _prove(text_model: TextModel, process: PredictionProcess, given: Samples) ->
     return max(parity, check_parity(text_model, process, given, ["serving_default"])) if given.texts else parity
 
 
-def _sample(process: PredictionProcess, pairs: bool) -> dict[str, Any]:
-    """One request and its response, as the REST interface has them. The text is ours, not from anybody's data."""
-    inputs = {name: texts[:1] for name, texts in odd_samples(pairs=pairs).inputs().items()}
+def _sample(process: PredictionProcess, contract: dict[str, Any]) -> dict[str, Any]:
+    """One request and its response, as the REST interface has them. The text is the task's, not from anybody's data."""
+    example = contracts.predictions_in(contract).example(contract["task"])
+    inputs = {name: [example[name]] for name in (TEXT, PAIR) if name in process.signatures["serving_default"]["inputs"]}
     outputs = {name: array.tolist() for name, array in process.run("serving_default", inputs).items()}
     request = {"signature_name": "serving_default", "inputs": inputs}
     return {"request": request, "response": {"outputs": outputs}}

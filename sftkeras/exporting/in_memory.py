@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from sftkeras.exporting.signatures import PAIR, TEXT
 from sftkeras.tasks import TextModel
-from sftkeras.tasks.padding import Outputs, joined
+from sftkeras.tasks.padding import joined
+from sftkeras.tasks.predictions import Outputs
 
 
 def predictor(text_model: TextModel, batch_size: int) -> Callable[..., Outputs]:

@@ -10,10 +10,9 @@ import tensorflow as tf
 
 from sftkeras.errors import SFTError
 from sftkeras.exporting.prediction_process import PredictionProcess
-from sftkeras.exporting.signatures import PAIR, TEXT, serving_outputs
+from sftkeras.exporting.signatures import PAIR, TEXT
 from sftkeras.tasks import TextModel
-from sftkeras.tasks.masked_lm.predictions import PROBABILITY, TOKEN, has_masks, near_ties
-from sftkeras.tasks.padding import Outputs
+from sftkeras.tasks.predictions import Outputs, predictions_of, ranks_of
 
 TOLERANCE = 1e-4  # float32 through other kernels and another padding differs by some 1e-6
 
@@ -83,19 +82,23 @@ def check_parity(
         SFTError: SFT510 if an answer differs by more than `TOLERANCE` or in any label that is not as likely as
             another, SFT511 if one is not finite.
     """
-    tokens, expected = _answers_in_memory(text_model, samples)
+    tokens, expected = _outputs_in_memory(text_model, samples)
+    predictions = predictions_of(ranks_of(expected), text_model.task.kind)
+    near_ties = predictions.near_ties(expected, TOLERANCE)
     largest = 0.0
     for signature in signatures:
-        found = _ask(process, signature, samples, tokens)
-        renamed = serving_outputs(expected).get(signature, {name: name for name in expected})
+        found = _outputs_of_export(process, signature, samples, tokens)
+        renamed = predictions.methods.get(signature, {name: name for name in expected})
         for output, name in renamed.items():
-            free = near_ties(expected[PROBABILITY], TOLERANCE) if name == TOKEN and has_masks(expected) else False
+            free = near_ties.get(name, False)
             comparison = _Comparison(signature, output, samples, expected[name], found[output], free)
             largest = max(largest, comparison.check())
     return largest
 
 
-def _ask(process: PredictionProcess, signature: str, samples: Samples, tokens: dict[str, np.ndarray]) -> Outputs:
+def _outputs_of_export(
+    process: PredictionProcess, signature: str, samples: Samples, tokens: dict[str, np.ndarray]
+) -> Outputs:
     if signature == "serving_default":
         return process.predict(samples.texts, samples.pairs)
     if signature == "serve_tokens":
@@ -103,8 +106,8 @@ def _ask(process: PredictionProcess, signature: str, samples: Samples, tokens: d
     return process.run(signature, {"inputs": [example.SerializeToString() for example in samples.examples()]})
 
 
-def _answers_in_memory(text_model: TextModel, samples: Samples) -> tuple[dict[str, np.ndarray], Outputs]:
-    """The model's inputs for the samples, and its answers, computed on the CPU as in the fresh process."""
+def _outputs_in_memory(text_model: TextModel, samples: Samples) -> tuple[dict[str, np.ndarray], Outputs]:
+    """The model's inputs for the samples, and its outputs, computed on the CPU as in the prediction process."""
     with tf.device("CPU:0"):
         texts = [
             tf.constant([text.encode("utf-8", "replace") for text in texts]) for texts in samples.inputs().values()

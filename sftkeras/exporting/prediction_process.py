@@ -22,7 +22,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sftkeras.errors import SFTError
-from sftkeras.tasks.padding import Outputs, joined
+from sftkeras.tasks.padding import joined
+from sftkeras.tasks.predictions import Outputs
 
 _WORKER = Path(__file__).with_name("prediction_worker.py")
 _TAIL = 2000  # characters of a dead worker's last words that are looked at

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
 from sftkeras.tasks import TextModel
+from sftkeras.tasks.predictions import predictions_of
 
 Tensors = dict[str, tf.Tensor]
 
@@ -26,9 +27,8 @@ def trace_signatures(text_model: TextModel) -> dict[str, tf.types.experimental.C
 
     `serving_default` answers raw strings and `serve_tokens` answers token numbers, both with all the task's named
     answers; a model whose encoder reads texts itself, or whose answers are about the characters of a text, has no
-    `serve_tokens`. Where the answers hold probabilities and
-    classes there is `classify`, where they hold a value `regress`, which answer serialized tf.Example as TensorFlow
-    Serving's calls of these names want it.
+    `serve_tokens`. Where the task's predictions allow it there is
+    `classify` or `regress`, which answer serialized tf.Example as TensorFlow Serving's calls of these names want it.
     """
     # Functions of their own, so that the graph holds each once however many signatures call it. No autograph: it would
     # rewrite the code of the libraries inside.
@@ -52,22 +52,15 @@ def trace_signatures(text_model: TextModel) -> dict[str, tf.types.experimental.C
     signatures = {"serving_default": answer_texts.get_concrete_function()}
     if text_model.features.max_length is not None and not text_model.features.windows:
         signatures["serve_tokens"] = _serve_tokens(text_model, answer_inputs)
-    answers = signatures["serving_default"].structured_outputs
-    for method, renamed in serving_outputs(answers).items():
+    outputs = signatures["serving_default"].structured_outputs
+    ranks = {name: len(tensor.shape) for name, tensor in outputs.items()}
+    for method, renamed in predictions_of(ranks, text_model.task.kind).methods.items():
         signatures[method] = _on_examples(answer_examples, renamed)
     return signatures
 
 
-def serving_outputs(answers: Container[str]) -> dict[str, dict[str, str]]:
-    """The Serving methods that these answers allow, each with {its name of an output: the answer's name}."""
-    if "probabilities" in answers:
-        scores, classes = tf.saved_model.CLASSIFY_OUTPUT_SCORES, tf.saved_model.CLASSIFY_OUTPUT_CLASSES
-        return {"classify": {scores: "probabilities", classes: "classes"}}
-    return {"regress": {tf.saved_model.REGRESS_OUTPUTS: "value"}} if "value" in answers else {}
-
-
 def _on_examples(
-    answer: Callable[[tf.Tensor], Tensors], renamed: dict[str, str]
+    answer: Callable[[tf.Tensor], Tensors], renamed: Mapping[str, str]
 ) -> tf.types.experimental.ConcreteFunction:
     def serve(inputs: tf.Tensor) -> Tensors:
         answers = answer(inputs)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import unquote, urlsplit
 
 from sftkeras.errors import SFTError
-from sftkeras.exporting.contract import check_weights, read_contract
+from sftkeras.exporting.contract import check_weights, predictions_in, read_contract
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.versions import find_version
-from sftkeras.tasks.padding import Outputs
+from sftkeras.tasks.predictions import Outputs, Predictions, predictions_of
 
 if TYPE_CHECKING:
     from sftkeras.serving.client import TLS, Client, ClientError
@@ -34,12 +34,14 @@ class Model(Protocol):
         flag: the setting that names it, for messages.
         name: its folder or address, as that setting has it.
         pairs: whether it takes two texts.
+        predictions: what they look like.
         data: the settings its training data was read with, as far as they are known here.
     """
 
     flag: str
     name: str
     pairs: bool
+    predictions: Predictions
     data: Mapping[str, Any]
 
     def load(self) -> None:
@@ -88,6 +90,7 @@ class LocalModel(OpenModel):
         self.version = find_version(str(folder), flag)
         self.contract = read_contract(self.version)
         self.pairs: bool = self.contract["pairs"]
+        self.predictions = predictions_in(self.contract)
         self.data: Mapping[str, Any] = self.contract["origin"].get("data", {})
         self._batch_size = batch_size
         self._loaded = False
@@ -157,13 +160,15 @@ class RemoteModel(OpenModel):
             self._client: Client = connect(address, model=model, timeout=timeout, batch_size=batch_size, **choices)
         try:
             with self._call_errors():
-                inputs = sorted(self._client.contract().signature("serving_default").inputs)
+                signature = self._client.contract().signature("serving_default")
+            inputs = sorted(signature.inputs)
             if inputs not in (["text"], ["pair", "text"]):
                 raise SFTError("SFT665", flag=flag, address=address, name=model, inputs=", ".join(inputs))
         except BaseException:
             self.close()
             raise
         self.pairs = "pair" in inputs
+        self.predictions = predictions_of({name: len(it.shape or ()) for name, it in signature.outputs.items()})
 
     def load(self) -> None:
         """Does nothing: the server has loaded it."""

@@ -1,4 +1,4 @@
-"""Answers to files: JSON Lines, JSON, CSV, TSV or Parquet, by the ending of the name. Imports no TensorFlow."""
+"""Records in files: JSON Lines, JSON, CSV, TSV or Parquet, by the ending of the name. Imports no TensorFlow."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from sftkeras.disk.files import write_aside, write_errors
 from sftkeras.errors import SFTError
+from sftkeras.tasks.predictions import Predictions, Record
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Record = dict[str, Any]
 
 _BLOCK = 4096  # records
 
@@ -27,17 +26,18 @@ def check_ending(path: Path) -> None:
         raise SFTError("SFT654", file=path, known=", ".join(_WRITERS))
 
 
-def write_records(records: Iterable[Record], path: Path) -> None:
+def write_records(records: Iterable[Record], path: Path, predictions: Predictions) -> None:
     """Writes records in the format that the ending says; the file appears whole or not at all.
 
-    Tables have the keys of the first records as columns; lists and objects are JSON in the cells of CSV and TSV.
+    Tables have the keys of the first records as columns, and those that other records of such predictions may have.
+    Lists and objects are JSON in the cells of CSV and TSV.
 
     Raises:
         SFTError: SFT106 or SFT108 if it cannot be written, SFT655 for a record that does not fit a table.
     """
     write = _WRITERS[path.suffix.lower()]
     with write_errors(path, "--output"):
-        write_aside(path, lambda aside: write(iter(records), aside))
+        write_aside(path, lambda aside: write(iter(records), aside, predictions))
 
 
 def json_line(record: Record) -> str:
@@ -45,17 +45,22 @@ def json_line(record: Record) -> str:
     return json.dumps(record, ensure_ascii=False, default=str) + "\n"
 
 
-def _write_text(write: Callable[[Iterator[Record], TextIO], None], records: Iterator[Record], path: Path) -> None:
+def _write_text(
+    write: Callable[[Iterator[Record], TextIO, Predictions], None],
+    records: Iterator[Record],
+    path: Path,
+    predictions: Predictions,
+) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        write(records, file)
+        write(records, file, predictions)
 
 
-def _write_lines(records: Iterator[Record], file: TextIO) -> None:
+def _write_lines(records: Iterator[Record], file: TextIO, predictions: Predictions) -> None:
     for record in records:
         file.write(json_line(record))
 
 
-def _write_array(records: Iterator[Record], file: TextIO) -> None:
+def _write_array(records: Iterator[Record], file: TextIO, predictions: Predictions) -> None:
     before = "[\n"
     for record in records:
         file.write(before + json_line(record).rstrip("\n"))
@@ -63,8 +68,8 @@ def _write_array(records: Iterator[Record], file: TextIO) -> None:
     file.write("[]\n" if before == "[\n" else "\n]\n")
 
 
-def _write_table(delimiter: str, records: Iterator[Record], file: TextIO) -> None:
-    columns, records = _columns(records)
+def _write_table(delimiter: str, records: Iterator[Record], file: TextIO, predictions: Predictions) -> None:
+    columns, records = _columns(records, predictions)
     writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
     writer.writerow(columns)
     for number, record in enumerate(records, start=1):
@@ -78,13 +83,13 @@ def _cell(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _write_parquet(records: Iterator[Record], path: Path) -> None:
+def _write_parquet(records: Iterator[Record], path: Path, predictions: Predictions) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns, records = _columns(records)
+    columns, records = _columns(records, predictions)
     block = list(islice(records, _BLOCK))
-    schema = pa.schema([(name, _type_of(name, block)) for name in columns])
+    schema = pa.schema([(name, _type_of(name, block, predictions)) for name in columns])
     done = 0
     with pq.ParquetWriter(path, schema) as writer:
         while block:
@@ -99,21 +104,14 @@ def _write_parquet(records: Iterator[Record], path: Path) -> None:
             block = list(islice(records, _BLOCK))
 
 
-def _type_of(name: str, records: list[Record]) -> pa.DataType:
+def _type_of(name: str, records: list[Record], predictions: Predictions) -> pa.DataType:
     """The Arrow type of a column, from its first cells; text where all of them are empty."""
     import pyarrow as pa
 
     cells = [record.get(name) for record in records]
-    span = {"label": pa.string(), "score": pa.float64(), "start": pa.int64(), "end": pa.int64(), "text": pa.string()}
-    # Lists that may all be empty at first.
-    lists = {
-        "labels": pa.string(),
-        "hidden": pa.string(),
-        "entities": pa.struct(list(span.items())),
-        "masks": pa.list_(pa.struct([("token", pa.string()), ("probability", pa.float64())])),
-    }
-    if name in lists and all(cell is None or isinstance(cell, list) for cell in cells):
-        return pa.list_(lists[name])
+    may_be_empty = predictions.list_types.get(name)  # all of them, at first
+    if may_be_empty and all(cell is None or isinstance(cell, list) for cell in cells):
+        return _arrow_type(may_be_empty)
     try:
         found = pa.infer_type(cells)
     except pa.ArrowException as error:
@@ -122,12 +120,23 @@ def _type_of(name: str, records: list[Record]) -> pa.DataType:
     return pa.string() if pa.types.is_null(found) else found
 
 
-def _columns(records: Iterator[Record]) -> tuple[list[str], Iterator[Record]]:
-    """The columns of a table, by the first records, and all records."""
+def _arrow_type(described: Any) -> pa.DataType:
+    """The Arrow type of what `Predictions.list_types` describes."""
+    import pyarrow as pa
+
+    if isinstance(described, list):
+        return pa.list_(_arrow_type(described[0]))
+    if isinstance(described, dict):
+        return pa.struct([(name, _arrow_type(it)) for name, it in described.items()])
+    return {str: pa.string(), float: pa.float64(), int: pa.int64()}[described]
+
+
+def _columns(records: Iterator[Record], predictions: Predictions) -> tuple[list[str], Iterator[Record]]:
+    """The columns of a table, by the first records and what others may have, and all records."""
     first = list(islice(records, _BLOCK))
     columns = dict.fromkeys(name for record in first for name in record)
-    if "masks" in columns:  # which of these a text has depends on whether it has masks
-        columns |= dict.fromkeys(("perplexity", "hidden"))
+    if first:
+        columns |= dict.fromkeys(predictions.optional_keys)
     return list(columns), chain(first, records)
 
 
@@ -136,7 +145,7 @@ def _check_fits(record: Record, columns: list[str], number: int) -> None:
         raise SFTError("SFT655", number=f"{number:,}", problem=f"there is a new column, {others[0]}")
 
 
-_WRITERS: dict[str, Callable[[Iterator[Record], Path], None]] = {
+_WRITERS: dict[str, Callable[[Iterator[Record], Path, Predictions], None]] = {
     ".jsonl": partial(_write_text, _write_lines),
     ".ndjson": partial(_write_text, _write_lines),
     ".json": partial(_write_text, _write_array),

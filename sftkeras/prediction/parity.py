@@ -11,8 +11,8 @@ import numpy as np
 from sftkeras.errors import SFTError
 from sftkeras.plurals import counted
 from sftkeras.prediction.backends import LocalModel, Model, Progress
-from sftkeras.tasks.masked_lm.predictions import PROBABILITY, TOKEN, has_masks, near_ties
-from sftkeras.tasks.padding import Outputs, widened, width_of
+from sftkeras.tasks.padding import widened, width_of
+from sftkeras.tasks.predictions import Outputs
 
 TOLERANCE = 1e-4  # that of the gate before an export is published
 
@@ -30,7 +30,8 @@ class ComparedModel:
 
     def __init__(self, served: Model, local: LocalModel) -> None:
         self._served, self._local = served, local
-        self.flag, self.name, self.pairs = served.flag, served.name, served.pairs
+        self.flag, self.name = served.flag, served.name
+        self.pairs, self.predictions = served.pairs, served.predictions
         self.data: Mapping[str, Any] = local.data
         self._texts = 0
         self._largest = 0.0
@@ -68,8 +69,9 @@ class ComparedModel:
         # The texts that went together decide how wide rows of spans or masks are.
         width = max(width_of(expected), width_of(found))
         expected, found = widened(expected, width), widened(found, width)
-        if has_masks(expected) and has_masks(found) and expected[TOKEN].shape == found[TOKEN].shape:
-            found[TOKEN] = np.where(near_ties(expected[PROBABILITY], TOLERANCE), expected[TOKEN], found[TOKEN])
+        for name, either_way in self._local.predictions.near_ties(expected, TOLERANCE).items():
+            if name in found and found[name].shape == expected[name].shape:
+                found[name] = np.where(either_way, expected[name], found[name])
         self._texts += len(texts)
         for name, array in expected.items():
             difference = _difference(array, found.get(name))

@@ -19,6 +19,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from sftkeras.tasks.predictions import labels_in
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
 
@@ -84,7 +86,7 @@ class Metrics:
     """Counts and times; may be told from any thread. It is an `Observer`."""
 
     def __init__(self) -> None:
-        prometheus_client.disable_created_metrics()  # a second time series for each counter, which nobody asks for
+        prometheus_client.disable_created_metrics()  # a second time series for each counter, which nobody needs
         self._registry = CollectorRegistry()
         self._names: Callable[[], Iterable[str]] = tuple
         self._known: set[str] = set()
@@ -230,24 +232,20 @@ class Metrics:
 
 
 def _predicted_labels(outputs: Mapping[str, np.ndarray]) -> Mapping[str, int]:
-    """How often each label was predicted; none if the answers hold no labels.
+    """How often each label was predicted; none if the outputs hold no labels.
 
-    Reads `label` [rows], or [rows, spans] where each row is filled up with empty ones, or `selected` [rows, classes]
-    where several may hold, as `sftkeras.tasks` names them; or what Classify fetches, `scores` with `classes`
-    [rows, classes], of which the largest counts.
+    They are those of a task, or what Classify fetches: `scores` with `classes` [rows, classes], the largest of which
+    counts.
     """
-    if "label" in outputs:
-        labels = outputs["label"].ravel()
-        if outputs["label"].ndim > 1:
-            labels = labels[(labels != b"") & (labels != "")]
-    elif outputs.keys() >= {"selected", "classes"} and outputs["selected"].shape == outputs["classes"].shape:
-        labels = outputs["classes"][outputs["selected"].astype(bool)]
-    elif outputs.keys() >= {"scores", "classes"} and outputs["scores"].shape == outputs["classes"].shape:
+    labels = labels_in(outputs)
+    if (
+        labels is None
+        and outputs.keys() >= {"scores", "classes"}
+        and outputs["scores"].shape == outputs["classes"].shape
+    ):
         best = outputs["scores"].argmax(-1, keepdims=True) if outputs["scores"].size else np.zeros([0, 1], np.int64)
         labels = np.take_along_axis(outputs["classes"], best, -1).ravel()
-    else:
-        return {}
-    return Tally(map(_text, labels.tolist()))
+    return {} if labels is None else Tally(map(_text, labels.tolist()))
 
 
 def _text(value: Any) -> str:

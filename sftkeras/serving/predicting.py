@@ -17,7 +17,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 from sftkeras.serving.errors import ServingError, failed_precondition, invalid
 from sftkeras.serving.runs import DEFAULT_SIGNATURE, Run, Signatures, braced, check_tensor, make_run
 from sftkeras.serving.tensors import to_array
-from sftkeras.tasks.padding import are_lists
+from sftkeras.tasks.predictions import predictions_of
 
 _PREDICT, _CLASSIFY, _REGRESS = (
     tf.saved_model.PREDICT_METHOD_NAME,
@@ -54,7 +54,7 @@ def predict_run(
     outputs = _wanted_outputs(signature, output_filter)
     ranks = {name: len(info.tensor_shape.dim) for name, info in signature.outputs.items()}
     inputs_in_order = [info for _, info in sorted(signature.inputs.items())]
-    run = make_run(inputs_in_order, arrays, list(outputs.values()), lists=are_lists(ranks))
+    run = make_run(inputs_in_order, arrays, list(outputs.values()), lists=predictions_of(ranks).lists)
     return run, {name: info.name for name, info in outputs.items()}
 
 

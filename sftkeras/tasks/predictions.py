@@ -1,49 +1,157 @@
-"""Named answers, one array each, to one plain record a text: what people and programs read. Imports no TensorFlow."""
+"""What predictions of a task look like, by the names of a model's outputs: the contract, and who fulfils it.
+
+A task describes its own in `sftkeras/tasks/KIND/predictions.py`, as `PREDICTIONS`; one without that file has those of
+the first task whose outputs it gives. All of it works on named outputs alone, since a server may serve a model of which
+no more is known, and a client has nothing but NumPy. Imports no TensorFlow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from sftkeras.tasks.masked_lm.predictions import HIDDEN, has_masks, masks_of, perplexity_of
-from sftkeras.tasks.padding import Outputs
-from sftkeras.tasks.tagging.predictions import has_spans, spans_of
+import numpy as np
 
-# What records of answers have, of all tasks.
-KEYS = frozenset({"label", "probability", "probabilities", "labels", "value", "vector", "entities", "masks"})
-KEYS |= {"perplexity", "hidden", "answer", "score", "start", "end", "no_answer"}
+from sftkeras.tasks import TASKS
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+Outputs = dict[str, np.ndarray]
+"""The named outputs of a model, one row a text."""
+
+Record = dict[str, Any]
+"""One text's prediction as JSON values."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def records(answers: Outputs) -> Iterator[dict[str, Any]]:
-    """Yields each text's answer as JSON values.
+class Predictions:
+    """How predictions are recognised, recorded, shown, compared and described. The defaults fit outputs of any names.
 
-    `probabilities` become {class: probability}; where several labels may hold, `labels` lists them. Spans become a list
-    of `entities`, each {label, score, start, end, text}. Masks become lists of {token, probability} in `masks`; for a
-    text without any, these are of the words hidden in it, `hidden`, and `perplexity` says how likely they were. An
-    answer out of a context stays as it is.
+    Attributes:
+        outputs: the outputs by which they are recognised, with their ranks; a rank of 1 is one value a text.
+        lists: whether a row is a list, such as entities: then each batch is padded to its longest row.
+        keys: what records have; a file's own columns of these names get others.
+        optional_keys: those of `keys` that only some records have.
+        list_types: those of `keys` that hold lists, which may all be empty, as `[str]` or `[{"score": float}]`.
+        methods: TensorFlow Serving's classify or regress, if the outputs allow it: their names of outputs → ours.
     """
-    plain = {name: array.tolist() for name, array in answers.items()}
-    to_record = _entities if has_spans(answers) else _masks if has_masks(answers) else _record
-    for row in (dict(zip(plain, values, strict=True)) for values in zip(*plain.values(), strict=True)):
-        yield to_record(row)
+
+    outputs: ClassVar[Mapping[str, int]] = NOTHING
+    lists: ClassVar[bool] = False
+    keys: ClassVar[tuple[str, ...]] = ()
+    optional_keys: ClassVar[tuple[str, ...]] = ()
+    list_types: ClassVar[Mapping[str, list[Any]]] = NOTHING
+    methods: ClassVar[Mapping[str, Mapping[str, str]]] = NOTHING
+
+    def fits(self, ranks: Mapping[str, int]) -> bool:
+        """Says whether outputs of these names and ranks are such predictions."""
+        return bool(self.outputs) and self.outputs.items() <= ranks.items()
+
+    # --- for people and programs ---
+
+    def record(self, row: Mapping[str, Any]) -> Record:
+        """Returns one row of outputs, as plain values, as the record that `predict` prints and writes."""
+        return dict(row)
+
+    def line(self, record: Record) -> Text:
+        """Returns a record, its text included, as a line for the terminal. What is not to be wrapped says so."""
+        line = self.shown(record)
+        line.no_wrap, line.overflow = True, "ellipsis"
+        return line.append("  " + " | ".join(printable(record[name]) for name in ("text", "pair") if name in record))
+
+    def shown(self, record: Record) -> Text:
+        """Returns what was predicted, without the text, for the terminal."""
+        from rich.text import Text
+
+        predicted = {name: value for name, value in record.items() if name not in ("text", "pair")}
+        return Text(json.dumps(predicted, ensure_ascii=False, default=str), style="bold")
+
+    def labels(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Returns the predicted labels of all rows, to be counted; None if these outputs, maybe not all, have none."""
+        return None
+
+    # --- for comparing two models ---
+
+    def near_ties(self, outputs: Mapping[str, np.ndarray], tolerance: float) -> dict[str, np.ndarray]:
+        """Returns where rounding may decide: for outputs of which this holds, an array of their shape, bool.
+
+        Args:
+            outputs: of one of the models.
+            tolerance: how far rounding may take a probability.
+        """
+        return {}
+
+    # --- for the model card; `task` is what `Task.settings` gave ---
+
+    def title(self, task: Mapping[str, Any]) -> str:
+        """Returns the kind of model, as in "A … model for texts"."""
+        return str(task["kind"])
+
+    def meaning(self, task: Mapping[str, Any]) -> str:
+        """Returns what is predicted, by the names of the outputs."""
+        return "Named outputs, one row a text."
+
+    def limit(self, max_length: int | None) -> str:
+        """Returns what is done to texts that are longer than the encoder reads."""
+        if max_length is None:
+            return "The encoder reads whole texts"
+        return f"Texts are cut to {max_length} tokens, special tokens included"
+
+    def example(self, task: Mapping[str, Any]) -> dict[str, str]:
+        """Returns a text, and a second text for models of pairs, to show a call with."""
+        return {"text": "A quiet film that stays with you.", "pair": "I would see this film again."}
 
 
-def _entities(row: dict[str, Any]) -> dict[str, Any]:
-    return {"entities": spans_of(row)}
+@cache
+def predictions_by_task() -> dict[str, Predictions]:
+    """Returns the predictions of each task that describes its own, by the task's kind, in the order of `TASKS`."""
+    homes = {kind: f"sftkeras.tasks.{kind}.predictions" for kind in TASKS}
+    return {kind: import_module(home).PREDICTIONS for kind, home in homes.items() if find_spec(home)}
 
 
-def _masks(row: dict[str, Any]) -> dict[str, Any]:
-    perplexity = perplexity_of(row)
-    judged = {} if perplexity is None else {"perplexity": perplexity, "hidden": [it for it in row[HIDDEN] if it]}
-    return judged | {"masks": masks_of(row)}
+def predictions_of(ranks: Mapping[str, int], kind: str | None = None) -> Predictions:
+    """Returns the predictions that outputs of these names and ranks are.
+
+    Args:
+        ranks: of the outputs, by name.
+        kind: of the task, where it is known: its own are preferred.
+    """
+    known = predictions_by_task()
+    wanted = [known[kind]] if kind in known else []
+    return next((it for it in (*wanted, *known.values()) if it.fits(ranks)), Predictions())
 
 
-def _record(row: dict[str, Any]) -> dict[str, Any]:
-    record: dict[str, Any] = {name: row[name] for name in ("label", "probability", "value") if name in row}
-    if "selected" in row:
-        record["labels"] = [name for name, selected in zip(row["classes"], row["selected"], strict=True) if selected]
-    if "probabilities" in row:
-        record["probabilities"] = dict(zip(row["classes"], row["probabilities"], strict=True))
-    record |= {name: row[name] for name in ("answer", "score", "start", "end") if name in row}
-    known = {*record, "selected", "classes", "probabilities"}
-    return record | {name: value for name, value in row.items() if name not in known}
+def ranks_of(outputs: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Returns the rank of each output."""
+    return {name: array.ndim for name, array in outputs.items()}
+
+
+def records(outputs: Mapping[str, np.ndarray], predictions: Predictions | None = None) -> Iterator[Record]:
+    """Yields each text's prediction as JSON values; the names of the outputs say what it is, where nobody else does."""
+    predictions = predictions or predictions_of(ranks_of(outputs))
+    plain = {name: array.tolist() for name, array in outputs.items()}
+    for values in zip(*plain.values(), strict=True):
+        yield predictions.record(dict(zip(plain, values, strict=True)))
+
+
+def record_keys() -> set[str]:
+    """Returns what records of any task may have."""
+    return {key for predictions in predictions_by_task().values() for key in predictions.keys}
+
+
+def labels_in(outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """Returns the labels among these outputs, maybe a part of all, that a task predicted; None if there are none."""
+    found = (predictions.labels(outputs) for predictions in predictions_by_task().values())
+    return next((labels for labels in found if labels is not None), None)
+
+
+def printable(text: str) -> str:
+    """Returns a text without what could steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -15,8 +15,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog  # isort: s
 from sftkeras.disk.files import sha256_of
 from sftkeras.exporting.contract import WEIGHTS, check_weights, read_contract
 from sftkeras.exporting.prediction_process import PredictionProcess
-from sftkeras.tasks.padding import Outputs
-from sftkeras.tasks.predictions import records
+from sftkeras.tasks.predictions import Outputs, records
 
 TEXTS = ("good film", "", "a bad, bad film that goes on and on and on and never ends", "🎬 film", "good")
 PAIRS = ("film", "good", "", "bad film", "a long second text that is cut at its end, surely")

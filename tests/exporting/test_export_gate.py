@@ -54,6 +54,7 @@ class Echo:
     """Stands for a model in memory with some answers, and for its export with others."""
 
     def __init__(self, expected: dict[str, list], found: dict[str, list]) -> None:
+        self.task = TASKS["classification"]
         self.expected = {name: tf.constant(values) for name, values in expected.items()}
         self.found = {name: np.array(values, _dtype(values)) for name, values in found.items()}
 
@@ -63,7 +64,7 @@ class Echo:
     def __call__(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
         return self.expected
 
-    def answer(self, texts: tuple[str, ...], pairs: None) -> dict[str, np.ndarray]:
+    def predict(self, texts: tuple[str, ...], pairs: None) -> dict[str, np.ndarray]:
         return self.found
 
 

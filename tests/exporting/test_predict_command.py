@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
 from tiny_models import Exported
 
 from sftkeras import predict
@@ -244,28 +243,6 @@ def test_several_files_are_answered_one_after_another(
     (tmp_path / "a.csv").write_text("review\ngood\n")
     run("--model", str(classifier.path), "--file", str(tmp_path / "*.csv"))
     assert [answer["text"] for answer in lines(capsys.readouterr().out)] == ["good", "bad"]
-
-
-@pytest.mark.parametrize(
-    ("answer", "shown"),
-    [
-        (
-            {"label": "good", "probability": 0.75, "probabilities": {"bad": 0.25, "good": 0.75}},
-            "good ━━━━━━━━━━━━━━━━━━━━ 0.75  a b  c",
-        ),
-        (
-            {"labels": ["sad"], "probabilities": {"funny": 0.1, "sad": 0.5}},
-            "funny 0.10  sad   ━━━━━━━━━━━━━━━━━━━━ 0.50  a b  c",
-        ),
-        ({"value": 250_000.0}, "     250,000  a b  c"),
-        ({"vector": [0.25, -0.5, 0.125, 1.0, 2.0]}, "0.2500 -0.5000 0.1250 1.0000 … (5 numbers)  a b  c"),
-    ],
-)
-def test_terminal_shows_an_answer_on_a_line_without_control_characters(answer: dict, shown: str) -> None:
-    output = io.StringIO()
-    console = Console(file=output, width=80)
-    predict._show(iter([{"text": "a\nb\x1b\tc"} | answer]), console)
-    assert output.getvalue().rstrip() == shown.rstrip()
 
 
 def test_model_of_pairs_takes_them_from_two_columns(

@@ -11,9 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from sftkeras.errors import SFTError
-from sftkeras.prediction.files import write_records
+from sftkeras.prediction import files
+from sftkeras.tasks.predictions import Predictions, Record, predictions_by_task
 
+ANY = Predictions()
 SPAN = {"label": "PER", "score": 0.5, "start": 0, "end": 3, "text": "Ann"}
+
+
+def write_records(records: list[Record], path: Path, predictions: Predictions = ANY) -> None:
+    files.write_records(records, path, predictions)
 
 
 def test_cells_of_tables_hold_what_json_lines_hold(tmp_path: Path) -> None:
@@ -28,16 +34,16 @@ def test_cells_of_tables_hold_what_json_lines_hold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "later"),
+    ("kind", "first", "later"),
     [
-        ({"entities": []}, {"entities": [SPAN]}),
-        ({"labels": []}, {"labels": ["x"]}),
-        ({"masks": []}, {"masks": [[{"token": "a", "probability": 0.5}]]}),
-        ({"note": None}, {"note": "seen"}),
+        ("tagging", {"entities": []}, {"entities": [SPAN]}),
+        ("classification", {"labels": []}, {"labels": ["x"]}),
+        ("masked_lm", {"masks": []}, {"masks": [[{"token": "a", "probability": 0.5}]]}),
+        ("regression", {"note": None}, {"note": "seen"}),
     ],
 )
-def test_lists_that_are_empty_at_first_fill_later(tmp_path: Path, first: dict, later: dict) -> None:
-    write_records([*[first] * 4096, later], tmp_path / "a.parquet")
+def test_lists_that_are_empty_at_first_fill_later(tmp_path: Path, kind: str, first: dict, later: dict) -> None:
+    write_records([*[first] * 4096, later], tmp_path / "a.parquet", predictions_by_task()[kind])
     row = pq.read_table(tmp_path / "a.parquet").slice(4096).to_pylist()[0]
     assert {name: row[name] for name in later} == later
 
@@ -45,7 +51,7 @@ def test_lists_that_are_empty_at_first_fill_later(tmp_path: Path, first: dict, l
 def test_texts_with_masks_and_without_have_the_columns_of_both(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"masks": []}, {"masks": [], "perplexity": 2.0, "hidden": ["a"]}]
     for records in (rows, rows[:1]):
-        write_records(records, tmp_path / "a.csv")
+        write_records(records, tmp_path / "a.csv", predictions_by_task()["masked_lm"])
         assert (tmp_path / "a.csv").read_text().splitlines()[0] == "masks,perplexity,hidden"
 
 

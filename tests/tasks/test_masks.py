@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sftkeras.tasks.masked_lm.predictions import near_ties
+from sftkeras.tasks.masked_lm.predictions import PREDICTIONS
 from sftkeras.tasks.padding import joined
 from sftkeras.tasks.predictions import records
 
@@ -65,5 +65,5 @@ def test_no_text_with_a_mask_is_no_trouble() -> None:
 
 def test_tokens_as_likely_as_their_neighbours_may_stand_either_way() -> None:
     probabilities = np.array([[[0.5, 0.49995, 0.2, 0.1, 0.05], [0.9, 0.05, 0.03, 0.01, 0.00995]]])
-    ties = near_ties(probabilities, 1e-4)
+    ties = PREDICTIONS.near_ties({"probability": probabilities}, 1e-4)["token"]
     assert ties.tolist() == [[[True, True, False, False, True], [False, False, False, True, True]]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from test_spans import NARROW, WIDE
 
-from sftkeras.tasks.padding import are_lists, joined, stacked, widened
+from sftkeras.tasks.padding import joined, stacked, widened
 
 
 def as_sent(answers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -59,10 +59,3 @@ def test_what_fills_up_is_nothing_of_its_type(narrow: np.ndarray, wide: np.ndarr
 
 def test_inputs_are_filled_up_with_zeros() -> None:
     assert stacked([np.array([[7]]), np.array([[8, 9]])], whole_number=0).tolist() == [[7, 0], [8, 9]]
-
-
-def test_lists_are_known_by_names_and_ranks() -> None:
-    assert are_lists({"label": 2, "start": 2, "end": 2})
-    assert are_lists({"token": 3, "probability": 3, "hidden": 2})
-    assert not are_lists({"answer": 1, "start": 1, "end": 1})
-    assert not are_lists({"probabilities": 2})

@@ -1,49 +1,81 @@
-"""What stands at the masks of texts, in answers: lists of likely tokens, of which two that are equally likely may stand
-either way.
+"""Predictions of masked language modelling: lists of likely tokens, padded to one width for a server.
 
-Knows the names of outputs alone. Imports no TensorFlow.
+Imports no TensorFlow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-TOKEN, PROBABILITY = "token", "probability"  # [texts, most masks of a text, guesses]
-HIDDEN, LOSS = "hidden", "loss"  # [texts, most masks of a text]
-MASKS = {TOKEN: 3, PROBABILITY: 3}  # the ranks by which answers are known to be lists of masks
+from sftkeras.tasks.predictions import Predictions, Record, printable
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
-def has_masks(answers: Mapping[str, np.ndarray]) -> bool:
-    """Whether each row of these answers is a list of masks, each with a list of tokens."""
-    return all(name in answers and answers[name].ndim == rank for name, rank in MASKS.items())
+class MaskedLMPredictions(Predictions):
+    """`masks`, each a list of `token` and `probability`; for a text without masks, these are of the tokens that were
+    masked in it, `hidden`, and `perplexity` says how likely they were."""
+
+    outputs: ClassVar = {"token": 3, "probability": 3}  # [texts, most masks of a text, guesses]
+    lists = True
+    keys = ("masks", "perplexity", "hidden")
+    optional_keys = ("perplexity", "hidden")
+    list_types: ClassVar = {"masks": [[{"token": str, "probability": float}]], "hidden": [str]}
+
+    def record(self, row: Mapping[str, Any]) -> Record:
+        """Makes a list of guesses of each mask but the padding."""
+        perplexity = _perplexity(row)
+        own = {} if perplexity is None else {"perplexity": perplexity, "hidden": [it for it in row["hidden"] if it]}
+        return own | {"masks": _masks(row)}
+
+    def line(self, record: Record) -> Text:
+        """What may stand at each mask of the text; for a text without any, how well the model knows it."""
+        from rich.text import Text
+
+        if "perplexity" in record:
+            line = Text(f"perplexity {record['perplexity']:,.1f}", style="bold")
+        else:
+            guesses = ([f"{printable(it['token'])} {it['probability']:.2f}" for it in mask] for mask in record["masks"])
+            line = Text(" | ").join(Text.assemble((mask[0], "bold"), "  " + "  ".join(mask[1:])) for mask in guesses)
+        return line.append("  " + printable(record["text"]))
+
+    def near_ties(self, outputs: Mapping[str, np.ndarray], tolerance: float) -> dict[str, np.ndarray]:
+        """Where the order of tokens is within the tolerance. How near the next to the last guess is, is unknown."""
+        near = -np.diff(outputs["probability"], axis=-1) <= tolerance  # they fall
+        edge = np.zeros((*outputs["probability"].shape[:-1], 1), bool)
+        return {"token": np.concatenate([near, ~edge], -1) | np.concatenate([edge, near], -1)}
+
+    def meaning(self, task: Mapping[str, Any]) -> str:
+        """Names the mask, and explains texts without any."""
+        return (
+            f"What may stand where a text has `{task['mask'][0]}`: `token` and `probability` have the five likeliest "
+            "for each mask, in order. In a text without any, one word in seven is masked: `hidden` has these tokens, "
+            "`loss` their negative log-probability, whose mean says how well the model knows such texts."
+        )
+
+    def limit(self, max_length: int | None) -> str:
+        """Nothing is cut off."""
+        return f"Texts of more than {max_length} tokens are read in parts"
+
+    def example(self, task: Mapping[str, Any]) -> dict[str, str]:
+        """A text with a mask."""
+        return {"text": f"A quiet {task['mask'][0]} that stays with you."}
 
 
-def masks_of(row: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
-    """The masks of one row of plain answers, each a list of tokens with their probability, the likeliest first."""
-    masks = zip(row[TOKEN], row[PROBABILITY], strict=True)
-    found = ([{TOKEN: t, PROBABILITY: p} for t, p in zip(*guesses, strict=True)] for guesses in masks)
-    return [guesses for guesses in found if any(guess[TOKEN] for guess in guesses)]
+def _masks(row: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+    masks = zip(row["token"], row["probability"], strict=True)
+    found = ([{"token": t, "probability": p} for t, p in zip(*guesses, strict=True)] for guesses in masks)
+    return [guesses for guesses in found if any(guess["token"] for guess in guesses)]
 
 
-def perplexity_of(row: Mapping[str, Any]) -> float | None:
-    """How well the model knows such a text, by the words that were hidden in it; None if the text has masks itself."""
-    losses = [loss for hidden, loss in zip(row[HIDDEN], row[LOSS], strict=True) if hidden]
+def _perplexity(row: Mapping[str, Any]) -> float | None:
+    """How well the model knows such a text, by the tokens that were masked in it; None if it has masks of its own."""
+    losses = [loss for hidden, loss in zip(row["hidden"], row["loss"], strict=True) if hidden]
     return float(np.exp(np.mean(losses))) if losses else None
 
 
-def near_ties(probabilities: np.ndarray, tolerance: float) -> np.ndarray:
-    """Where the order of tokens is within the tolerance, so that rounding may decide it.
-
-    Args:
-        probabilities: [texts, masks, guesses], falling.
-        tolerance: how far rounding may take a probability.
-
-    Returns:
-        [texts, masks, guesses] bool. Of the last guess nobody knows how near the next would be.
-    """
-    near = -np.diff(probabilities, axis=-1) <= tolerance
-    edge = np.zeros((*probabilities.shape[:-1], 1), bool)
-    return np.concatenate([near, ~edge], -1) | np.concatenate([edge, near], -1)
+PREDICTIONS = MaskedLMPredictions()
