@@ -20,5 +20,5 @@ CONFIGS = [
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.kind}-{config.label_kind}")
 def test_the_metrics_are_known_beforehand(config: TaskConfig) -> None:
     labels = np.array([0, 1])
-    task = importlib.import_module(f"sftkeras.tasks.{config.kind}").make(config, ("a", "b"), labels)
+    task = importlib.import_module(f"sftkeras.tasks.{config.kind}.task").make(config, ("a", "b"), labels)
     assert config.metrics == tuple(metric.name for metric in task.metrics())
