@@ -26,7 +26,7 @@ _BLOCK = 16  # random bytes that Philox draws at once
 
 
 @dataclass(frozen=True)
-class Part:
+class RowRange:
     """Rows of a batch that are computed by themselves: scalar int32 tensors, the first row and how many there are."""
 
     first: tf.Tensor
@@ -39,7 +39,7 @@ class _Stream:
 
     seed: int
     position: tf.Tensor
-    part: Part | None
+    part: RowRange | None
     calls: Counter[int] = field(default_factory=Counter)
 
 
@@ -48,7 +48,7 @@ _stream: ContextVar[_Stream | None] = ContextVar("dropout_stream", default=None)
 
 @contextmanager
 def dropout_stream(
-    seed: int, step: tf.Tensor, replica: tf.Tensor | int = 0, part: Part | None = None
+    seed: int, step: tf.Tensor, replica: tf.Tensor | int = 0, part: RowRange | None = None
 ) -> Iterator[None]:
     """Gives the dropout layers called inside the block their randomness.
 
@@ -132,7 +132,7 @@ class StreamDropout(keras.layers.Dropout):
         return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[skipped : skipped + size], shape)
 
 
-def _place(part: Part | None, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | int]:
+def _place(part: RowRange | None, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | int]:
     """Where the random bytes of these rows begin: blocks of Philox before them, and bytes in their first block.
 
     `size` is the number of values that the rows have together, row after row: all layers keep the batch outermost.

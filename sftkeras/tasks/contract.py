@@ -6,9 +6,9 @@ which gives its `Task`. Imports no TensorFlow itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     import keras
@@ -55,6 +55,18 @@ class TaskSpec:
     def metrics(self, settings: Any) -> tuple[str, ...]:
         """Gives the names of what is measured while training; none where only the loaded task knows them."""
         return ()
+
+
+class RowResults(NamedTuple):
+    """What learning and its metrics need of some rows.
+
+    Attributes:
+        losses: [rows] float32.
+        answers: what `Task.answers` gives.
+    """
+
+    losses: tf.Tensor
+    answers: tf.Tensor
 
 
 class Task:
@@ -121,6 +133,22 @@ class Task:
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Gives each row's loss, [batch] float32."""
         raise NotImplementedError
+
+    def row_results(
+        self, network: Callable[[dict[str, tf.Tensor]], tf.Tensor], inputs: dict[str, tf.Tensor], labels: tf.Tensor
+    ) -> RowResults:
+        """Run the network on some rows and give their losses, and what the metrics compare with the truth.
+
+        A task whose logits would fill the memory computes both a chunk at a time and never holds all logits; its
+        network may then end before them. Not asked of a task whose losses are of whole batches.
+
+        Args:
+            network: runs the network, as in training or as in validation.
+            inputs: model inputs of the rows.
+            labels: those of `targets`.
+        """
+        logits = network(inputs)
+        return RowResults(self.loss(labels, logits), self.answers(logits))
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """Gives each row's weight in the loss, [batch] float32; `labels` are those of `targets`."""

@@ -178,7 +178,7 @@ class KeepBest(keras.callbacks.Callback):
         monitor: the logged value that is compared.
         position: where the run is.
         higher_is_better: whether it should rise.
-        judged: a context in which the weights are those that were judged, where others are trained.
+        weights: a context in which the weights are those that were validated, where others are trained.
         timed: gives a context that times what it encloses.
 
     Attributes:
@@ -194,13 +194,13 @@ class KeepBest(keras.callbacks.Callback):
         position: Position,
         *,
         higher_is_better: bool,
-        judged: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        weights: Callable[[], AbstractContextManager[Any]] = nullcontext,
         timed: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         super().__init__()
         self._network = network
         self._path = path
-        self._judged = judged
+        self._weights = weights
         self._timed = timed
         self._monitor = monitor
         self._position = position
@@ -241,7 +241,7 @@ class KeepBest(keras.callbacks.Callback):
         if shutil.disk_usage(self._path.parent).free < _bytes_to_save(self._network):
             # A disk that fills up while h5py 3.16 writes ends the whole process with a segmentation fault.
             raise SFTError("SFT108", path=self._path.parent, freed=kept(self._path), flag="--runs")
-        with self._timed(), write_errors(self._path.parent, "--runs"), self._judged():
+        with self._timed(), write_errors(self._path.parent, "--runs"), self._weights():
             write_aside(self._path, self._network.save_weights)
 
 

@@ -60,9 +60,8 @@ def show_batches(setup: Setup, data: LabelledData) -> None:
 
 def measure_steps(setup: Setup, epochs: int) -> dict[int, float]:
     """Runs real training steps at a few lengths that the plan has; gives the seconds of a step by length."""
-    unfreezing = setup.model.unfreezing
-    if unfreezing:  # the epoch in which most learn
-        setup.model.train_only(unfreezing.learning(epochs - 1))
+    if learning := setup.model.tuning.learning(epochs - 1):  # the epoch in which most learn
+        setup.model.train_only(learning)
     steps = _steps_by_length(setup.train)
     setup.model.make_train_function()
 

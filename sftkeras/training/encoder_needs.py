@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sftkeras.config import TrainConfig, added_tokens, opening_markers
 from sftkeras.errors import SFTError
+from sftkeras.tuning.needs import check_new_tokens_learn, needing_layers
 
 if TYPE_CHECKING:
     from sftkeras.text import Cleaning
@@ -22,10 +23,8 @@ def check_opaque(config: TrainConfig) -> None:
         SFTError: SFT440.
     """
     settings = {
-        "--optimizer.layer_decay": (config.optimizer.layer_decay, _NO_LAYERS),
+        **{setting: (value, _NO_LAYERS) for setting, value in needing_layers(config).items()},
         "--optimizer.ema": (config.optimizer.ema, "which computes with its own weights and not with their averages"),
-        "--training.unfreeze": (config.training.unfreeze, _NO_LAYERS),
-        "--training.freeze_embeddings": (config.training.freeze_embeddings, _NO_LAYERS),
         "--backbone.extra_tokens": (bool(config.backbone.extra_tokens), _NO_VOCABULARY),
         "--data.mark": (bool(config.data.mark), _NO_VOCABULARY),
         "--training.rematerialise": (
@@ -61,8 +60,7 @@ def check_tokens(config: TrainConfig) -> None:
     tokens = added_tokens(config)
     if config.backbone.pooling == "markers" and not opening_markers(tokens):
         raise SFTError("SFT384")
-    if tokens and config.training.freeze_embeddings:
-        raise SFTError("SFT386", token=tokens[0])
+    check_new_tokens_learn(config)
     if tokens and config.data.augmentation.active:
         raise SFTError("SFT387", token=tokens[0])
 

@@ -33,8 +33,7 @@ from sftkeras.training.watching.tensorboard import TensorBoardLogs
 from sftkeras.training.watching.timing import Seconds, StepTimer
 from sftkeras.training.watching.trackers import Tracking
 from sftkeras.training.workers.cluster import agree, all_have, is_chief
-from sftkeras.tuning.layers import rate_factors
-from sftkeras.tuning.unfreezing import UnfreezeLayers, Unfreezing
+from sftkeras.tuning.tuning import ALL_LEARN, Tuning
 
 _LESS_MEMORY = ", set --training.rematerialise true"  # a remedy, where it is not set
 
@@ -73,9 +72,9 @@ def prepare_model(
     *,
     total_steps: int,
     strategy: tf.distribute.Strategy,
-    depths: tuple[int, ...] = (),
+    tuning: Tuning = ALL_LEARN,
 ) -> SupervisedModel:
-    """Compiles the model that `fit` trains.
+    """Compile the model that `fit` trains.
 
     Args:
         network: model inputs to logits.
@@ -83,7 +82,7 @@ def prepare_model(
         config: the settings.
         total_steps: optimizer steps in the whole run.
         strategy: the devices.
-        depths: of each trainable variable, where a setting asks for learning by layers.
+        tuning: what learns.
     """
     optimizer, training = config.optimizer, config.training
     with strategy.scope():
@@ -94,15 +93,15 @@ def prepare_model(
             clip_norm=optimizer.clip_norm,
             accumulation=training.accumulation,
             ema=optimizer.ema,
-            unfreezing=Unfreezing(depths, training.unfreeze) if training.unfreeze else None,
+            tuning=tuning,
         )
         model.compile(
             make_optimizer(
                 optimizer,
                 total_steps=total_steps,
                 loss_scaling=training.precision == "mixed_float16",
-                rate_factors=rate_factors(depths, optimizer.layer_decay) if optimizer.layer_decay else (),
-                own_steps=training.unfreeze is not None,
+                rate_factors=tuning.rate_factors,
+                own_steps=tuning.unfreezing is not None,
             )
         )
     return model
@@ -193,7 +192,7 @@ def _follow(model: SupervisedModel, train: Batches, config: TrainConfig, run: Ru
         monitor,
         position,
         higher_is_better=higher_is_better,
-        judged=model.judged,
+        weights=model.validated_weights,
         timed=partial(timer.saving, state=False),
     )
     return _Followed(
@@ -244,7 +243,7 @@ def _in_order(
     gradient_matters = config.training.precision != "mixed_float16"
     return [
         FollowPosition(followed.position),
-        *([UnfreezeLayers(model.unfreezing, model.train_only)] if model.unfreezing else []),
+        *model.tuning.callbacks(model.train_only),
         followed.timer,
         followed.recorder,
         StopAtNonFinite(run.best_weights, followed.position, gradient=gradient_matters),

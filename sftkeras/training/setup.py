@@ -28,7 +28,7 @@ from sftkeras.training.rewriting import rewrite_texts
 from sftkeras.training.step.model import SupervisedModel
 from sftkeras.training.workers import cluster as workers
 from sftkeras.training.workers.meeting import meet
-from sftkeras.tuning.layers import depths_of
+from sftkeras.tuning.tuning import freeze, plan_tuning
 
 # Validation keeps no activations for a gradient, so larger batches fit; larger than this is no faster.
 _VALIDATION_BATCHES = 2
@@ -40,7 +40,7 @@ class Setup:
 
     Attributes:
         backbone: the pretrained encoder.
-        text_model: what is trained, judged and exported; it shares the weights of `model`.
+        text_model: what is trained, evaluated and exported; it shares the weights of `model`.
         model: what `fit` trains.
         inputs: the model inputs of every row.
         train: the training batches.
@@ -108,8 +108,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
         network = attach_head(backbone, task, config.backbone.text_pooling)
         if config.training.rematerialise:
             rematerialise(transformer_layers(backbone.encoder))
-        if config.training.freeze_embeddings:
-            backbone.encoder.token_embedding.trainable = False
+        freeze(backbone, config)
         is_higher_better(config.training.early_stopping.monitor, task)  # of a task that names no metrics beforehand
     pairs = config.data.pair is not None
     make = partial(task.features, backbone.tokenizer, max_length=max_length, pairs=pairs)
@@ -145,9 +144,8 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     train = Batches(plans["train"], train_inputs, labels, task, max_length, weights)
     validation = Batches(plans["validation"], inputs, labels, task, max_length, weights)
     total_steps = train.steps * training.epochs
-    by_layer = config.optimizer.layer_decay or training.unfreeze
-    depths = depths_of(network, backbone.encoder) if by_layer else ()
-    model = prepare_model(network, task, config, total_steps=total_steps, strategy=strategy, depths=depths)
+    tuning = plan_tuning(network, backbone, config)
+    model = prepare_model(network, task, config, total_steps=total_steps, strategy=strategy, tuning=tuning)
     text_model = TextModel(features, network, task)
     foreign = foreign_texts(data.examples, data.splits, inputs, backbone.tokenizer)
     return Setup(backbone, text_model, model, inputs, train, validation, strategy, tuple(foreign))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sftkeras.backbones.dropout import Part, StreamDropout, dropout_again, dropout_stream, use_stream_dropout
+from sftkeras.backbones.dropout import RowRange, StreamDropout, dropout_again, dropout_stream, use_stream_dropout
 
 SHAPE = (40, 50)
 
@@ -50,7 +50,7 @@ def test_rows_drop_the_same_alone_and_in_the_whole_batch(two_layers: keras.Model
         whole = two_layers(tf.ones(SHAPE), training=True)
     parts = []
     for begin, end in itertools.pairwise(bounds):
-        with dropout_stream(17, 3, 1, Part(tf.constant(begin), tf.constant(end - begin))):
+        with dropout_stream(17, 3, 1, RowRange(tf.constant(begin), tf.constant(end - begin))):
             parts.append(two_layers(tf.ones((end - begin, *SHAPE[1:])), training=True))
     for layer, expected in enumerate(whole):
         np.testing.assert_array_equal(np.concatenate([part[layer] for part in parts]), expected)

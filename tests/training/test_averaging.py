@@ -69,7 +69,7 @@ def test_judging_changes_no_weight(tmp_path: Path) -> None:
     for average in model.averages:
         average.assign(average + 1)
     before = values(model.network.trainable_variables)
-    with model.judged():
+    with model.validated_weights():
         inside = [np.array(variable) for variable in model.network.trainable_variables]
         model.network.save_weights(tmp_path / "kept.weights.h5")
     assert same(inside, values(model.averages))

@@ -10,8 +10,7 @@ import pytest
 import tensorflow as tf
 
 from sftkeras.config import OptimizerConfig
-from sftkeras.training.step.optimizers import FusedAdamW, make_optimizer
-from sftkeras.training.step.schedules import WarmupSchedule
+from sftkeras.training.step.optimizers import FusedAdamW, WarmupSchedule, make_optimizer
 
 NAMES = ["kernel", "bias", "gamma", "beta", "embeddings"]
 

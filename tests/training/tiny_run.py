@@ -33,7 +33,8 @@ from sftkeras.tasks.classification.task import Classification  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
 from sftkeras.training.step.optimizers import make_optimizer  # noqa: E402
 from sftkeras.tuning.layers import depths_of, rate_factors  # noqa: E402
-from sftkeras.tuning.unfreezing import UnfreezeLayers, Unfreezing  # noqa: E402
+from sftkeras.tuning.tuning import Tuning  # noqa: E402
+from sftkeras.tuning.unfreezing import Unfreezing  # noqa: E402
 
 ROWS, BATCH, EPOCHS = 13, 5, 2  # the last batch of an epoch has three rows: some devices get none of them
 STEPS = -(-ROWS // BATCH)
@@ -126,7 +127,7 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
         clip_norm=settings.clip_norm,
         accumulation=settings.accumulation,
         ema=settings.ema,
-        unfreezing=Unfreezing(depths, settings.unfreeze) if settings.unfreeze else None,
+        tuning=Tuning(unfreezing=Unfreezing(depths, settings.unfreeze) if settings.unfreeze else None),
     )
     loss_scaling = settings.precision == "mixed_float16"
     name = "adamw" if settings.optimizer == "stock adamw" else settings.optimizer
@@ -183,7 +184,7 @@ def train(settings: Settings, strategy: tf.distribute.Strategy) -> dict[str, Any
         steps_per_epoch=STEPS,
         validation_data=dataset,
         validation_steps=STEPS,
-        callbacks=[steps, *([UnfreezeLayers(model.unfreezing, model.train_only)] if model.unfreezing else [])],
+        callbacks=[steps, *model.tuning.callbacks(model.train_only)],
         verbose=0,
     ).history
     result = {f"weights/{name}": array for name, array in weights_of(model.network).items()}

@@ -3,7 +3,7 @@
 Each batch carries its examples' weights, which sum to one over the whole batch. A replica's loss, and a micro-batch's,
 is then simply its part of the sum, and so is its gradient: however a batch is cut, the sum is the whole's gradient.
 Regularization losses of the network are shared out by the same weights, so that they too count once. Where a row's loss
-depends on the other rows, whole_batch.py makes it a sum over rows all the same.
+depends on the other rows, `sftkeras.objectives.whole_batch` makes it a sum over rows all the same.
 Clipping, the finite check and the update see that sum.
 
 Nothing of the model changes before the whole gradient is there, so a step that runs out of memory on the way can be
@@ -15,23 +15,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
 
-from sftkeras.backbones.dropout import Part, dropout_stream
+from sftkeras.backbones.dropout import RowRange, dropout_stream
+from sftkeras.objectives import Objective, plain_objective
+from sftkeras.objectives.objective import Compared, Rows
 from sftkeras.tasks import Task
 from sftkeras.training.step.averaging import WeightAverage
-from sftkeras.training.step.counting import Counts, count_rows, counts_so_far, keep_counts
 from sftkeras.training.step.keras_faults import LogsOfOneReplica, NoSymbolicBuild, stop_reducing_gradients
-from sftkeras.training.step.summing import Gradient, dense, sum_over_replicas
-from sftkeras.training.step.whole_batch import RowLosses, on_first_replica, row_losses
 from sftkeras.training.watching.timing import StepClock
-from sftkeras.tuning.unfreezing import Unfreezing
+from sftkeras.tuning.tuning import ALL_LEARN, Tuning
 
-Batch = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]  # model inputs, labels, weights
+Counts = list[list[tf.Tensor]]  # of each metric, the values of its variables
+Gradient = Any  # a tf.Tensor or tf.IndexedSlices
 StepFunction = Callable[[Any], dict[str, tf.Tensor]]  # takes an iterator over batches, does the step of the next one
+
+# Over the network a core copies about 1 GB/s. In packs of this size the first travel while the last are computed, and
+# nothing is copied into one large array: for 23 million weights 0.12 s of a core instead of 0.20 s.
+_PACK_BYTES = 4 * 2**20
+# An embedding of so many rows sends only those that the batch has: more than the batches of a CPU have.
+_MANY_ROWS = 8192
 
 
 class StepGuard(Protocol):
@@ -41,8 +48,8 @@ class StepGuard(Protocol):
         """Wraps the function that trains on a batch."""
         ...
 
-    def judging(self, step: StepFunction) -> StepFunction:
-        """Wraps the function that judges a batch."""
+    def validating(self, step: StepFunction) -> StepFunction:
+        """Wraps the function that validates a batch."""
         ...
 
 
@@ -56,10 +63,11 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         clip_norm: largest norm of the whole gradient; None does not clip.
         accumulation: micro-batches a batch is computed in.
         ema: share of the weights' running average that stays in a step; None keeps no average.
-        unfreezing: which weights learn in which epoch; None lets all learn.
+        tuning: which weights learn, and when.
+        objective: what is minimised; None is the loss of the task.
 
     Attributes:
-        guard: wraps the functions that train on a batch and judge one; None leaves them as they are.
+        guard: wraps the functions that train on a batch and validate one; None leaves them as they are.
     """
 
     train_function: StepFunction | None
@@ -74,15 +82,17 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         clip_norm: float | None,
         accumulation: int = 1,
         ema: float | None = None,
-        unfreezing: Unfreezing | None = None,
+        tuning: Tuning = ALL_LEARN,
+        objective: Objective | None = None,
     ) -> None:
         super().__init__(name="supervised")
         self.network = network
         self.task = task
+        self.objective = objective or plain_objective(task)
         self.seed_number = seed
         self.clip_norm = clip_norm
         self.accumulation = accumulation
-        self.unfreezing = unfreezing
+        self.tuning = tuning
         self.guard: StepGuard | None = None
         self._learning = tuple(range(len(network.trainable_variables)))  # positions of the variables that learn
         self._average = WeightAverage(network.trainable_variables, ema) if ema else None
@@ -116,7 +126,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         """How many steps have begun to change the weights."""
         return int(self._updates_begun.numpy())
 
-    def judged(self) -> AbstractContextManager[Any]:
+    def validated_weights(self) -> AbstractContextManager[Any]:
         """A context in which the network's weights are those to validate and to keep: their averages, if there are."""
         return self._average.in_place() if self._average else nullcontext()
 
@@ -142,17 +152,17 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
                 self.train_function = self.guard(self.train_function)
 
     def make_test_function(self, force: bool = False) -> None:
-        """Makes the function that `fit` and `evaluate` call to judge a batch."""
+        """Makes the function that `fit` and `evaluate` call to validate a batch."""
         if self.test_function is None or force:
             super().make_test_function(force)
             if self.guard and self.test_function:
-                self.test_function = self.guard.judging(self.test_function)
+                self.test_function = self.guard.validating(self.test_function)
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
         """Gives logits."""
         return self.network(inputs, training=training)
 
-    def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Rows) -> dict[str, tf.Tensor]:
         """Updates the weights by one batch; called on each replica with its part of it."""
         arrived, data = self.clock.arrived(data)
         loss, counts, gradients = self._accumulate(data) if self.accumulation > 1 else self._at_once(data)
@@ -167,35 +177,29 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
             self._gradient_norm.update_state(tf.where(finite, norm, 0.0), sample_weight=tf.cast(finite, tf.float32))
             return {**self._update_metrics(data, loss, counts), "gradient_norm": norm}
 
-    def test_step(self, data: Batch) -> dict[str, tf.Tensor]:
-        """Judges one batch by the task's loss alone; called on each replica with its part of it."""
-        with self.judged():
-            loss, counts = self._judge_whole(data) if self.task.whole_batch else self._judge_parts(data)
+    def test_step(self, data: Rows) -> dict[str, tf.Tensor]:
+        """Validates one batch by the loss alone, without penalties; called on each replica with its part of it."""
+        with self.validated_weights():
+            loss, counts = self._validate_whole(data) if self.objective.whole_batch else self._validate_parts(data)
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
             loss = context.all_reduce(tf.distribute.ReduceOp.SUM, loss)
         return {**self._update_metrics(data, loss, counts), "gradient_norm": self._gradient_norm.result()}
 
-    def _judge_whole(self, data: Batch) -> tuple[tf.Tensor, Counts]:
+    def _validate_whole(self, data: Rows) -> tuple[tf.Tensor, Counts]:
         """The loss of this replica's rows where it is one of the whole batch, and the metrics' counts with them."""
-        _, labels, weights = data
-        logits = self._logits(data)
-        losses = row_losses(self.task.loss, labels, logits, weights).losses
-        return tf.reduce_sum(losses), self._count(labels, logits, counts_so_far(self._task_metrics))
+        ahead = self.objective.look_ahead(self._logits(data, training=False), data)
+        return ahead.total, count_rows(self._task_metrics, counts_so_far(self._task_metrics), ahead.compared)
 
-    def _judge_parts(self, data: Batch) -> tuple[tf.Tensor, Counts]:
+    def _validate_parts(self, data: Rows) -> tuple[tf.Tensor, Counts]:
         """The loss of this replica's rows, one micro-batch after the other, and the metrics' counts with them."""
 
-        def add_part(piece: Batch, part: Part | None, loss: tf.Tensor, counts: Counts) -> tuple:
-            inputs, labels, weights = piece
-            logits = self.network(inputs, training=False)
-            part_loss = tf.reduce_sum(self.task.loss(labels, logits) * weights)
-            return loss + part_loss, self._count(labels, logits, counts)
+        def add_part(piece: Rows, part: RowRange | None, total: tf.Tensor, counts: Counts) -> tuple:
+            loss = self.objective.loss(partial(self.network, training=False), piece)
+            return total + loss.total, count_rows(self._task_metrics, counts, loss.compared)
 
         start = (tf.constant(0.0), counts_so_far(self._task_metrics))
-        if self.accumulation == 1:
-            return add_part(data, None, *start)
-        return self._each_micro_batch(data, add_part, start)
+        return add_part(data, None, *start) if self.accumulation == 1 else self._each_micro_batch(data, add_part, start)
 
     def _update_weights(self, gradients: list[tf.Tensor]) -> None:
         """Applies the gradients of the variables that learn."""
@@ -212,58 +216,51 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         return [variables[position] for position in self._learning]
 
     def _gradients(
-        self, data: Batch, part: Part | None = None, known: RowLosses | None = None
-    ) -> tuple[tf.Tensor, tf.Tensor, list[Gradient]]:
-        """These rows' loss, logits, and gradients of the (scaled) loss.
+        self, rows: Rows, part: RowRange | None = None, ahead: Any = None
+    ) -> tuple[tf.Tensor, Compared | None, list[Gradient]]:
+        """The loss of some rows, what metrics take of them, and the gradients of the (scaled) loss.
 
         Args:
-            data: the rows.
+            rows: the rows.
             part: which they are of the replica's rows; None for all.
-            known: what they have of the loss of a whole batch that was computed before.
+            ahead: what the objective knows of them beforehand.
         """
-        inputs, labels, weights = data
         with self._dropout(part), tf.GradientTape() as tape:
-            logits = self.network(inputs, training=True)
-            if self.task.whole_batch and not known:
-                with tape.stop_recording():
-                    known = row_losses(self.task.loss, labels, logits, weights)
-            loss = known.loss(logits) if known else tf.reduce_sum(self.task.loss(labels, logits) * weights)
+            loss = self.objective.loss(partial(self.network, training=True), rows, ahead)
+            total = loss.total
             if penalties := self.network.losses:  # of the weights, not of the examples: each part bears its share
-                loss += tf.add_n(penalties) * tf.reduce_sum(weights)
-            scaled = self.optimizer.scale_loss(loss)
+                total += tf.add_n(penalties) * loss.weight
+            scaled = self.optimizer.scale_loss(total)
         variables = [variable.value for variable in self._learning_variables()]
         gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return loss, logits, gradients
+        return total, loss.compared, gradients
 
-    def _at_once(self, data: Batch) -> tuple[tf.Tensor, Counts, list[Gradient]]:
+    def _at_once(self, data: Rows) -> tuple[tf.Tensor, Counts, list[Gradient]]:
         """The rows' loss, the metrics' counts with them, and the gradients of the (scaled) loss."""
-        loss, logits, gradients = self._gradients(data)
-        return loss, self._count(data[1], logits, counts_so_far(self._task_metrics)), gradients
+        loss, compared, gradients = self._gradients(data)
+        return loss, count_rows(self._task_metrics, counts_so_far(self._task_metrics), compared), gradients
 
-    def _accumulate(self, data: Batch) -> tuple[tf.Tensor, Counts, list[tf.Tensor]]:
+    def _accumulate(self, data: Rows) -> tuple[tf.Tensor, Counts, list[tf.Tensor]]:
         """As `_at_once`, one micro-batch after the other, so that only one's activations and logits are held."""
-        whole, counts = None, counts_so_far(self._task_metrics)
-        if self.task.whole_batch:  # which asks for all logits before the first gradient
-            _, labels, weights = data
-            logits = self._logits(data, training=True)
-            whole, counts = row_losses(self.task.loss, labels, logits, weights), self._count(labels, logits, counts)
+        ahead, counts = None, counts_so_far(self._task_metrics)
+        if self.objective.whole_batch:  # which asks for all logits before the first gradient
+            ahead = self.objective.look_ahead(self._logits(data, training=True), data)
+            counts = count_rows(self._task_metrics, counts, ahead.compared)
 
-        def add_part(piece: Batch, part: Part, loss: tf.Tensor, counts: Counts, sums: list[tf.Tensor]) -> tuple:
-            part_loss, logits, gradients = self._gradients(piece, part, whole and whole.of(part))
-            if not whole:
-                counts = self._count(piece[1], logits, counts)
-            sums = [total + dense(gradient) for total, gradient in zip(sums, gradients, strict=True)]
-            return loss + part_loss, counts, sums
+        def add_part(piece: Rows, part: RowRange, total: tf.Tensor, counts: Counts, sums: list[tf.Tensor]) -> tuple:
+            loss, compared, gradients = self._gradients(piece, part, ahead and ahead.of(part))
+            sums = [so_far + dense(gradient) for so_far, gradient in zip(sums, gradients, strict=True)]
+            return total + loss, count_rows(self._task_metrics, counts, compared), sums
 
         sums = [tf.zeros(variable.shape, variable.dtype) for variable in self._learning_variables()]
         return self._each_micro_batch(data, add_part, (tf.constant(0.0), counts, sums))
 
-    def _logits(self, data: Batch, *, training: bool = False) -> tf.Tensor:
-        """The logits of the whole batch; when training, with the dropout that `_gradients` has."""
+    def _logits(self, data: Rows, *, training: bool) -> tf.Tensor:
+        """The logits of all rows; when training, with the dropout that `_gradients` has."""
         if self.accumulation == 1:
             return self.network(data[0], training=training)
 
-        def add_part(piece: Batch, part: Part, count: tf.Tensor, logits: tf.TensorArray) -> tuple:
+        def add_part(piece: Rows, part: RowRange, count: tf.Tensor, logits: tf.TensorArray) -> tuple:
             with self._dropout(part):
                 return count + 1, logits.write(count, self.network(piece[0], training=training))
 
@@ -272,19 +269,19 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         _, logits = self._each_micro_batch(data, add_part, (tf.constant(0), room))
         return logits.concat()
 
-    def _dropout(self, part: Part | None) -> AbstractContextManager[None]:
+    def _dropout(self, part: RowRange | None) -> AbstractContextManager[None]:
         """In it, dropout layers drop what these rows drop in this step."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return dropout_stream(self.seed_number, self.optimizer.iterations.value, replica, part)
 
-    def _each_micro_batch(self, data: Batch, add_part: Callable[..., tuple], start: tuple) -> tuple:
+    def _each_micro_batch(self, data: Rows, add_part: Callable[..., tuple], start: tuple) -> tuple:
         """Return the values of `start` after `add_part(piece, part, *values)` took each micro-batch in turn."""
         rows = tf.shape(data[1])[0]
 
         def body(number: tf.Tensor, *values: Any) -> tuple:
             begin, end = rows * number // self.accumulation, rows * (number + 1) // self.accumulation
             piece = tf.nest.map_structure(lambda tensor: tensor[begin:end], data)
-            return number + 1, *add_part(piece, Part(begin, end - begin), *values)
+            return number + 1, *add_part(piece, RowRange(begin, end - begin), *values)
 
         _, *values = tf.while_loop(
             lambda number, *_: number < self.accumulation, body, (tf.constant(0), *start), parallel_iterations=1
@@ -300,14 +297,67 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         factor = tf.minimum(1.0, self.clip_norm / tf.maximum(norm, 1e-12))
         return norm, [gradient * factor for gradient in gradients]
 
-    def _count(self, labels: tf.Tensor, logits: tf.Tensor, counts: Counts) -> Counts:
-        """The counts of the task's metrics with these rows."""
-        if self.task.whole_batch:
-            labels, logits = on_first_replica(labels, logits)
-        return count_rows(self._task_metrics, counts, self.task.truths(labels), self.task.answers(logits))
-
-    def _update_metrics(self, data: Batch, loss: tf.Tensor, counts: Counts) -> dict[str, tf.Tensor]:
+    def _update_metrics(self, data: Rows, loss: tf.Tensor, counts: Counts) -> dict[str, tf.Tensor]:
         """Keeps this replica's counts, and the batch's loss; gives that loss and the metrics so far."""
         self._loss.update_state(loss, sample_weight=tf.shape(data[1])[0])
         keep_counts(self._task_metrics, counts)
         return {"loss": loss, **{metric.name: metric.result() for metric in self._task_metrics}}
+
+
+def counts_so_far(metrics: Sequence[keras.metrics.Metric]) -> Counts:
+    """Returns what the metrics have counted; on each replica, its own part."""
+    return [[tf.identity(variable.value) for variable in metric.variables] for metric in metrics]
+
+
+def count_rows(metrics: Sequence[keras.metrics.Metric], counts: Counts, rows: Compared | None) -> Counts:
+    """Returns `counts` with what metrics take of some rows added; None is nothing."""
+    if rows is None:
+        return counts
+    return [metric.stateless_update_state(so_far, *rows) for metric, so_far in zip(metrics, counts, strict=True)]
+
+
+def keep_counts(metrics: Sequence[keras.metrics.Metric], counts: Counts) -> None:
+    """Makes `counts` what the metrics have counted."""
+    for metric, values in zip(metrics, counts, strict=True):
+        for variable, value in zip(metric.variables, values, strict=True):
+            variable.assign(value)
+
+
+def sum_over_replicas(
+    loss: tf.Tensor, gradients: list[Gradient], variables: list[keras.Variable]
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Called on each replica with its part of the loss and of the variables' gradients; gives each the whole, dense."""
+    context = tf.distribute.get_replica_context()
+    total = tf.distribute.ReduceOp.SUM
+    if context.num_replicas_in_sync == 1:
+        return loss, [dense(gradient) for gradient in gradients]
+    if not _by_network(context.strategy):
+        return context.all_reduce(total, (loss, [dense(gradient) for gradient in gradients]))
+    sparse = [_is_sparse(gradient) for gradient in gradients]
+    options = tf.distribute.experimental.CommunicationOptions(bytes_per_pack=_PACK_BYTES)
+    whole = []
+    for gradient, variable, few in zip(gradients, variables, sparse, strict=True):
+        if not few:
+            whole.append(dense(gradient))
+            whole[-1].set_shape(variable.shape)  # what has no shape is not packed
+    loss, whole = context.all_reduce(total, (loss, whole), options)
+    sums = iter(whole)
+    return loss, [
+        dense(context.all_reduce(total, gradient)) if few else next(sums)
+        for gradient, few in zip(gradients, sparse, strict=True)
+    ]
+
+
+def dense(gradient: Gradient) -> tf.Tensor:
+    """The gradient as one tensor; an embedding's comes as slices with repeated rows, whose norm is not its own."""
+    return tf.convert_to_tensor(gradient)
+
+
+def _by_network(strategy: tf.distribute.Strategy) -> bool:
+    """Whether gradients travel over the network by way of the CPU; GPUs have faster ways, which want dense arrays."""
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return several and not tf.config.list_logical_devices("GPU")
+
+
+def _is_sparse(gradient: Gradient) -> bool:
+    return isinstance(gradient, tf.IndexedSlices) and (gradient.shape[0] or 0) >= _MANY_ROWS

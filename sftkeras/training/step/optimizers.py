@@ -1,18 +1,63 @@
-"""Optimizers: Keras' own, with AdamW's update done by TensorFlow's fused kernel and a learning rate for each layer."""
+"""Optimizers and their schedule: Keras' own, with a fused AdamW, a learning rate for each layer, and a warm-up."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
 from sftkeras.config import OptimizerConfig
-from sftkeras.training.step.schedules import WarmupSchedule
 
 # Biases and layer norms are not decayed (Devlin et al., 2019, and every BERT recipe since).
 _NOT_DECAYED = ["bias", "gamma", "beta"]
+
+
+Shape = Literal["linear", "cosine", "constant"]
+
+
+@keras.saving.register_keras_serializable("sftkeras")
+class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A linear warm-up, then a linear or cosine fall to zero, or none.
+
+    It rises linearly to `peak` over `warmup_steps`, then falls to zero at `total_steps`.
+
+    Args:
+        peak: the highest learning rate.
+        total_steps: optimizer steps in the whole run.
+        warmup_steps: optimizer steps of the rise.
+        shape: "linear" and "cosine" (Loshchilov & Hutter, 2017, arXiv:1608.03983) fall to zero, "constant" stays.
+    """
+
+    def __init__(self, peak: float, total_steps: int, warmup_steps: int, shape: Shape) -> None:
+        self.peak = peak
+        self.total_steps = total_steps
+        self.warmup_steps = warmup_steps
+        self.shape = shape
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """The learning rate of optimizer step `step`, counted from 0, as float32."""
+        step = tf.cast(step, tf.float32)
+        # The first step moves too: step 0 of n warm-up steps has 1/n of the peak.
+        rise = (step + 1) / max(1, self.warmup_steps)
+        done = tf.clip_by_value((step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps), 0.0, 1.0)
+        fall = {
+            "linear": 1 - done,
+            "cosine": 0.5 * (1 + tf.cos(math.pi * done)),
+            "constant": tf.ones_like(done),
+        }[self.shape]
+        return self.peak * tf.where(step < self.warmup_steps, rise, fall)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {
+            "peak": self.peak,
+            "total_steps": self.total_steps,
+            "warmup_steps": self.warmup_steps,
+            "shape": self.shape,
+        }
 
 
 @keras.saving.register_keras_serializable("sftkeras")

@@ -57,8 +57,8 @@ class SmallerSteps:
 
         return guarded
 
-    def judging(self, step: StepFunction) -> StepFunction:
-        """Wraps the function that judges a batch. None is judged again: the metrics may have a part of it already.
+    def validating(self, step: StepFunction) -> StepFunction:
+        """Wraps the function that validates a batch. None is validated again: the metrics may have a part of it.
 
         The function it gives raises:
             SFTError: SFT444 if memory runs out.

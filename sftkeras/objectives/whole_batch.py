@@ -1,4 +1,4 @@
-"""The loss of a batch whose rows are judged against one another, exact however the batch is cut.
+"""The loss of a batch whose rows are compared with one another, exact however the batch is cut.
 
 Where a row's loss depends on the other rows (`Task.whole_batch`), the losses of a batch's parts do not add up to that
 of the whole. But the gradient of the whole loss with respect to the logits divides by rows: the logits of all parts are
@@ -10,10 +10,64 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from sftkeras.backbones.dropout import Part
+from sftkeras.backbones.dropout import RowRange
+from sftkeras.objectives.objective import Compared, Loss, Network, Rows
+
+if TYPE_CHECKING:
+    from sftkeras.tasks import Task
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is known of the whole batch before its parts are computed.
+
+    Attributes:
+        rows: the losses of this replica's rows, or of a part of them.
+        compared: what metrics take of all rows.
+    """
+
+    rows: RowLosses
+    compared: Compared
+
+    @property
+    def total(self) -> tf.Tensor:
+        """The sum of the losses of this replica's rows."""
+        return tf.reduce_sum(self.rows.losses)
+
+    def of(self, part: RowRange) -> Ahead:
+        """What is known of some of the rows."""
+        return Ahead(self.rows.of(part), self.compared)
+
+
+class WholeBatch:
+    """The task's own loss, where a row's loss depends on the others.
+
+    Args:
+        task: gives each row's loss, of a whole batch at once.
+    """
+
+    whole_batch = True
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    def look_ahead(self, logits: tf.Tensor, rows: Rows) -> Ahead:
+        """Compute the whole batch's loss and its gradient; see `Objective.look_ahead`."""
+        _, labels, weights = rows
+        of_rows = row_losses(self._task.loss, labels, logits, weights)
+        labels, logits = on_first_replica(labels, logits)
+        return Ahead(of_rows, Compared(self._task.truths(labels), self._task.answers(logits)))
+
+    def loss(self, network: Network, rows: Rows, ahead: Ahead | None = None) -> Loss:
+        """Give the rows their part of the whole batch's loss; see `Objective.loss`."""
+        inputs, _, weights = rows
+        logits = network(inputs)
+        known = ahead or self.look_ahead(tf.stop_gradient(logits), rows)
+        return Loss(known.rows.loss(logits), tf.reduce_sum(weights), None if ahead else known.compared)
 
 
 @dataclass(frozen=True)
@@ -28,7 +82,7 @@ class RowLosses:
     losses: tf.Tensor
     pull: tf.Tensor
 
-    def of(self, part: Part) -> RowLosses:
+    def of(self, part: RowRange) -> RowLosses:
         """Those of some of the rows."""
         end = part.first + part.rows
         return RowLosses(self.losses[part.first : end], self.pull[part.first : end])
@@ -56,7 +110,7 @@ def row_losses(
         tape.watch(logits)
         losses = loss(labels, logits) * weights
     whole = RowLosses(losses, tape.gradient(losses, logits))
-    return whole.of(Part(first, rows))
+    return whole.of(RowRange(first, rows))
 
 
 def on_first_replica(labels: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
