@@ -1,3 +1,48 @@
-"""Supervised fine-tuning for Keras 3 and TensorFlow: a pretrained encoder in, a served model out."""
+"""Supervised fine-tuning for Keras 3 and TensorFlow: a pretrained encoder in, a served model out.
+
+Imports nothing but the standard library until one of its names is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sftkeras.api.fine_tuning import fine_tune as fine_tune
+    from sftkeras.api.run import Run as Run
+    from sftkeras.errors import Preempted as Preempted
+    from sftkeras.errors import SFTError as SFTError
 
 __version__ = "0.1.0"
+
+# Each name that users import, with the module that has it. No name may be that of a module of this package.
+_HOMES = {
+    "Run": "api.run",
+    "fine_tune": "api.fine_tuning",
+    "Preempted": "errors",
+    "SFTError": "errors",
+    **dict.fromkeys(
+        (
+            *("AugmentationConfig", "BackboneConfig", "CheckpointConfig", "CleaningConfig", "DataConfig"),
+            *("EarlyStoppingConfig", "ExportConfig", "OptimizerConfig", "ReportConfig", "ResumeConfig"),
+            *("TaskConfig", "TrainConfig", "TrainingConfig"),
+        ),
+        "config",
+    ),
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what users ask for by name."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

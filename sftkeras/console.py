@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,17 @@ _log = Console(file=StringIO(), width=_LOG_WIDTH, highlight=False)
 def be_quiet() -> None:
     """Shows nothing on the terminal from here on: of several workers, one speaks for all."""
     console.quiet = True
+
+
+@contextmanager
+def fresh_output(*, verbose: bool = True) -> Iterator[None]:
+    """Begins a log of its own for what is said inside the block, and shows nothing of it unless `verbose`."""
+    before, quiet = _log.file, console.quiet
+    _log.file, console.quiet = StringIO(), quiet or not verbose
+    try:
+        yield
+    finally:
+        _log.file, console.quiet = before, quiet
 
 
 @contextmanager
@@ -48,6 +60,11 @@ def program(name: str) -> str:
     return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
+def shows_bars(output: Console = console) -> bool:
+    """Whether a bar can move there: a terminal, or a notebook that has the widgets for it."""
+    return output.is_terminal or (output.is_jupyter and find_spec("ipywidgets") is not None)
+
+
 def outputs() -> list[Console]:
     """The terminal and the log, for what prints to a console of its own accord."""
     return [console, _log]
@@ -62,7 +79,7 @@ def say(*lines: Any) -> None:
 
 
 def progress_bar(output: Console = console) -> Progress:
-    """A progress bar with a note of what is counted and the time left; silent where `output` is no terminal.
+    """A progress bar with a note of what is counted and the time left; silent where none can move.
 
     Each task needs the field `note`.
     """
@@ -73,5 +90,5 @@ def progress_bar(output: Console = console) -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=output,
-        disable=output.quiet or not output.is_terminal,
+        disable=output.quiet or not shows_bars(output),
     )

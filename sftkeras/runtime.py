@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import re
 import sys
 import tempfile
@@ -59,6 +60,39 @@ def _without_garbage_collection() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+@contextmanager
+def left_as_it_was() -> Iterator[None]:
+    """Puts back, at the end of the block, what training changes of a process: environment, precision, randomness."""
+    environment = dict(os.environ)
+    python, numpy = random.getstate(), sys.modules.get("numpy")
+    state = numpy.random.get_state() if numpy else None
+    keras = sys.modules.get("keras")
+    policy = keras.config.dtype_policy() if keras else "float32"
+    try:
+        yield
+    finally:
+        if now := sys.modules.get("keras"):
+            now.config.set_dtype_policy(policy)
+        random.setstate(python)
+        if numpy and state:
+            numpy.random.set_state(state)
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
+        os.environ.update(environment)
+
+
+def check_backend() -> None:
+    """Makes sure that Keras computes with TensorFlow in this process.
+
+    Raises:
+        SFTError: SFT123.
+    """
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        raise SFTError("SFT123", backend=keras.config.backend())
 
 
 @contextmanager

@@ -63,11 +63,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"errors", "config"},
     "prediction": {*BASIS, "disk", "console", "data", "tasks", "exporting", "serving"},
 }
+MAY_IMPORT["pipeline"] = set(MAY_IMPORT)  # the stages of a run, which commands and Python call
+MAY_IMPORT["api"] = set(MAY_IMPORT)
 # Commands tell the story, so they may know every part, but not one another.
 ALL = set(MAY_IMPORT)
 
 LIGHT = {"errors", "plurals", "config", "command_line", "disk", "console", "handles", "data", "evaluation"}
-LIGHT |= {"__main__", "comparison", "runs", "prediction", *COMMANDS}
+LIGHT |= {"__main__", "comparison", "runs", "prediction", "pipeline", "api", *COMMANDS}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 
 LONGEST_MODULE = 400

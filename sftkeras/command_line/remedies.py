@@ -14,6 +14,7 @@ from sftkeras.command_line.settings_file import settings_of
 from sftkeras.config import LaunchConfig, TrainConfig
 
 _FLAG = re.compile(r"(?<![\w-])--([a-z]\w*(?:\.\w+)*)")
+_FLAG_WITH_WORD = re.compile(r"(?<![\w-])--([a-z]\w*(?:\.\w+)*) (true|false|null)\b")
 _SENTENCE_OF_TRAIN = re.compile(r"[^.]*(?:[Tt]rain again|sftkeras\.train)[^.]*(?:\.\w[^.]*)*")
 
 
@@ -44,3 +45,10 @@ def in_flags_of(command: type, message: str) -> str:
         return message
     listed = " and ".join(f"--{name}" for name in others)
     return f"{message} ({listed}: set when a model is trained, with sftkeras.train.)"
+
+
+def in_keywords(message: str) -> str:
+    """Returns a message with the settings as Python has them: `overwrite=True` in place of `--overwrite true`."""
+    values = {"true": "True", "false": "False", "null": "None"}
+    message = _FLAG_WITH_WORD.sub(lambda found: f"{found[1]}={values[found[2]]}", message)
+    return _FLAG.sub(lambda found: found[1], message)

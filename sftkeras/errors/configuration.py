@@ -23,4 +23,12 @@ MESSAGES: dict[str, str] = {
     "{quoted}",
     "SFT112": "{path}: cannot be read ({problem}). Copy the whole run folder again, or train again.",
     "SFT125": "{word}: no such command.{suggestion} The commands are {commands}. See sftkeras --help.",
+    # 120-124 Python
+    "SFT120": "a config of type {kind}: expected a TrainConfig, a dictionary of settings, or the path of a YAML file.",
+    "SFT121": "{part}: cannot read rows from a {kind}. Give a pandas DataFrame, a Dataset of `datasets`, a pyarrow "
+    "Table, a list of dictionaries or of (text, label) pairs, or a file.",
+    "SFT122": "{part}: row {row} is {found}. Give each row as {expected}.",
+    "SFT123": 'Keras runs on {backend} in this process. Set os.environ["KERAS_BACKEND"] = "tensorflow" before Keras '
+    "is imported, and restart.",
+    "SFT124": "{path}: no report here that can be read. A run has one when it has ended: resume it, or train again.",
 }

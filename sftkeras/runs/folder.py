@@ -249,6 +249,17 @@ class RunFolder:
         """Keeps in mind which version was exported from the run."""
         write_text(self.export_file, json.dumps({"path": str(version.absolute())}) + "\n")
 
+    def read_report(self) -> dict[str, Any]:
+        """Reads report.json.
+
+        Raises:
+            SFTError: SFT124 if it is not there or damaged.
+        """
+        try:
+            return json.loads((self.folder / "report.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise SFTError("SFT124", path=self.folder) from error
+
     def last_export(self) -> Path:
         """The version that was exported last.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -113,11 +114,16 @@ def fit(
     validation: Batches,
     config: TrainConfig,
     run: RunFolder,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Fitted:
     """Trains `model` from the newest state of the run, if there is one, and leaves in it the weights of its best epoch.
 
     SIGTERM and ctrl-C end it cleanly: the state is saved, and so are the best weights, those as they are if no epoch
     is over yet.
+
+    Args:
+        callbacks: the user's own. They come after ours, and before the state of a step is saved. One with the methods
+            of `Part`, `state` and `restore`, is in the state; the others begin anew when a run is resumed.
 
     Raises:
         SFTError: SFT401 if the monitored metric does not exist, SFT402 at a loss that is not a finite number, SFT422 if
@@ -128,7 +134,7 @@ def fit(
     position, best = followed.position, followed.best
     model.guard = SmallerSteps(model, train, position, "" if training.rematerialise else _LESS_MEMORY)
     files = StateFiles(run.states, config.checkpoint.keep)
-    state = RunState(model, position, followed.parts())
+    state = RunState(model, position, {**followed.parts(), **_with_state(callbacks)})
     done = _resume(state, files, followed.recorder, position, run)
     shown = _show(model, train, config, run, followed)
     writer = StateWriter(files)
@@ -146,8 +152,8 @@ def fit(
         )
         try:
             if not done:
-                callbacks = _in_order(model, config, run, followed, shown, saving)
-                train_from(position, model, train, validation, training.epochs, callbacks)
+                ordered = [*_in_order(model, config, run, followed, shown), *callbacks, saving]
+                train_from(position, model, train, validation, training.epochs, ordered)
                 writer.wait()
             finished = True
         except Stopped:
@@ -237,9 +243,9 @@ def _show(model: SupervisedModel, train: Batches, config: TrainConfig, run: RunF
 
 
 def _in_order(
-    model: SupervisedModel, config: TrainConfig, run: RunFolder, followed: _Followed, shown: _Shown, saving: SaveStates
+    model: SupervisedModel, config: TrainConfig, run: RunFolder, followed: _Followed, shown: _Shown
 ) -> list[keras.callbacks.Callback]:
-    """All callbacks, each after those it depends on."""
+    """Our callbacks, each after those it depends on; the one that saves states comes after the user's own."""
     gradient_matters = config.training.precision != "mixed_float16"
     return [
         FollowPosition(followed.position),
@@ -254,8 +260,12 @@ def _in_order(
         shown.ruin,
         followed.stopper,
         *shown.trackers,
-        saving,  # the last: what the others do at a step is done when its state is saved
     ]
+
+
+def _with_state(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, Part]:
+    """The user's callbacks that know something which a resumed run needs."""
+    return {f"callback {number}": one for number, one in enumerate(callbacks) if isinstance(one, Part)}
 
 
 def _resume(state: RunState, files: StateFiles, recorder: Recorder, position: Position, run: RunFolder) -> bool:

@@ -17,6 +17,7 @@ from unittest import mock
 from sftkeras import train
 from sftkeras.command_line import commands
 from sftkeras.config import EvaluateConfig, ExportCommandConfig, PredictConfig, PublishConfig, TrainConfig
+from sftkeras.pipeline import fine_tuning
 
 CONFIGS = {
     "train": TrainConfig,
@@ -30,7 +31,7 @@ CONFIGS = {
 
 def fit(config: TrainConfig) -> None:
     """Trains, and ends where the export would begin."""
-    with mock.patch.object(train, "export_and_evaluate", side_effect=SystemExit(0)):
+    with mock.patch.object(fine_tuning, "export_and_evaluate", side_effect=SystemExit(0)):
         train.main(config)
 
 

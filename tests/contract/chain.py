@@ -37,6 +37,8 @@ from sftkeras.command_line import commands, next_commands  # noqa: E402
 from sftkeras.config import EvaluateConfig, PredictConfig, ReportConfig, TrainConfig  # noqa: E402
 from sftkeras.evaluation import pictures  # noqa: E402
 from sftkeras.exporting import prediction_process  # noqa: E402
+from sftkeras.pipeline import fine_tuning  # noqa: E402
+from sftkeras.pipeline.stages import Trained  # noqa: E402
 from sftkeras.prediction import backends  # noqa: E402
 from sftkeras.runs import RunFolder  # noqa: E402
 from sftkeras.tasks import TextModel, restore_task  # noqa: E402
@@ -107,16 +109,16 @@ WAYS = {way.__name__: way for way in (whole, continued)}
 
 
 def train_alone(config: TrainConfig) -> None:
-    def end(trained: train.Trained) -> dict[str, Any]:
+    def end(trained: Trained) -> dict[str, Any]:
         raise EndError
 
-    stock, train.export_and_evaluate = train.export_and_evaluate, end
+    stock, fine_tuning.export_and_evaluate = fine_tuning.export_and_evaluate, end
     try:
         train.main(config)
     except EndError:
         pass
     finally:
-        train.export_and_evaluate = stock
+        fine_tuning.export_and_evaluate = stock
 
 
 @contextmanager
@@ -143,9 +145,9 @@ def copied(run: Path, copy: Path) -> Iterator[None]:
 @contextmanager
 def answering(entry: Entry) -> Iterator[dict[str, Any]]:
     """Gives what the entry's texts are answered by the trained model, and by its export in the fresh process."""
-    stock, answers = train.export_and_evaluate, {}
+    stock, answers = fine_tuning.export_and_evaluate, {}
 
-    def export_and_evaluate(trained: train.Trained) -> dict[str, Any]:
+    def export_and_evaluate(trained: Trained) -> dict[str, Any]:
         report = stock(trained)
         kept = json.loads(trained.run.model_file.read_text("utf-8"))
         model = replace(trained.setup.text_model, task=restore_task(kept["task"]))  # which may have been tuned
@@ -159,11 +161,11 @@ def answering(entry: Entry) -> Iterator[dict[str, Any]]:
         answers["none"] = as_lists(answered_fresh(entry, slice(0)))
         return report
 
-    train.export_and_evaluate = export_and_evaluate
+    fine_tuning.export_and_evaluate = export_and_evaluate
     try:
         yield answers
     finally:
-        train.export_and_evaluate = stock
+        fine_tuning.export_and_evaluate = stock
 
 
 def answered_in_memory(model: TextModel, entry: Entry) -> dict[str, Any]:

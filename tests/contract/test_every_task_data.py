@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from every_task import ENTRIES, Entry, Record, written
 
-from sftkeras import train
 from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig, with_task_columns
 from sftkeras.data import LabelledData
 from sftkeras.errors import SFTError
+from sftkeras.pipeline import checks, stages
 
 Read = Callable[[str, bytes], LabelledData]
 
@@ -41,8 +41,8 @@ def read(tmp_path: Path, tiny_bert_folder: Path) -> Read:
         config = settings(name, tiny_bert_folder)
         config = replace(config, data=replace(config.data, train=str(file)), runs=str(tmp_path))
         config = replace(config, export=replace(config.export, folder=str(tmp_path)))
-        train.check_settings(config)
-        return train.read(config, {})[1]
+        checks.check_settings(config)
+        return stages.read(config, {})[1]
 
     return read
 

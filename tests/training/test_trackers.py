@@ -14,9 +14,9 @@ import keras
 import pytest
 from small_fit import Prepared, configured, prepare
 
-from sftkeras import train
 from sftkeras.config import TrainConfig
 from sftkeras.errors import SFTError
+from sftkeras.pipeline import checks
 from sftkeras.training.fit import Fitted, fit
 from sftkeras.training.watching import trackers
 from sftkeras.training.watching.trackers import Tracker
@@ -66,8 +66,8 @@ def book(monkeypatch: pytest.MonkeyPatch) -> Book:
 def test_a_missing_package_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SFTError, match=r"SFT107.*pip install 'sftkeras\[mlflow\]'"):
-        train.check_trackers(["mlflow"])
-    train.check_trackers([])
+        checks.check_trackers(["mlflow"])
+    checks.check_trackers([])
 
 
 def test_steps_and_epochs_are_handed_on_with_where_the_time_went(tmp_path: Path, book: Book) -> None:

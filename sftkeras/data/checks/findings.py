@@ -84,8 +84,9 @@ def line_of(file: str, line: int) -> str:
 
 
 def _unit(file: str) -> str:
-    """What places in a file count: rows, where its format has no lines."""
-    return "row" if file.endswith((".parquet", ".xlsx")) or file.startswith("hf://") else "line"
+    """What places in a file count: rows, where its format has no lines, or it was written from rows in memory."""
+    rows = file.endswith((".parquet", ".xlsx")) or file.startswith("hf://") or file in ("train", "validation", "test")
+    return "row" if rows else "line"
 
 
 @dataclass(frozen=True)

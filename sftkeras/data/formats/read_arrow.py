@@ -121,6 +121,16 @@ def _hub_blocks(source: Source, wanted: Mapping[str, str], whole: bool) -> Itera
         yield block
 
 
+def named_classes(table: pa.Table, features: Mapping[str, Any]) -> pa.Table:
+    """Returns a table of a data set with the names of classes in place of their numbers."""
+    for number, column in enumerate(table.column_names):
+        if names := _names_of(features[column]):
+            cells = [_named(cell, names) for cell in table.column(column).to_pylist()]
+            text = pa.list_(pa.string()) if pa.types.is_list(table.schema.field(number).type) else pa.string()
+            table = table.set_column(number, column, pa.array(cells, text))
+    return table
+
+
 def _names_of(feature: Any) -> list[str] | None:
     """The names of a ClassLabel, or of a list of them as the tags of words are; None for anything else."""
     return getattr(getattr(feature, "feature", feature), "names", None)

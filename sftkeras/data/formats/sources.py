@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from sftkeras.config import DataConfig, FileFormat
+from sftkeras.data.formats.in_memory import name_of
 from sftkeras.data.formats.patterns import find_files, is_pattern, listed
 from sftkeras.errors import SFTError
 from sftkeras.handles.hints import data_hint
@@ -165,7 +166,7 @@ def find_source(
     path = Path(handle).expanduser()
     if not os.path.isfile(path):  # unlike Path.is_file, false for names that are too long
         raise SFTError("SFT201", flag=flag, file=handle, suggestion=_nearby_file(path, handle))
-    return _of_path(path, handle, part, form, flag)
+    return _of_path(path, name_of(path) or handle, part, form, flag)
 
 
 def _of_path(path: Path, name: str, part: Part, form: FileFormat | None, flag: str) -> Source:

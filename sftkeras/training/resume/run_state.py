@@ -6,7 +6,7 @@ Dropout and the order of the batches are functions of seed and step: there is no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import keras
 import numpy as np
@@ -20,6 +20,7 @@ from sftkeras.training.step.model import SupervisedModel
 _METRICS = "metrics"
 
 
+@runtime_checkable
 class Part(Protocol):
     """A callback that knows something which a resumed run needs."""
 

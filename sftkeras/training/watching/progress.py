@@ -7,7 +7,7 @@ import time
 import keras
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
-from sftkeras.console import console, say
+from sftkeras.console import console, say, shows_bars
 from sftkeras.training.callbacks import Logs, StepRecord
 from sftkeras.training.position import Position
 
@@ -80,7 +80,7 @@ class ShowProgress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Opens the epoch's bar where the run is."""
         self._left.epoch_begins(time.monotonic())
-        if console.is_terminal:
+        if shows_bars() and not console.quiet:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
             self._bar = Progress(*columns, console=console)
             total, done = self._position.steps, self._position.step
@@ -93,7 +93,7 @@ class ShowProgress(keras.callbacks.Callback):
         self._left.step_ends(now)
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=done, note=self._note())
-        elif not console.is_terminal and now - self._said > LINE_SECONDS:
+        elif not shows_bars() and now - self._said > LINE_SECONDS:
             self._said = now
             say(f"{self._title}  {self._note()}")
 

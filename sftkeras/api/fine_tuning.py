@@ -1,0 +1,71 @@
+"""`sftkeras.fine_tune`: what `python -m sftkeras.train` does, called from Python, which it leaves as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from sftkeras.api.run import Run
+from sftkeras.api.settings import errors_in_keywords, train_config
+from sftkeras.config import TrainConfig, with_task_columns
+from sftkeras.console import fresh_output
+from sftkeras.data.formats.in_memory import with_rows_as_files
+from sftkeras.pipeline.checks import check_settings
+from sftkeras.pipeline.fine_tuning import train_and_export
+from sftkeras.pipeline.stages import rehearse
+from sftkeras.runs import RunFolder
+from sftkeras.runtime import left_as_it_was
+
+if TYPE_CHECKING:
+    import keras
+
+
+def fine_tune(
+    config: TrainConfig | Mapping[str, Any] | str | PathLike[str] | None = None,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: bool = True,
+    **settings: Any,
+) -> Run:
+    """Fine-tune a pretrained encoder, export it, evaluate the export, and return the run.
+
+    The same call resumes a run that was interrupted.
+
+    ```python
+    run = sftkeras.fine_tune(
+        name="reviews",
+        data="reviews.csv",
+        backbone="hf://sentence-transformers/all-MiniLM-L6-v2",
+        training={"epochs": 2},
+    )
+    print(run.report["metrics"])
+    ```
+
+    Args:
+        config: settings as a `TrainConfig` or a dictionary, or the path of a YAML file.
+        callbacks: Keras callbacks of your own, called after those of sftkeras.
+        verbose: whether to print what happens.
+        **settings: the settings of `python -m sftkeras.train --help`, which override `config`: as dictionaries or
+            settings' dataclasses (`training={"epochs": 2}`), or dotted names (`**{"training.epochs": 2}`). One word in
+            place of a group is its main setting: the task's kind, the backbone's handle, the training data. `data`, its
+            parts (`data={"train": …, "test": …}`), `train`, `validation` and `test` also take rows in memory: a pandas
+            DataFrame, a Dataset of `datasets`, a pyarrow Table, a list of dictionaries or of (text, label) pairs.
+
+    Returns:
+        The finished run; with `dry_run`, which trains nothing, the run as it would be.
+
+    Raises:
+        SFTError: what is wrong, with its code; the codes are those of the command line.
+        Preempted: training was interrupted (a `KeyboardInterrupt`), and its state is saved.
+    """
+    from sftkeras.training.workers import cluster
+
+    with errors_in_keywords(), fresh_output(verbose=verbose), left_as_it_was():
+        settled = with_task_columns(train_config(config, **with_rows_as_files(settings)))
+        cluster.enter(settled.training.strategy)
+        check_settings(settled)
+        if settled.dry_run:
+            rehearse(settled)
+            return Run(RunFolder.of(settled).folder)
+        return Run(train_and_export(settled, callbacks).folder)

@@ -1,0 +1,111 @@
+"""A whole run as one story: read, prepare, train, export, report; begun anew, or resumed where it was stopped."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sftkeras.command_line import next_commands
+from sftkeras.config import TrainConfig
+from sftkeras.console import log_to, program, say
+from sftkeras.errors import Preempted
+from sftkeras.pipeline.results import export_and_evaluate
+from sftkeras.pipeline.stages import Seconds, Trained, evaluate_untuned, prepare, read, train
+from sftkeras.runs import RunFolder
+
+if TYPE_CHECKING:
+    import keras
+
+if TYPE_CHECKING:
+    pass
+
+
+def train_and_export(
+    config: TrainConfig, callbacks: Sequence[keras.callbacks.Callback] = (), *, started: float | None = None
+) -> RunFolder:
+    """Does the whole of a run: by the one process there is, or by the chief of several.
+
+    Args:
+        config: the settings, with the columns of its task.
+        callbacks: the user's own, for `fit`.
+        started: when the process began, by `time.perf_counter`; now by default.
+
+    Raises:
+        Preempted: it was stopped, and its state is safe.
+        SFTError: whatever is wrong with settings, data, weights or machine.
+    """
+    began = time.perf_counter()
+    from sftkeras.training.resume.identity import continues, identity_of
+    from sftkeras.training.resume.preemption import signals_end
+    from sftkeras.training.workers import cluster
+
+    run = RunFolder.plan(config)
+    with run.claimed(), signals_end(lambda: run.is_unfinished):
+        RunFolder.plan(config)  # again: another process may have ended the run just before this one claimed it
+        continues(run, config, identity_of(config))  # what differs is told before the long work
+        seconds: Seconds = {"start": time.perf_counter() - (began if started is None else started)}
+        folders, data = read(config, seconds)
+        setup = prepare(config, data, folders, seconds)
+        # Only now: a mistake in the data or the weights must not cost an earlier run.
+        identity = identity_of(config, data.fingerprint)
+        if continues(run, config, identity):
+            run.keep_settings(config, identity)
+        else:
+            run.create(config, identity)
+        with run.naming_full_disk(), log_to(run.log_file):
+            began = time.perf_counter()
+            untuned = evaluate_untuned(config, data, setup)
+            seconds["baselines"] = time.perf_counter() - began
+            fitted = train(config, data, setup, run, seconds, callbacks)
+            if fitted.interrupted:
+                say_how_to_go_on(run)
+                raise Preempted
+            report = export_and_evaluate(Trained(config, data, setup, fitted, run, seconds, untuned))
+            run.finish()
+            say_what_next(run, report)
+        cluster.release()
+    return run
+
+
+def train_along(config: TrainConfig) -> None:
+    """What the other workers do while the chief trains: the same, but that they write nothing.
+
+    They end when the chief has exported the model: until then, if it dies, all start again together.
+    """
+    from sftkeras.training.resume.preemption import signals_end
+    from sftkeras.training.workers import cluster
+
+    run = RunFolder.of(config)
+    with signals_end(lambda: run.is_unfinished):
+        folders, data = read(config, {})
+        setup = prepare(config, data, folders, {})
+        from sftkeras.training.fit import fit
+
+        if fit(setup.model, setup.train, setup.validation, config, run).interrupted:
+            raise Preempted
+        cluster.wait_for_release()
+
+
+def say_how_to_go_on(run: RunFolder) -> None:
+    """Ends an interrupted run with what can be done now."""
+    say("The same command goes on from here.", f"Export what there is with: {next_commands.export_of(run.folder)}")
+
+
+def say_what_next(run: RunFolder, report: dict[str, Any]) -> None:
+    """Ends with the paths and the commands that follow."""
+    version = Path(report["export"]["path"])
+    known = next_commands.with_model(version)
+    say(
+        "",
+        f"Exported model  {version}",
+        f"Report          {run.folder / 'report.html'}",
+        "",
+        "What to type next:",
+        f"  {known['predict']}",
+        f"  {known['evaluate']}",
+        *([f"  {next_commands.with_encoder(run.encoder)}"] if run.encoder.exists() else []),
+        f"  {program('tensorboard')} --logdir {shlex.quote(str(run.tensorboard))}",
+    )

@@ -1,0 +1,127 @@
+"""From a fitted model to its exported version and its report."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sftkeras.command_line import next_commands
+from sftkeras.config import TASKS, plain
+from sftkeras.console import outputs, say
+from sftkeras.errors import SFTError
+from sftkeras.pipeline.stages import Trained, row_counts
+from sftkeras.runs.restoring import restore_model, write_encoder
+
+if TYPE_CHECKING:
+    from sftkeras.evaluation import RunFacts
+    from sftkeras.exporting.exported import ExportedVersion
+    from sftkeras.exporting.prediction_process import PredictionProcess
+
+
+def export_and_evaluate(trained: Trained) -> dict[str, Any]:
+    """Publishes the SavedModel, lets it answer the test rows in a fresh process, and writes the report."""
+    from sftkeras.exporting.prediction_process import PredictionProcess
+
+    with PredictionProcess() as process:  # starts while the export is written
+        began = time.perf_counter()
+        try:
+            version = export(trained, process)
+        except (SFTError, KeyboardInterrupt):
+            later = next_commands.export_of(trained.run.folder)
+            say(f"Not exported, but the trained model is safe. Export it later with: {later}")
+            raise
+        trained.seconds["export"] = time.perf_counter() - began
+        return evaluate_export(trained, version, process)
+
+
+def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
+    """Builds the best model again from the run's folder, in float32, and publishes it if it proves equal."""
+    from sftkeras import runtime
+    from sftkeras.exporting.contract import Origin
+    from sftkeras.exporting.export import export as publish
+
+    config, data, run = trained.config, trained.data, trained.run
+    runtime.full_precision()
+    if TASKS[config.task.kind].gives_backbone:
+        write_encoder(run)
+    samples = data.splits["test"][:8]
+    version = publish(
+        restore_model(run),
+        Path(config.export.folder).expanduser() / config.name,
+        origin=Origin.read(run.origin_file),
+        sample_texts=data.examples.texts(samples),
+        sample_pairs=data.examples.pairs(samples),
+        process=process,
+        server=config.export.server,
+        note=run.export_note,
+    )
+    run.note_export(version.path)
+    return version
+
+
+def evaluate_export(trained: Trained, version: ExportedVersion, process: PredictionProcess) -> dict[str, Any]:
+    """Writes the report of the exported version, and its figures into TensorBoard and the version's contract."""
+    from sftkeras.evaluation import print_summary, write_report
+    from sftkeras.evaluation.evaluate import baselines_for, curves, evaluate_version, samples
+    from sftkeras.exporting.contract import read_contract, update_contract
+    from sftkeras.training.watching.tensorboard import write_answers
+
+    config, data, run = trained.config, trained.data, trained.run
+    began = time.perf_counter()
+    task = read_contract(version.path)["task"]
+    evaluated = evaluate_version(process, data, task, batch_size=config.training.batch_size)
+    trained.seconds["judge"] = time.perf_counter() - began
+    began = time.perf_counter()
+    known = (trained.untuned,) if trained.untuned else ()
+    baselines = baselines_for(evaluated, data, config.report, config.seed, *known)
+    trained.seconds["baselines"] += time.perf_counter() - began
+    facts = facts_of(trained, version, process.examples_per_second)
+    report = write_report(run.folder, evaluated, facts, baselines, config.report)
+    update_contract(version.path, metrics=report["metrics"])
+    write_answers(
+        run.tensorboard,
+        config,
+        metrics=report["metrics"],
+        pictures={name: run.folder / path for name, path in report["pictures"].items()},
+        curves=curves(evaluated),
+        samples=samples(evaluated),
+    )
+    for output in outputs():
+        print_summary(report, console=output)
+    return report
+
+
+def facts_of(trained: Trained, version: ExportedVersion, served_per_second: float) -> RunFacts:
+    """What the report says besides the figures: how the model came about, and what was exported."""
+    from sftkeras import runtime
+    from sftkeras.evaluation import RunFacts
+
+    config, setup, fitted = trained.config, trained.setup, trained.fitted
+    return RunFacts(
+        name=config.name,
+        examples=row_counts(trained.data),
+        model={
+            "backbone": config.backbone.handle,
+            **({"notes": "; ".join(setup.backbone.notes)} if setup.backbone.notes else {}),
+            "parameters": setup.model.network.count_params(),
+            "best_epoch": fitted.best_epoch,
+        },
+        config=plain(config),
+        history=fitted.record.epochs,
+        step_losses=fitted.record.losses,
+        findings=[found.to_json() for found in (*trained.data.findings, *setup.findings())],
+        export={
+            "path": str(version.path),
+            "version": version.version,
+            "parity": version.parity,
+            "size_ratio": version.size_ratio,
+            "examples_per_second": served_per_second,
+        },
+        seconds=trained.seconds,
+        time=fitted.time,
+        examples_per_second=fitted.examples_per_second,
+        versions=runtime.versions(),
+        seed=config.seed,
+        rows=trained.data.examples.rows_fingerprint(trained.data.splits["test"]),
+    )

@@ -1,0 +1,133 @@
+"""From settings to a fitted model: read, prepare, train; or rehearse it. What is made of the model is in `results`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sftkeras.config import TASKS, TrainConfig, added_tokens
+from sftkeras.console import progress_bar, say
+from sftkeras.runs import RunFolder
+from sftkeras.tasks import spec_of
+
+if TYPE_CHECKING:
+    import keras
+
+    from sftkeras.backbones.fetching import BackboneFolders
+    from sftkeras.data import LabelledData
+    from sftkeras.evaluation.baselines import Baseline
+    from sftkeras.training.fit import Fitted
+    from sftkeras.training.setup import Setup
+
+Seconds = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is known once the model is fitted: all that its export and its report are made of."""
+
+    config: TrainConfig
+    data: LabelledData
+    setup: Setup
+    fitted: Fitted
+    run: RunFolder
+    seconds: Seconds
+    untuned: Baseline | None = None
+
+
+def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, LabelledData]:
+    """Fetches the weights, then reads, checks and divides the data, and shows what was found."""
+    from sftkeras.backbones.fetching import fetch_backbone
+    from sftkeras.data import DataError, describe, load_data, show_findings
+
+    began = time.perf_counter()
+    backbone, label_kind = config.backbone, spec_of(config.task.kind).label_kind(config.task)
+    folders = fetch_backbone(backbone.handle, backbone.preprocessor, max_length=backbone.max_length)
+    try:
+        with progress_bar() as progress:
+            data = load_data(config.data, label_kind, config.seed, progress)
+    except DataError as error:
+        show_findings(error.findings, label_kind=label_kind, complete=error.complete)
+        raise
+    show_findings(data.findings, label_kind=label_kind)
+    say(describe(data))
+    seconds["data"] = time.perf_counter() - began
+    return folders, data
+
+
+def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders, seconds: Seconds) -> Setup:
+    """Loads the weights, tokenises the texts and plans the batches."""
+    from sftkeras import runtime
+
+    began = time.perf_counter()
+    runtime.start_tensorflow()
+    runtime.check_backend()
+    from sftkeras.training.setup import set_up
+
+    setup = set_up(config, data, folders)
+    say(setup.describe())
+    seconds["setup"] = time.perf_counter() - began
+    return setup
+
+
+def evaluate_untuned(config: TrainConfig, data: LabelledData, setup: Setup) -> Baseline | None:
+    """What the encoder answers before it learns, where a task can be asked so; a baseline of the report."""
+    if not (TASKS[config.task.kind].answers_untuned and config.report.baselines):
+        return None
+    from sftkeras.evaluation.evaluate import evaluate_untuned as evaluate
+    from sftkeras.exporting.in_memory import predictor
+    from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
+
+    head = VocabularyHead.of(setup.text_model.network)
+    if head and not head.pretrained:
+        return None
+    predict = predictor(setup.text_model, config.training.batch_size)
+    return evaluate(predict, data, setup.text_model.task.settings())
+
+
+def train(
+    config: TrainConfig,
+    data: LabelledData,
+    setup: Setup,
+    run: RunFolder,
+    seconds: Seconds,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Fitted:
+    """Fits the model and leaves all that is needed to build it again in the run.
+
+    Args:
+        callbacks: the user's own, which come after ours.
+    """
+    from sftkeras.exporting.contract import Origin
+    from sftkeras.training.fit import fit
+    from sftkeras.training.thresholds import choose_thresholds
+
+    run.keep_model(setup.text_model, setup.backbone, config.backbone.text_pooling, added_tokens(config))
+    Origin.of(config, data.fingerprint, row_counts(data)).write(run.origin_file)
+    fitted = fit(setup.model, setup.train, setup.validation, config, run, callbacks)
+    seconds["train"] = fitted.seconds
+    if not fitted.interrupted:
+        began = time.perf_counter()
+        choose_thresholds(run, setup.text_model.task, data, batch_size=config.training.batch_size)
+        seconds["tune"] = time.perf_counter() - began
+        say(f"Best epoch: {fitted.best_epoch}. {fitted.examples_per_second:,.0f} examples/s.")
+    return fitted
+
+
+def row_counts(data: LabelledData) -> dict[str, int]:
+    """How many rows each part has."""
+    return {part: len(rows) for part, rows in data.splits.items()}
+
+
+def rehearse(config: TrainConfig) -> None:
+    """Runs a few real steps on the real data and says what the whole would take."""
+    folders, data = read(config, {})
+    from sftkeras import runtime
+
+    runtime.start_tensorflow()
+    runtime.check_backend()
+    from sftkeras.training.dry_run import dry_run
+
+    dry_run(config, data, folders)
