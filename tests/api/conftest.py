@@ -45,5 +45,7 @@ def rows() -> list[dict[str, str]]:
 @pytest.fixture(scope="session")
 def finished(once: Once, tiny_bert_folder: Path, rows: list[dict[str, str]]) -> sftkeras.Run:
     """A finished run that was trained on rows in memory. Do not change it."""
-    folder = once("finished-in-python", lambda folder: sftkeras.fine_tune(**settings(folder, tiny_bert_folder), data=rows))
+    folder = once(
+        "finished-in-python", lambda folder: sftkeras.fine_tune(**settings(folder, tiny_bert_folder), data=rows)
+    )
     return sftkeras.Run.open(folder / "runs" / "tiny")

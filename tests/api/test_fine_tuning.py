@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
