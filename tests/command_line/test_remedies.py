@@ -108,8 +108,8 @@ def reached(command: str) -> frozenset[str]:
     while new:
         module = new.pop()
         found.add(module)
-        parents = {module.rpartition(".")[0]} - {"", "sftkeras"}  # which imports only on demand
-        new |= {name for name in (*imported(module), *parents) if source(name) is not None} - found
+        names = {*imported(module), module.rpartition(".")[0]} - {"", "sftkeras"}  # which imports only on demand
+        new |= {name for name in names if source(name) is not None} - found
     return frozenset(found - {f"sftkeras.{other}" for other in COMMANDS if other != command})
 
 
