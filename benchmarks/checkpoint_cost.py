@@ -24,6 +24,7 @@ from records import Rows, keep, machine, now, show, shown_machine
 from sftkeras import runtime
 from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
+from sftkeras.tasks import spec_of
 
 CONFIG = HERE.parent / "examples" / "quickstart.yaml"
 WARM_UP = 10  # steps before the first slice
@@ -61,7 +62,6 @@ def measure(config: TrainConfig, folder: Path, steps: int, pairs: int) -> dict[s
     runtime.start_tensorflow()
     from sftkeras.backbones.fetching import fetch_backbone
     from sftkeras.data import load_data
-    from sftkeras.tasks import spec_of
     from sftkeras.training.position import Position
     from sftkeras.training.resume.run_state import RunState
     from sftkeras.training.resume.saving import StateWriter

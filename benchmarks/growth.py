@@ -27,6 +27,7 @@ from records import Rows, keep, machine, now, show, shown_machine
 from small_training import write_rows, write_tiny_bert
 
 from sftkeras.config import BackboneConfig, CheckpointConfig, DataConfig, TrainConfig, TrainingConfig
+from sftkeras.tasks.classification.spec import ClassificationSettings
 
 SIZES = [10_000, 100_000, 1_000_000]
 BATCH, STATE_STEPS = 16, 100
@@ -83,6 +84,7 @@ def measure(rows: int, steps: int, folder: Path) -> dict[str, Any]:
 
     weights, table = write_tiny_bert(folder / "weights"), write_rows(folder / "rows.csv", rows)
     config = TrainConfig(
+        task=ClassificationSettings(),
         backbone=BackboneConfig(handle=str(weights), max_length=32),
         data=DataConfig(train=str(table), split=[0.98, 0.01, 0.01]),
         training=TrainingConfig(batch_size=BATCH),

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Each name that users import, with the module that has it. No name may be that of a module of this package.
+# Each name that users import, with the module that has it. No name may be that of a module of this package. The
+# settings of the tasks, such as TaggingSettings, are found in `tasks`.
 _HOMES = {
     "Run": "api.run",
     "fine_tune": "api.fine_tuning",
@@ -26,7 +27,7 @@ _HOMES = {
         (
             *("AugmentationConfig", "BackboneConfig", "CheckpointConfig", "CleaningConfig", "DataConfig"),
             *("EarlyStoppingConfig", "ExportConfig", "OptimizerConfig", "ReportConfig", "ResumeConfig"),
-            *("TaskConfig", "TrainConfig", "TrainingConfig"),
+            *("TaskSettings", "TrainConfig", "TrainingConfig"),
         ),
         "config",
     ),
@@ -37,9 +38,10 @@ __all__ = ["__version__", *_HOMES]
 
 def __getattr__(name: str) -> Any:
     """Import what users ask for by name."""
-    if name not in _HOMES:
+    home = "tasks" if name.endswith("Settings") and name not in _HOMES else _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sftkeras.command_line import commands
 from sftkeras.command_line.remedies import in_flags_of
-from sftkeras.config import DataConfig, EvaluateConfig, TaskConfig, TrainConfig, as_recorded, plain
+from sftkeras.config import DataConfig, EvaluateConfig, TrainConfig, plain
 from sftkeras.console import outputs, progress_bar, say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
@@ -81,25 +81,20 @@ def _read(config: EvaluateConfig, contract: dict[str, Any], run: RunFolder | Non
     """The labelled rows: of the file that is given, read as the training data was, or of the run's own parts."""
     from sftkeras.data import load_data, load_file, show_findings
 
-    learned = contract["task"]
-    task = TaskConfig(
-        kind=learned["kind"],
-        multi_label=learned.get("multi_label", False),
-        loss=learned.get("loss", TaskConfig.loss),
-    )
-    label_kind = spec_of(task.kind).label_kind(task)
+    spec = spec_of(contract["task"]["kind"])
+    label_kind = spec.label_kind(spec.restored(contract["task"]))
     with progress_bar() as progress:
         if config.data.test is not None:
             columns = {name: value for name in ("text", "pair", "label") if (value := getattr(config, name))}
             # Which rows of the training file were used says nothing about another file.
-            recorded = as_recorded(DataConfig(**contract["origin"]["data"]), task.kind)
+            recorded = spec.as_recorded(DataConfig(**contract["origin"]["data"]))
             settings = config.data.over(replace(recorded, where=None, **columns))
             names = contract["task"].get("label_names", ())
             data = load_file(config.data.test, settings, label_kind, names, progress)
         elif run is not None:
             _refuse_reading_without_file(config)
             trained = commands.parse(TrainConfig, ["--config", str(run.config_file)])
-            data = load_data(as_recorded(trained.data, task.kind), label_kind, trained.seed, progress)
+            data = load_data(spec.as_recorded(trained.data), label_kind, trained.seed, progress)
         else:
             raise SFTError("SFT104", flag="--data", remedy="Give labelled texts, or a run folder as --model.")
     findings = tuple(replace(found, message=in_flags_of(EvaluateConfig, found.message)) for found in data.findings)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sftkeras import runtime
 from sftkeras.command_line import commands, next_commands
-from sftkeras.config import TASKS, ExportCommandConfig, TrainConfig
+from sftkeras.config import ExportCommandConfig, TrainConfig
 from sftkeras.console import say
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import Origin
@@ -16,6 +16,7 @@ from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.versions import check_writable
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import restore_model, write_encoder
+from sftkeras.tasks import spec_of
 
 if TYPE_CHECKING:
     from sftkeras.exporting.exported import ExportedVersion
@@ -46,7 +47,7 @@ def export_run(run: RunFolder, config: ExportCommandConfig) -> ExportedVersion:
         origin = Origin.read(run.origin_file) if run.origin_file.exists() else Origin.of(settings)
         version = export(restore_model(run), folder, origin=origin, process=process, server=server, flag="--folder")
         run.note_export(version.path)
-        if TASKS[settings.task.kind].gives_backbone:
+        if spec_of(settings.task.kind).gives_backbone:
             write_encoder(run)
     return version
 

@@ -6,11 +6,12 @@ import time
 
 from sftkeras.command_line import commands
 from sftkeras.command_line.ending import take_apart_at_end
-from sftkeras.config import TrainConfig, with_task_columns
+from sftkeras.config import TrainConfig
 from sftkeras.console import be_quiet
 from sftkeras.pipeline.checks import check_settings
 from sftkeras.pipeline.fine_tuning import train_along, train_and_export
 from sftkeras.pipeline.stages import rehearse
+from sftkeras.tasks import spec_of
 
 _STARTED = time.perf_counter()
 
@@ -19,7 +20,7 @@ def main(config: TrainConfig) -> None:
     """Trains, exports and evaluates a model; with `dry_run`, says what that would take."""
     from sftkeras.training.workers import cluster
 
-    config = with_task_columns(config)
+    config = spec_of(config.task.kind).with_columns(config)
     cluster.enter(config.training.strategy)
     if config.training.strategy == "multi_worker":
         take_apart_at_end()  # TensorFlow leaves the other workers only then

@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exporting": {*BASIS, "disk", "console", "runtime", "text", "tasks", "runs"},
     "evaluation": {*BASIS, "disk", "console"},
     "serving": {"errors", "tasks", "exporting", "graphs"},
-    "command_line": {*BASIS, "console", "exporting"},
+    "command_line": {*BASIS, "console", "tasks", "exporting"},
     "comparison": {*BASIS, "disk", "evaluation"},
     "__main__": {"errors", "config"},
     "prediction": {*BASIS, "disk", "console", "data", "tasks", "exporting", "serving"},

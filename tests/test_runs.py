@@ -11,16 +11,17 @@ import pytest
 from tiny_bert import write_tiny_bert
 
 from sftkeras.command_line.commands import parse
-from sftkeras.config import OptimizerConfig, TaskConfig, TrainConfig
+from sftkeras.config import OptimizerConfig, TrainConfig
 from sftkeras.errors import SFTError
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import restore_model
+from sftkeras.tasks.classification.spec import ClassificationSettings
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film"]
 
 
 def config(folder: Path, **settings: Any) -> TrainConfig:
-    return TrainConfig(**{"name": "films", "runs": str(folder / "runs"), **settings})
+    return TrainConfig(**{"name": "films", "task": ClassificationSettings(), "runs": str(folder / "runs"), **settings})
 
 
 def create(settings: TrainConfig) -> RunFolder:
@@ -33,7 +34,7 @@ def test_the_kept_config_is_complete_and_reads_back(tmp_path: Path) -> None:
     settings = config(
         tmp_path,
         optimizer=OptimizerConfig(learning_rate=3e-5, clip_norm=None),
-        task=TaskConfig(class_weights={"gut": 2.0, "schlecht": 1.0}),
+        task=ClassificationSettings(class_weights={"gut": 2.0, "schlecht": 1.0}),
         seed=3,
     )
     run = create(settings)

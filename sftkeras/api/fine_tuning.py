@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sftkeras.api.run import Run
 from sftkeras.api.settings import errors_in_keywords, train_config
-from sftkeras.config import TrainConfig, with_task_columns
+from sftkeras.config import TrainConfig
 from sftkeras.console import fresh_output
 from sftkeras.data.formats.in_memory import with_rows_as_files
 from sftkeras.pipeline.checks import check_settings
@@ -16,6 +16,7 @@ from sftkeras.pipeline.fine_tuning import train_and_export
 from sftkeras.pipeline.stages import rehearse
 from sftkeras.runs import RunFolder
 from sftkeras.runtime import left_as_it_was
+from sftkeras.tasks import spec_of
 
 if TYPE_CHECKING:
     import keras
@@ -62,7 +63,8 @@ def fine_tune(
     from sftkeras.training.workers import cluster
 
     with errors_in_keywords(), fresh_output(verbose=verbose), left_as_it_was():
-        settled = with_task_columns(train_config(config, **with_rows_as_files(settings)))
+        settled = train_config(config, **with_rows_as_files(settings))
+        settled = spec_of(settled.task.kind).with_columns(settled)
         cluster.enter(settled.training.strategy)
         check_settings(settled)
         if settled.dry_run:

@@ -17,12 +17,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from jsonargparse import ArgumentParser, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
 from sftkeras.command_line.ending import end
 from sftkeras.command_line.help import help_text
 from sftkeras.command_line.remedies import in_flags_of
 from sftkeras.command_line.settings_file import Place, in_words, read_settings, settings_of, with_names_quoted
+from sftkeras.command_line.task_choice import (
+    KIND,
+    chosen_task,
+    has_task,
+    no_such_task,
+    not_set_before,
+    refuse_others,
+    settings_of_others,
+    with_task,
+    without_others,
+)
 from sftkeras.errors import Preempted, SFTError, did_you_mean
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
@@ -62,20 +73,45 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None) ->
     Raises:
         SFTError: SFT101 for an unknown flag, SFT102 for a wrong value, SFT103 for anything wrong in a config file.
     """
-    parser = _Parser(prog=f"python -m {_module_name()}", description=config_class.__doc__, allow_abbrev=False)
-    parser.add_argument("--config", action="config", help="A YAML file of settings; later flags override it.")
-    parser.add_class_arguments(config_class, nested_key=None)
-    parser.command = config_class
     given = sys.argv[1:] if arguments is None else arguments
     for word in given:
         if not _is_utf8(word):
             raise SFTError("SFT102", flag=ascii(word), problem="not valid UTF-8. Rename the file, or correct the word.")
     words = ["--print_config=comments" if word == "--print_config" else word for word in given]
-    words = _spell_out(words, config_class)
+    if not has_task(config_class):
+        return config_class(**vars(_read(_spell_out(words, config_class), config_class)[0]))
+    task = chosen_task(words)
+    own = with_task(config_class, task)
+    words, of_others = without_others(_with_values(words, f"--{KIND}", lambda _: task), task)
+    settings, in_files = _read(
+        _spell_out(words, own),
+        own,
+        leave_out=settings_of_others(task),
+        not_set=not_set_before(task),
+        fixed={KIND: task},
+    )
+    refuse_others(settings.task, {**in_files, **of_others})
+    return config_class(**vars(settings))
+
+
+def _read(words: Sequence[str], config_class: type, **of_files: Any) -> tuple[Namespace, dict[str, str]]:
+    """Reads the words of a command into its groups of settings; also gives what is left out of its files.
+
+    Args:
+        words: spelled out.
+        config_class: has all settings that are read.
+        of_files: how the files are read, see `read_settings`.
+    """
+    parser = _Parser(prog=f"python -m {_module_name()}", description=config_class.__doc__, allow_abbrev=False)
+    parser.add_argument("--config", action="config", help="A YAML file of settings; later flags override it.")
+    parser.add_class_arguments(config_class, nested_key=None)
+    parser.command = config_class
     kinds = settings_of(config_class)
     texts: dict[str, str] = {}
+    left_out: dict[str, str] = {}
     for file in _values_of("--config", words):
-        written = read_settings(file, kinds)
+        written = read_settings(file, kinds, **of_files)
+        left_out |= written.left_out
         try:
             parser.parse_string(written.text)
         except _ComplaintError as complaint:
@@ -87,7 +123,7 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None) ->
     except _ComplaintError as complaint:
         raise _wrong_flag(str(complaint), words, kinds) from None
     settings.pop("config", None)
-    return config_class(**vars(settings))
+    return settings, left_out
 
 
 def _wrong_in_file(complaint: str, file: str, places: dict[str, Place], kinds: dict[str, Any]) -> SFTError:
@@ -120,7 +156,7 @@ def _wrong_flag(complaint: str, words: Sequence[str], kinds: dict[str, Any]) -> 
         problem = f"a group of settings: set each by itself, such as --{first}."
     else:
         values = _values_of(f"--{name}", words)
-        problem = _expected(kinds[name], values[-1] if values else "")
+        problem = no_such_task("") if name == KIND else _expected(kinds[name], values[-1] if values else "")
     return SFTError("SFT102", flag=f"--{name}", problem=problem)
 
 

@@ -13,6 +13,8 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from sftkeras.command_line.settings_file import in_words
+from sftkeras.command_line.task_choice import KIND
+from sftkeras.tasks import DEFAULT_TASK, TASKS, spec_of
 
 _WIDEST = 100  # columns: longer lines are hard to read
 _INDENT = 6  # of what is said of a setting
@@ -56,6 +58,9 @@ def _group(group: type, prefix: str, texts: Mapping[str, str], width: int, short
         if setting in inner:
             continue
         name = prefix + setting.name
+        if name == KIND:
+            yield from _tasks(str(setting.default), width)
+            continue
         kind = f"{in_words(kinds[setting.name])}{_usual(setting)}"
         short = f", for short --{prefix.rstrip('.')}" if setting.name == short_for else ""
         yield from _entry(f"--{name}{short}", f"{texts[name]} [{kind}]", width)
@@ -63,6 +68,23 @@ def _group(group: type, prefix: str, texts: Mapping[str, str], width: int, short
         name, own = prefix + setting.name, kinds[setting.name]
         yield from ["", *textwrap.wrap(f"{name}: {_description(own)}", width)]
         yield from _group(own, f"{name}.", texts, width, getattr(own, "SHORT_FOR", ""))
+
+
+def _tasks(shown: str, width: int) -> Iterator[str]:
+    """The tasks there are, and how to see their settings."""
+    other = next(kind for kind in TASKS if kind != shown)
+    yield from _entry(
+        f"--{KIND}",
+        f"Name of the task [default {DEFAULT_TASK}]. These are the settings of {shown}; "
+        f"`--{KIND} {other} --help` shows those of {other}. The tasks are:",
+        width,
+    )
+    longest = max(map(len, TASKS))
+    for kind in TASKS:
+        head = f"{' ' * _INDENT}  {kind:{longest}}  "
+        yield from textwrap.wrap(
+            f"{spec_of(kind).summary}.", width, initial_indent=head, subsequent_indent=" " * len(head)
+        )
 
 
 def _entry(head: str, text: str, width: int) -> list[str]:

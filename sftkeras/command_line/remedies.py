@@ -11,7 +11,9 @@ import re
 from dataclasses import fields
 
 from sftkeras.command_line.settings_file import settings_of
+from sftkeras.command_line.task_choice import has_task, with_task
 from sftkeras.config import LaunchConfig, TrainConfig
+from sftkeras.tasks import DEFAULT_TASK, TASKS
 
 _FLAG = re.compile(r"(?<![\w-])--([a-z]\w*(?:\.\w+)*)")
 _FLAG_WITH_WORD = re.compile(r"(?<![\w-])--([a-z]\w*(?:\.\w+)*) (true|false|null)\b")
@@ -25,7 +27,8 @@ def flags_in(message: str) -> list[str]:
 
 def flags_of(command: type) -> set[str]:
     """Returns the flags of a command, without their dashes, by its config class."""
-    names = {*settings_of(command), "config", "print_config", "help"}
+    tasks = TASKS if has_task(command) else [DEFAULT_TASK]
+    names = {"config", "print_config", "help"}.union(*(settings_of(with_task(command, kind)) for kind in tasks))
     return names | flags_of(TrainConfig) if command is LaunchConfig else names  # which hands the others on
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import operator
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
@@ -18,6 +19,7 @@ _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a n
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _TEXT = "tag:yaml.org,2002:str"
 _NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _AS_WRITTEN: dict[str, Any] = {"allow_unicode": True, "width": 10**9}
 _BOUNDS = {operator.gt: "above", operator.ge: "at least", operator.lt: "below", operator.le: "at most"}
 
@@ -73,22 +75,78 @@ class SettingsFile:
     Attributes:
         places: where each setting stands, by its dotted name.
         text: its YAML, with names in quotes: `no` and `2020` stay text, whatever reads it.
+        left_out: settings that the text is without, with their values.
     """
 
     places: dict[str, Place]
     text: str
+    left_out: dict[str, str]
 
 
-def read_settings(path: str, settings: dict[str, Any]) -> SettingsFile:
+def read_settings(
+    path: str,
+    settings: dict[str, Any],
+    *,
+    leave_out: Collection[str] = (),
+    not_set: Mapping[str, str] = _NOTHING,
+    fixed: Mapping[str, str] = _NOTHING,
+) -> SettingsFile:
     """Reads a file of settings.
 
     Args:
         path: the file, as the user wrote it.
         settings: the settings there are, as `settings_of` gives them.
+        leave_out: settings that may be in the file too, and are not taken from it.
+        not_set: settings with the value by which a file that has some of `leave_out` means that they are not set.
+        fixed: settings whose value is this one, whatever the file says.
 
     Raises:
         SFTError: SFT103 if the file cannot be read, is not YAML, or names a setting twice or one that there is not.
     """
+    root = _compose(path)
+    places: dict[str, Place] = {}
+    _walk(root, "", path, {**settings, **dict.fromkeys(leave_out)}, places)
+    left_out = {name: _take_out(root, name.split(".")) for name in leave_out if name in places}
+    for name in not_set.keys() & places.keys() if left_out else ():
+        if places[name].value == not_set[name]:
+            _take_out(root, name.split("."))
+    for name in fixed.keys() & places.keys():
+        _node_of(root, name.split(".")).value = fixed[name]
+    return SettingsFile(places, yaml.serialize(root, **_AS_WRITTEN), left_out)
+
+
+def place_of(name: str, path: str) -> Place | None:
+    """Returns where a setting stands in a file, and its value; None where it is not set.
+
+    Raises:
+        SFTError: SFT103 if the file cannot be read or is not YAML.
+    """
+    node = _node_of(_compose(path), name.split("."))
+    if node is None:
+        return None
+    return Place(path, node.start_mark.line + 1, node.start_mark.column + 1, _written(node))
+
+
+def _node_of(group: yaml.Node, names: list[str]) -> Any:
+    """The node of a setting; None where it is not set."""
+    found: Any = group
+    for name in names:
+        if not isinstance(found, yaml.MappingNode):
+            return None
+        found = next((value for key, value in found.value if key.value == name), None)
+    return found
+
+
+def _take_out(root: yaml.MappingNode, names: list[str]) -> str:
+    """Takes a setting out of the file, and returns its value."""
+    *groups, last = names
+    group = _node_of(root, groups)
+    value = _written(_node_of(group, [last]))
+    group.value = [(key, node) for key, node in group.value if key.value != last]
+    return value
+
+
+def _compose(path: str) -> yaml.MappingNode:
     try:
         root = yaml.compose(Path(path).expanduser().read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
@@ -105,9 +163,7 @@ def read_settings(path: str, settings: dict[str, Any]) -> SettingsFile:
         raise SFTError("SFT103", file=path, problem=f"not valid YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(root, yaml.MappingNode):
         raise SFTError("SFT103", file=path, problem="no settings in it. Write them as lines of name: value.")
-    places: dict[str, Place] = {}
-    _walk(root, "", path, settings, places)
-    return SettingsFile(places, yaml.serialize(root, **_AS_WRITTEN))
+    return root
 
 
 def _walk(group: yaml.MappingNode, prefix: str, file: str, settings: dict[str, Any], places: dict[str, Place]) -> None:

@@ -17,14 +17,11 @@ from sftkeras.config.commands import (
     ReportConfig,
     ServeConfig,
     TrainConfig,
-    as_recorded,
     plain,
-    with_task_columns,
 )
 from sftkeras.config.data import AugmentationConfig, DataConfig, LabelledFileConfig, ReadingConfig
-from sftkeras.config.kinds import TASKS, FileFormat, LabelKind, TagScheme
 from sftkeras.config.markers import added_tokens, closing_marker, markers_of, opening_markers
-from sftkeras.config.model import BackboneConfig, CleaningConfig, Pooling, TaskConfig
+from sftkeras.config.model import BackboneConfig, CleaningConfig, Pooling, TaskSettings
 from sftkeras.config.names import other_writing
 from sftkeras.config.training import (
     CheckpointConfig,
@@ -33,9 +30,9 @@ from sftkeras.config.training import (
     ResumeConfig,
     TrainingConfig,
 )
+from sftkeras.config.values import FileFormat, LabelKind, TagScheme
 
 __all__ = [
-    "TASKS",
     "AugmentationConfig",
     "BackboneConfig",
     "CheckpointConfig",
@@ -59,15 +56,13 @@ __all__ = [
     "ResumeConfig",
     "ServeConfig",
     "TagScheme",
-    "TaskConfig",
+    "TaskSettings",
     "TrainConfig",
     "TrainingConfig",
     "added_tokens",
-    "as_recorded",
     "closing_marker",
     "markers_of",
     "opening_markers",
     "other_writing",
     "plain",
-    "with_task_columns",
 ]

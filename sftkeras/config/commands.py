@@ -5,15 +5,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sftkeras.config.data import DataConfig, LabelledFileConfig, ReadingConfig
-from sftkeras.config.kinds import TASKS, Name, Port, Seed
-from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskConfig
+from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskSettings
 from sftkeras.config.training import CheckpointConfig, OptimizerConfig, ResumeConfig, TrainingConfig
+from sftkeras.config.values import Name, Port, Seed
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ExportConfig:
     """Release of TensorFlow Serving that must be able to load the model, such as 2.19; null only says which can."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """Fine-tune a pretrained encoder, evaluate it, and export it for TensorFlow Serving"""
 
@@ -49,7 +49,7 @@ class TrainConfig:
 
     name: Name = "model"
     """Names the run and the served model."""
-    task: TaskConfig = field(default_factory=TaskConfig)
+    task: TaskSettings
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     data: DataConfig = field(default_factory=DataConfig)
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
@@ -67,30 +67,6 @@ class TrainConfig:
     """Replace a run of the same name, unless it can be continued."""
     dry_run: bool = False
     """Check the data, run a few steps, say how long and how much memory the run needs; train nothing."""
-
-
-def with_task_columns(config: TrainConfig) -> TrainConfig:
-    """The settings with the columns that the task's data usually has, where none are named."""
-    data, usual = config.data, TASKS[config.task.kind].columns
-    columns: dict[str, Any] = {name: column for name, column in usual.items() if getattr(data, name) is None}
-    return replace(config, data=replace(data, **columns))
-
-
-# Columns that are found by what a file has, when they are not named. Runs recorded these names for them until null was
-# a value of its own.
-_FOUND = {"tagging": {"text": "text", "label": "label"}, "span_qa": {"label": "answers"}}
-
-
-def as_recorded(data: DataConfig, kind: str) -> DataConfig:
-    """The data settings of a run or an export, for other files: what only bears the usual name was not named.
-
-    Args:
-        kind: the task's.
-    """
-    found: dict[str, Any] = {
-        name: None for name, column in _FOUND.get(kind, {}).items() if getattr(data, name) == column
-    }
-    return replace(data, **found)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 
 from jsonargparse.typing import PositiveInt
 
-from sftkeras.config.kinds import FileFormat, Probability, TagScheme, UnitInterval
 from sftkeras.config.names import by_name, name_of
+from sftkeras.config.values import FileFormat, Probability, TagScheme, UnitInterval
 
 
 @dataclass(frozen=True)

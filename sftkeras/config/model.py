@@ -1,4 +1,4 @@
-"""Settings of the model: what it answers, the encoder it is made of, what is done to texts before it."""
+"""Settings of the model: what it predicts, the encoder it is made of, what is done to texts before it."""
 
 # mypy: disable-error-code="valid-type"
 
@@ -7,95 +7,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jsonargparse.typing import PositiveFloat, PositiveInt
-
-from sftkeras.config.kinds import TASKS, Fraction, LabelKind, Probability, TaskKind, TextLength, UnitInterval
-from sftkeras.config.names import by_name
+from sftkeras.config.values import TextLength, UnitInterval
 
 Pooling = Literal["cls", "mean", "max", "markers"]
 
 
 @dataclass(frozen=True)
-class TaskConfig:
-    """What the model learns to answer"""
+class TaskSettings:
+    """What the model learns to predict
 
-    kind: TaskKind = "classification"
-    """classification: one label a text (or several, see multi_label). regression: one number a text. tagging: the
-    entities in a text, or a label for each word. span_qa: the part of a context that answers a question. similarity: a
-    vector for each text, learned from pairs. masked_lm: masked words of texts without labels, which adapts the
-    encoder to such texts."""
-    multi_label: bool = False
-    """A text may have none, one or several labels."""
-    threshold: Probability = 0.5
-    """Probability from which a label is predicted, when multi_label is true."""
-    dropout: UnitInterval = 0.1
-    """Share of the pooled features that the head drops in training."""
-    label_smoothing: UnitInterval = 0.0
-    """Share of the target probability that is spread over all labels."""
-    class_weights: dict[str, float] | Literal["balanced"] | None = None
-    """Weight of each label's examples in the loss: null, balanced (inverse to frequency), or {label: weight}."""
-    constrained_decoding: bool = True
-    """tagging: choose the likeliest sequence of tags that is legal; false takes the likeliest tag of each word."""
-    max_answer_length: PositiveInt = 30
-    """span_qa: tokens that an answer may have."""
-    no_answer_threshold: Probability | None = None
-    """span_qa: probability that the context has no answer, above which none is given; 1 always gives one. null takes
-    the best one for the validation part, and 1 if every question there has an answer."""
-    loss: Literal["multiple_negatives", "contrastive", "cosine"] = "multiple_negatives"
-    """similarity. multiple_negatives: pairs that belong together, without labels; the other texts of a batch do not.
-    contrastive: pairs with 1 (together) or 0 (apart). cosine: pairs with a number, which their cosine is to become."""
-    temperature: PositiveFloat = 0.05
-    """similarity by multiple_negatives: what cosines are divided by; the smaller, the more the nearest wrong texts
-    count."""
-    margin: Probability = 0.5
-    """similarity by contrastive: distance (one minus the cosine) from which pairs that do not belong together are
-    far enough apart."""
-    mask_share: Fraction = 0.15
-    """masked_lm: share of the tokens that are masked, drawn anew for every batch."""
-    whole_words: bool = True
-    """masked_lm: mask all tokens of a word or none; false masks each by itself."""
-    chinese_words: bool = False
-    """masked_lm: mask whole Chinese words by jieba's dictionary (pip install 'sftkeras[chinese]'), not characters."""
+    Each task has settings of its own, a dataclass that is made of this one: see `sftkeras.tasks`.
+    """
 
-    def __post_init__(self) -> None:
-        """Makes names text, for those who write settings in Python."""
-        if isinstance(self.class_weights, dict):
-            object.__setattr__(self, "class_weights", by_name(self.class_weights))
-
-    @property
-    def label_kind(self) -> LabelKind:
-        """What a label of this task is."""
-        if self.kind == "classification" and self.multi_label:
-            return "classes"
-        if self.kind == "similarity" and self.loss != "multiple_negatives":
-            return "number"
-        return TASKS[self.kind].label_kind
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Names of what is measured while training, such as accuracy; empty where only the loaded task knows."""
-        if self.label_kind == "classes":
-            return ("macro_f1", "micro_f1")
-        if self.kind == "similarity" and self.label_kind == "number":
-            return ("pearson",)
-        return TASKS[self.kind].metrics
-
-    @property
-    def looked_at(self) -> set[str]:
-        """The settings that have an effect, beside `kind`."""
-        of_one_case = {
-            "threshold": self.multi_label,
-            "temperature": self.loss == "multiple_negatives",
-            "margin": self.loss == "contrastive",
-        }
-        return {name for name in TASKS[self.kind].settings if of_one_case.get(name, True)}
-
-    @property
-    def answers(self) -> str:
-        """What the task answers, in words, for messages."""
-        if self.kind == "similarity":
-            return f"vectors learned by {self.loss}"
-        return "one label a text" if self.label_kind == "class" else TASKS[self.kind].answers
+    kind: str = ""
+    """Name of the task."""
 
 
 @dataclass(frozen=True)

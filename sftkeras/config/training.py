@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from sftkeras.config.kinds import Fraction, UnitInterval
+from sftkeras.config.values import Fraction, UnitInterval
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ class OptimizerConfig:
     """Each layer's learning rate is this share of that of the layer above; the head's is learning_rate itself."""
     ema: Fraction | None = None
     """Validate and export a running average of the weights that decays so much a step, such as 0.999; null does not."""
+
+    # Settings that only some of the update rules look at.
+    OF_SOME: ClassVar = {
+        "weight_decay": ("adamw",),
+        "beta_1": ("adam", "adamw"),
+        "beta_2": ("adam", "adamw"),
+        "epsilon": ("adam", "adamw"),
+        "momentum": ("sgd",),
+    }
 
 
 @dataclass(frozen=True)

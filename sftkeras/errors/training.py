@@ -15,7 +15,7 @@ MESSAGES: dict[str, str] = {
     "SFT405": "the backbone's vocabulary spells the texts letter by letter: {shares} of the tokens are single letters, "
     "most in {place}: {text}. Choose a backbone that was trained on their language (--backbone.handle).",
     "SFT411": "--task.class_weights: {problem}.{suggestion} Give one weight to each label, or balanced.",
-    "SFT412": "{setting} has no effect here: the task answers {answers}. Leave it out.",
+    "SFT412": "{setting} has no effect here: the task predicts {predicts}. Leave it out.",
     # 420-429 resume
     "SFT420": "{folder} holds an interrupted run that differs: {differences}. Continue it all the same with "
     "--resume.allow {allow}, or start anew with --overwrite true.",

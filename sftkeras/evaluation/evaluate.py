@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sftkeras.config import TASKS, ReportConfig
+from sftkeras.config import ReportConfig
 from sftkeras.console import progress_bar
 from sftkeras.evaluation import KINDS, Baselines, kind_of
 from sftkeras.evaluation.baselines import Baseline
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MOST_CURVES = 20  # labels drawn in TensorBoard
 _SAMPLES = 20
+_EVALUATED_AS = {"similarity": "similarity", "masked_lm": "masked_words"}  # others are as their labels are
 
 Ask = Callable[[Sequence[str], Sequence[str] | None, Sequence[str], Callable[[int], object]], dict[str, np.ndarray]]
 """(texts, second texts, wanted outputs, progress) → named predictions, one row a text."""
@@ -57,7 +58,7 @@ def evaluate_predictions(ask: Ask, data: LabelledData, task: dict[str, Any], *, 
     rows = data.splits["test"]
     examples = data.examples
     texts, pairs = examples.texts(rows), examples.pairs(rows)
-    kind = KINDS[TASKS[task["kind"]].judged_as or data.label_kind.name]
+    kind = KINDS[_EVALUATED_AS.get(task["kind"], data.label_kind.name)]
     with progress_bar() as display:
         bar = display.add_task(doing, total=len(texts) * (1 + kind.texts_apart), note=counted(len(texts), "text"))
         advance = partial(display.advance, bar)

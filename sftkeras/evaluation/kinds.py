@@ -1,4 +1,4 @@
-"""How a report judges each kind of label, or a task that says so (`TaskFacts.judged_as`): one line a kind."""
+"""How a report evaluates each kind of label, or a task with figures of its own: one line a kind."""
 
 from __future__ import annotations
 

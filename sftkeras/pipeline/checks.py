@@ -17,12 +17,11 @@ def check_settings(config: TrainConfig) -> None:
     from sftkeras.exporting.op_gate import known_release
     from sftkeras.exporting.versions import check_writable
     from sftkeras.training.encoder_needs import check_tokens
-    from sftkeras.training.task_settings import check_task
     from sftkeras.training.workers.cluster import is_chief
 
     if not config.backbone.handle:
         raise SFTError("SFT104", flag="--backbone.handle", remedy="Say where the pretrained weights are.")
-    check_task(config)
+    spec_of(config.task.kind).check(config)
     if Path(config.backbone.handle).expanduser().resolve() == RunFolder.of(config).folder.resolve():
         problem = "it is the run that --backbone.handle begins with, which would be lost. Choose another name."
         raise SFTError("SFT102", flag="--name", problem=problem)
@@ -54,7 +53,7 @@ def check_trackers(trackers: Sequence[str]) -> None:
     Raises:
         SFTError: SFT107.
     """
-    from sftkeras.training.task_settings import check_installed
+    from sftkeras.tasks.config_checks import check_installed
 
     for tracker in trackers:
         check_installed(tracker, tracker)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftkeras.command_line import next_commands
-from sftkeras.config import TASKS, plain
+from sftkeras.config import plain
 from sftkeras.console import outputs, say
 from sftkeras.errors import SFTError
 from sftkeras.pipeline.stages import Trained, row_counts
 from sftkeras.runs.restoring import restore_model, write_encoder
+from sftkeras.tasks import spec_of
 
 if TYPE_CHECKING:
     from sftkeras.evaluation import RunFacts
@@ -43,7 +44,7 @@ def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
 
     config, data, run = trained.config, trained.data, trained.run
     runtime.full_precision()
-    if TASKS[config.task.kind].gives_backbone:
+    if spec_of(config.task.kind).gives_backbone:
         write_encoder(run)
     samples = data.splits["test"][:8]
     version = publish(

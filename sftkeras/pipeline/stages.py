@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sftkeras.config import TASKS, TrainConfig, added_tokens
+from sftkeras.config import TrainConfig, added_tokens
 from sftkeras.console import progress_bar, say
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
@@ -74,7 +74,7 @@ def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders, s
 
 def evaluate_untuned(config: TrainConfig, data: LabelledData, setup: Setup) -> Baseline | None:
     """What the encoder answers before it learns, where a task can be asked so; a baseline of the report."""
-    if not (TASKS[config.task.kind].answers_untuned and config.report.baselines):
+    if not (spec_of(config.task.kind).predicts_untuned and config.report.baselines):
         return None
     from sftkeras.evaluation.evaluate import evaluate_untuned as evaluate
     from sftkeras.exporting.in_memory import predictor

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from sftkeras.tasks.network import Pooling, TextModel, attach_head, pool
 
 # Every task, by the name of its folder.
-TASKS = ("classification", "regression", "tagging", "span_qa", "similarity", "masked_lm")
+TASKS = (
+    "classification",
+    "regression",
+    "tagging",
+    "span_qa",
+    "similarity",
+    "masked_lm",
+)
+DEFAULT_TASK = "classification"
 
 _HOMES = {
     "Pooling": "network",
@@ -27,6 +35,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "DEFAULT_TASK",
     "TASKS",
     "Pooling",
     "Task",
@@ -55,4 +64,7 @@ def spec_of(kind: str) -> TaskSpec:
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    for settings in (spec_of(kind).settings for kind in TASKS) if name.endswith("Settings") else ():
+        if settings.__name__ == name:
+            return settings
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from sftkeras.config import TaskConfig
+from sftkeras.config import TaskSettings
 from sftkeras.tasks import TASKS, Task
 from sftkeras.text import AnyTokenizer
 
 
 def make_task(
-    config: TaskConfig, label_names: tuple[str, ...], train_labels: Any, tokenizer: AnyTokenizer = None
+    config: TaskSettings, label_names: tuple[str, ...], train_labels: Any, tokenizer: AnyTokenizer = None
 ) -> Task:
     """Builds the task from its settings and the training labels.
 

@@ -7,8 +7,12 @@ which gives its `Task`. Imports no TensorFlow itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from sftkeras.config import DataConfig, TaskSettings, TrainConfig
+from sftkeras.tasks.config_checks import check_config
 
 if TYPE_CHECKING:
     import keras
@@ -24,25 +28,33 @@ if TYPE_CHECKING:
 class TaskSpec:
     """What is known of a task before TensorFlow is loaded.
 
-    `settings` is the task's section of the settings.
-
     Attributes:
         kind: its name in the settings, and that of its folder.
-        refuses: settings of the data that it cannot use.
+        settings: the class of its section of the settings: every field has a default and a text, which is its help. The
+            first line of its docstring says what the task predicts.
+        refuses: settings of the data that it cannot use, beside those that its kind of label cannot.
         needs_pair: whether it learns from two texts a row, and from nothing else.
         columns: where its data has what data.text and data.pair name, if these are not set.
+        found: columns that are found by what a file has, if they are not set; older runs recorded these names for them.
         pools: whether it makes one vector of those of a text's tokens, by backbone.pooling.
         predicts_untuned: whether the encoder can predict before it learns, with no head or one of its own: a baseline.
         gives_backbone: whether what it makes is an encoder for other tasks, which the run then keeps as a folder.
     """
 
     kind: ClassVar[str]
+    settings: ClassVar[type[TaskSettings]]
     refuses: ClassVar[tuple[str, ...]] = ()
     needs_pair: ClassVar[bool] = False
     columns: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    found: ClassVar[Mapping[str, str]] = MappingProxyType({})
     pools: ClassVar[bool] = True
     predicts_untuned: ClassVar[bool] = False
     gives_backbone: ClassVar[bool] = False
+
+    @property
+    def summary(self) -> str:
+        """The sentence that says what the task predicts."""
+        return str(self.settings.__doc__).strip().splitlines()[0].rstrip(".")
 
     def label_kind(self, settings: Any) -> LabelKind:
         """Gives what a label of the task is, in the data."""
@@ -55,6 +67,33 @@ class TaskSpec:
     def metrics(self, settings: Any) -> tuple[str, ...]:
         """Gives the names of what is measured while training; none where only the loaded task knows them."""
         return ()
+
+    def unused(self, settings: Any) -> tuple[str, ...]:
+        """Gives the names of its settings that have no effect beside the others; one that is set is refused."""
+        return ()
+
+    def check(self, config: TrainConfig) -> None:
+        """Checks the settings of a run before anything is read. A task with checks of its own calls this one too.
+
+        Raises:
+            SFTError: SFT412 for a setting without effect, SFT290 without second texts where it needs them, SFT401 if
+                the monitor is nothing that the task measures.
+        """
+        check_config(self, config)
+
+    def with_columns(self, config: TrainConfig) -> TrainConfig:
+        """Gives the settings of a run with the columns that the task's data usually has, where none are named."""
+        usual: dict[str, Any] = {name: col for name, col in self.columns.items() if getattr(config.data, name) is None}
+        return replace(config, data=replace(config.data, **usual))
+
+    def as_recorded(self, data: DataConfig) -> DataConfig:
+        """Gives the settings of a run's data for other files: a column that only has the usual name was not named."""
+        usual: dict[str, Any] = {name: None for name, col in self.found.items() if getattr(data, name) == col}
+        return replace(data, **usual)
+
+    def restored(self, kept: Mapping[str, Any]) -> TaskSettings:
+        """Gives the settings out of what a run or an export keeps of the task, as far as it keeps them."""
+        return self.settings(**{each.name: kept[each.name] for each in fields(self.settings) if each.name in kept})
 
 
 class RowResults(NamedTuple):

@@ -14,6 +14,7 @@ from sftkeras.console import say
 from sftkeras.errors import SFTError
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import Task
+from sftkeras.tasks.config_checks import check_monitor
 from sftkeras.training.batches import Batches
 from sftkeras.training.callbacks import KeepBest, Recorder, StepRecord, StopAtNonFinite, StopEarly
 from sftkeras.training.epochs import train_from
@@ -26,7 +27,6 @@ from sftkeras.training.resume.state_files import StateFiles
 from sftkeras.training.step.model import SupervisedModel
 from sftkeras.training.step.optimizers import make_optimizer
 from sftkeras.training.step.out_of_memory import SmallerSteps
-from sftkeras.training.task_settings import check_monitor
 from sftkeras.training.watching.progress import ShowProgress
 from sftkeras.training.watching.ruined import RuinWatch
 from sftkeras.training.watching.stalls import StallWatch

@@ -13,11 +13,11 @@ from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.backbones.hugging_face.family import transformer_layers
 from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.rematerialisation import rematerialise
-from sftkeras.config import TASKS, TrainConfig, added_tokens, plain
+from sftkeras.config import TrainConfig, added_tokens, plain
 from sftkeras.console import progress_bar
 from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs
 from sftkeras.plurals import counted
-from sftkeras.tasks import TextModel, attach_head, make_task
+from sftkeras.tasks import TextModel, attach_head, make_task, spec_of
 from sftkeras.text import make_cleaning
 from sftkeras.training.batches import Batches, read_inputs, read_variants
 from sftkeras.training.earlier_run import find_beginning
@@ -90,7 +90,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     folders = beginning.folders
     choice = choose_mode(folders.encoder, config.backbone.mode)  # runs the module, so not under the strategy
     sentences = read_sentence_model(folders.encoder)
-    pooling = config.backbone.text_pooling if TASKS[config.task.kind].pools else None
+    pooling = config.backbone.text_pooling if spec_of(config.task.kind).pools else None
     around = sentences.notes(pooling, max_length) if sentences else ()
     choice = replace(choice, notes=(*beginning.notes, *choice.notes, *around))
     if choice.mode == "opaque":

@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import pytest
 import yaml
 
 from sftkeras.command_line.commands import parse
+from sftkeras.command_line.settings_file import settings_of
+from sftkeras.command_line.task_choice import with_task
 from sftkeras.config import (
     CompareConfig,
     EvaluateConfig,
@@ -26,12 +28,13 @@ from sftkeras.config import (
     PredictConfig,
     PublishConfig,
     ServeConfig,
-    TaskConfig,
     TrainConfig,
     TrainingConfig,
     plain,
 )
 from sftkeras.errors import SFTError
+from sftkeras.tasks import DEFAULT_TASK
+from sftkeras.tasks.classification.spec import ClassificationSettings
 
 CONFIGS = [TrainConfig, EvaluateConfig, CompareConfig, ExportCommandConfig, PredictConfig, ServeConfig]
 ALL_CONFIGS = [*CONFIGS, LaunchConfig, PublishConfig]
@@ -69,8 +72,8 @@ def told(*words: str, config_class: type = TrainConfig) -> str:
         (["--training.epochs"], "SFT102  --training.epochs: expected a whole number above 0; got nothing."),
         (
             ["--task.kind", "clasification"],
-            "--task.kind: expected classification, regression, tagging, span_qa, masked_lm or similarity; "
-            "got clasification.",
+            "SFT102  --task.kind: expected classification, regression, tagging, span_qa, similarity or masked_lm; "
+            'got clasification. Did you mean "classification"?',
         ),
         (["--optimizer.schedule", "x"], "--optimizer.schedule: expected linear, cosine or constant; got x."),
         (["--backbone.dropout", "2"], "--backbone.dropout: expected a number at least 0 and below 1, or null; got 2."),
@@ -150,6 +153,7 @@ def test_files_and_flags_mix_and_the_later_wins(tmp_path: Path) -> None:
         TrainConfig, ["--config", str(first), "--config", str(second), "--training.epochs", "2", "--overwrite=true"]
     )
     assert config == TrainConfig(
+        task=ClassificationSettings(),
         name="second",
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0.2),
         training=TrainingConfig(epochs=2),
@@ -168,20 +172,20 @@ def test_values_of_every_form_are_read() -> None:
             "--training.profile=[3, 9]",
         ],
     )
-    assert config.task == TaskConfig(class_weights={"good": 2.0, "bad": 1.0})
+    assert config.task == ClassificationSettings(class_weights={"good": 2.0, "bad": 1.0})
     assert (config.data.split, config.data.where) == ([0.7, 0.2, 0.1], {"language": "en"})
     assert (config.optimizer.clip_norm, config.training.profile) == (None, [3, 9])
 
 
 def test_no_words_at_all_is_the_default() -> None:
-    assert parse(TrainConfig, []) == TrainConfig()
+    assert parse(TrainConfig, []) == TrainConfig(task=ClassificationSettings())
 
 
-def help_of(config_class: type) -> str:
+def help_of(config_class: type, *words: str) -> str:
     """What --help of a command prints."""
     output = io.StringIO()
     with pytest.raises(SystemExit) as ended, contextlib.redirect_stdout(output):
-        parse(config_class, ["--help"])
+        parse(config_class, [*words, "--help"])
     assert not ended.value.code
     return output.getvalue()
 
@@ -210,15 +214,10 @@ def command(name: str, *words: str, cwd: Path | None = None) -> subprocess.Compl
     )
 
 
-def names(config_class: type, prefix: str = "") -> set[str]:
-    found = set()
-    for setting in fields(config_class):
-        value = setting.default_factory() if callable(setting.default_factory) else None
-        if is_dataclass(value):
-            found |= names(type(value), f"{prefix}{setting.name}.")
-        else:
-            found.add(prefix + setting.name)
-    return found
+def names(config_class: type) -> set[str]:
+    """The names of all settings of a command; of its tasks, those of the one that is trained if none is named."""
+    settings = settings_of(with_task(config_class, DEFAULT_TASK))
+    return {name for name, kind in settings.items() if not is_dataclass(kind)}
 
 
 def keys(settings: dict[str, Any], prefix: str = "") -> set[str]:
@@ -235,7 +234,7 @@ def test_the_printed_config_is_complete_commented_and_reads_back(tmp_path: Path)
     assert keys(yaml.safe_load(text)) == names(TrainConfig)
     assert "# Peak learning rate, reached after warm-up" in text
     path.write_text(text)
-    expected = TrainConfig(name="films", optimizer=OptimizerConfig(learning_rate=3e-4))
+    expected = TrainConfig(task=ClassificationSettings(), name="films", optimizer=OptimizerConfig(learning_rate=3e-4))
     assert parse(TrainConfig, ["--config", str(path)]) == expected
     assert yaml.safe_load(text) == plain(expected)
 
@@ -264,7 +263,7 @@ def test_every_setting_has_a_help_text() -> None:
 
     for config_class in CONFIGS:
         parser = ArgumentParser()
-        parser.add_class_arguments(config_class, nested_key=None)
+        parser.add_class_arguments(with_task(config_class, DEFAULT_TASK), nested_key=None)
         silent = [action.dest for action in parser._actions if not action.help]
         assert silent == []
 
@@ -313,7 +312,7 @@ def test_help_says_in_plain_words_what_each_setting_takes(config_class: type) ->
 
 
 def test_help_gives_bounds_and_defaults() -> None:
-    shown = " ".join(help_of(TrainConfig).split())
+    shown = " ".join(help_of(TrainConfig, "--task.kind", "masked_lm").split())
     assert "--task.mask_share" in shown
     assert "[a number above 0 and below 1; default 0.15]" in shown
     assert "[a number at least 0 and below 1, or null; default null]" in shown

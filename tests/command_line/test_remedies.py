@@ -41,7 +41,19 @@ OF_ONE_COMMAND = {
     "publish": {"SFT377", "SFT378", "SFT379", "SFT381"},
     "evaluate": {"SFT110"},
     # The folder of a run that is to be made, and settings that a finished run has passed.
-    "train": {"SFT105", "SFT111", "SFT231", "SFT240", "SFT243", "SFT259", "SFT403", "SFT421", "SFT610"}
+    "train": {
+        "SFT105",
+        "SFT111",
+        "SFT231",
+        "SFT240",
+        "SFT243",
+        "SFT115",
+        "SFT259",
+        "SFT401",
+        "SFT403",
+        "SFT421",
+        "SFT610",
+    }
     | {"SFT351", "SFT366", *(f"SFT{number}" for number in (*range(369, 375), 376, *range(382, 388)))},
 }
 LABELS = {"SFT214", "SFT215", "SFT217", "SFT218", *(f"SFT{number}" for number in (*range(220, 226), *range(228, 234)))}

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from sftkeras.command_line.commands import parse
-from sftkeras.config import BackboneConfig, DataConfig, EvaluateConfig, PredictConfig, TaskConfig, TrainConfig, plain
+from sftkeras.config import BackboneConfig, DataConfig, EvaluateConfig, PredictConfig, TrainConfig, plain
 from sftkeras.errors import SFTError
 from sftkeras.runs import RunFolder
+from sftkeras.tasks.classification.spec import ClassificationSettings
 
 # As it is written, and what is meant.
 NAMES: list[tuple[str, dict[str, str]]] = [
@@ -78,7 +79,9 @@ def test_texts_on_the_command_line_are_kept_to_the_letter(text: str) -> None:
 def test_one_name_is_text_in_a_file_as_it_is_in_a_flag(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("name: 2020\ndata: {text: 0, label: no, pair: null, delimiter: '[a]'}\n")
-    expected = TrainConfig(name="2020", data=DataConfig(text="0", label="no", delimiter="[a]"))
+    expected = TrainConfig(
+        task=ClassificationSettings(), name="2020", data=DataConfig(text="0", label="no", delimiter="[a]")
+    )
     assert parse(TrainConfig, ["--config", str(path)]) == expected
     words = ["--name", "2020", "--data.text", "0", "--data.label", "no", "--data.pair=null", "--data.delimiter", "[a]"]
     assert parse(TrainConfig, words) == expected
@@ -100,7 +103,7 @@ def test_what_cannot_be_merged_is_a_mistake_of_the_file(tmp_path: Path) -> None:
 def test_the_config_of_a_run_gives_back_the_names(tmp_path: Path) -> None:
     config = TrainConfig(
         data=DataConfig(label_names={"0": "no", "1.0": "2020"}, where={"on": "null", "day": "2020-01-01"}),
-        task=TaskConfig(class_weights={"no": 1.0, "2020": 2.0}),
+        task=ClassificationSettings(class_weights={"no": 1.0, "2020": 2.0}),
         backbone=BackboneConfig(extra_tokens=["1", "off"]),
     )
     run = RunFolder(tmp_path)
@@ -114,7 +117,7 @@ def test_names_given_in_python_are_text_as_cells_are() -> None:
     assert DataConfig(label_names=names, where=names) == DataConfig(
         label_names={"0": "false", "1": "true"}, where={"0": "false", "1": "true"}
     )
-    assert TaskConfig(class_weights=weights).class_weights == {"true": 1.0, "2": 3.0}
+    assert ClassificationSettings(class_weights=weights).class_weights == {"true": 1.0, "2": 3.0}
     assert plain(DataConfig(label_names=names))["label_names"] == {"0": "false", "1": "true"}
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from sftkeras.command_line.commands import parse
-from sftkeras.config import DataConfig, TrainConfig, as_recorded, with_task_columns
+from sftkeras.config import DataConfig, TrainConfig
+from sftkeras.tasks import spec_of
 
 
 def columns(*words: str) -> tuple[str | None, str | None, str | None]:
-    data = with_task_columns(parse(TrainConfig, list(words))).data
+    config = parse(TrainConfig, list(words))
+    data = spec_of(config.task.kind).with_columns(config).data
     return data.text, data.pair, data.label
 
 
@@ -41,4 +43,4 @@ def test_a_column_without_a_name_is_the_usual_one() -> None:
 def test_usual_names_that_older_runs_recorded_were_not_given(
     kind: str, recorded: dict[str, str], meant: dict[str, str]
 ) -> None:
-    assert as_recorded(DataConfig(**recorded), kind) == DataConfig(**meant)
+    assert spec_of(kind).as_recorded(DataConfig(**recorded)) == DataConfig(**meant)

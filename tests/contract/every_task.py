@@ -12,7 +12,7 @@ from typing import Any
 
 from tiny_bert import BAD, GOOD, NOUNS
 
-from sftkeras.config import TASKS
+from sftkeras.tasks import spec_of
 
 Record = dict[str, Any]
 
@@ -53,7 +53,7 @@ class Entry:
 
     def task_settings(self) -> dict[str, object]:
         """The settings of its task; nothing is dropped, so that a batch may be cut into any parts."""
-        dropout = {"task.dropout": 0.0} if "dropout" in TASKS[self.kind].settings else {}
+        dropout = {"task.dropout": 0.0} if "dropout" in spec_of(self.kind).settings.__dataclass_fields__ else {}
         return {"task.kind": self.kind, **dropout, **self.settings}
 
     def many(self) -> tuple[list[str], list[str] | None]:

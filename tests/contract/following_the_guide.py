@@ -19,11 +19,12 @@ def write_extended(folder: Path) -> None:
             path.write_text(_with_line(path.read_text("utf-8"), table, code), encoding="utf-8")
         else:
             assert not path.exists(), f"{file} is there already: the guide needs another example"
+            path.parent.mkdir(exist_ok=True)
             path.write_text(code, encoding="utf-8")
 
 
 def _with_line(source: str, table: str, line: str) -> str:
     """Adds a line at the beginning of a table."""
-    changed, places = re.subn(rf"^{table}\b.* = {{\n", lambda found: found[0] + line, source, flags=re.MULTILINE)
+    changed, places = re.subn(rf"^{table}\b.* = [{{(]\n", lambda found: found[0] + line, source, flags=re.MULTILINE)
     assert places == 1, f"{table} is no longer where the guide says"
     return changed

@@ -24,8 +24,9 @@ from following_the_guide import write_extended
 from tiny_bert import write_tiny_bert
 
 from sftkeras.command_line.commands import parse
-from sftkeras.config import TASKS, EvaluateConfig, PredictConfig, TrainConfig
+from sftkeras.config import EvaluateConfig, PredictConfig, TrainConfig
 from sftkeras.serving.client import AsyncClient, Client
+from sftkeras.tasks import TASKS
 
 HERE = Path(__file__).parent
 ALL = ENTRIES | OF_THE_GUIDE

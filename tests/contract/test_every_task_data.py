@@ -11,10 +11,11 @@ import pytest
 from every_task import ENTRIES, Entry, Record, written
 
 from sftkeras.command_line import commands
-from sftkeras.config import TrainConfig, with_task_columns
+from sftkeras.config import TrainConfig
 from sftkeras.data import LabelledData
 from sftkeras.errors import SFTError
 from sftkeras.pipeline import checks, stages
+from sftkeras.tasks import spec_of
 
 Read = Callable[[str, bytes], LabelledData]
 
@@ -28,7 +29,7 @@ def settings(name: str, weights: Path) -> TrainConfig:
     given = {"data.split": "[0.5, 0.25, 0.25]", "backbone.handle": weights, "backbone.max_length": 16}
     given |= ENTRIES[name].task_settings()
     config = commands.parse(TrainConfig, [f"--{setting}={value}" for setting, value in given.items()])
-    return with_task_columns(config)
+    return spec_of(config.task.kind).with_columns(config)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import restore_model
 from sftkeras.tasks import TextModel, attach_head
+from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.text import Cleaning, Features, make_features
 
 CLEANING = Cleaning(markup=True, unicode="nfkc", mask=["email", "phone"], spaces=True)
@@ -47,7 +48,7 @@ def test_a_run_keeps_its_cleaning(tiny_bert_folder: Path, tmp_path: Path) -> Non
     task = TASKS["classification"]
     features = make_features(backbone.tokenizer, max_length=24, pairs=False, cleaning=CLEANING)
     model = TextModel(features, attach_head(backbone, task, "mean"), task)
-    config = TrainConfig(name="cleaned", runs=str(tmp_path))
+    config = TrainConfig(task=ClassificationSettings(), name="cleaned", runs=str(tmp_path))
     run = RunFolder.plan(config)
     run.create(config)
     run.keep_model(model, backbone, "mean")

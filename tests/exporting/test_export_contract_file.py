@@ -8,6 +8,7 @@ import pytest
 from sftkeras.config import BackboneConfig, DataConfig, TrainConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import FILE, WEIGHTS, Origin, check_weights, read_contract, update_contract
+from sftkeras.tasks.classification.spec import ClassificationSettings
 
 CONTRACT = {
     "schema": 1,
@@ -68,6 +69,7 @@ def test_weights_of_another_model_are_noticed(tmp_path: Path) -> None:
 
 def test_origin_tells_no_folders_of_the_machine_and_can_be_kept(tmp_path: Path) -> None:
     config = TrainConfig(
+        task=ClassificationSettings(),
         backbone=BackboneConfig(handle="/home/ann/weights/minilm"),
         data=DataConfig(train="/home/ann/reviews.csv", test="pypi:p==1/a/b.csv"),
     )
@@ -91,4 +93,4 @@ def test_origin_tells_no_folders_of_the_machine_and_can_be_kept(tmp_path: Path) 
     ],
 )
 def test_several_files_are_told_without_their_folders_too(given: str | list[str], kept: str | list[str]) -> None:
-    assert Origin.of(TrainConfig(data=DataConfig(train=given))).data["train"] == kept
+    assert Origin.of(TrainConfig(task=ClassificationSettings(), data=DataConfig(train=given))).data["train"] == kept

@@ -15,8 +15,7 @@ from backbones.tiny_folders import DROPOUT, Checkpoint, ragged_inputs, write_ker
 import sftkeras.layers
 from sftkeras.backbones import Backbone, load_backbone
 from sftkeras.backbones.dropout import dropout_stream
-from sftkeras.config import TASKS, TaskConfig
-from sftkeras.tasks import Pooling, attach_head, make_task
+from sftkeras.tasks import TASKS, Pooling, attach_head, make_task, spec_of
 from sftkeras.tasks.masked_lm.task import POSITIONS
 
 LENGTH = 12
@@ -45,7 +44,7 @@ def loaded_again(network: keras.Model, folder: Path) -> keras.Model:
 
 def network_of(backbone: Backbone, kind: str, pooling: Pooling = "mean") -> keras.Model:
     labels = np.array([0, 1, 0, 1], np.int32)
-    task = make_task(TaskConfig(kind=kind), ("bad", "good"), labels, backbone.tokenizer)  # type: ignore[arg-type]
+    task = make_task(spec_of(kind).settings(), ("bad", "good"), labels, backbone.tokenizer)
     return attach_head(backbone, task, pooling)
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from sftkeras.config import EarlyStoppingConfig, OptimizerConfig, TrainConfig, TrainingConfig
 from sftkeras.data import BatchPlan
 from sftkeras.runs import RunFolder
+from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.tasks.classification.task import Classification
 from sftkeras.training.batches import Batches
 from sftkeras.training.fit import prepare_model
@@ -48,6 +49,7 @@ TOKENS = Tokens()
 LABELS = np.array([int(row.sum()) % 2 for row in TOKENS.rows], np.int32)
 TASK = Classification(("even", "odd"), dropout=0.0)
 CONFIG = TrainConfig(
+    task=ClassificationSettings(),
     name="small",
     optimizer=OptimizerConfig(learning_rate=0.05, schedule="constant", warmup=0.0),
     training=TrainingConfig(epochs=3, batch_size=8, early_stopping=EarlyStoppingConfig(patience=None)),

@@ -22,6 +22,7 @@ from sftkeras.handles import check_weights
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import restore_backbone
 from sftkeras.tasks import Pooling, TextModel, attach_head
+from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.tasks.classification.task import Classification
 from sftkeras.text import make_cleaning, make_features
 from sftkeras.training.earlier_run import find_beginning
@@ -57,7 +58,7 @@ def trained_run(
     features = make_features(backbone.tokenizer, max_length=LENGTH, pairs=False, cleaning=make_cleaning(**settings))
     run = RunFolder(folder)
     run.states.mkdir(parents=True)
-    run.keep_settings(TrainConfig(name=folder.name))
+    run.keep_settings(TrainConfig(task=ClassificationSettings(), name=folder.name))
     run.keep_model(TextModel(features, network, task), backbone, pooling, tokens)
     network.save_weights(run.best_weights)
     return run
@@ -66,7 +67,7 @@ def trained_run(
 def begin(run: RunFolder, config: TrainConfig | None = None) -> tuple[Backbone, tuple[str, ...]]:
     """What a run whose handle is `run` begins with, and what its user is told."""
     folders = fetch_backbone(str(run.folder), None, max_length=LENGTH)
-    beginning = find_beginning(config or TrainConfig(), folders)
+    beginning = find_beginning(config or TrainConfig(task=ClassificationSettings()), folders)
     choice = choose_mode(beginning.folders.encoder, "auto")
     return load_chosen(choice, max_length=LENGTH, preprocessor=beginning.folders.preprocessor), beginning.notes
 
@@ -108,7 +109,7 @@ def test_added_tokens_are_kept_and_cleaning_and_markers_are_named(tmp_path: Path
     assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint  # type: ignore[union-attr]
     assert '--cleaning.markup true --cleaning.mask ["email"]' in notes[1]
     assert "--backbone.pooling markers" in notes[2]
-    same = TrainConfig(cleaning=cleaning, backbone=BackboneConfig(pooling="markers"))
+    same = TrainConfig(task=ClassificationSettings(), cleaning=cleaning, backbone=BackboneConfig(pooling="markers"))
     assert len(begin(run, same)[1]) == 1
 
 
@@ -127,7 +128,7 @@ def test_the_encoder_of_masked_words_is_taken_as_it_is(tmp_path: Path) -> None:
     folder = Checkpoint().write(tmp_path / "weights")
     run = trained_run(tmp_path / "first", load_backbone(folder, max_length=LENGTH))
     shutil.copytree(folder, run.encoder)
-    beginning = find_beginning(TrainConfig(), BackboneFolders(run.folder))
+    beginning = find_beginning(TrainConfig(task=ClassificationSettings()), BackboneFolders(run.folder))
     assert beginning.folders.encoder == run.encoder
 
 

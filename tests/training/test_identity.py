@@ -18,12 +18,12 @@ from sftkeras.config import (
     OptimizerConfig,
     ReportConfig,
     ResumeConfig,
-    TaskConfig,
     TrainConfig,
     TrainingConfig,
 )
 from sftkeras.errors import SFTError
 from sftkeras.runs import RunFolder
+from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.training.resume.identity import _ONLY_WORDS, continues, identity_of, source_hash
 
 DATA = "5f3a"
@@ -32,7 +32,7 @@ DATA = "5f3a"
 @pytest.fixture
 def config(tmp_path: Path) -> TrainConfig:
     """The settings of a run that was interrupted."""
-    config = TrainConfig(name="films", runs=str(tmp_path))
+    config = TrainConfig(task=ClassificationSettings(), name="films", runs=str(tmp_path))
     run = RunFolder.plan(config)
     run.create(config, identity_of(config, DATA))
     return config
@@ -48,7 +48,7 @@ def test_the_same_settings_go_on(config: TrainConfig) -> None:
 
 
 def test_a_new_run_begins(tmp_path: Path) -> None:
-    assert not go_on(TrainConfig(name="new", runs=str(tmp_path)))
+    assert not go_on(TrainConfig(task=ClassificationSettings(), name="new", runs=str(tmp_path)))
 
 
 HARMLESS: list[dict[str, Any]] = [
@@ -70,7 +70,7 @@ def test_what_does_not_change_the_weights_may_differ(config: TrainConfig, change
 CHANGES: list[tuple[dict[str, Any], str, str]] = [
     ({"optimizer": OptimizerConfig(learning_rate=1e-4)}, "optimizer.learning_rate", "5e-05 → 0.0001"),
     ({"training": TrainingConfig(batch_size=16)}, "training.batch_size", "32 → 16"),
-    ({"task": TaskConfig(class_weights={"bad": 2.0})}, "task.class_weights", 'nothing → {"bad": 2.0}'),
+    ({"task": ClassificationSettings(class_weights={"bad": 2.0})}, "task.class_weights", 'nothing → {"bad": 2.0}'),
     ({"seed": 4}, "seed", "17 → 4"),
 ]
 

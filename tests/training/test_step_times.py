@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from sftkeras.config import TrainConfig, TrainingConfig
 from sftkeras.errors import SFTError
+from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.training.dry_run import dry_run
 from sftkeras.training.step_times import measure
 
@@ -62,5 +63,6 @@ def test_a_small_run_is_not_measured_by_as_many_steps(run_steps: int, steps: int
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there it is fast")
 def test_float16_is_not_measured_on_a_cpu() -> None:
     nothing: Any = None
+    config = TrainConfig(task=ClassificationSettings(), training=TrainingConfig(precision="mixed_float16"))
     with pytest.raises(SFTError, match=r"SFT462.*Choose float32 or mixed_bfloat16 here"):
-        dry_run(TrainConfig(training=TrainingConfig(precision="mixed_float16")), nothing, nothing)
+        dry_run(config, nothing, nothing)

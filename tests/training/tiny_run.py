@@ -27,9 +27,10 @@ from sftkeras.backbones import Backbone, Choice, choose_mode, load_chosen  # noq
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noqa: E402
 from sftkeras.backbones.hugging_face.family import transformer_layers  # noqa: E402
 from sftkeras.backbones.rematerialisation import rematerialise  # noqa: E402
-from sftkeras.config import OptimizerConfig, TaskConfig, TrainingConfig  # noqa: E402
+from sftkeras.config import OptimizerConfig, TrainingConfig  # noqa: E402
 from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
+from sftkeras.tasks.similarity.spec import SimilaritySettings  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
 from sftkeras.training.step.optimizers import make_optimizer  # noqa: E402
 from sftkeras.tuning.layers import depths_of, rate_factors  # noqa: E402
@@ -115,7 +116,7 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
         backbone = Backbone(build_encoder(settings), None, 16, False, "hugging_face", {})
     task: Task = Classification(("a", "b", "c"), dropout=settings.dropout)
     if settings.pairs:
-        task = make_task(TaskConfig(kind="similarity", loss=settings.pairs), (), np.array([0, 1], np.float32))  # type: ignore[arg-type]
+        task = make_task(SimilaritySettings(loss=settings.pairs), (), np.array([0, 1], np.float32))  # type: ignore[arg-type]
     network = attach_head(backbone, task, "cls" if settings.module else "mean")
     depths = () if settings.module else depths_of(network, backbone.encoder)
     if settings.rematerialise:

@@ -1,18 +1,48 @@
-"""Classification before TensorFlow is loaded: what its data must have, and what it predicts."""
+"""Classification before TensorFlow is loaded: settings, data, predictions."""
+
+# mypy: disable-error-code="valid-type"
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from sftkeras.config import TaskSettings
+from sftkeras.config.names import by_name
+from sftkeras.config.values import Probability, UnitInterval
 from sftkeras.data.labels.classes.kind import ONE_LABEL, SEVERAL_LABELS
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.tasks.contract import TaskSpec
+
+
+@dataclass(frozen=True)
+class ClassificationSettings(TaskSettings):
+    """Classification: one label for each text, or several"""
+
+    kind: Literal["classification"] = "classification"
+    """Name of the task."""
+    multi_label: bool = False
+    """A text may have none, one or several labels."""
+    threshold: Probability = 0.5
+    """Probability from which a label is predicted, when multi_label is true."""
+    dropout: UnitInterval = 0.1
+    """Share of the pooled features that the head drops in training."""
+    label_smoothing: UnitInterval = 0.0
+    """Share of the target probability that is spread over all labels."""
+    class_weights: dict[str, float] | Literal["balanced"] | None = None
+    """Weight of each label's examples in the loss: null, balanced (inverse to frequency), or {label: weight}."""
+
+    def __post_init__(self) -> None:
+        """Makes names text, for those who write settings in Python."""
+        if isinstance(self.class_weights, dict):
+            object.__setattr__(self, "class_weights", by_name(self.class_weights))
 
 
 class ClassificationSpec(TaskSpec):
     """See `TaskSpec`."""
 
     kind = "classification"
+    settings = ClassificationSettings
 
     def label_kind(self, settings: Any) -> LabelKind:
         """One label a text, or with `multi_label` none, one or several."""
@@ -25,6 +55,10 @@ class ClassificationSpec(TaskSpec):
     def metrics(self, settings: Any) -> tuple[str, ...]:
         """Accuracy where there is one label a text, else F1 averaged in two ways."""
         return ("macro_f1", "micro_f1") if settings.multi_label else ("accuracy", "macro_f1")
+
+    def unused(self, settings: Any) -> tuple[str, ...]:
+        """A threshold is for each label by itself."""
+        return () if settings.multi_label else ("threshold",)
 
 
 SPEC = ClassificationSpec()

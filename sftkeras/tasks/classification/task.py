@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import Pooling, TaskConfig, other_writing
+from sftkeras.config import Pooling, other_writing
 from sftkeras.errors import SFTError, did_you_mean
+from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
@@ -181,7 +182,7 @@ class MultiLabelClassification(Task):
 
 
 def make(
-    config: TaskConfig, label_names: tuple[str, ...], labels: np.ndarray
+    config: ClassificationSettings, label_names: tuple[str, ...], labels: np.ndarray
 ) -> Classification | MultiLabelClassification:
     """Builds the task for these labels.
 

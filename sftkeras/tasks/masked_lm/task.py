@@ -12,11 +12,12 @@ import tensorflow as tf
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.hugging_face.family import transformer_layers
 from sftkeras.backbones.hugging_face.masked_lm import read_head
-from sftkeras.config import Pooling, TaskConfig
+from sftkeras.config import Pooling
 from sftkeras.errors import SFTError
 from sftkeras.tasks.by_text import by_text
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.masked_lm.features import HIDDEN, PIECES, POSITIONS, WORDS, Mask, MaskedFeatures, mask_of
+from sftkeras.tasks.masked_lm.spec import MaskedLMSettings
 from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
 from sftkeras.tasks.network import token_vectors
 from sftkeras.text import AnyTokenizer, Cleaning, Features, ModulePreprocessor, with_special_strings
@@ -211,7 +212,7 @@ def _found(truths: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.boolean_mask(truths == answers, truths >= 0), tf.float32)
 
 
-def make(config: TaskConfig, label_names: tuple[str, ...], labels: Any) -> MaskedLM:
+def make(config: MaskedLMSettings, label_names: tuple[str, ...], labels: Any) -> MaskedLM:
     """Builds the task; it learns the vocabulary by `for_tokenizer`."""
     return MaskedLM(config.mask_share, config.whole_words, config.chinese_words)
 

@@ -1,18 +1,34 @@
-"""Regression before TensorFlow is loaded: what its data must have, and what it predicts."""
+"""Regression before TensorFlow is loaded: settings, data, predictions."""
+
+# mypy: disable-error-code="valid-type"
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from sftkeras.config import TaskSettings
+from sftkeras.config.values import UnitInterval
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.numbers.kind import NUMBERS
 from sftkeras.tasks.contract import TaskSpec
+
+
+@dataclass(frozen=True)
+class RegressionSettings(TaskSettings):
+    """Regression: a number for each text"""
+
+    kind: Literal["regression"] = "regression"
+    """Name of the task."""
+    dropout: UnitInterval = 0.1
+    """Share of the pooled features that the head drops in training."""
 
 
 class RegressionSpec(TaskSpec):
     """See `TaskSpec`."""
 
     kind = "regression"
+    settings = RegressionSettings
 
     def label_kind(self, settings: Any) -> LabelKind:
         """A number a text."""

@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import Pooling, TaskConfig
+from sftkeras.config import Pooling
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
+from sftkeras.tasks.regression.spec import RegressionSettings
 from sftkeras.text import AnyTokenizer, Cleaning, Features, make_features
 
 
@@ -92,7 +93,7 @@ def _absolute_errors(truths: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
     return tf.abs(truths - answers)
 
 
-def make(config: TaskConfig, label_names: tuple[str, ...], labels: np.ndarray) -> Regression:
+def make(config: RegressionSettings, label_names: tuple[str, ...], labels: np.ndarray) -> Regression:
     """Builds the task for these training targets [examples] float32."""
     targets = np.asarray(labels, np.float64)  # float32 loses the deviation of large numbers, such as years in seconds
     return Regression(float(np.mean(targets)), float(np.std(targets)) or 1.0, config.dropout)

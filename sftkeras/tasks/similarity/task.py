@@ -10,12 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import Pooling, TaskConfig
+from sftkeras.config import Pooling
 from sftkeras.errors import SFTError
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.network import text_network
 from sftkeras.tasks.similarity.features import BiEncoderFeatures, rows_of_texts
 from sftkeras.tasks.similarity.pair_scores import InBatchAccuracy, PearsonCorrelation, all_cosines, cosines
+from sftkeras.tasks.similarity.spec import SimilaritySettings
 from sftkeras.text import AnyTokenizer, Cleaning, Features, TextFeatures, make_features
 
 _KIND = "similarity"
@@ -169,7 +170,7 @@ class ScoredPairs(Task):
         return {"kind": self.kind, "loss": self.loss_name, "lowest": self.lowest, "highest": self.highest}
 
 
-def make(config: TaskConfig, label_names: tuple[str, ...], labels: Any) -> MatchingPairs | ScoredPairs:
+def make(config: SimilaritySettings, label_names: tuple[str, ...], labels: Any) -> MatchingPairs | ScoredPairs:
     """Builds the task; `labels` are the numbers of the training pairs [pairs] float32, if they have any.
 
     Raises:

@@ -10,12 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import Pooling, TaskConfig
+from sftkeras.config import Pooling
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_vectors
 from sftkeras.tasks.span_qa.features import ENDS, STARTS, question_features
 from sftkeras.tasks.span_qa.places import NowhereInPadding, SpanF1, best_rows, best_spans
+from sftkeras.tasks.span_qa.spec import SpanQASettings
 from sftkeras.text import AnyTokenizer, Cleaning, Features
 from sftkeras.text.features.window_features import TEXT_NUMBER, TEXTS
 
@@ -186,7 +187,7 @@ def best_threshold(no_answer: np.ndarray, gains: np.ndarray) -> float:
     return float((below + ordered[count]) / 2) or float(np.finfo(np.float32).tiny)
 
 
-def make(config: TaskConfig, label_names: tuple[str, ...], labels: Any) -> SpanQA:
+def make(config: SpanQASettings, label_names: tuple[str, ...], labels: Any) -> SpanQA:
     """Builds the task from its settings."""
     return SpanQA(config.max_answer_length, config.no_answer_threshold, config.dropout)
 

@@ -1,18 +1,39 @@
-"""Tagging before TensorFlow is loaded: what its data must have, and what it predicts."""
+"""Tagging before TensorFlow is loaded: settings, data, predictions."""
+
+# mypy: disable-error-code="valid-type"
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
+from sftkeras.config import TaskSettings
+from sftkeras.config.values import UnitInterval
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.spans.kind import ENTITIES
 from sftkeras.tasks.contract import TaskSpec
+
+
+@dataclass(frozen=True)
+class TaggingSettings(TaskSettings):
+    """Tagging: the entities in a text, or a label for each word"""
+
+    kind: Literal["tagging"] = "tagging"
+    """Name of the task."""
+    dropout: UnitInterval = 0.1
+    """Share of each token's features that the head drops in training."""
+    constrained_decoding: bool = True
+    """Choose the most probable legal sequence of tags; false takes the most probable tag of each word."""
 
 
 class TaggingSpec(TaskSpec):
     """See `TaskSpec`."""
 
     kind = "tagging"
+    settings = TaggingSettings
+    found: ClassVar[Mapping[str, str]] = MappingProxyType({"text": "text", "label": "label"})
     pools = False
 
     def label_kind(self, settings: Any) -> LabelKind:

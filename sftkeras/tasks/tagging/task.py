@@ -10,13 +10,14 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.config import Pooling, TaskConfig
+from sftkeras.config import Pooling
 from sftkeras.tasks.by_text import by_text
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_network
 from sftkeras.tasks.tagging.decoding import begin_tag, inside_tag, join, likeliest_legal
 from sftkeras.tasks.tagging.entity_f1 import EntityF1
+from sftkeras.tasks.tagging.spec import TaggingSettings
 from sftkeras.text import AnyTokenizer, Cleaning, Features, window_features
 from sftkeras.text.features.window_features import ENDS, STARTS, TEXT_NUMBER, TEXTS
 
@@ -154,7 +155,7 @@ class Tagging(Task):
         }
 
 
-def make(config: TaskConfig, label_names: tuple[str, ...], labels: Any) -> Tagging:
+def make(config: TaggingSettings, label_names: tuple[str, ...], labels: Any) -> Tagging:
     """Builds the task for these labels."""
     return Tagging(label_names, constrained_decoding=config.constrained_decoding, dropout=config.dropout)
 

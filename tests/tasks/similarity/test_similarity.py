@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from sftkeras.config import TaskConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks import make_task, restore_task
 from sftkeras.tasks.similarity.features import FIRST, SECOND
+from sftkeras.tasks.similarity.spec import SimilaritySettings
 from sftkeras.tasks.similarity.task import MatchingPairs, ScoredPairs
 
 PAIRS, HIDDEN = 5, 7
@@ -140,25 +140,25 @@ def test_texts_are_equal_whatever_their_padding_holds() -> None:
 
 
 def test_numbers_become_cosines() -> None:
-    task = make_task(TaskConfig(kind="similarity", loss="cosine"), (), np.array([0, 2.5, 5], np.float32))
+    task = make_task(SimilaritySettings(loss="cosine"), (), np.array([0, 2.5, 5], np.float32))
     _, wanted = task.targets(cached([(1, 1), (2, 1)]), np.array([5, 1], np.float32), RANDOM)
     assert wanted.tolist() == pytest.approx([1, 1, 0.2, 0.2])
     assert wanted.dtype == np.float32
 
 
 def test_numbers_that_could_be_cosines_are_meant_as_they_are() -> None:
-    task = make_task(TaskConfig(kind="similarity", loss="cosine"), (), np.array([-0.2, 0.4], np.float32))
+    task = make_task(SimilaritySettings(loss="cosine"), (), np.array([-0.2, 0.4], np.float32))
     assert (task.settings()["lowest"], task.settings()["highest"]) == (0, 1)
 
 
 def test_contrastive_refuses_other_numbers_than_0_and_1() -> None:
     with pytest.raises(SFTError, match=r"SFT445.* 0\.5 "):
-        make_task(TaskConfig(kind="similarity", loss="contrastive"), (), np.array([0, 0.5, 1], np.float32))
+        make_task(SimilaritySettings(loss="contrastive"), (), np.array([0, 0.5, 1], np.float32))
 
 
 @pytest.mark.parametrize("loss", ["multiple_negatives", "contrastive", "cosine"])
 def test_the_task_survives_json(loss: str) -> None:
-    task = make_task(TaskConfig(kind="similarity", loss=loss), (), np.array([0, 1], np.float32))  # type: ignore[arg-type]
+    task = make_task(SimilaritySettings(loss=loss), (), np.array([0, 1], np.float32))  # type: ignore[arg-type]
     settings = task.settings()
     restored = restore_task(json.loads(json.dumps(settings)))
     assert restored.settings() == settings

@@ -1,0 +1,82 @@
+"""Checks of a run's settings that every task makes: a setting that it would not look at is refused.
+
+Whoever sets it means something by it. Imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import util
+from typing import TYPE_CHECKING
+
+from sftkeras.config import DataConfig, OptimizerConfig, TaskSettings, TrainConfig
+from sftkeras.errors import SFTError, did_you_mean
+
+if TYPE_CHECKING:
+    from sftkeras.tasks.contract import TaskSpec
+
+
+def check_config(spec: TaskSpec, config: TrainConfig) -> None:
+    """Checks the settings of a task, and those of the data and the encoder that depend on it.
+
+    Raises:
+        SFTError: SFT412 for one without effect, SFT115 for one of another optimizer, SFT290 without second texts where
+            it needs them, SFT401 if the monitor is nothing that the task measures.
+    """
+    task = config.task
+    for name in spec.unused(task):
+        if getattr(task, name) != getattr(type(task), name):
+            raise without_effect(spec, task, f"--task.{name}")
+    for name in (*spec.refuses, *spec.label_kind(task).refuses):
+        if getattr(config.data, name) != getattr(DataConfig(), name):
+            raise without_effect(spec, task, f"--data.{name}")
+    if config.backbone.pooling is not None and not spec.pools:
+        raise without_effect(spec, task, "--backbone.pooling")
+    if spec.needs_pair and config.data.pair is None:
+        raise SFTError("SFT290", kind=spec.kind)
+    if metrics := spec.metrics(task):
+        check_monitor(config.training.early_stopping.monitor, metrics)
+    check_optimizer(config.optimizer)
+
+
+def without_effect(spec: TaskSpec, task: TaskSettings, flag: str) -> SFTError:
+    """SFT412 for a setting that the task does not look at."""
+    return SFTError("SFT412", setting=flag, predicts=spec.predicts(task))
+
+
+def check_optimizer(config: OptimizerConfig) -> None:
+    """Checks that the update rule looks at the settings of it that are set.
+
+    Raises:
+        SFTError: SFT115.
+    """
+    for name, rules in OptimizerConfig.OF_SOME.items():
+        if config.name not in rules and getattr(config, name) != getattr(OptimizerConfig, name):
+            rules_in_words = " and ".join(rules)
+            raise SFTError("SFT115", setting=f"--optimizer.{name}", name=config.name, rules=rules_in_words)
+
+
+def check_monitor(monitor: str, metrics: Sequence[str]) -> None:
+    """Makes sure that what picks the best epoch is measured.
+
+    Args:
+        monitor: the setting.
+        metrics: names of what is measured besides the loss.
+
+    Raises:
+        SFTError: SFT401.
+    """
+    known = ["val_loss", *(f"val_{name}" for name in metrics)]
+    if monitor not in known:
+        meant = monitor if monitor.startswith("val") else f"val_{monitor}"
+        raise SFTError("SFT401", monitor=monitor, suggestion=did_you_mean(meant, known), known=", ".join(known))
+
+
+def check_installed(package: str, extra: str) -> None:
+    """Makes sure that a package is there which `sftkeras[extra]` installs.
+
+    Raises:
+        SFTError: SFT107.
+    """
+    if util.find_spec(package) is None:
+        raise SFTError("SFT107", package=package, install=f"'sftkeras[{extra}]'")

@@ -1,0 +1,60 @@
+"""What is checked of a run's settings before anything is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sftkeras.config import OptimizerConfig, TrainConfig
+from sftkeras.errors import SFTError
+from sftkeras.tasks import spec_of
+from sftkeras.tasks.masked_lm.spec import MaskedLMSettings
+from sftkeras.tasks.regression.spec import RegressionSettings
+
+
+def check(**settings: Any) -> None:
+    config = TrainConfig(**{"task": RegressionSettings(), **settings})
+    spec_of(config.task.kind).check(config)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "told"),
+    [
+        (OptimizerConfig(momentum=0.9), "--optimizer.momentum has no effect with --optimizer.name adamw"),
+        (OptimizerConfig(name="adam", weight_decay=0.1), "--optimizer.weight_decay has no effect"),
+        (OptimizerConfig(name="sgd", beta_1=0.8), "--optimizer.beta_1 .* a setting of adam and adamw"),
+        (OptimizerConfig(name="sgd", epsilon=1e-6), "--optimizer.epsilon"),
+    ],
+)
+def test_a_setting_of_another_optimizer_is_refused(optimizer: OptimizerConfig, told: str) -> None:
+    with pytest.raises(SFTError, match=f"SFT115  {told}"):
+        check(optimizer=optimizer)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        OptimizerConfig(),
+        OptimizerConfig(name="sgd", momentum=0.9),
+        OptimizerConfig(name="adam", beta_1=0.8),
+        OptimizerConfig(weight_decay=0.2, beta_2=0.9, epsilon=1e-6),
+    ],
+)
+def test_its_own_settings_and_usual_values_are_let_through(optimizer: OptimizerConfig) -> None:
+    check(optimizer=optimizer)
+
+
+def test_a_task_adds_checks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sftkeras.tasks.config_checks.util.find_spec", lambda package: None)
+    check(task=MaskedLMSettings())
+    with pytest.raises(SFTError, match="SFT107  jieba is not installed"):
+        check(task=MaskedLMSettings(chinese_words=True))
+    with pytest.raises(SFTError, match="SFT401"):  # beside those of every task
+        check(task=MaskedLMSettings(), **{"training": _watching("val_rmse")})
+
+
+def _watching(monitor: str) -> Any:
+    from sftkeras.config import EarlyStoppingConfig, TrainingConfig
+
+    return TrainingConfig(early_stopping=EarlyStoppingConfig(monitor=monitor))
