@@ -1,6 +1,7 @@
-"""What the page at the server's root is made of: its files, and what it is told about the models.
+"""The page at the server's root: its files, and what it shows about the models.
 
-The files are in `page/`. Answers come through the REST interface, as everybody gets them.
+The files are in `page/`, but for the view of each task, which is in its folder. Predictions come through the REST
+interface, as everybody gets them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tensorflow.core.framework.types_pb2 import DataType
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
+from sftkeras import tasks
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import CARD, read_contract
 from sftkeras.serving.errors import ServingError, not_found
@@ -25,12 +27,13 @@ if TYPE_CHECKING:
     from sftkeras.serving.answering import Answering
 
 _FOLDER = Path(__file__).parent / "page"
+_SCRIPT = "text/javascript; charset=utf-8"
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page/style.css": ("style.css", "text/css; charset=utf-8"),
-    "/page/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/page/answers.js": ("answers.js", "text/javascript; charset=utf-8"),
-    "/page/card.js": ("card.js", "text/javascript; charset=utf-8"),
+    "/page/page.js": ("page.js", _SCRIPT),
+    "/page/elements.js": ("elements.js", _SCRIPT),
+    "/page/card.js": ("card.js", _SCRIPT),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 # The page loads its own files and asks its own server, nothing else; no other page may frame it.
@@ -56,6 +59,7 @@ class WebPage:
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
         self._files = {path: ((_FOLDER / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
+        self._files |= {path: (script, _SCRIPT) for path, script in _views().items()}
 
     def file(self, path: str) -> web.Response | None:
         """The page itself or a file of it, None if the path is none of them."""
@@ -122,6 +126,16 @@ def version_states(answering: Answering, name: str) -> Sequence[ModelVersionStat
         return answering.status(ModelSpec(name=name)).model_version_status
     except ServingError:
         return ()
+
+
+def _views() -> dict[str, bytes]:
+    """The scripts of the tasks' views, and the one that collects them by kind, in the order of the tasks."""
+    folder = Path(tasks.__file__).parent
+    kinds = [kind for kind in tasks.TASKS if (folder / kind / "page.js").is_file()]
+    imports = "".join(f'import * as {kind} from "./tasks/{kind}.js";\n' for kind in kinds)
+    collected = f"{imports}\nexport const views = {{ {', '.join(kinds)} }};\n"
+    scripts = {f"/page/tasks/{kind}.js": (folder / kind / "page.js").read_bytes() for kind in kinds}
+    return {"/page/views.js": collected.encode(), **scripts}
 
 
 def _shape(shape: Any) -> list[int | None] | None:

@@ -120,12 +120,13 @@ def predictions_of(ranks: Mapping[str, int], kind: str | None = None) -> Predict
     """Returns the predictions that outputs of these names and ranks are.
 
     Args:
-        ranks: of the outputs, by name.
+        ranks: of the outputs, by name; none where they are not known.
         kind: of the task, where it is known: its own are preferred.
     """
     known = predictions_by_task()
-    wanted = [known[kind]] if kind in known else []
-    return next((it for it in (*wanted, *known.values()) if it.fits(ranks)), Predictions())
+    if kind in known and (not ranks or known[kind].fits(ranks)):
+        return known[kind]
+    return next((it for it in known.values() if it.fits(ranks)), Predictions())
 
 
 def ranks_of(outputs: Mapping[str, np.ndarray]) -> dict[str, int]:

@@ -112,7 +112,7 @@ def test_by_keyboard_alone_a_text_gets_its_bars(page: Page, rest: Running) -> No
 
 def test_models_and_versions_are_listed_and_chosen_by_keyboard(page: Page, rest: Running) -> None:
     page.goto(rest.url)
-    expect(page.locator("#summary")).to_have_text("10 models, 11 versions answering")
+    expect(page.locator("#summary")).to_have_text("10 models, 11 versions available")
     expect(page.locator("nav a[aria-current]")).to_have_count(1)
     link = page.get_by_role("link", name="version 1 available").nth(1)
     link.focus()
@@ -232,10 +232,10 @@ def test_a_model_of_numbers_takes_json(page: Page, rest: Running) -> None:
     box = page.get_by_label("Request (JSON)")
     assert json.loads(box.input_value()) == {"instances": [0]}
     box.fill('{"instances": [1, 2]}')
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Predict").click()
     expect(page.locator("#answer pre")).to_have_text("[\n  2.5,\n  3\n]")
     box.fill("{")
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Predict").click()
     expect(page.get_by_role("alert")).to_be_visible()
     expect(page.locator("#answer")).to_be_empty()
 
@@ -245,7 +245,7 @@ def test_a_refusal_is_told(browser: Browser, rest: Running) -> None:
     page.clock.install()
     opened(page, rest, "half_plus_two")
     page.get_by_label("Request (JSON)").fill('{"instances": ["a"]}')
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Predict").click()
     expect(page.get_by_role("alert")).to_contain_text('JSON Value: "a" Type: String is not of expected type: float')
     page.clock.run_for(11_000)  # looks for new versions meanwhile, which does not take the message away
     expect(page.get_by_role("alert")).to_be_visible()
@@ -311,7 +311,7 @@ def test_a_version_that_cannot_be_served_says_why(browser: Browser, tmp_path: Pa
         page = browser.new_page()
         page.goto(f"{rest.url}/#/movies/2")
         expect(page.locator("#about")).to_contain_text("Version 2 · failed · ")
-        expect(page.get_by_role("button", name="Ask")).to_be_hidden()
+        expect(page.get_by_role("button", name="Predict")).to_be_hidden()
         page.get_by_role("link", name="version 1 available").click()
         ask(page, "good")
         expect(page.locator(".verdict")).to_have_text("good")

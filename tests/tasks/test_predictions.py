@@ -77,6 +77,8 @@ def test_a_task_is_known_by_the_names_and_ranks_of_its_outputs(kind: str) -> Non
 
 def test_a_task_without_predictions_of_its_own_has_those_of_its_outputs() -> None:
     assert predictions_of({"value": 1}, "ordinal") is predictions_by_task()["regression"]
+    assert predictions_of({"value": 1}, "tagging") is predictions_by_task()["regression"]
+    assert predictions_of({}, "tagging") is predictions_by_task()["tagging"]
 
 
 def test_lists_are_padded_and_nothing_else_is() -> None:

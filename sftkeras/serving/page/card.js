@@ -1,6 +1,6 @@
 // The Markdown of a model card as elements: headings, lists, tables, fenced and inline code. All text stays text.
 
-import { element } from "./answers.js";
+import { element } from "./elements.js";
 
 /** Gives the card's blocks as elements. */
 export function showCard(markdown) {

@@ -1,7 +1,14 @@
-// The page at the server's root: which models there are, a box to ask one, and its answer.
+// The page at the server's root: which models there are, a box for texts, and what a model predicts for them.
+//
+// Each task brings its view, a module with
+//   fits(record, texts)   whether it knows such a prediction, by its names
+//   show(record, texts)   the elements to show; `texts` is what was sent, null for a request in JSON
+//   about(task)           optional: what is said of a model, by the settings of its task
+//   titles                optional: those of the boxes, by input
 
-import { element, showAnswer } from "./answers.js";
 import { showCard } from "./card.js";
+import { count, element, json } from "./elements.js";
+import { views } from "./views.js";
 
 const REFRESH = 5000; // milliseconds between looks at the models' states
 
@@ -11,7 +18,7 @@ const at = (id) => document.getElementById(id);
 // loaded or shown, `lost` is whether the server could not be reached.
 const state = { models: [], wanted: null, chosen: null, details: null, token: "", lost: false };
 
-/** Asks the server; gives what it says, as an object and as it came. Throws its words if it refuses. */
+/** Calls the server; returns what it says, as an object and as it came. Throws its words if it refuses. */
 async function call(path, sent) {
   const headers = state.token ? { Authorization: `Bearer ${state.token}` } : {};
   const options = sent === undefined ? { headers } : { method: "POST", body: sent, headers: { "Content-Type": "application/json", ...headers } };
@@ -49,7 +56,7 @@ async function refresh() {
   } catch (error) {
     state.lost = true;
     at("summary").textContent = "";
-    tell(`The server cannot be asked: ${error.message}`);
+    tell(`The server cannot be reached: ${error.message}`);
     return;
   }
   const found = state.lost || JSON.stringify(models) !== JSON.stringify(state.models);
@@ -63,7 +70,7 @@ async function refresh() {
 
 function showModels() {
   const ready = state.models.flatMap(available).length;
-  at("summary").textContent = `${count(state.models.length, "model")}, ${count(ready, "version")} answering`;
+  at("summary").textContent = `${count(state.models.length, "model")}, ${count(ready, "version")} available`;
   const focused = document.activeElement?.getAttribute("href");
   at("models").replaceChildren(...state.models.map(modelItem));
   if (focused) document.querySelector(`nav a[href="${CSS.escape(focused)}"]`)?.focus();
@@ -90,10 +97,6 @@ function available(model) {
   return model.versions.filter((it) => it.state === "AVAILABLE");
 }
 
-function count(number, noun) {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
 // --- the chosen version ---
 
 function hashOf(name, version) {
@@ -107,7 +110,7 @@ function fromHash() {
   return model?.versions.some((it) => it.version === version) ? { name, version } : null;
 }
 
-/** The newest version of the model that is shown already, else of the first that answers. */
+/** The newest version of the model that is shown already, else of the first that is available. */
 function newest() {
   const shown = state.models.find((it) => it.name === state.chosen?.name);
   const model = shown ?? state.models.find((it) => available(it).length) ?? state.models[0];
@@ -166,7 +169,7 @@ function showModel(sameModel) {
   at("name").textContent = name;
   at("about").textContent = about();
   clearAnswer();
-  for (const part of ["ask", "result", "elsewhere"]) at(part).hidden = !state.details;
+  for (const part of ["texts", "result", "elsewhere"]) at(part).hidden = !state.details;
   if (state.details) showInputs(sameModel);
   at("card").hidden = !card;
   at("card").querySelector("article").replaceChildren(...(card ? showCard(card) : []));
@@ -177,9 +180,8 @@ function about() {
   const parts = [`Version ${state.chosen.version}`];
   const contract = state.details?.contract;
   if (contract) {
-    const { kind, label_names: labels, multi_label: several } = contract.task;
-    parts.push(several ? `multi-label ${kind}` : kind);
-    if (labels) parts.push(count(labels.length, "label"));
+    const { task } = contract;
+    parts.push(...(views[task.kind]?.about?.(task) ?? [task.kind]));
     parts.push(`reads up to ${contract.max_length} tokens`);
   } else if (!state.details) {
     const version = seen(state.chosen);
@@ -188,10 +190,9 @@ function about() {
   return parts.join(" · ");
 }
 
-// --- the question ---
+// --- the texts ---
 
 const TITLES = { text: "Text", pair: "Second text" };
-const TITLES_OF = { span_qa: { text: "Question", pair: "Context" } }; // by task
 
 /** The names of the text inputs, text before pair; null if the model takes anything but one text or more. */
 function textInputs() {
@@ -200,12 +201,17 @@ function textInputs() {
   return areTexts ? inputs.map(([name]) => name).sort((one, other) => (other === "text") - (one === "text")) : null;
 }
 
+/** The view of the chosen model's task, where that is known. */
+function ownView() {
+  return views[state.details?.contract?.task.kind];
+}
+
 /** Makes the boxes. What was typed stays: texts for every model, a request for the same one. */
 function showInputs(sameModel) {
   const typed = Object.fromEntries(areas().map((area) => [area.name, area.value]));
   const hadFocus = at("inputs").contains(document.activeElement);
   const texts = textInputs();
-  const titles = TITLES_OF[state.details?.contract?.task.kind] ?? TITLES;
+  const titles = { ...TITLES, ...ownView()?.titles };
   const boxes = texts
     ? texts.map((name) => box(name, titles[name] ?? name, typed[name] ?? "", "text"))
     : [box("body", "Request (JSON)", (sameModel && typed.body) || sampleBody(), "json")];
@@ -251,19 +257,19 @@ function predictPath() {
   return `/v1/models/${encodeURIComponent(name)}${isNewest ? "" : `/versions/${version}`}:predict`;
 }
 
-async function ask(event) {
+async function predict(event) {
   event.preventDefault();
   if (at("send").getAttribute("aria-disabled")) return;
   at("send").setAttribute("aria-disabled", "true");
   at("result").setAttribute("aria-busy", "true");
-  const asked = state.chosen;
+  const called = state.chosen;
   try {
     const sent = JSON.stringify(body());
     const start = performance.now();
     const { found, text } = await call(predictPath(), sent);
     const milliseconds = performance.now() - start;
     tell("");
-    if (state.chosen === asked) showResult(found, text, milliseconds);
+    if (state.chosen === called) showResult(found, text, milliseconds);
   } catch (error) {
     clearAnswer();
     tell(error.message);
@@ -273,14 +279,23 @@ async function ask(event) {
   }
 }
 
-// --- the answer ---
+// --- the prediction ---
 
 function showResult(found, text, milliseconds) {
   const one = found.predictions?.length === 1 ? found.predictions[0] : (found.predictions ?? found);
-  at("answer").replaceChildren(...showAnswer(one, textInputs() ? areas().map((area) => area.value) : null));
-  at("latency").textContent = `Answered in ${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms, there and back.`;
+  at("answer").replaceChildren(...shown(one, textInputs() ? areas().map((area) => area.value) : null));
+  at("latency").textContent = `Predicted in ${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms, there and back.`;
   at("raw").hidden = false;
   at("raw").querySelector("pre").textContent = text;
+}
+
+/** Shows one prediction by its names, such as {label, probability, classes, probabilities}; a lone value has no name. */
+function shown(prediction, texts) {
+  const isNamed = prediction !== null && typeof prediction === "object" && !Array.isArray(prediction);
+  const record = isNamed ? prediction : { value: prediction };
+  const own = ownView();
+  const view = [...(own ? [own] : []), ...Object.values(views)].find((it) => it.fits(record, texts));
+  return view ? view.show(record, texts) : [json(prediction)];
 }
 
 function clearAnswer() {
@@ -292,21 +307,21 @@ function clearAnswer() {
 // --- the same call from elsewhere ---
 
 function showCalls() {
-  let asked;
+  let sent;
   try {
-    asked = body();
+    sent = body();
   } catch {
     return; // half-typed JSON: the last whole call stays
   }
   const url = location.origin + predictPath();
   const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
   const curlToken = state.token ? ' \\\n  -H "Authorization: Bearer $TOKEN"' : "";
-  at("curl").textContent = `curl ${quoted(url)} \\\n  -d ${quoted(JSON.stringify(asked))}${curlToken}`;
-  at("python").textContent = pythonCall(url, asked);
+  at("curl").textContent = `curl ${quoted(url)} \\\n  -d ${quoted(JSON.stringify(sent))}${curlToken}`;
+  at("python").textContent = pythonCall(url, sent);
 }
 
-function pythonCall(url, asked) {
-  const lines = ["response = requests.post(", `    ${literal(url)},`, `    json=${literal(asked)},`];
+function pythonCall(url, sent) {
+  const lines = ["response = requests.post(", `    ${literal(url)},`, `    json=${literal(sent)},`];
   if (state.token) lines.push('    headers={"Authorization": "Bearer " + os.environ["TOKEN"]},');
   lines.push("    timeout=30,", ")", "response.raise_for_status()", "print(response.json())");
   return `${state.token ? "import os\n\n" : ""}import requests\n\n${lines.join("\n")}`;
@@ -335,11 +350,11 @@ async function copy(event) {
 
 // --- start ---
 
-at("ask").addEventListener("submit", ask);
+at("texts").addEventListener("submit", predict);
 at("inputs").addEventListener("input", showCalls);
 at("inputs").addEventListener("keydown", (event) => {
   const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing && textInputs();
-  if (sends) ask(event);
+  if (sends) predict(event);
 });
 at("access").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -1,0 +1,16 @@
+// Similarity on the server's page: a vector, shortly, since nobody reads hundreds of numbers.
+
+import { element, isNumbers, verdict } from "/page/elements.js";
+
+// The REST interface gives no name to an only output; the page then names it `value`.
+export const fits = ({ vector, value }, texts) => Boolean(texts) && isNumbers(vector ?? value);
+
+export function show({ vector, value }) {
+  const numbers = vector ?? value;
+  const first = numbers.slice(0, 8).map((it) => it.toFixed(4)).join(", ");
+  const all = element("pre", { tabindex: "0" }, JSON.stringify(numbers));
+  return [
+    verdict(`a vector of ${numbers.length.toLocaleString("en")} numbers`),
+    element("details", {}, element("summary", {}, `${first}${numbers.length > 8 ? ", …" : ""}`), all),
+  ];
+}
