@@ -32,7 +32,7 @@ _ONLY_WORDS = (
     *("data/augmentation/changes.py", "data/checks/check.py", "data/checks/check_labels.py"),
     *("data/checks/first_look.py", "data/checks/printing.py", "data/formats/unlabelled.py"),
     *("data/labels/classes/checks.py", "data/labels/spans/checks.py", "data/show.py", "data/storage/progress.py"),
-    *("training/dry_run.py", "training/memory.py", "training/watching"),
+    *("tasks/config_checks.py", "training/dry_run.py", "training/memory.py", "training/watching"),
 )
 _PACKAGES = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "numpy")
 _MOST_SHOWN = 5
