@@ -72,6 +72,9 @@ LIGHT = {"errors", "plurals", "config", "command_line", "disk", "console", "hand
 LIGHT |= {"__main__", "comparison", "runs", "prediction", "pipeline", "api", *COMMANDS}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 
+# The kinds of labels that several tasks have, in data/labels.
+LABEL_KINDS = {"answers", "classes", "no_labels.py", "numbers", "spans"}
+
 LONGEST_MODULE = 400
 
 
@@ -109,6 +112,19 @@ def imports(path: Path, *, inside_functions: bool) -> set[str]:
 def own_parts(path: Path) -> set[str]:
     names = [name.split(".") for name in imports(path, inside_functions=True)]
     return {name[1] for name in names if name[0] == "sftkeras" and len(name) > 1 and not name[1].startswith("_")}
+
+
+def test_the_data_names_no_kind_of_label() -> None:
+    """A kind is given by a task, which may have one of its own; a kind may build on another one."""
+    kinds = [path for path in (PACKAGE / "data" / "labels").iterdir() if path.name in LABEL_KINDS]
+    assert len(kinds) == len(LABEL_KINDS)
+    common = {
+        path for path in (PACKAGE / "data").rglob("*.py") if not any(kind in (path, *path.parents) for kind in kinds)
+    }
+    of_kinds = tuple(f"sftkeras.data.labels.{kind.stem}" for kind in kinds)
+    assert {
+        path.name for path in common for name in imports(path, inside_functions=True) if name.startswith(of_kinds)
+    } == set()
 
 
 def test_the_parts_have_an_order() -> None:

@@ -116,12 +116,10 @@ class Task:
 
     Attributes:
         kind: its name in the settings.
-        label_kind: name of the kind of label that it learns from.
         whole_batch: whether a row's loss depends on the other rows of its batch. `loss` then always gets whole batches.
     """
 
     kind: ClassVar[str]
-    label_kind: ClassVar[str]
     whole_batch: ClassVar[bool] = False
 
     def for_tokenizer(self, tokenizer: AnyTokenizer) -> Task:
@@ -188,6 +186,17 @@ class Task:
         """
         logits = network(inputs)
         return RowResults(self.loss(labels, logits), self.answers(logits))
+
+    def constant_logits(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
+        """Gives the logits [outputs] of the best prediction that does not look at the text; None if none is simple.
+
+        A training whose loss is far above that of these logits is reported as ruined.
+
+        Args:
+            labels: those of `targets`, [batch, …].
+            weights: of the rows, [batch] float32, which sum to one.
+        """
+        return None
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """Gives each row's weight in the loss, [batch] float32; `labels` are those of `targets`."""

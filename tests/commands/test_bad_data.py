@@ -123,7 +123,7 @@ def test_a_file_that_cannot_be_trained_on_is_refused_in_one_line(refuse_data: Re
 def test_a_target_that_is_no_finite_number_is_refused_by_its_line(refuse_data: RefuseData, number: str) -> None:
     rows = "".join(f"film {row},{row}\n" for row in range(60))
     line = refuse_data(f"text,label\n{rows}good,{number}\n", "--task.kind=regression")
-    assert line.startswith(f'SFT218  data.csv line 62: "{number}" in column label is not a number to learn. Correct it')
+    assert line.startswith(f'SFT218  data.csv line 62: "{number}" in column label is not a number to learn. Fix it')
 
 
 @pytest.mark.parametrize(

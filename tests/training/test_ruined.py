@@ -12,7 +12,7 @@ from sftkeras.tasks.classification.task import Classification, MultiLabelClassif
 from sftkeras.tasks.regression.task import Regression
 from sftkeras.training.callbacks import StepRecord
 from sftkeras.training.position import Position
-from sftkeras.training.watching.ruined import RuinWatch, loss_of_answering_alike
+from sftkeras.training.watching.ruined import RuinWatch, constant_loss
 
 CLASSES = Classification(("a", "b"))
 LABELS = np.array([0, 0, 0, 1], np.int32)
@@ -54,7 +54,7 @@ def test_a_ruined_model_is_warned_of_once_with_both_losses_and_the_rate() -> Non
 
 def test_a_loss_is_compared_with_that_of_answering_alike() -> None:
     (warning,) = said([*[0.3] * 3, *[2.0] * 30])
-    assert "far above the 0.562 of a model that answers every text alike." in warning
+    assert "far above the 0.562 of a model that predicts the same for every text." in warning
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ def test_an_ordinary_training_is_not(losses: list[float]) -> None:
     assert said(list(losses)) == []
 
 
-def test_answering_alike_costs_what_the_frequencies_say() -> None:
-    assert loss_of_answering_alike(CLASSES, even(LABELS)) == pytest.approx(ALIKE, rel=1e-5)
+def test_a_constant_prediction_costs_what_the_frequencies_say() -> None:
+    assert constant_loss(CLASSES, even(LABELS)) == pytest.approx(ALIKE, rel=1e-5)
     several = MultiLabelClassification(("a", "b"))
     sets = np.array([[1, 0], [1, 0], [1, 1], [0, 0]], np.uint8)
-    assert loss_of_answering_alike(several, even(sets)) == pytest.approx(ALIKE, rel=1e-5)
+    assert constant_loss(several, even(sets)) == pytest.approx(ALIKE, rel=1e-5)
     numbers = np.array([1.0, 2.0, 3.0, 6.0], np.float32)
     task = Regression(mean=float(numbers.mean()), deviation=float(numbers.std()))
-    assert loss_of_answering_alike(task, even(numbers)) == pytest.approx(1.0, rel=1e-5)
+    assert constant_loss(task, even(numbers)) == pytest.approx(1.0, rel=1e-5)
     weighted: Any = Labels(LABELS, np.array([0.1, 0.1, 0.1, 0.7], np.float32))
-    assert loss_of_answering_alike(CLASSES, weighted) == pytest.approx(-(0.3 * np.log(0.3) + 0.7 * np.log(0.7)))
+    assert constant_loss(CLASSES, weighted) == pytest.approx(-(0.3 * np.log(0.3) + 0.7 * np.log(0.7)))

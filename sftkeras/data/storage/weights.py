@@ -9,14 +9,14 @@ import numpy as np
 
 from sftkeras.data.checks.findings import Fault
 from sftkeras.data.formats.cells import cell_text
-from sftkeras.data.labels.numbers.reader import NumberReader
+from sftkeras.data.formats.numbers import read_numbers
 from sftkeras.data.storage.examples import Examples
 from sftkeras.errors import SFTError
 
 
 def read_weights(cells: Sequence[Any], column: str) -> tuple[np.ndarray, dict[int, Fault]]:
     """Gives the weights, [n] float32, 0 where a cell is none, and the faults (SFT270) by row."""
-    weights, unreadable = NumberReader(column).read(cells)
+    weights, unreadable = read_numbers(cells, column)
     wrong = {*unreadable, *np.flatnonzero(weights < 0).tolist()}
     weights[list(wrong)] = 0
     return weights, {row: Fault("SFT270", {"found": _shown(cells[row]), "column": column}) for row in sorted(wrong)}

@@ -38,7 +38,6 @@ class Classification(Task):
     class_weights: tuple[float, ...] = ()
 
     kind: ClassVar[str] = "classification"
-    label_kind: ClassVar[str] = "class"
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
@@ -66,6 +65,10 @@ class Classification(Task):
         right = tf.gather(log_probabilities, labels, batch_dims=1)
         spread = tf.reduce_mean(log_probabilities, -1)
         return -((1 - self.label_smoothing) * right + self.label_smoothing * spread)
+
+    def constant_logits(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The logarithm of each class's share, [classes]."""
+        return np.log(_shares(self.truths(tf.constant(labels)).numpy(), weights))
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """The class weight of each label [batch] int32."""
@@ -116,7 +119,6 @@ class MultiLabelClassification(Task):
     class_weights: tuple[float, ...] = ()
 
     kind: ClassVar[str] = "classification"
-    label_kind: ClassVar[str] = "classes"
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
@@ -145,6 +147,11 @@ class MultiLabelClassification(Task):
         if self.class_weights:
             losses *= tf.constant(self.class_weights) / np.mean(self.class_weights)
         return tf.reduce_mean(losses, -1)
+
+    def constant_logits(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The log odds of each label, [classes]."""
+        shares = _shares(self.truths(tf.constant(labels)).numpy(), weights)
+        return np.log(shares / (1 - shares))
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """One for every example: class weights stand in the loss, label by label."""
@@ -179,6 +186,11 @@ class MultiLabelClassification(Task):
             "label_names": list(self.label_names),
             "threshold": self.threshold,
         }
+
+
+def _shares(truths: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the share of each class, [classes], neither 0 nor 1."""
+    return np.clip(weights @ truths, 1e-6, 1 - 1e-6)
 
 
 def make(

@@ -51,7 +51,6 @@ class MaskedLM(Task):
     vocabulary: int = 0
 
     kind: ClassVar[str] = "masked_lm"
-    label_kind: ClassVar[str] = "none"
 
     def for_tokenizer(self, tokenizer: AnyTokenizer) -> MaskedLM:
         """The task, once it knows the vocabulary.

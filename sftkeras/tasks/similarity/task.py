@@ -33,7 +33,6 @@ class MatchingPairs(Task):
     temperature: float = 0.05
 
     kind: ClassVar[str] = _KIND
-    label_kind: ClassVar[str] = "none"
     whole_batch: ClassVar[bool] = True
 
     def features(
@@ -111,7 +110,6 @@ class ScoredPairs(Task):
     highest: float = 1.0
 
     kind: ClassVar[str] = _KIND
-    label_kind: ClassVar[str] = "number"
     whole_batch: ClassVar[bool] = True  # the texts of a pair are rows of their own, and may be on two devices
 
     def features(

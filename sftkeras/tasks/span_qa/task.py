@@ -39,7 +39,6 @@ class SpanQA(Task):
     dropout: float = 0.1
 
     kind: ClassVar[str] = "span_qa"
-    label_kind: ClassVar[str] = "answers"
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None

@@ -43,7 +43,6 @@ class Tagging(Task):
     dropout: float = 0.1
 
     kind: ClassVar[str] = "tagging"
-    label_kind: ClassVar[str] = "spans"
 
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None

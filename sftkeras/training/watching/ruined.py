@@ -1,4 +1,4 @@
-"""Says once that training goes wrong: its loss is far above that of answering every text alike."""
+"""Warns once that training goes wrong: its loss is far above that of the same prediction for every text."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sftkeras.training.callbacks import StepRecord
 from sftkeras.training.position import Position
 
 WINDOW, ODD = 20, 2  # steps whose mean loss is looked at, without so many of the highest: some batches have odd labels
-FAR_ABOVE = 1.5  # times the loss of answering alike, or of the first step: a head that knows nothing may begin higher
+FAR_ABOVE = 1.5  # times the loss of a constant prediction, or of the first step; a new head may begin higher
 _BATCHES = 32  # whose labels stand for all
-_ALIKE, _FIRST = "a model that answers every text alike", "the first step"
+_CONSTANT, _FIRST = "a model that predicts the same for every text", "the first step"
 
 
 class RuinWatch(keras.callbacks.Callback):
@@ -50,14 +50,14 @@ class RuinWatch(keras.callbacks.Callback):
         self._rate = rate
         self._tell = tell
         self._told = False
-        self._alike = loss_of_answering_alike(task, batches)
+        self._constant = constant_loss(task, batches)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Compares the last steps with what answering alike costs, and with the first step."""
+        """Compares the last steps with the loss of a constant prediction, and with the first step."""
         losses = self._record.losses
         if self._told or len(losses) <= WINDOW:
             return
-        usual, what = max((self._alike, _ALIKE), (losses[0], _FIRST))
+        usual, what = max((self._constant, _CONSTANT), (losses[0], _FIRST))
         loss = fmean(sorted(losses[-WINDOW:])[:-ODD])
         if loss > FAR_ABOVE * usual:
             self._told = True
@@ -66,21 +66,17 @@ class RuinWatch(keras.callbacks.Callback):
             self._tell(str(SFTError("SFT460", step=step, what=what, **shown)))
 
 
-def loss_of_answering_alike(task: Task, batches: Batches) -> float:
-    """Returns the training loss of the best answer that does not look at the text: how frequent labels are, the mean.
+def constant_loss(task: Task, batches: Batches) -> float:
+    """Returns the training loss of the best prediction that does not look at the text, such as how frequent labels are.
 
-    0 for a task that has no such answer, or none that is simple.
+    0 for a task that has no such prediction, or none that is simple.
     """
-    if task.kind not in ("classification", "regression"):
+    if task.constant_logits(*batches.arrays(0, 0)[1:]) is None:
         return 0.0
     parts = [batches.arrays(0, step)[1:] for step in range(min(batches.steps, _BATCHES))]
     labels, weights = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     weights = weights / max(weights.sum(), 1e-9)
-    if task.kind == "regression":  # which learns standardised numbers
-        logits = np.zeros(1)
-    else:
-        truths = task.truths(tf.constant(labels)).numpy()  # [rows, classes] of zeros and ones
-        shares = np.clip(weights @ truths, 1e-6, 1 - 1e-6)
-        logits = np.log(shares) if task.label_kind == "class" else np.log(shares / (1 - shares))
+    logits = task.constant_logits(labels, weights)
+    assert logits is not None
     rows = np.broadcast_to(logits.astype(np.float32), (len(labels), len(logits)))
     return float(task.loss(tf.constant(labels), tf.constant(rows)).numpy() @ weights)

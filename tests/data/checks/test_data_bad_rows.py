@@ -46,7 +46,7 @@ def test_a_bad_row_stops_and_is_named(put: Put, row: bytes, code: str) -> None:
 
 
 @pytest.mark.parametrize(("row", "code"), BAD_ROWS.values(), ids=BAD_ROWS)
-def test_a_bad_row_can_be_left_out_counted(put: Put, row: bytes, code: str) -> None:
+def test_a_bad_row_can_be_skipped_counted(put: Put, row: bytes, code: str) -> None:
     path = put("a.csv", b"text,label\n" + GOOD.encode() + (row + b"\n") * 7 + b"end,a\n")
     data = load(path, bad_rows="skip")
     assert len(data.examples) == 41
@@ -55,7 +55,7 @@ def test_a_bad_row_can_be_left_out_counted(put: Put, row: bytes, code: str) -> N
     (found,) = [found for found in data.findings if found.code == code]
     assert (found.severity, found.count) == ("warning", 7)
     assert [line for _, line in found.places] == [42, 43, 44, 45, 46]
-    assert "Left out" in found.message
+    assert "Skipped" in found.message
 
 
 def test_a_broken_byte_is_named_by_its_place_in_the_line(put: Put) -> None:
@@ -83,7 +83,7 @@ def test_a_row_with_two_faults_is_counted_once(put: Put) -> None:
     assert [found.code for found in data.findings] == ["SFT216"]
 
 
-def test_the_label_of_a_row_left_out_is_not_learned(put: Put) -> None:
+def test_the_label_of_a_row_skipped_is_not_learned(put: Put) -> None:
     data = load(put("a.csv", "text,label\n,odd\n" + GOOD + ",odder\nmore,a\n"), bad_rows="skip")
     assert data.label_names == ("a", "b")
     assert data.examples.labels[[0, 1, 40]].tolist() == [0, 1, 0]
@@ -123,7 +123,7 @@ def test_labels_are_named_and_sorted(put: Put) -> None:
     assert data.examples.labels[:2].tolist() == [1, 0]
 
 
-def test_a_value_without_a_name_is_an_error_even_if_bad_rows_are_left_out(put: Put) -> None:
+def test_a_value_without_a_name_is_an_error_even_if_bad_rows_are_skipped(put: Put) -> None:
     path = put("a.csv", "text,label\n" + GOOD + "more,c\n")
     message = refusal(path, label_names={"a": "A", "b": "B"}, bad_rows="skip")
     assert message.startswith("SFT215")
@@ -171,7 +171,7 @@ def test_a_target_that_is_no_finite_number_stops_and_is_named(put: Put, cell: st
     assert f'line 62: "{cell}"' in message
 
 
-def test_a_target_that_is_no_number_can_be_left_out_counted(put: Put) -> None:
+def test_a_target_that_is_no_number_can_be_skipped_counted(put: Put) -> None:
     data = load(put("a.csv", f"text,label\n{NUMBER_ROWS}x,nan\ny,abc\nz,\n"), NUMBERS, bad_rows="skip")
     assert len(data.examples) == 60
     assert {(found.code, found.count) for found in data.findings} == {("SFT218", 2), ("SFT217", 1)}
@@ -190,8 +190,8 @@ def test_a_target_that_is_no_number_can_be_left_out_counted(put: Put) -> None:
         ("1 000", "Thousands separators are not read: write 1000, not 1 000."),
         ("1'000'000", "Thousands separators are not read: write 1000000, not 1'000'000."),
         ("1,000", "If the comma separates thousands, write 1000; if it is a decimal comma, write a point."),
-        ("12,34,567", "not a number to learn. Correct"),
-        ("five", "not a number to learn. Correct"),
+        ("12,34,567", "not a number to learn. Fix"),
+        ("five", "not a number to learn. Fix"),
     ],
 )
 def test_separators_in_numbers_are_explained(put: Put, cell: str, told: str) -> None:
