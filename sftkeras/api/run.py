@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import html
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from sftkeras.api.settings import errors_in_keywords, evaluate_config
+from sftkeras.console import fresh_output
 from sftkeras.runs import RunFolder
+from sftkeras.runtime import left_as_it_was
 
 if TYPE_CHECKING:
     import keras
@@ -70,3 +77,74 @@ class Run:
         with runtime.left_as_it_was():
             runtime.full_precision()
             return restore_model(RunFolder.open(self.folder)).network
+
+    def export(self, folder: str | None = None, server: str | None = None) -> Path:
+        """Export the best weights as a new version, and return its folder. `fine_tune` has exported one already.
+
+        Args:
+            folder: where NAME/VERSION lands; None takes the folder of the run's settings.
+            server: release of TensorFlow Serving that must be able to load it; None takes that of the run's settings.
+
+        Raises:
+            SFTError: as `python -m sftkeras.export`.
+        """
+        from sftkeras.pipeline.export_run import export_run
+
+        with _from_python():
+            return export_run(RunFolder.open(self.folder), folder, server).path
+
+    def predict(self, texts: str | Sequence[str], pairs: str | Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Predict texts by the exported version: a record for each, as `python -m sftkeras.predict` prints them.
+
+        Args:
+            texts: one text, or several.
+            pairs: their second texts, for a model of pairs.
+
+        Raises:
+            SFTError: SFT114 if the run has exported no version, and as `python -m sftkeras.predict`.
+        """
+        from sftkeras.prediction.backends import LocalModel
+        from sftkeras.prediction.records import text_records
+
+        first = [texts] if isinstance(texts, str) else texts
+        second = [pairs] if isinstance(pairs, str) else pairs
+        with errors_in_keywords(), LocalModel(self.version) as model:
+            return text_records(model, first, second)
+
+    def evaluate(
+        self, data: Any = None, *, output: str | PathLike[str] | None = None, **reading: Any
+    ) -> dict[str, Any]:
+        """Evaluate the exported version on labelled rows, and return the report.
+
+        Args:
+            data: a file, or rows in memory as `fine_tune` takes them; None takes the run's own test part.
+            output: folder for report.json, report.md and report.html; None writes none.
+            **reading: further settings of `python -m sftkeras.evaluate --help`, such as text="review".
+
+        Raises:
+            SFTError: as `python -m sftkeras.evaluate`.
+        """
+        from sftkeras.pipeline.evaluating import evaluate
+
+        with _from_python(), tempfile.TemporaryDirectory() as scratch:
+            config = evaluate_config(self.folder, data, output or scratch, reading)
+            return evaluate(config)[1]
+
+    def show(self) -> None:
+        """Show the report with its pictures where there is a notebook; elsewhere, print where it is."""
+        try:
+            from IPython.display import display
+        except ImportError:
+            print(self.folder / "report.html")
+        else:
+            display(self)
+
+    def _repr_html_(self) -> str:
+        page = html.escape((self.folder / "report.html").read_text(encoding="utf-8"))
+        return f'<iframe srcdoc="{page}" style="width: 100%; height: 40em; border: 0"></iframe>'
+
+
+@contextmanager
+def _from_python() -> Iterator[None]:
+    with errors_in_keywords(), fresh_output(verbose=False), left_as_it_was():
+        yield

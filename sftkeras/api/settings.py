@@ -12,7 +12,8 @@ from typing import Any
 from sftkeras.command_line import commands
 from sftkeras.command_line.remedies import in_keywords
 from sftkeras.command_line.settings_file import settings_of
-from sftkeras.config import TrainConfig
+from sftkeras.config import EvaluateConfig, TrainConfig
+from sftkeras.data.formats.in_memory import file_of, is_rows
 from sftkeras.errors import SFTError
 
 # The setting that a group of settings stands for where one word is given in its place.
@@ -35,10 +36,30 @@ def train_config(config: TrainConfig | Mapping[str, Any] | str | PathLike[str] |
         case str() | PathLike():
             words = ["--config", fspath(config)]
         case TrainConfig() | Mapping():
-            words = _words(config)
+            words = _words(config, TrainConfig)
         case _:
             raise SFTError("SFT120", kind=type(config).__name__)
-    return commands.parse(TrainConfig, [*words, *_words(settings)])
+    return commands.parse(TrainConfig, [*words, *_words(settings, TrainConfig)])
+
+
+def evaluate_config(
+    model: PathLike[str], data: Any, output: str | PathLike[str], reading: Mapping[str, Any]
+) -> EvaluateConfig:
+    """Makes the settings of an evaluation.
+
+    Args:
+        model: a run's folder, or a version.
+        data: a file, rows in memory, or None for the run's own test part.
+        output: the report's folder.
+        reading: further settings by name.
+
+    Raises:
+        SFTError: SFT121 or SFT122 for rows in memory that cannot be read, SFT101 or SFT102 as on the command line.
+    """
+    columns = [str(reading.get(name) or name) for name in ("text", "label")]
+    file = file_of(data, "test", columns) if is_rows(data) else data
+    given = {"model": model, "output": output, **({} if file is None else {"data.test": file}), **reading}
+    return commands.parse(EvaluateConfig, _words(given, EvaluateConfig))
 
 
 @contextmanager
@@ -51,8 +72,8 @@ def errors_in_keywords() -> Iterator[None]:
         raise
 
 
-def _words(values: Any) -> list[str]:
-    groups = {name for name, kind in settings_of(TrainConfig).items() if is_dataclass(kind)}
+def _words(values: Any, config_class: type) -> list[str]:
+    groups = {name for name, kind in settings_of(config_class).items() if is_dataclass(kind)}
     return [f"--{name}={_written(value)}" for name, value in _flat(values, "", groups)]
 
 
