@@ -10,7 +10,7 @@ QUICKSTART := examples/quickstart.yaml
 # The quickstart's encoder as a TF-Hub module, published once into the cache.
 MODULE := $(or $(SFTKERAS_CACHE),$(HOME)/.cache/sftkeras)/published/all-minilm-l6-v2
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo check test lint bench clean
 
 help:  ## Say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -22,6 +22,9 @@ demo: $(VENV)/.installed  ## Fine-tune, judge and export the quickstart model
 
 test: $(VENV)/.installed-dev lint  ## Run lint, types and all tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+check: $(VENV)/.installed-dev lint  ## Run lint, types and the tests that start no processes: minutes
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not processes"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

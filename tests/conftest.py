@@ -8,6 +8,8 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,14 +22,38 @@ _USERS_CACHE = os.environ.get(CACHE)
 
 # The folders with the files that take longest. They begin first: one that begins last would keep one process busy
 # while the others are done. pytest-xdist must be told to keep this order (see the Makefile).
-LONGEST = ("training", "commands")
+LONGEST = ("contract", "training", "commands", "examples", "benchmarks")
+
+# The folders whose tests start processes or servers, or train: `make check` leaves them out, and single tests elsewhere
+# that are marked `processes`.
+PROCESSES = {"backbones", "benchmarks", "commands", "contract", "examples", "exporting", "serving", "training"}
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the tests of `LONGEST` before all others."""
-    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
+    """Puts the tests of `LONGEST` before all others, and marks those of `PROCESSES`."""
+    places = {item.path: item.path.relative_to(Path(__file__).parent).parts[0] for item in items}
+    order = {folder: number for number, folder in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(places[item.path], len(LONGEST)))
+    for item in items:
+        if places[item.path] in PROCESSES:
+            item.add_marker("processes")
+
+
+@pytest.fixture(autouse=True)
+def marked_if_it_starts_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails a test that starts Python and is not marked so."""
+    if request.node.get_closest_marker("processes"):
+        return
+    start = subprocess.Popen.__init__
+
+    def refused(self: subprocess.Popen, command: object, *args: object, **kwargs: object) -> None:
+        if isinstance(command, list) and command[0] == sys.executable:
+            pytest.fail("a test that starts a process is marked with @pytest.mark.processes")
+        start(self, command, *args, **kwargs)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", refused)
 
 
 def pytest_collection_finish() -> None:

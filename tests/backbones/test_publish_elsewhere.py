@@ -63,7 +63,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path) -> 
 
 def run(program: str, cwd: Path) -> dict:
     done = subprocess.run(
-        [sys.executable, "-P", "-c", program], cwd=cwd, capture_output=True, text=True, timeout=180, check=False
+        [sys.executable, "-P", "-c", program], cwd=cwd, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -227,6 +227,7 @@ def keys(settings: dict[str, Any], prefix: str = "") -> set[str]:
     return found
 
 
+@pytest.mark.processes
 def test_the_printed_config_is_complete_commented_and_reads_back(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("name: films\n")
@@ -239,6 +240,7 @@ def test_the_printed_config_is_complete_commented_and_reads_back(tmp_path: Path)
     assert yaml.safe_load(text) == plain(expected)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("name", ["train", "evaluate", "compare", "export", "predict", "serve"])
 def test_help_and_mistakes_need_no_tensorflow(name: str) -> None:
     helped = command(name, "--help")
@@ -250,6 +252,7 @@ def test_help_and_mistakes_need_no_tensorflow(name: str) -> None:
     assert mistaken.stderr.count("\n") == 1
 
 
+@pytest.mark.processes
 def test_a_wrong_file_and_a_missing_setting_need_no_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("training: {epoch: 3}\n")
     wrong = command("train", "--config", "config.yaml", cwd=tmp_path)

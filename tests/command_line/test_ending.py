@@ -47,15 +47,17 @@ def said(*, loaded: bool = True, alone: bool = True) -> list[str]:
         loaded="sys.modules['tensorflow'] = types.ModuleType('tensorflow')" if loaded else "",
         alone="" if alone else "ending.take_apart_at_end()",
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=600)
     assert (done.returncode, done.stderr) == (75, "")
     return done.stdout.splitlines()
 
 
+@pytest.mark.processes
 def test_nothing_is_taken_apart_and_nothing_is_lost() -> None:
     assert said() == DONE
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("how", [{"loaded": False}, {"alone": False}])
 def test_others_end_as_python_ends_them(how: dict[str, bool]) -> None:
     assert said(**how) == [*DONE, "taken apart"]

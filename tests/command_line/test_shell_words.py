@@ -53,6 +53,7 @@ def test_commands_in_messages_are_quoted() -> None:
     assert wrong == {}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("word", ["--data.split [0.8,0.1,0.1]", "pip install sftkeras[hub]", "--data.train data/*.csv"])
 def test_words_that_a_shell_refuses_are_found(word: str) -> None:
     assert list(refused(f"so: {word} and on")) == [word]

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import forked
+
 Done = subprocess.CompletedProcess[str]
 
 ONE_LINE = re.compile(r"SFT\d{3}  [^\n]+\n")
@@ -22,9 +24,11 @@ def flags(**settings: object) -> list[str]:
     return [f"--{name.replace('__', '.')}={value}" for name, value in settings.items()]
 
 
-def run_command(command: str, *words: str, cwd: Path, timeout: float = 180, python: tuple[str, ...] = ()) -> Done:
-    """Runs `python -m sftkeras.COMMAND` to its end; `python` are options of the interpreter."""
+def run_command(command: str, *words: str, cwd: Path, timeout: float = 600, python: tuple[str, ...] = ()) -> Done:
+    """Runs `python -m sftkeras.COMMAND` to its end; `python` are options of the interpreter, which then starts anew."""
     arguments = [sys.executable, *python, "-m", f"sftkeras.{command}", *words]
+    if not python:
+        return forked.run(arguments, cwd=cwd, timeout=timeout)
     return subprocess.run(arguments, cwd=cwd, timeout=timeout, capture_output=True, text=True, check=False)
 
 
@@ -36,18 +40,15 @@ def refusal(done: Done) -> str:
 
 
 def run_several(
-    calls: Sequence[tuple[str, Sequence[str]]], *, cwd: Path, timeout: float = 300, **environment: str
+    calls: Sequence[tuple[str, Sequence[str]]], *, cwd: Path, timeout: float = 600, **environment: str
 ) -> list[Done]:
     """Runs commands one after the other in one process, with further environment variables; see several.py."""
     results = cwd / "results.json"
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, str(Path(__file__).with_name("several.py")), str(results)],
         input=json.dumps(calls),
         cwd=cwd,
         timeout=timeout,
-        capture_output=True,
-        text=True,
-        check=False,
         env=os.environ | environment,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -60,17 +61,15 @@ class Running:
     def __init__(self, command: str, *words: str, cwd: Path) -> None:
         self.output = cwd / f"{command}.output"
         with self.output.open("w") as output, (cwd / f"{command}.errors").open("w") as errors:
-            self._process = subprocess.Popen(
+            self._process = forked.Process(
                 [sys.executable, "-m", f"sftkeras.{command}", *words],
                 cwd=cwd,
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
-                # A job that a script puts in the background ignores SIGINT, and so would its children.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
-    def wait_until(self, reached: Callable[[], object], seconds: float = 300) -> None:
+    def wait_until(self, reached: Callable[[], object], seconds: float = 600) -> None:
         """Waits until `reached()` is true; fails if the command ends before."""
         limit = time.monotonic() + seconds
         while not reached():
@@ -78,7 +77,7 @@ class Running:
             assert time.monotonic() < limit, f"took too long: {self.said} {self.complained}"
             time.sleep(0.005)
 
-    def press_ctrl_c(self, seconds: float = 60) -> int:
+    def press_ctrl_c(self, seconds: float = 600) -> int:
         """Sends SIGINT to all processes of the group and returns the exit code of the command."""
         os.killpg(self._process.pid, signal.SIGINT)
         return self._end(seconds)

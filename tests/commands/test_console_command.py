@@ -35,7 +35,7 @@ LOADED = "import types; sys.modules['tensorflow'] = types.ModuleType('tensorflow
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False, timeout=600)
 
 
 def sftkeras(*words: str, loaded: str = "") -> subprocess.CompletedProcess[str]:

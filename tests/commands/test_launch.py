@@ -48,7 +48,7 @@ def launched(tmp_path: Path) -> Iterator[Start]:
 
 
 def ended(process: subprocess.Popen) -> tuple[int, str]:
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=600)
     return process.returncode, said
 
 
@@ -60,7 +60,7 @@ def starts(folder: Path, index: int, number: int = 0) -> dict[str, Any]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    for _ in range(600):
+    for _ in range(6000):
         if true():
             return
         time.sleep(0.1)

@@ -62,7 +62,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, revi
         "further": ("train", further),
         "classify": ("train", classify),
     }
-    results = run_several(list(calls.values()), cwd=folder, timeout=600)
+    results = run_several(list(calls.values()), cwd=folder)
     yield Chain(folder, dict(zip(calls, results, strict=True)))
     shutil.rmtree(folder)
 

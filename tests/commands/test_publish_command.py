@@ -48,7 +48,7 @@ def story(
         "publish run": ("publish", flags(run=folder / "runs" / "module", output=tuned)),
         "tuned": ("fit", words("tuned", tuned, training__epochs=1)),
     }
-    done = dict(zip(calls, run_several(list(calls.values()), cwd=folder, timeout=600), strict=True))
+    done = dict(zip(calls, run_several(list(calls.values()), cwd=folder), strict=True))
     for name, result in done.items():
         assert result.returncode == 0, (name, result.stdout, result.stderr)
     runs = {name: folder / "runs" / name for name in ("module", "opaque", "tuned")} | {"folder": finished.run}

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 from command_line import Done, flags, run_several
@@ -72,9 +72,7 @@ def killed(words: list[str], folder: Path) -> None:
     script = str(Path(__file__).with_name("killed.py"))
     here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     target = "sftkeras.training.resume.state_files:write_state"
-    done = subprocess.run(
-        [sys.executable, script, target, "2", *words], cwd=folder, capture_output=True, env=here, check=False
-    )
+    done = forked.run([sys.executable, script, target, "2", *words], cwd=folder, env=here)
     assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 
@@ -101,7 +99,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, revi
         "publish": ("publish", flags(run=folder / "runs" / "relations", output=module)),
         "frozen": ("train", train("frozen", data__train=reviews_csv, training__freeze_embeddings="true")),
     }
-    done = dict(zip(calls, run_several(list(calls.values()), cwd=folder, timeout=600), strict=True))
+    done = dict(zip(calls, run_several(list(calls.values()), cwd=folder), strict=True))
     yield Chain(folder, done)
     shutil.rmtree(folder)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from command_line import flags, run_command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -30,7 +30,7 @@ def train_killed(words: Sequence[str], target: str, call: int, cwd: Path) -> Non
     script = str(Path(__file__).with_name("killed.py"))
     here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}  # the code that is tested, not one installed
     command = [sys.executable, script, target, str(call), *words]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=here, timeout=300)
+    done = forked.run(command, cwd=cwd, env=here)
     assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 
@@ -56,7 +56,7 @@ def test_a_training_killed_again_and_again_ends_with_the_same_bits(
     words += flags(checkpoint__every_steps=2, resume__allow="code")  # lest a change to the code meanwhile stop it
     for target, call in MOMENTS:
         train_killed(words, target, call, tmp_path)
-    done = run_command("train", *words, cwd=tmp_path, timeout=300)
+    done = run_command("train", *words, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
     assert "Continuing the interrupted run: training is over." in done.stdout
 

@@ -86,7 +86,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path) -> I
             "--training.accumulation=2",
         ],
     }
-    results = run_several([(name.split()[0], words) for name, words in calls.items()], cwd=folder, timeout=600)
+    results = run_several([(name.split()[0], words) for name, words in calls.items()], cwd=folder)
     yield Chain(folder, dict(zip(calls, results, strict=True)))
     shutil.rmtree(folder)
 

@@ -179,7 +179,7 @@ def work_through(cases: Sequence[str], folder: Path, tiny_bert: Path) -> list[Ch
         path, rows = write_data(case, own)
         words = tiny_flags(own, tiny_bert, data__train=path, **CASES[case])
         planned.append((Chain(case, own, rows, words, {}), plan_calls(case, words, path, own)))
-    done = iter(run_several([call for _, calls in planned for call in calls.values()], cwd=folder, timeout=600))
+    done = iter(run_several([call for _, calls in planned for call in calls.values()], cwd=folder))
     return [dataclasses.replace(chain, done={name: next(done) for name in calls}) for chain, calls in planned]
 
 

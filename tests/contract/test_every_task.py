@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import forked
 import h5py
 import numpy as np
 import pytest
@@ -180,7 +181,7 @@ def served(models: Path, folder: Path) -> Iterator[dict[str, str]]:
     command = [sys.executable, "-m", "sftkeras.serve", "--models", str(models), "--port=0", "--rest_api_port=0"]
     environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
     output = folder / "server.txt"
-    with output.open("w") as said, subprocess.Popen(command, stdout=said, stderr=said, env=environment) as process:
+    with output.open("w") as said, forked.Process(command, stdout=said, stderr=said, env=environment) as process:
         try:
             limit = time.monotonic() + 600
             while len(ports := dict(re.findall(r"(gRPC|REST) .*:(\d+)", output.read_text()))) < 2:

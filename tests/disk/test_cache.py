@@ -81,6 +81,7 @@ def test_only_one_holds_a_lock(tmp_path):
     assert most == 1
 
 
+@pytest.mark.processes
 def test_a_lock_is_free_when_its_holder_was_killed(tmp_path):
     program = f"""
 import os, signal

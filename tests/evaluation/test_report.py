@@ -221,6 +221,7 @@ def test_the_summary_names_score_gain_weakest_labels_and_place(tmp_path, one_lab
         assert promised in printed
 
 
+@pytest.mark.processes
 def test_importing_evaluation_is_cheap():
     heavy = "{'tensorflow', 'keras', 'sklearn', 'scipy', 'matplotlib', 'jinja2', 'rich'}"
     code = f"import sys, sftkeras.evaluation; print({heavy} & set(sys.modules) or '')"

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked
 import pytest
 from tiny_bert import BAD, GOOD, NOUNS, reviews, write_csv
 
@@ -47,11 +48,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path) -> 
     shared += ["--training.batch_size=8", "--report.baselines=false"]
     calls = [("train", [f"--name={name}", *words, *shared]) for name, words in tasks.items()]
     command = [sys.executable, str(SEVERAL), str(folder / "results.json")]
-    subprocess.run(command, input=json.dumps(calls), cwd=folder, text=True, check=True, capture_output=True)
+    assert forked.run(command, input=json.dumps(calls), cwd=folder).returncode == 0
     for code, _, errors in json.loads((folder / "results.json").read_text("utf-8")):
         assert code == 0, errors
     words = [sys.executable, "-m", "sftkeras.serve", "--models=saved_models", "--port=0", "--rest_api_port=0"]
-    with (folder / "said").open("w") as said, subprocess.Popen(words, cwd=folder, stdout=said, stderr=said) as process:
+    with (folder / "said").open("w") as said, forked.Process(words, cwd=folder, stdout=said, stderr=said) as process:
         try:
             limit = time.monotonic() + 300
             while not (found := re.search(r"gRPC +(\S+)", (folder / "said").read_text())):
@@ -72,7 +73,7 @@ def run(program: str, *words: str | Path, typed: str = "") -> subprocess.Complet
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "200"},
         text=True,
-        timeout=120,
+        timeout=600,
         capture_output=True,
         check=False,
     )

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import forked
 import pyarrow.parquet as pq
 import pytest
 from tiny_models import Exported
@@ -27,9 +28,7 @@ TEXTS = ["good film", "bad, bad film", "été\tnot\u001b[31m red"]
 
 
 def command(*words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sftkeras.predict", *words], input=stdin, capture_output=True, text=True, check=False
-    )
+    return forked.run([sys.executable, "-m", "sftkeras.predict", *words], input=stdin or "")
 
 
 @pytest.fixture

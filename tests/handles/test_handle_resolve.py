@@ -46,6 +46,7 @@ def test_a_path_below_a_file_or_beyond_any_length_is_just_missing(tmp_path):
     refused("SFT303", "x" * 100_000)
 
 
+@pytest.mark.processes
 def test_a_mistyped_preset_suggests_the_nearest_and_says_so_without_tensorflow():
     program = """
 import sys

@@ -243,6 +243,7 @@ def test_a_bomb_is_refused(server, cache):
     assert not kept(cache)
 
 
+@pytest.mark.processes
 def test_two_processes_that_want_one_module_download_it_once(server, tmp_path):
     whole = sends(archive_of())
 
@@ -253,7 +254,7 @@ def test_two_processes_that_want_one_module_download_it_once(server, tmp_path):
     url = server.serve("/bert", slowly)
     program = f"from sftkeras.handles import resolve; print(resolve({url!r}))"
     workers = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    answers = {worker.communicate(timeout=60)[0].strip() for worker in workers}
+    answers = {worker.communicate(timeout=600)[0].strip() for worker in workers}
     assert answers == {str(resolve(url, offline=True))}
     assert len(server.asked) == 1
 

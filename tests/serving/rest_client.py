@@ -50,7 +50,7 @@ class Running:
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
         """Sends a body of bytes as it is, anything else as JSON."""
         sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         try:
             connection.request(method, path, sent, dict(headers or {}))
             response = connection.getresponse()
@@ -82,7 +82,7 @@ def running(answering: Any, metrics: Metrics | None = None, **options: Any) -> I
         it.do(server.stop(grace=5))
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(300)
         loop.close()
 
 

@@ -113,7 +113,7 @@ def test_both_protocols_answer_alike_behind_mutual_tls_and_a_token(models: Path,
 
         def clients(**choices: Any) -> Iterator[Client]:
             for make, address in zip((Client.grpc, Client.rest), addresses, strict=True):
-                with make(address, model=MODEL, timeout=20, **choices) as client:  # type: ignore[operator]
+                with make(address, model=MODEL, timeout=300, **choices) as client:  # type: ignore[operator]
                     yield client
 
         tls = TLS(authority.certificate, *own)

@@ -85,7 +85,7 @@ def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def status_of(rest: Running, request: bytes) -> bytes:
     """The status of the reply, empty if there is none: the server hung up, or waits for the rest of the request."""
-    with socket.create_connection(("127.0.0.1", rest.port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", rest.port), timeout=300) as connection:
         try:
             connection.sendall(request)
             connection.settimeout(0.3)

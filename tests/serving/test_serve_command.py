@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import forked
 import grpc
 import pytest
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
@@ -32,9 +32,8 @@ class Served:
     def __init__(self, folder: Path, *words: str) -> None:
         self._said = folder / "said"
         with self._said.open("w") as said:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "sftkeras.serve", *words], cwd=folder, stdout=said, stderr=said
-            )
+            words = ("-m", "sftkeras.serve", *words)
+            self.process = forked.Process([sys.executable, *words], cwd=folder, stdout=said, stderr=said)
 
     @property
     def said(self) -> str:

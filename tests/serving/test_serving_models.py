@@ -89,7 +89,7 @@ def test_new_versions_come_and_old_ones_go_without_a_lost_request(models: Path, 
 def test_a_request_ends_on_the_version_it_began_with(models: Path, written: Write) -> None:
     with RunningServer(models) as server:
         slow = predict_request({"steps": [1500]}, dtype=tf.int32, signature="slow")
-        running = server.prediction.Predict.future(slow, timeout=60)
+        running = server.prediction.Predict.future(slow, timeout=300)
         wait_until(lambda: any(it.users for it in server.store._models[MODEL].values()))
         publish(written(2.0), models / MODEL, 2)
         wait_until(lambda: server.states() == {2: AVAILABLE, 1: UNLOADING})
@@ -187,7 +187,7 @@ def test_versions_and_labels_are_asked_by_name(models: Path, written: Write) -> 
 
 def reload(server: RunningServer, text: str) -> object:
     request = ReloadConfigRequest(config=parsed(text))
-    return server.models.HandleReloadConfigRequest(request, timeout=20, metadata=AS_ADMIN)
+    return server.models.HandleReloadConfigRequest(request, timeout=300, metadata=AS_ADMIN)
 
 
 def test_a_reload_moves_labels_but_only_to_available_versions(models: Path, written: Write) -> None:

@@ -53,7 +53,7 @@ def secure(server: RunningServer, ca: Authority, client: tuple[Path, Path] | Non
 
 def is_answered(channel: grpc.Channel, metadata: list[tuple[str, str]] | None = None) -> bool:
     with channel:
-        call = PredictionServiceStub(channel).Predict.future(REQUEST, metadata=metadata, timeout=10)
+        call = PredictionServiceStub(channel).Predict.future(REQUEST, metadata=metadata, timeout=300)
         code = call.code()
     assert code in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED), call.details()
     return code == grpc.StatusCode.OK
@@ -95,7 +95,7 @@ def send_a_method_that_is_not_utf_8(server: RunningServer, authority: Authority)
     context = ssl.create_default_context(cafile=str(authority.certificate))
     context.set_alpn_protocols(["h2"])
     with (
-        socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain,
+        socket.create_connection(("127.0.0.1", server.port), timeout=300) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
     ):
         connection.sendall(http2_call(b"", path=b"/\xe6"))

@@ -260,7 +260,7 @@ def test_the_calls_to_copy_work_as_they_stand(page: Page, rest: Running, version
     assert ("/versions/1:predict" in curl) == (version == 1)
     assert shutil.which("curl"), "curl is needed"
     answers = [
-        subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
         for command in (["bash", "-c", curl], [sys.executable, "-c", python])
     ]
     assert '"label": "good"' in answers[0]

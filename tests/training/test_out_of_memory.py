@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import forked
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -122,9 +122,7 @@ def test_a_validation_that_is_short_of_memory_names_the_remedy_and_the_run_goes_
 def test_what_tensorflow_itself_cannot_allocate_is_survived(tmp_path: Path, whole: tuple[Prepared, Fitted]) -> None:
     program = Path(__file__).with_name("hungry_run.py")
     here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}  # the code that is tested, not one installed
-    done = subprocess.run(
-        [sys.executable, program, tmp_path], capture_output=True, text=True, check=False, timeout=300, env=here
-    )
+    done = forked.run([sys.executable, str(program), str(tmp_path)], env=here)
     assert done.returncode == 0, done.stderr[-3000:]
     hungry = np.load(tmp_path / "hungry.npz")
     assert hungry["accumulation"] == 2

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 
 
 def test_two_devices_resume_to_the_same_bits(tmp_path: Path) -> None:
     program = Path(__file__).with_name("resume_run.py")
     here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}  # the code that is tested, not one installed
-    done = subprocess.run(
-        [sys.executable, program, tmp_path], capture_output=True, text=True, check=False, timeout=300, env=here
-    )
+    done = forked.run([sys.executable, str(program), str(tmp_path)], env=here)
     assert done.returncode == 0, done.stderr[-3000:]
     whole, resumed = (np.load(tmp_path / f"{name}.npz") for name in ("whole", "resumed"))
     assert len(whole["losses"]) == 8

@@ -121,6 +121,9 @@ def test_slow_batches_are_counted_as_input_and_nothing_is_counted_twice(tmp_path
     whole = prepared.train.arrays
 
     def slowly(epoch: int, at: int) -> Any:
+        """Begins when the step before has ended: none is made while a graph is traced or a step computes."""
+        while prepared.model.optimizer.iterations.numpy() < at:
+            time.sleep(0.001)
         time.sleep(0.1)
         return whole(epoch, at)
 
@@ -129,7 +132,5 @@ def test_slow_batches_are_counted_as_input_and_nothing_is_counted_twice(tmp_path
     assert set(result.time) == set(PARTS)
     assert all(seconds >= 0 for seconds in result.time.values())
     assert sum(result.time.values()) == pytest.approx(result.seconds, rel=0.01)  # two clocks
-    # Sixteen batches, of which some are made while the graph is traced.
-    assert result.time["input"] > 0.4
-    assert result.time["input"] > result.time["compute"]
+    assert result.time["input"] > 0.8  # sixteen batches, which begin when a step has almost ended
     assert result.time["all_reduce"] < 0.05

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 from fresh_runs import Run, largest_difference
@@ -36,7 +37,7 @@ WAYS = {
 SEVERAL = [(way, name) for way, (processes, _, names) in WAYS.items() for name in names if processes > 1]
 
 
-def start(folder: Path, processes: int, devices: int, names: Sequence[str]) -> list[subprocess.Popen]:
+def start(folder: Path, processes: int, devices: int, names: Sequence[str]) -> list[forked.Process]:
     here = Path(__file__)
     paths = [here.parents[2], here.parent]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, paths)), "TF_NUM_INTRAOP_THREADS": "1"}
@@ -45,7 +46,7 @@ def start(folder: Path, processes: int, devices: int, names: Sequence[str]) -> l
     runs = json.dumps({name: RUNS[name] for name in names})
     command = [sys.executable, str(here.with_name("worker_run.py")), str(folder), str(devices), runs]
     return [
-        subprocess.Popen(
+        forked.Process(
             command,
             env=environment | ({"TF_CONFIG": Cluster(addresses, index).tf_config()} if processes > 1 else {}),
             stdout=subprocess.DEVNULL,
@@ -61,7 +62,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for way, folder in folders.items():
         running = start(folder, *WAYS[way])
         try:
-            codes = [process.wait(240) for process in running]
+            codes = [process.wait(600) for process in running]
         finally:
             for process in running:
                 process.kill()

@@ -14,7 +14,7 @@ from sftkeras.training.workers.cluster import Cluster, address_parts
 from sftkeras.training.workers.meeting import meet
 
 
-def met(settings: dict[int, str], count: int = 3, seconds: float = 30) -> dict[int, Future]:
+def met(settings: dict[int, str], count: int = 3, seconds: float = 600) -> dict[int, Future]:
     """What becomes of some of `count` workers."""
     addresses = free_addresses(count)
     with ThreadPoolExecutor() as pool:
@@ -54,9 +54,9 @@ def test_other_settings_are_told_to_all() -> None:
 def test_strangers_at_the_port_are_not_counted() -> None:
     addresses = free_addresses(2)
     with ThreadPoolExecutor() as pool:
-        chief = pool.submit(meet, Cluster(addresses, 0), "same", 30)
+        chief = pool.submit(meet, Cluster(addresses, 0), "same", 600)
         for words in (b"", b"GET / HTTP/1.1\r\n", b'{"index": 0}\n', b'{"index": 7}\n', b"[]\n"):
-            for _ in range(50):
+            for _ in range(6000):
                 try:
                     with socket.create_connection(address_parts(addresses[0])) as line:
                         line.sendall(words)
@@ -64,7 +64,7 @@ def test_strangers_at_the_port_are_not_counted() -> None:
                 except ConnectionError:
                     threading.Event().wait(0.05)  # the chief is not listening yet
         assert not chief.done()
-        meet(Cluster(addresses, 1), "same", 30)
+        meet(Cluster(addresses, 1), "same", 600)
         chief.result()
 
 

@@ -50,6 +50,7 @@ def test_a_hub_name_and_an_uncached_package_are_left_for_later() -> None:
     quick_check(DataConfig(train="hf://org/name", test="pypi:some-package==1.0/file.csv"), ONE_LABEL)
 
 
+@pytest.mark.processes
 def test_a_missing_column_is_told_without_numpy_arrow_or_tensorflow(put: Put) -> None:
     program = (
         "import sys; from sftkeras.config import DataConfig; from sftkeras.data import quick_check\n"
@@ -67,6 +68,7 @@ def test_only_the_beginning_of_a_file_is_read(put: Put) -> None:
     quick_check(DataConfig(train=put("a.csv", GOOD + "c,d\n" * 100_000 + '"never closed,b\n')), ONE_LABEL)
 
 
+@pytest.mark.processes
 def test_the_data_package_never_imports_tensorflow(tmp_path: Path) -> None:
     program = (
         "import sys; from sftkeras.data import *\n"

@@ -137,6 +137,7 @@ def test_a_full_disk_is_named(put_rows: PutRows, monkeypatch: pytest.MonkeyPatch
     assert not list(own_cache.rglob("*.raw"))
 
 
+@pytest.mark.processes
 def test_two_processes_at_once_end_with_one_whole_entry(put_rows: PutRows, own_cache: Path) -> None:
     path = put_rows([(f"text {number}", "ab"[number % 2]) for number in range(20_000)])
     program = (
@@ -145,7 +146,7 @@ def test_two_processes_at_once_end_with_one_whole_entry(put_rows: PutRows, own_c
         f"data = load_data(DataConfig(train={path!r}), ONE_LABEL, 1); print(data.examples.texts([19_999]))"
     )
     processes = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert [process.communicate(timeout=60)[0] for process in processes] == ["['text 19999']\n"] * 2
+    assert [process.communicate(timeout=600)[0] for process in processes] == ["['text 19999']\n"] * 2
     assert len([folder for folder in (own_cache / "data").iterdir() if folder.is_dir()]) == 1
 
 

@@ -152,6 +152,7 @@ def test_the_other_rules_are_those_of_public_preprocessors(lowercase: bool, stri
     assert ours(tf.constant(TEXTS)).to_list() == stock.tokenize(texts).to_list()
 
 
+@pytest.mark.processes
 def test_two_models_keep_apart_in_one_saved_model_and_in_another_process(albert: SentencePiece, tmp_path: Path) -> None:
     shifted = ModelProto.FromString(tiny_sentence_pieces())
     for piece in [shifted.pieces.pop() for _ in range(100)]:

@@ -73,6 +73,7 @@ def test_the_fingerprint_tells_every_rule() -> None:
     assert WordPiece(pieces, lowercase=True).fingerprint == variants[0].fingerprint
 
 
+@pytest.mark.processes
 def test_tokens_do_not_depend_on_the_language_of_the_machine() -> None:
     texts = [f"{capital}\u0307" for capital in "AIJÌÍĨĮİΣ"]
     program = f"""
