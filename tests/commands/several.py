@@ -12,7 +12,12 @@ import importlib
 import io
 import json
 import sys
+from pathlib import Path
 from unittest import mock
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from drawn_once import drawn_once
 
 from sftkeras import train
 from sftkeras.command_line import commands
@@ -50,6 +55,7 @@ def call(command: str, words: list[str]) -> tuple[object, str, str]:
 
 if __name__ == "__main__":
     results_file = sys.argv[1]
-    results = [call(command, words) for command, words in json.load(sys.stdin)]
+    with drawn_once():
+        results = [call(command, words) for command, words in json.load(sys.stdin)]
     with open(results_file, "w", encoding="utf-8") as file:
         json.dump(results, file)

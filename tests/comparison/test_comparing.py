@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from drawn_once import drawn_once
 from rich.console import Console
 
 import sftkeras.compare
@@ -25,6 +26,12 @@ TRUTH = np.random.default_rng(0).integers(2, size=ROWS)
 SAME, OTHER = "0123456789abcdef" * 4, "fedcba9876543210" * 4
 
 Made = Callable[..., Path]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly_drawn() -> Iterator[None]:
+    with drawn_once():
+        yield
 
 
 def answers(right: int, seed: int) -> np.ndarray:

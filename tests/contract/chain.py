@@ -29,13 +29,12 @@ runtime.start_tensorflow()
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from drawn_once import drawn_once  # noqa: E402
 from every_task import ENTRIES, OF_THE_GUIDE, Entry  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
 
 from sftkeras import evaluate, predict, train  # noqa: E402
 from sftkeras.command_line import commands, next_commands  # noqa: E402
 from sftkeras.config import EvaluateConfig, PredictConfig, ReportConfig, TrainConfig  # noqa: E402
-from sftkeras.evaluation import pictures  # noqa: E402
 from sftkeras.exporting import prediction_process  # noqa: E402
 from sftkeras.pipeline import fine_tuning  # noqa: E402
 from sftkeras.pipeline.stages import Trained  # noqa: E402
@@ -218,20 +217,14 @@ def one_fresh_process() -> Iterator[None]:
         yield
 
 
-def draw_nothing() -> None:
-    """Leaves pictures empty: the report's own tests draw them, and it is a fifth of what an entry takes."""
-    pixel = pictures.png(Figure((0.1, 0.1)))
-    pictures.png, pictures.svg = lambda *_: pixel, lambda *_: ""
-
-
 def main(folder: Path, way: str) -> None:
     (folder / way).mkdir(exist_ok=True)
     share_strategy()
-    draw_nothing()
     for name, entry in (ENTRIES | OF_THE_GUIDE).items():
         print(f"== {name}", flush=True)
         try:
-            WAYS[way](name, entry, folder)
+            with drawn_once():
+                WAYS[way](name, entry, folder)
         except Exception:
             (folder / way / f"{name}.error").write_text(traceback.format_exc(), encoding="utf-8")
 

@@ -6,10 +6,12 @@ import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from drawn_once import drawn_once
 from rich.console import Console
 
 from sftkeras.config import ReportConfig
@@ -39,6 +41,12 @@ KEYS = {
     "model", "config", "seconds", "time", "examples_per_second", "export", "versions", "pictures",
 }  # fmt: skip
 EVIL = '<script>alert("x")</script>'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly_drawn() -> Iterator[None]:
+    with drawn_once():
+        yield
 
 
 def baselines_of(evaluated) -> Baselines:

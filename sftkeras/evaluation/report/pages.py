@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +54,7 @@ def escape_markdown(value: Any) -> str:
     return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", line)
 
 
+@cache  # which keeps the templates compiled
 def _environment(kind: str) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
