@@ -1,6 +1,7 @@
 """What a model can learn to predict: a folder a task, and its name in `TASKS`.
 
-Imports no TensorFlow: `spec_of` gives what must be known before. The rest loads on first use.
+Imports nothing: a client of a server needs no more than `predictions`. `spec_of` gives what must be known before
+TensorFlow; the rest loads on first use.
 """
 
 from __future__ import annotations
@@ -8,10 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sftkeras.tasks.contract import Task, TaskSpec
-
 if TYPE_CHECKING:
     from sftkeras.tasks.building import make_task, restore_task
+    from sftkeras.tasks.contract import Task, TaskSpec
     from sftkeras.tasks.network import Pooling, TextModel, attach_head, pool
 
 # Every task, by the name of its folder.
@@ -27,6 +27,8 @@ DEFAULT_TASK = "classification"
 
 _HOMES = {
     "Pooling": "network",
+    "Task": "contract",
+    "TaskSpec": "contract",
     "TextModel": "network",
     "attach_head": "network",
     "make_task": "building",

@@ -33,7 +33,8 @@ began = time.process_time()
 import sftkeras.serving.client, sftkeras.serving.client.grpc_calls, sftkeras.serving.client.rest_calls
 seconds = time.process_time() - began
 import sys
-found = [name for name in ("tensorflow", "keras", "tensorflow_serving", "pyarrow", "sklearn") if name in sys.modules]
+unneeded = ("tensorflow", "keras", "tensorflow_serving", "pyarrow", "sklearn", "rich", "jsonargparse")
+found = [name for name in unneeded if name in sys.modules]
 print(found, seconds < 0.5, seconds)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
