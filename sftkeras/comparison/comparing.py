@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +13,8 @@ import numpy as np
 from sftkeras.comparison.reports import Compared, read_reports
 from sftkeras.evaluation.report.wording import flat
 from sftkeras.evaluation.statistics.bootstrap import Interval, interval
-from sftkeras.evaluation.statistics.metrics import METRICS
+from sftkeras.evaluation.statistics.metrics import Metric
+from sftkeras.tasks import spec_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,6 +72,11 @@ class Comparison:
     histories: tuple[Sequence[dict[str, Any]], ...]
     notes: tuple[str, ...]
 
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """What the figures of the task are called, and which direction is better."""
+        return metrics_of(self.task)
+
     def to_json(self) -> dict[str, Any]:
         """Returns what `comparison.json` holds."""
         return {"format": 1, **asdict(self), "folders": [str(folder) for folder in self.folders]}
@@ -110,13 +116,16 @@ def compare(runs: Sequence[str | Path]) -> Comparison:
     first = models[0]
     headline = str(first.report["headline"]["metric"])
     shared = [name for name in first.report["metrics"] if all(name in one.report["metrics"] for one in models)]
-    known = [name for name in (headline, *shared) if name in METRICS]
+    metrics = metrics_of(first.report["task"])
+    known = [name for name in (headline, *shared) if name in metrics]
     return Comparison(
         names=tuple(model.name for model in models),
         folders=tuple(model.folder for model in models),
         task=first.report["task"],
         headline=headline,
-        figures={name: tuple(_figure(name, model, first) for model in models) for name in dict.fromkeys(known)},
+        figures={
+            name: tuple(_figure(name, metrics[name], model, first) for model in models) for name in dict.fromkeys(known)
+        },
         paired=tuple(_is_paired(model, first) for model in models),
         settings=_settings_that_differ(models),
         facts=_facts(models),
@@ -125,14 +134,19 @@ def compare(runs: Sequence[str | Path]) -> Comparison:
     )
 
 
-def _figure(name: str, model: Compared, first: Compared) -> Figure:
+def metrics_of(task: str) -> Mapping[str, Metric]:
+    """Gives the figures that a task may report, by name."""
+    return spec_of(task).evaluation({}).metrics
+
+
+def _figure(name: str, metric: Metric, model: Compared, first: Compared) -> Figure:
     value, own = model.report["metrics"].get(name), model.report["intervals"].get(name)
     bounds = (own[0], own[1]) if own else None
     other = first.report["metrics"].get(name)
     if model is first or value is None or other is None:
         return Figure(value, bounds)
     spread = _difference_interval(name, model, first)
-    return Figure(value, bounds, value - other, spread, _outcome(name, spread))
+    return Figure(value, bounds, value - other, spread, _outcome(metric, spread))
 
 
 def _difference_interval(name: str, model: Compared, first: Compared) -> Interval | None:
@@ -143,12 +157,12 @@ def _difference_interval(name: str, model: Compared, first: Compared) -> Interva
     return None if ours is None or theirs is None else interval(ours.astype(np.float64) - theirs)
 
 
-def _outcome(name: str, spread: Interval | None) -> Outcome | None:
+def _outcome(metric: Metric, spread: Interval | None) -> Outcome | None:
     if spread is None:
         return None
     if spread[0] <= 0 <= spread[1]:
         return "unsure"
-    return "better" if (spread[0] > 0) == METRICS[name].higher_is_better else "worse"
+    return "better" if (spread[0] > 0) == metric.higher_is_better else "worse"
 
 
 def _is_paired(model: Compared, first: Compared) -> bool | None:

@@ -16,7 +16,7 @@ from sftkeras.disk.files import write_aside, write_errors, write_text
 from sftkeras.evaluation import pictures
 from sftkeras.evaluation.report import wording
 from sftkeras.evaluation.report.pages import escape_markdown
-from sftkeras.evaluation.statistics.metrics import METRICS
+from sftkeras.evaluation.statistics.metrics import Metric
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -66,8 +66,9 @@ def terminal_tables(comparison: Comparison) -> RenderableType:
 
     figures = _table("Figure", comparison.names)
     for name, models in comparison.figures.items():
-        cells = [Text(_in_words(one, name), style=_COLOURS[one.outcome]) for one in models]
-        figures.add_row(METRICS[name].title, *cells)
+        metric = comparison.metrics[name]
+        cells = [Text(_in_words(one, metric), style=_COLOURS[one.outcome]) for one in models]
+        figures.add_row(metric.title, *cells)
     for what, values in comparison.facts.items():
         figures.add_row(Text(what, style="dim"), *(Text(wording.number(value), style="dim") for value in values))
     settings = _table("Setting that differs", comparison.names)
@@ -84,14 +85,14 @@ def _table(what: str, names: Sequence[str]) -> Table:
     return Table(*(Column(name, overflow="fold") for name in (what, *names)), box=None, padding=(0, 2, 0, 0))
 
 
-def _in_words(one: Figure, name: str) -> str:
+def _in_words(one: Figure, metric: Metric) -> str:
     """`85.4%  +1.2 (+0.3 to +2.1), better`."""
-    value = wording.figure(one.value, name)
+    value = wording.figure(one.value, metric)
     if one.difference is None:
         return value
-    spread = f" ({wording.signed(list(one.difference_interval), name)})" if one.difference_interval else ""
+    spread = f" ({wording.signed(list(one.difference_interval), metric)})" if one.difference_interval else ""
     verdict = f", {one.outcome}" if one.outcome in ("better", "worse") else ""
-    return f"{value}  {wording.signed([one.difference], name)}{spread}{verdict}"
+    return f"{value}  {wording.signed([one.difference], metric)}{spread}{verdict}"
 
 
 def _setting(value: Any) -> str:
@@ -99,9 +100,10 @@ def _setting(value: Any) -> str:
 
 
 def _render(kind: str, template: str, comparison: Comparison, **further: Any) -> str:
-    first_title = METRICS[comparison.headline].title
+    metrics = comparison.metrics
+    first_title = metrics[comparison.headline].title
     text = _environment(kind).get_template(template).render(
-        comparison=comparison, metrics=METRICS, title=first_title, css=pictures.CSS_VARIABLES, **further
+        comparison=comparison, metrics=metrics, title=first_title, css=pictures.CSS_VARIABLES, **further
     )  # fmt: skip
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sftkeras.errors import SFTError
 from sftkeras.evaluation.statistics.resampled import Resampled, read_resampled
+from sftkeras.tasks import TASKS
 
 _FILE = "report.json"
 _NEEDED = {"name", "task", "label_kind", "headline", "metrics", "intervals", "examples", "config"}
@@ -66,6 +67,8 @@ def _read(folder: Path) -> dict[str, Any]:
         report = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(report, dict) or not report.keys() >= _NEEDED:
             raise ValueError("it is no report of sftkeras")
+        if report["task"] not in TASKS:
+            raise ValueError(f"this version knows no task {report['task']}")
     except FileNotFoundError:
         if (folder / "config.yaml").exists():
             problem = "the run is not finished: it has no report.json yet"

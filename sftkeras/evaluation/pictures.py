@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sftkeras.evaluation.statistics.metrics import most_confused
+from sftkeras.evaluation.statistics.confusion import most_confused
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,6 @@ CSS_VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"} | {
 }
 
 MOST_CONFUSION_LABELS = 20
-MOST_CURVES = 8
 MOST_POINTS = 400  # of one line or cloud: more cannot be seen and make the SVG large
 MOST_NAME_CHARACTERS = 22
 INCHES_OF_A_LETTER = 0.09  # on average, at the font size below
@@ -51,13 +50,7 @@ DESCRIPTIONS = {
         "Curve of the share that is right over the probability the model gives, beside the diagonal of perfect "
         "calibration; below it, how many answers fall into each bin.",
     ),
-    "precision-recall": ("Precision and recall", "Precision over recall, one curve for each label."),
     "learning": ("Learning curves", "Training loss of each step, and training and validation values of each epoch."),
-    "faults": (
-        "What became of the entities",
-        "Bars of the true entities of each label: right, wrong in some way, missed.",
-    ),
-    "matches": ("Ranks", "Bars of the partners' ranks; the cosines of partners and of the nearest wrong texts."),
     "residuals": ("Errors", "Answers over truth, one dot for each text, and a histogram of the errors."),
 }
 
@@ -106,37 +99,6 @@ def confusion_figure(counts: np.ndarray, names: Sequence[str], limit: int = MOST
     return figure
 
 
-def precision_recall_figure(
-    truth: np.ndarray, probabilities: np.ndarray, names: Sequence[str], *, for_browser: bool = False
-) -> Figure:
-    """Draws the precision-recall curve of each label that has rows, the least precise ones if there are many.
-
-    Args:
-        truth: `[rows]` int label numbers, or `[rows, labels]` 0 or 1.
-        probabilities: `[rows, labels]` float.
-        names: `[labels]`; replaced by numbers where no installed font has their letters.
-        for_browser: keep the names, since the browser has fonts of its own.
-    """
-    from sklearn.metrics import auc, precision_recall_curve
-
-    names = list(names) if for_browser else drawable(names)
-    is_label = truth[:, None] == np.arange(len(names)) if truth.ndim == 1 else truth.astype(bool)
-    figure, axes = new_axes(5.4, 3.6)
-    curves = []
-    for number in np.flatnonzero(is_label.any(axis=0)):
-        precision, recall, _ = precision_recall_curve(is_label[:, number], probabilities[:, number])
-        curves.append((auc(recall, precision), number, recall, precision))
-    shown = sorted(curves, key=lambda curve: curve[0])[:MOST_CURVES]
-    for line, (_, number, recall, precision) in enumerate(shown):
-        # Points at equal steps of recall: thinning by row would leave gaps.
-        kept = _spread_over(recall)
-        axes.plot(recall[kept], precision[kept], color=LINES[line], label=str(number))
-    axes.set(xlim=(0, 1.01), ylim=(0, 1.03), xlabel="recall", ylabel="precision")
-    if shown:
-        _legend(axes, [short(names[number]) for _, number, _, _ in shown])
-    return figure
-
-
 def reliability_figure(curve: dict[str, Any], *, right: str = "share that is right") -> Figure:
     """Draws the bins of `calibration.reliability`: probability against what was right, and how many are in each bin."""
     figure, (axes, bars) = _stacked_axes(5.4, 4.2)
@@ -146,7 +108,7 @@ def reliability_figure(curve: dict[str, Any], *, right: str = "share that is rig
     axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1, label="as sure as right")
     axes.plot(probability, share, color=BLUE, marker="o", markersize=4, label="this model")
     axes.set(ylim=(0, 1.03), ylabel=right)
-    _legend(axes)
+    legend(axes)
     edges = np.asarray(curve["edges"])
     bars.bar(edges[:-1], curve["count"], width=np.diff(edges) * 0.92, align="edge", color=BLUE)
     bars.set(xlim=(0, 1.01), xlabel="probability the model gives", ylabel="count")
@@ -182,7 +144,7 @@ def learning_figure(history: Sequence[dict[str, Any]], step_losses: Sequence[flo
         axes[1].set(xlabel="epoch", ylabel=metric.replace("_", " "))
     for one in axes:
         _whole_epochs(one, epochs)
-        _legend(one)
+        legend(one)
     return figure
 
 
@@ -321,11 +283,12 @@ def _stacked_axes(width: float, height: float) -> tuple[Figure, list[Axes]]:
         return figure, list(figure.subplots(2, 1, sharex=True, height_ratios=[3, 1]))
 
 
-def _legend(axes: Axes, names: Sequence[str] | None = None) -> None:
+def legend(axes: Axes, names: Sequence[str] | None = None) -> None:
+    """Adds a legend, with these names in place of the lines' labels."""
     with style():
-        legend = axes.legend()
+        shown = axes.legend()
     # Set afterwards: matplotlib leaves out lines whose label opens with "_", and reads "$" as a formula.
-    for text, name in zip(legend.get_texts(), names or (), strict=bool(names)):
+    for text, name in zip(shown.get_texts(), names or (), strict=bool(names)):
         text.set_parse_math(False)
         text.set_text(name)
 
@@ -383,9 +346,3 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 def _every(count: int) -> np.ndarray:
     """Positions of at most `MOST_POINTS` values at equal steps, first and last among them."""
     return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).astype(int))
-
-
-def _spread_over(recall: np.ndarray) -> np.ndarray:
-    """Positions of at most `MOST_POINTS` points at equal steps of recall, which falls."""
-    steps = np.linspace(0, 1, MOST_POINTS)
-    return np.unique(np.searchsorted(-recall, -steps).clip(0, len(recall) - 1))

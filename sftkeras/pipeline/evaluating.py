@@ -41,11 +41,13 @@ def report_on(
 ) -> dict[str, Any]:
     """Writes the report of one version on the test part of `data`."""
     from sftkeras.evaluation import RunFacts, print_summary, write_report
-    from sftkeras.evaluation.evaluate import baselines_for, evaluate_version
+    from sftkeras.evaluation.evaluate import baselines_for, predictor_of
+    from sftkeras.evaluation.evaluate import evaluate as evaluate_rows
     from sftkeras.exporting.prediction_process import PredictionProcess
 
+    evaluation = spec_of(contract["task"]["kind"]).evaluation(contract["task"])
     with PredictionProcess(version, gpu=True) as process:
-        evaluated = evaluate_version(process, data, contract["task"], batch_size=_BATCH_SIZE)
+        evaluated = evaluate_rows(evaluation, predictor_of(process, _BATCH_SIZE), data)
         speed = process.examples_per_second
     facts = RunFacts(
         name=contract["name"],
@@ -64,10 +66,10 @@ def report_on(
         rows=data.examples.rows_fingerprint(data.splits["test"]),
     )
     seed = contract["origin"]["seed"] or facts.seed
-    baselines = baselines_for(evaluated, data, config.report, seed)
-    report = write_report(output, evaluated, facts, baselines, config.report)
+    baselines = baselines_for(evaluation, evaluated, data, config.report, seed)
+    report = write_report(output, evaluation, evaluated, facts, baselines, config.report)
     for console in outputs():
-        print_summary(report, console=console)
+        print_summary(report, evaluation, console=console)
     return report
 
 

@@ -64,32 +64,33 @@ def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
 def evaluate_export(trained: Trained, version: ExportedVersion, process: PredictionProcess) -> dict[str, Any]:
     """Writes the report of the exported version, and its figures into TensorBoard and the version's contract."""
     from sftkeras.evaluation import print_summary, write_report
-    from sftkeras.evaluation.evaluate import baselines_for, curves, evaluate_version, samples
+    from sftkeras.evaluation.evaluate import baselines_for, evaluate, predictor_of, samples
     from sftkeras.exporting.contract import read_contract, update_contract
     from sftkeras.training.watching.tensorboard import write_answers
 
     config, data, run = trained.config, trained.data, trained.run
     began = time.perf_counter()
     task = read_contract(version.path)["task"]
-    evaluated = evaluate_version(process, data, task, batch_size=config.training.batch_size)
+    evaluation = spec_of(config.task.kind).evaluation(task)
+    evaluated = evaluate(evaluation, predictor_of(process, config.training.batch_size), data)
     trained.seconds["judge"] = time.perf_counter() - began
     began = time.perf_counter()
     known = (trained.untuned,) if trained.untuned else ()
-    baselines = baselines_for(evaluated, data, config.report, config.seed, *known)
+    baselines = baselines_for(evaluation, evaluated, data, config.report, config.seed, *known)
     trained.seconds["baselines"] += time.perf_counter() - began
     facts = facts_of(trained, version, process.examples_per_second)
-    report = write_report(run.folder, evaluated, facts, baselines, config.report)
+    report = write_report(run.folder, evaluation, evaluated, facts, baselines, config.report)
     update_contract(version.path, metrics=report["metrics"])
     write_answers(
         run.tensorboard,
         config,
         metrics=report["metrics"],
         pictures={name: run.folder / path for name, path in report["pictures"].items()},
-        curves=curves(evaluated),
+        curves=evaluation.curves(evaluated),
         samples=samples(evaluated),
     )
     for output in outputs():
-        print_summary(report, console=output)
+        print_summary(report, evaluation, console=output)
     return report
 
 

@@ -73,18 +73,15 @@ def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders, s
 
 
 def evaluate_untuned(config: TrainConfig, data: LabelledData, setup: Setup) -> Baseline | None:
-    """What the encoder answers before it learns, where a task can be asked so; a baseline of the report."""
-    if not (spec_of(config.task.kind).predicts_untuned and config.report.baselines):
+    """Evaluates the encoder before it learns, where the task can: a baseline of the report."""
+    model = setup.text_model
+    if not (config.report.baselines and model.task.predicts_untuned(model.network)):
         return None
-    from sftkeras.evaluation.evaluate import evaluate_untuned as evaluate
+    from sftkeras.evaluation.evaluate import untuned_baseline
     from sftkeras.exporting.in_memory import predictor
-    from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
 
-    head = VocabularyHead.of(setup.text_model.network)
-    if head and not head.pretrained:
-        return None
-    predict = predictor(setup.text_model, config.training.batch_size)
-    return evaluate(predict, data, setup.text_model.task.settings())
+    evaluation = spec_of(config.task.kind).evaluation(model.task.settings())
+    return untuned_baseline(evaluation, predictor(model, config.training.batch_size), data)
 
 
 def train(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
     from sftkeras.config import Pooling
     from sftkeras.data.labels.contract import LabelKind
+    from sftkeras.evaluation import Evaluation
     from sftkeras.text import AnyTokenizer, Cleaning, Features
 
 
@@ -37,7 +38,6 @@ class TaskSpec:
         columns: where its data has what data.text and data.pair name, if these are not set.
         found: columns that are found by what a file has, if they are not set; older runs recorded these names for them.
         pools: whether it makes one vector of those of a text's tokens, by backbone.pooling.
-        predicts_untuned: whether the encoder can predict before it learns, with no head or one of its own: a baseline.
         gives_backbone: whether what it makes is an encoder for other tasks, which the run then keeps as a folder.
     """
 
@@ -48,7 +48,6 @@ class TaskSpec:
     columns: ClassVar[Mapping[str, str]] = MappingProxyType({})
     found: ClassVar[Mapping[str, str]] = MappingProxyType({})
     pools: ClassVar[bool] = True
-    predicts_untuned: ClassVar[bool] = False
     gives_backbone: ClassVar[bool] = False
 
     @property
@@ -94,6 +93,14 @@ class TaskSpec:
     def restored(self, kept: Mapping[str, Any]) -> TaskSettings:
         """Gives the settings out of what a run or an export keeps of the task, as far as it keeps them."""
         return self.settings(**{each.name: kept[each.name] for each in fields(self.settings) if each.name in kept})
+
+    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+        """Gives what a report needs of the task, with its figures: see `sftkeras.evaluation.contract`.
+
+        Import it inside, so that the spec stays light. `settings` are those of the trained task (`Task.settings`); to
+        show a report that was written before, `{}` will do.
+        """
+        raise NotImplementedError
 
 
 class RowResults(NamedTuple):
@@ -222,6 +229,10 @@ class Task:
             features: all that the features gave, such as where in a text the words of a row stand.
         """
         raise NotImplementedError
+
+    def predicts_untuned(self, network: keras.Model) -> bool:
+        """Says whether a network can predict before it learns, with no head or a pretrained one: a baseline."""
+        return False
 
     def needs_thresholds(self, labels: Any) -> bool:
         """Says whether there is something to choose once the task has learned, such as a threshold.

@@ -49,6 +49,7 @@ OF_ONE_COMMAND = {
         "SFT243",
         "SFT115",
         "SFT259",
+        "SFT290",
         "SFT401",
         "SFT403",
         "SFT421",
@@ -59,12 +60,14 @@ OF_ONE_COMMAND = {
 LABELS = {"SFT214", "SFT215", "SFT217", "SFT218", *(f"SFT{number}" for number in (*range(220, 226), *range(228, 234)))}
 LABELS |= {"SFT237", "SFT239", "SFT260", "SFT261", *(f"SFT{number}" for number in range(244, 250))}
 LABELS |= {f"SFT{number}" for number in (*range(250, 258), 267, 270, 271, *range(280, 287))}
+# Of those that evaluate a model; the others know tasks, and these their figures.
+EVALUATION = {code for code in CATALOGUE if code.startswith("SFT60")}
 NOT_RAISED = {
-    "export": {code for code in CATALOGUE if code.startswith("SFT2")},  # reads no data
-    "publish": {code for code in CATALOGUE if code.startswith("SFT2")},
-    "serve": {code for code in CATALOGUE if code[3] in "23"},
-    "predict": LABELS,  # reads no labels
-    "compare": {code for code in CATALOGUE if code.startswith("SFT60")},  # evaluates nothing
+    "export": {code for code in CATALOGUE if code.startswith("SFT2")} | EVALUATION,  # reads no data
+    "publish": {code for code in CATALOGUE if code.startswith("SFT2")} | EVALUATION,
+    "serve": {code for code in CATALOGUE if code[3] in "23"} | EVALUATION,
+    "predict": LABELS | EVALUATION,  # reads no labels
+    "compare": {code for code in CATALOGUE if code[3] in "2345"} | EVALUATION,  # reads reports
     "launch": set(CATALOGUE) - {"SFT101", "SFT102", "SFT103", "SFT106", "SFT108", "SFT435"},
 }
 # Settings of the training that decide how another file is read, or what the model is: the message says whose they are.

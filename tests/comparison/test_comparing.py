@@ -18,8 +18,10 @@ import sftkeras.compare
 from sftkeras.comparison import Comparison, compare
 from sftkeras.config import ReportConfig
 from sftkeras.errors import SFTError
-from sftkeras.evaluation import Baselines, EvaluatedRows, RunFacts, write_report
+from sftkeras.evaluation import Baselines, RunFacts, write_report
 from sftkeras.evaluation.statistics.resampled import DRAWS, FILE, read_resampled
+from sftkeras.tasks.classification.evaluation import OneLabelEvaluation
+from sftkeras.tasks.classification.scores import EvaluatedLabels
 
 ROWS = 400
 TRUTH = np.random.default_rng(0).integers(2, size=ROWS)
@@ -51,10 +53,11 @@ def made(tmp_path: Path) -> Made:
     ) -> Path:
         places = [("test.csv", row + 2) for row in range(ROWS)]
         texts = [f"text {row}" for row in range(ROWS)]
-        evaluated = EvaluatedRows("class", ("bad", "good"), texts, None, places, TRUTH, answers(right, seed))
+        evaluated = EvaluatedLabels(texts, None, places, ("bad", "good"), TRUTH, answers(right, seed))
         config = {"name": folder, "optimizer": {"learning_rate": 5e-5}, "data": {"train": "a.csv"}, "runs": "runs"}
         run = replace(RunFacts(name=folder, config=config, rows=rows, seed=seed, examples={"train": 90}), **facts)
-        write_report(tmp_path / folder, evaluated, run, Baselines(), ReportConfig(bootstrap=bootstrap, mistakes=1))
+        options = ReportConfig(bootstrap=bootstrap, mistakes=1)
+        write_report(tmp_path / folder, OneLabelEvaluation({}), evaluated, run, Baselines(), options)
         return tmp_path / folder
 
     return make

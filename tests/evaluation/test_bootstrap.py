@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from evaluated_rows import evaluation_of, many_label_rows, number_rows, one_label_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from sftkeras.evaluation import score
 from sftkeras.evaluation.statistics.bootstrap import interval, mcnemar, resample, share_interval
-from sftkeras.evaluation.statistics.metrics import tally
 
-from .conftest import many_label_rows, number_rows, one_label_rows
+
+def tally(evaluated):
+    return evaluation_of(evaluated).tally(evaluated)
 
 
 @settings(max_examples=25, deadline=None)
@@ -20,8 +21,7 @@ from .conftest import many_label_rows, number_rows, one_label_rows
     seed=st.integers(0, 1000),
 )
 def test_resampled_figures_stay_within_their_bounds(make, rows, seed):
-    evaluated = make(rows=rows, seed=seed)
-    (drawn,) = resample([tally(evaluated)], 50, seed)
+    (drawn,) = resample([tally(make(rows=rows, seed=seed))], 50, seed)
     for name, values in drawn.items():
         assert values.shape == (50,)
         known = values[np.isfinite(values)]
@@ -31,13 +31,14 @@ def test_resampled_figures_stay_within_their_bounds(make, rows, seed):
 
 def test_resampled_accuracy_spreads_as_theory_says():
     evaluated = one_label_rows(rows=1000)
-    accuracy = score(evaluated).metrics["accuracy"]
+    accuracy = evaluation_of(evaluated).scores(evaluated).metrics["accuracy"]
     (drawn,) = resample([tally(evaluated)], 2000, 0)
     assert drawn["accuracy"].mean() == pytest.approx(accuracy, abs=0.002)
     assert drawn["accuracy"].std() == pytest.approx((accuracy * (1 - accuracy) / 1000) ** 0.5, rel=0.08)
 
 
-def test_resampled_figures_are_those_of_the_drawn_rows(one_label):
+def test_resampled_figures_are_those_of_the_drawn_rows():
+    one_label = one_label_rows()
     # Every figure of a resampling is what the figure would be on the drawn rows, so one row drawn always is itself.
     rows = len(one_label)
     facts = tally(one_label)

@@ -12,14 +12,22 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from drawn_once import drawn_once
+from evaluated_rows import (
+    evaluation_of,
+    many_label_rows,
+    many_labels,
+    number_rows,
+    numbers,
+    one_label,
+    one_label_rows,
+    texts_of,
+)
 from rich.console import Console
 
 from sftkeras.config import ReportConfig
 from sftkeras.errors import SFTError
-from sftkeras.evaluation import Baselines, RunFacts, fit_baselines, print_summary, write_report
+from sftkeras.evaluation import Baselines, RunFacts, print_summary, write_report
 from sftkeras.evaluation.report.pages import escape_markdown
-
-from .conftest import texts_of
 
 FACTS = RunFacts(
     name="movie-sentiment",
@@ -50,7 +58,12 @@ def quickly_drawn() -> Iterator[None]:
 
 
 def baselines_of(evaluated) -> Baselines:
-    return fit_baselines(lambda rows: (texts_of(len(rows)), evaluated.pairs), evaluated.truth, evaluated)
+    read = lambda rows: (texts_of(len(rows)), evaluated.pairs)  # noqa: E731
+    return evaluation_of(evaluated).baselines(read, evaluated.truth, evaluated, 17)
+
+
+def report_of(folder, evaluated, facts, baselines, options):
+    return write_report(folder, evaluation_of(evaluated), evaluated, facts, baselines, options)
 
 
 class Page(HTMLParser):
@@ -87,7 +100,7 @@ class Page(HTMLParser):
 def test_the_report_is_written_whole(tmp_path, evaluated):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        report = write_report(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=50))
+        report = report_of(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=50))
     assert json.loads((tmp_path / "report.json").read_text("utf-8"), parse_constant=pytest.fail) == report
     assert set(report) == KEYS
     assert set(report["export"]) >= {"path", "version", "parity", "size_ratio"}
@@ -100,7 +113,7 @@ def test_the_report_is_written_whole(tmp_path, evaluated):
 
 
 def test_the_page_is_one_sound_file(tmp_path, evaluated):
-    write_report(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=50))
+    report_of(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=50))
     page = Page((tmp_path / "report.html").read_text("utf-8"))
     assert not page.open
     assert "script" not in page.tags
@@ -115,17 +128,17 @@ def test_the_page_is_one_sound_file(tmp_path, evaluated):
         assert promised in page.text
 
 
-def test_texts_labels_and_settings_are_escaped_everywhere(tmp_path, make):
+def test_texts_labels_and_settings_are_escaped_everywhere(tmp_path):
     names, places = (EVIL, "b|c `d` $e$"), [(EVIL, 1)] * 2
-    evaluated = make(
-        "class", names, [0, 1], [[0.1, 0.9], [0.8, 0.2]], texts=[EVIL, f"[x](y)|\n# {EVIL}"], places=places
-    )
+    evaluated = one_label(names, [0, 1], [[0.1, 0.9], [0.8, 0.2]], texts=[EVIL, f"[x](y)|\n# {EVIL}"], places=places)
     facts = RunFacts(
         name=EVIL, config={EVIL: EVIL}, findings=[{"code": EVIL, "severity": EVIL, "message": EVIL, "count": 1}],
         export={"path": EVIL}, versions={EVIL: EVIL}, seconds={EVIL: 1.0}, model={EVIL: EVIL},
     )  # fmt: skip
-    baselines = fit_baselines(lambda rows: (texts_of(len(rows)), None), np.arange(100) % 2, evaluated)
-    write_report(tmp_path, evaluated, facts, baselines, ReportConfig(bootstrap=10))
+    baselines = evaluation_of(evaluated).baselines(
+        lambda rows: (texts_of(len(rows)), None), np.arange(100) % 2, evaluated, 17
+    )
+    report_of(tmp_path, evaluated, facts, baselines, ReportConfig(bootstrap=10))
     html, markdown = (tmp_path / "report.html").read_text("utf-8"), (tmp_path / "report.md").read_text("utf-8")
     assert "<script" not in html
     assert "script" not in Page(html).tags
@@ -136,9 +149,9 @@ def test_texts_labels_and_settings_are_escaped_everywhere(tmp_path, make):
         assert len(columns) == 1, f"a cell breaks its table: {table}"
 
 
-def test_a_text_that_has_no_utf8_is_still_reported(tmp_path, make):
-    evaluated = make("class", ("a", "b"), [0], [[0.1, 0.9]], texts=["half a pair: \ud83d, a null: \0"])
-    report = write_report(tmp_path, evaluated, RunFacts(), Baselines(), ReportConfig(bootstrap=0))
+def test_a_text_that_has_no_utf8_is_still_reported(tmp_path):
+    evaluated = one_label(("a", "b"), [0], [[0.1, 0.9]], texts=["half a pair: \ud83d, a null: \0"])
+    report = report_of(tmp_path, evaluated, RunFacts(), Baselines(), ReportConfig(bootstrap=0))
     assert report["mistakes"][0]["text"] == "half a pair: ?, a null: \0"
 
 
@@ -149,20 +162,21 @@ def test_markdown_is_printed_as_it_is():
 def test_a_model_that_answers_every_text_alike_is_said_to_be_no_better(tmp_path, evaluated):
     baselines = baselines_of(evaluated)
     alike = evaluated.with_answers(baselines.fitted[0].evaluated.answers)
-    report = write_report(tmp_path, alike, FACTS, baselines, ReportConfig(bootstrap=50))
+    report = report_of(tmp_path, alike, FACTS, baselines, ReportConfig(bootstrap=50))
     output = io.StringIO()
-    print_summary(report, console=Console(file=output, width=500))
+    print_summary(report, evaluation_of(alike), console=Console(file=output, width=500))
     for said in (output.getvalue(), *((tmp_path / f"report.{kind}").read_text("utf-8") for kind in ("md", "html"))):
         assert "SFT461 not measurably better than" in " ".join(said.split())
 
 
 def test_a_model_that_learned_is_not(tmp_path, evaluated):
-    write_report(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=50))
+    report_of(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=50))
     assert "SFT461" not in (tmp_path / "report.md").read_text("utf-8")
 
 
-def test_a_gain_is_more_than_noise_only_if_its_interval_says_so(tmp_path, one_label):
-    report = write_report(tmp_path, one_label, FACTS, baselines_of(one_label), ReportConfig(bootstrap=200))
+def test_a_gain_is_more_than_noise_only_if_its_interval_says_so(tmp_path):
+    evaluated = one_label_rows()
+    report = report_of(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=200))
     for one in report["baselines"].values():
         assert one["gain"] == pytest.approx(report["metrics"]["accuracy"] - one["metrics"]["accuracy"], abs=1e-5)
         low, high = one["gain_interval"]
@@ -171,8 +185,9 @@ def test_a_gain_is_more_than_noise_only_if_its_interval_says_so(tmp_path, one_la
         assert 0 <= one["mcnemar_p"] <= 1
 
 
-def test_smaller_errors_are_a_gain(tmp_path, numbers):
-    report = write_report(tmp_path, numbers, FACTS, baselines_of(numbers), ReportConfig(bootstrap=50))
+def test_smaller_errors_are_a_gain(tmp_path):
+    evaluated = number_rows()
+    report = report_of(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=50))
     mean = report["baselines"]["mean"]
     assert mean["gain"] == pytest.approx(mean["metrics"]["mae"] - report["metrics"]["mae"], rel=1e-4)
     assert mean["gain"] > 0
@@ -180,44 +195,47 @@ def test_smaller_errors_are_a_gain(tmp_path, numbers):
 
 
 @pytest.mark.parametrize(
-    ("kind", "names", "truth", "answers"),
+    "evaluated",
     [
-        ("class", ("a", "b"), [0], [[0.9, 0.1]]),
-        ("class", ("a", "b", "c"), [0, 1, 1], [[0.9, 0.1, 0], [0.2, 0.8, 0], [0, 0, 1]]),
-        ("classes", ("a", "b"), [[0, 0]], [[0.1, 0.2]]),
-        ("number", (), [1.0], [1.0]),
+        one_label(("a", "b"), [0], [[0.9, 0.1]]),
+        one_label(("a", "b", "c"), [0, 1, 1], [[0.9, 0.1, 0], [0.2, 0.8, 0], [0, 0, 1]]),
+        many_labels(("a", "b"), [[0, 0]], [[0.1, 0.2]]),
+        numbers([1.0], [1.0]),
     ],
 )
 @pytest.mark.parametrize("options", [ReportConfig(bootstrap=0, mistakes=0), ReportConfig(bootstrap=20)])
-def test_degenerate_rows_still_give_a_report(tmp_path, make, kind, names, truth, answers, options):
+def test_degenerate_rows_still_give_a_report(tmp_path, evaluated, options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        report = write_report(tmp_path, make(kind, names, truth, answers), RunFacts(), Baselines(), options)
-    assert report["examples"] == {"test": len(truth)}
+        report = report_of(tmp_path, evaluated, RunFacts(), Baselines(), options)
+    assert report["examples"] == {"test": len(evaluated)}
     assert Page((tmp_path / "report.html").read_text("utf-8")).open == []
 
 
-def test_a_sampled_and_a_left_out_baseline_are_told(tmp_path, monkeypatch, one_label, many_labels):
+def test_a_sampled_and_a_left_out_baseline_are_told(tmp_path, monkeypatch):
+    one, many = one_label_rows(), many_label_rows()
     monkeypatch.setattr("sftkeras.evaluation.baselines.MOST_TRAINING_ROWS", 50)
-    monkeypatch.setattr("sftkeras.evaluation.baselines.MOST_SEPARATE_LABELS", 3)
-    write_report(tmp_path / "sampled", one_label, FACTS, baselines_of(one_label), ReportConfig(bootstrap=0))
-    write_report(tmp_path / "left_out", many_labels, FACTS, baselines_of(many_labels), ReportConfig(bootstrap=0))
+    monkeypatch.setattr("sftkeras.tasks.classification.baselines.MOST_SEPARATE_LABELS", 3)
+    report_of(tmp_path / "sampled", one, FACTS, baselines_of(one), ReportConfig(bootstrap=0))
+    report_of(tmp_path / "left_out", many, FACTS, baselines_of(many), ReportConfig(bootstrap=0))
     for page in ("report.md", "report.html"):
         assert "from 50 sampled texts" in (tmp_path / "sampled" / page).read_text("utf-8")
         assert "More than 3 labels" in (tmp_path / "left_out" / page).read_text("utf-8")
 
 
-def test_a_folder_that_cannot_be_written_is_a_coded_error(tmp_path, one_label):
+def test_a_folder_that_cannot_be_written_is_a_coded_error(tmp_path):
+    evaluated = one_label_rows()
     (tmp_path / "file").write_text("")
     with pytest.raises(SFTError, match="cannot be written") as caught:
-        write_report(tmp_path / "file", one_label, FACTS, Baselines(), ReportConfig(bootstrap=0))
+        report_of(tmp_path / "file", evaluated, FACTS, Baselines(), ReportConfig(bootstrap=0))
     assert caught.value.code == "SFT606"
 
 
-def test_the_summary_names_score_gain_weakest_labels_and_place(tmp_path, one_label):
-    report = write_report(tmp_path, one_label, FACTS, baselines_of(one_label), ReportConfig(bootstrap=50))
+def test_the_summary_names_score_gain_weakest_labels_and_place(tmp_path):
+    evaluated = one_label_rows()
+    report = report_of(tmp_path, evaluated, FACTS, baselines_of(evaluated), ReportConfig(bootstrap=50))
     console = Console(file=io.StringIO(), width=200)
-    print_summary(report, tmp_path, console)
+    print_summary(report, evaluation_of(evaluated), tmp_path, console)
     printed = console.file.getvalue()
     for promised in (
         f"{100 * report['metrics']['accuracy']:.1f}%",

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sftkeras.evaluation.report.wording import outcome, signed, stages, verdicts
+from sftkeras.tasks import spec_of
+
+EVALUATION = spec_of("classification").evaluation({})
+ACCURACY = EVALUATION.metrics["accuracy"]
 
 
 def comparison(gain: float, interval: list[float] | None) -> dict[str, object]:
@@ -37,14 +41,14 @@ def test_words_and_colour_of_a_gain_agree_with_its_interval(
     gain: float, interval: list[float] | None, said: str, sentence: str
 ) -> None:
     baseline = comparison(gain, interval)
-    (verdict,) = verdicts({"headline": {"metric": "accuracy"}, "baselines": {"one": baseline}})
+    (verdict,) = verdicts({"headline": {"metric": "accuracy"}, "baselines": {"one": baseline}}, EVALUATION)
     assert verdict.outcome == outcome(baseline) == said
     assert verdict.sentence.startswith(sentence)
 
 
 def test_an_end_of_an_interval_that_is_not_zero_is_not_shown_as_zero() -> None:
-    assert signed([0.0004, 0.047], "accuracy") == "+0.04 to +4.7"
-    assert signed([-0.0001, 0.0], "accuracy") == "−0.01 to +0.0"
+    assert signed([0.0004, 0.047], ACCURACY) == "+0.04 to +4.7"
+    assert signed([-0.0001, 0.0], ACCURACY) == "−0.01 to +0.0"
 
 
 def test_stages_are_shown_with_their_sum() -> None:

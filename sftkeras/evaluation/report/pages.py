@@ -1,5 +1,7 @@
 """Turns a report into its pages, Markdown and HTML. The words and tables stand in the templates.
 
+The common template has a block for each part that a task may show in its own way; a task's template extends it.
+
 Texts, labels and settings come from anywhere, so whatever a template prints is escaped by the engine: a template
 cannot forget it.
 """
@@ -9,42 +11,43 @@ from __future__ import annotations
 import html
 import re
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sftkeras.evaluation.entity_mistakes import WORDS as FAULTS
 from sftkeras.evaluation.pictures import DESCRIPTIONS, drawable
 from sftkeras.evaluation.report import wording
-from sftkeras.evaluation.statistics.metrics import METRICS, most_confused
+from sftkeras.evaluation.statistics.confusion import most_confused
 from sftkeras.plurals import counted
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
+
+    from sftkeras.evaluation.contract import Evaluation
 
 MOST_LABELS = 60  # of the table of labels
 MOST_CONFUSION_LABELS = 20
 MOST_PAIRS = 10  # of the table of confused pairs
 
-_NUMBERS = ("number", "similarity_scores")  # what is evaluated by the size of errors
 
-
-def html_page(report: dict[str, Any], pictures: dict[str, str]) -> str:
+def html_page(report: dict[str, Any], evaluation: Evaluation, pictures: dict[str, str]) -> str:
     """Returns `report.html`: one file that needs no other.
 
     Args:
         report: what `report.json` holds.
+        evaluation: of its task.
         pictures: SVG elements by name; their letters are escaped already.
     """
     from markupsafe import Markup
 
     trusted = {name: Markup(picture) for name, picture in pictures.items()}
-    return _environment("html").get_template("report.html").render(**_view(report), drawings=trusted)
+    return _template(evaluation.template, "html").render(**_view(report, evaluation), drawings=trusted)
 
 
-def markdown_page(report: dict[str, Any]) -> str:
+def markdown_page(report: dict[str, Any], evaluation: Evaluation) -> str:
     """Returns `report.md`, which shows `pictures/*.png` beside it."""
-    page = _environment("md").get_template("report.md").render(**_view(report))
+    page = _template(evaluation.template, "md").render(**_view(report, evaluation))
     return re.sub(r"\n{3,}", "\n\n", page).strip() + "\n"
 
 
@@ -55,6 +58,15 @@ def escape_markdown(value: Any) -> str:
 
 
 @cache  # which keeps the templates compiled
+def _template(own: Path | None, kind: str) -> Template:
+    """Gives a task's own template, which extends the common one, or the common one."""
+    environment = _environment(kind)
+    if own is None:
+        return environment.get_template(f"report.{kind}")
+    return environment.from_string(own.with_suffix(f".{kind}").read_text("utf-8"))
+
+
+@cache
 def _environment(kind: str) -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -74,41 +86,40 @@ def _environment(kind: str) -> Environment:
     return environment
 
 
-def _view(report: dict[str, Any]) -> dict[str, Any]:
+def _view(report: dict[str, Any], evaluation: Evaluation) -> dict[str, Any]:
     """What the templates see: the report, and what they need of it in other order or shorter."""
     labels = report["per_class"].items()
+    headline = report["headline"]["metric"]
+    shown = ("comparison", "confusion", "reliability", "learning")
     return {
         "report": report,
         "headline": report["headline"],
-        "numbers": _NUMBERS,
-        "metrics": METRICS,
-        "verdicts": wording.verdicts(report),
+        "metric": evaluation.metrics[headline],
+        "metrics": evaluation.metrics,
+        "cards": [name for name in evaluation.cards if name in report["metrics"] and name != headline],
+        "units": evaluation.units,
+        "calibration_error": report["metrics"].get(evaluation.calibration_error),
+        "own_pictures": [name for name in report["pictures"] if name not in shown],
+        "verdicts": wording.verdicts(report, evaluation),
         "labels": list(labels) if len(labels) <= MOST_LABELS else wording.weakest(report, MOST_LABELS),
         "confusion": _shown_confusion(report),
         "confused_pairs": ((report["confusion"] or {}).get("most_confused") or [])[:MOST_PAIRS],
         "settings": list(wording.flat(report["config"])),
         "export": list(wording.flat(report["export"])),
         "model": list(wording.flat(report["model"])),
-        "faults": _all_faults(report),
-        "descriptions": DESCRIPTIONS,
+        "descriptions": {**DESCRIPTIONS, **evaluation.descriptions},
         "numbered": drawable(list(report["per_class"])) != list(report["per_class"]),
-        "largest": _largest_bar(report),
+        "largest": _largest_bar(report, evaluation),
         "stages": wording.stages(report["seconds"]),
         "time": wording.shares(report["time"]),
+        **evaluation.view(report),
     }
-
-
-def _all_faults(report: dict[str, Any]) -> list[tuple[str, int]]:
-    """How many entities of all labels are right, or wrong in each way, in words; nothing for other tasks."""
-    rows = [row["faults"] for row in report["per_class"].values() if "faults" in row]
-    names = {"right": "right", **FAULTS}
-    return [(name, sum(row[fault] for row in rows)) for fault, name in names.items()] if rows else []
 
 
 def _shown_confusion(report: dict[str, Any]) -> dict[str, Any] | None:
     """The matrix, cut to the most confused labels if it is large; None where there is none."""
     confusion = report["confusion"]
-    if report["label_kind"] not in ("class", "spans") or confusion["counts"] is None:
+    if not confusion or confusion.get("normalised") is None:
         return None
     shown = most_confused(np.array(confusion["counts"]), MOST_CONFUSION_LABELS)
     rows = [
@@ -121,10 +132,10 @@ def _shown_confusion(report: dict[str, Any]) -> dict[str, Any] | None:
     return {"labels": [confusion["labels"][number] for number in shown], "rows": rows, "of": len(confusion["labels"])}
 
 
-def _largest_bar(report: dict[str, Any]) -> float:
+def _largest_bar(report: dict[str, Any], evaluation: Evaluation) -> float:
     """What a full bar of the comparison stands for: 1 for shares, else the largest value."""
     metric = report["headline"]["metric"]
-    if METRICS[metric].share:
+    if evaluation.metrics[metric].share:
         return 1.0
     headline, baselines = report["headline"], report["baselines"].values()
     values = [headline["value"], *(one["metrics"][metric] for one in baselines)]

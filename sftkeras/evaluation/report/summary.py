@@ -6,21 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftkeras.evaluation.report import wording
-from sftkeras.evaluation.statistics.metrics import METRICS
 from sftkeras.plurals import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sftkeras.evaluation.contract import Evaluation
+
 WEAKEST_LABELS = 3
 _STYLES = {"better": "green", "worse": "red", "unsure": "yellow"}
 
 
-def print_summary(report: dict[str, Any], folder: Path | None = None, console: Console | None = None) -> None:
+def print_summary(
+    report: dict[str, Any], evaluation: Evaluation, folder: Path | None = None, console: Console | None = None
+) -> None:
     """Prints the headline figure with its interval, the gain over the baselines, the weakest labels and the place.
 
     Args:
         report: of `write_report`.
+        evaluation: of its task.
         folder: where it was written.
         console: a rich console; standard output by default.
     """
@@ -30,14 +34,14 @@ def print_summary(report: dict[str, Any], folder: Path | None = None, console: C
 
     console = console or Console()
     headline = report["headline"]
-    metric, title = headline["metric"], METRICS[headline["metric"]].title
-    line = Text.assemble((f"{title} {wording.figure(headline['value'], metric)}", "bold green"))
+    metric = evaluation.metrics[headline["metric"]]
+    line = Text.assemble((f"{metric.title} {wording.figure(headline['value'], metric)}", "bold green"))
     if headline["interval"]:
         line.append(f"  95% interval {wording.between(headline['interval'], metric)}", "dim")
     line.append(f"  on {counted(report['examples']['test'], 'text')}", "dim")
     console.print(line)
     table = Table.grid(padding=(0, 2))
-    for verdict in wording.verdicts(report):
+    for verdict in wording.verdicts(report, evaluation):
         table.add_row("", Text(verdict.sentence, style=_STYLES[verdict.outcome]))
     if len(report["per_class"]) > 2:
         weak = wording.weakest(report, WEAKEST_LABELS)

@@ -1,19 +1,26 @@
-"""How figures are put into words, the same on the pages and in the terminal. Takes the dict of `report.json`."""
+"""Puts figures into words, the same on the pages and in the terminal. Takes the dict of `report.json`.
+
+Where figures are named, `evaluation` or its `Metric` says how they are shown. A report from disk gets it by
+`spec_of(report["task"]).evaluation({})`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sftkeras.errors import SFTError
-from sftkeras.evaluation.statistics.metrics import METRICS
+
+if TYPE_CHECKING:
+    from sftkeras.evaluation.contract import Evaluation
+    from sftkeras.evaluation.statistics.metrics import Metric
 
 ABSENT = "–"
 
 
-def figure(value: float | None, metric: str) -> str:
+def figure(value: float | None, metric: Metric) -> str:
     """`84.2%` for a share, `0.412` for another figure, a dash for None."""
-    return percent(value) if METRICS[metric].share else number(value)
+    return percent(value) if metric.share else number(value)
 
 
 def percent(value: float | None) -> str:
@@ -42,7 +49,7 @@ def running(title: str) -> str:
     return title[:1].lower() + title[1:]
 
 
-def between(ends: list[float] | None, metric: str) -> str:
+def between(ends: list[float] | None, metric: Metric) -> str:
     """`81.6% to 86.5%`, or nothing for None."""
     return "" if ends is None else f"{figure(ends[0], metric)} to {figure(ends[1], metric)}"
 
@@ -61,16 +68,16 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def gain(value: float, metric: str) -> str:
+def gain(value: float, metric: Metric) -> str:
     """`6.4 points` for a share, `0.21` for another figure; without a sign."""
-    return f"{100 * abs(value):.1f} points" if METRICS[metric].share else number(abs(value))
+    return f"{100 * abs(value):.1f} points" if metric.share else number(abs(value))
 
 
-def signed(ends: list[float] | None, metric: str) -> str:
+def signed(ends: list[float] | None, metric: Metric) -> str:
     """`+4.1 to +8.8`, in points for a share."""
     if ends is None:
         return ABSENT
-    return " to ".join(_signed(end, share=METRICS[metric].share).replace("-", "−") for end in ends)
+    return " to ".join(_signed(end, share=metric.share).replace("-", "−") for end in ends)
 
 
 def _signed(value: float, *, share: bool) -> str:
@@ -94,28 +101,29 @@ class Verdict(NamedTuple):
     outcome: str
 
 
-def verdicts(report: dict[str, Any]) -> list[Verdict]:
-    """One for each baseline, the strongest baseline first; before them, whether nothing was learned."""
-    metric = report["headline"]["metric"]
+def verdicts(report: dict[str, Any], evaluation: Evaluation) -> list[Verdict]:
+    """Compares with each baseline, the strongest baseline first; before them, whether nothing was learned."""
+    metric = evaluation.metrics[report["headline"]["metric"]]
     known = [one for one in report["baselines"].values() if one["gain"] is not None]
     compared = [_verdict(one, metric) for one in sorted(known, key=lambda one: one["gain"])]
-    hopeless = nothing_learned(report)
+    hopeless = nothing_learned(report, evaluation)
     return [*([Verdict(hopeless, "worse")] if hopeless else ()), *compared]
 
 
-def nothing_learned(report: dict[str, Any]) -> str | None:
-    """Returns a coded warning if the model is not measurably better than answering every text alike."""
-    alike = report["baselines"].get("majority") or report["baselines"].get("mean")
+def nothing_learned(report: dict[str, Any], evaluation: Evaluation) -> str | None:
+    """Returns a coded warning if the model is not measurably better than one prediction for every text."""
+    alike = report["baselines"].get(evaluation.constant_baseline)
     if not alike or alike["gain"] is None or (alike["gain"] > 0 and alike["more_than_noise"] is not False):
         return None
-    metric = report["headline"]["metric"]
-    figures = {"ours": report["headline"]["value"], "theirs": alike["metrics"][metric]}
+    name = report["headline"]["metric"]
+    metric = evaluation.metrics[name]
+    figures = {"ours": report["headline"]["value"], "theirs": alike["metrics"][name]}
     shown = {whose: figure(value, metric) for whose, value in figures.items()}
     rows = f"{report['examples']['test']:,}"
-    return str(SFTError("SFT461", name=alike["name"], metric=METRICS[metric].title, rows=rows, **shown))
+    return str(SFTError("SFT461", name=alike["name"], metric=metric.title, rows=rows, **shown))
 
 
-def _verdict(baseline: dict[str, Any], metric: str) -> Verdict:
+def _verdict(baseline: dict[str, Any], metric: Metric) -> Verdict:
     difference, sure = baseline["gain"], baseline["more_than_noise"]
     direction = "better" if difference >= 0 else "worse"
     sentence = f"{gain(difference, metric)} {direction} than {baseline['name']}"

@@ -1,4 +1,4 @@
-"""Writes the report of a evaluated model: `report.json`, `report.md`, `report.html` and `pictures/`.
+"""Writes the report of an evaluated model: `report.json`, `report.md`, `report.html` and `pictures/`.
 
 What the report says is decided here; what it looks like, in pages.py and the templates.
 """
@@ -18,10 +18,10 @@ from sftkeras.disk.files import write_aside
 from sftkeras.errors import SFTError
 from sftkeras.evaluation import pictures
 from sftkeras.evaluation.baselines import Baseline, Baselines
-from sftkeras.evaluation.kinds import kind_of
+from sftkeras.evaluation.contract import Evaluation
 from sftkeras.evaluation.report.pages import html_page, markdown_page
-from sftkeras.evaluation.statistics.bootstrap import interval, mcnemar, resample, share_interval
-from sftkeras.evaluation.statistics.metrics import METRICS, Scores
+from sftkeras.evaluation.statistics.bootstrap import interval, resample, share_interval
+from sftkeras.evaluation.statistics.metrics import Scores, Tally
 from sftkeras.evaluation.statistics.resampled import FILE as RESAMPLED
 from sftkeras.evaluation.statistics.resampled import Resampled
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 # Raised when a key of report.json changes its meaning.
 FORMAT = 1
-
-_SHARES_OF_ROWS = ("accuracy", "subset_accuracy", "recall_at_1", "recall_at_5", "recall_at_10")
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,12 @@ class RunFacts:
 
 
 def write_report(
-    folder: Path, evaluated: Any, run: RunFacts, baselines: Baselines, options: ReportConfig
+    folder: Path,
+    evaluation: Evaluation,
+    evaluated: Any,
+    run: RunFacts,
+    baselines: Baselines,
+    options: ReportConfig,
 ) -> dict[str, Any]:
     """Computes every figure and writes the report into `folder`, which is made if need be.
 
@@ -80,9 +83,10 @@ def write_report(
         folder: gets `report.json` (last, so that it stands for a complete report), `report.md`, `report.html` and
             `pictures/`; files of those names are replaced, each at once. Where rows are resampled and their fingerprint
             is known, also `resampled.npz`, by which `sftkeras.compare` pairs reports.
-        evaluated: answers with the truth.
+        evaluation: of the task.
+        evaluated: its `EvaluatedRows`.
         run: what else is known of the model.
-        baselines: of `fit_baselines`; `Baselines()` for none.
+        baselines: on the same rows; `Baselines()` for none.
         options: how many resamplings and mistakes.
 
     Returns:
@@ -91,38 +95,40 @@ def write_report(
     Raises:
         SFTError: SFT606 if a file cannot be written.
     """
-    report = make_report(evaluated, run, baselines, options)
-    drawings = _draw(evaluated, run, report)
+    report = make_report(evaluation, evaluated, run, baselines, options)
+    drawings = _draw(evaluation, evaluated, run, report)
     report["pictures"] = {name: f"pictures/{name}.png" for name in drawings}
     report = clean(report)
     for name, figure in drawings.items():
         _write(folder / "pictures" / f"{name}.png", pictures.png(figure))
-    _write(folder / "report.md", markdown_page(report).encode())
-    _write(folder / "report.html", html_page(report, _vector_pictures(evaluated, drawings)).encode())
-    _write_resampled(folder, evaluated, run, options)
+    vectors = _vector_pictures(evaluation, evaluated, drawings)
+    _write(folder / "report.md", markdown_page(report, evaluation).encode())
+    _write(folder / "report.html", html_page(report, evaluation, vectors).encode())
+    _write_resampled(folder, evaluation.tally(evaluated), run, options)
     _write(folder / "report.json", json.dumps(report, ensure_ascii=False, indent=1, allow_nan=False).encode())
     return report
 
 
-def make_report(evaluated: Any, run: RunFacts, baselines: Baselines, options: ReportConfig) -> dict[str, Any]:
+def make_report(
+    evaluation: Evaluation, evaluated: Any, run: RunFacts, baselines: Baselines, options: ReportConfig
+) -> dict[str, Any]:
     """Returns the report as a dict, pictures left out; see `clean` for what makes it JSON."""
-    kind = kind_of(evaluated)
-    scores = kind.score(evaluated)
-    tallies = [kind.tally(evaluated), *(kind.tally(baseline.evaluated) for baseline in baselines.fitted)]
+    scores = evaluation.scores(evaluated)
+    tallies = [evaluation.tally(one) for one in (evaluated, *(baseline.evaluated for baseline in baselines.fitted))]
     drawn = resample(tallies, options.bootstrap, run.seed) if options.bootstrap else [{} for _ in tallies]
-    headline = kind.headline
-    intervals = _intervals(scores, drawn[0], len(evaluated))
+    headline = evaluation.headline
+    intervals = _intervals(evaluation, scores, drawn[0], len(evaluated))
     return {
         "format": FORMAT,
         "name": run.name,
-        "task": kind.task,
-        "label_kind": evaluated.kind,
+        "task": evaluation.task,
+        "label_kind": evaluation.label_kind,
         "examples": {**run.examples, "test": len(evaluated)},
         "headline": {
             "metric": headline,
             "value": scores.metrics[headline],
             "interval": intervals.get(headline),
-            "higher_is_better": METRICS[headline].higher_is_better,
+            "higher_is_better": evaluation.metrics[headline].higher_is_better,
         },
         "metrics": scores.metrics,
         "intervals": intervals,
@@ -132,11 +138,11 @@ def make_report(evaluated: Any, run: RunFacts, baselines: Baselines, options: Re
         "calibration": scores.calibration,
         "breakdowns": scores.breakdowns,
         "baselines": {
-            baseline.key: _comparison(baseline, evaluated, scores, headline, drawn[0], resampled)
+            baseline.key: _comparison(evaluation, baseline, evaluated, scores, drawn[0], resampled)
             for baseline, resampled in zip(baselines.fitted, drawn[1:], strict=True)
         },
         "baselines_left_out": baselines.left_out,
-        "mistakes": kind.mistakes(evaluated, options.mistakes),
+        "mistakes": evaluation.mistakes(evaluated, options.mistakes),
         "history": list(run.history),
         "findings": list(run.findings),
         "model": run.model,
@@ -164,11 +170,11 @@ def clean(value: Any) -> Any:
     return str(value).encode(errors="replace").decode()  # half of a surrogate pair has no UTF-8
 
 
-def _intervals(scores: Scores, drawn: dict[str, np.ndarray], rows: int) -> dict[str, Any]:
+def _intervals(evaluation: Evaluation, scores: Scores, drawn: dict[str, np.ndarray], rows: int) -> dict[str, Any]:
     intervals: dict[str, Any] = {}
     for name, values in drawn.items():
         value = scores.metrics[name]
-        if name in _SHARES_OF_ROWS and value is not None:
+        if name in evaluation.shares_of_rows and value is not None:
             intervals[name] = share_interval(values, value, rows)
         else:
             intervals[name] = interval(values)
@@ -176,10 +182,10 @@ def _intervals(scores: Scores, drawn: dict[str, np.ndarray], rows: int) -> dict[
 
 
 def _comparison(
+    evaluation: Evaluation,
     baseline: Baseline,
     evaluated: Any,
     scores: Scores,
-    headline: str,
     drawn: dict[str, np.ndarray],
     baseline_drawn: dict[str, np.ndarray],
 ) -> dict[str, Any]:
@@ -188,11 +194,11 @@ def _comparison(
     `gain` is in the figure's own unit (0.064 of accuracy is 6.4 points). `more_than_noise` says whether its paired
     interval lies on one side of zero; None without resampling.
     """
-    metrics = kind_of(evaluated).score(baseline.evaluated).metrics
-    sign = 1 if METRICS[headline].higher_is_better else -1
+    headline, metrics = evaluation.headline, evaluation.scores(baseline.evaluated).metrics
+    sign = 1 if evaluation.metrics[headline].higher_is_better else -1
     gain_interval = interval(sign * (drawn[headline] - baseline_drawn[headline])) if drawn else None
     ours, theirs = scores.metrics[headline], metrics[headline]
-    facts = {
+    return {
         "name": baseline.name,
         "metrics": metrics,
         "interval": interval(baseline_drawn[headline]) if drawn else None,
@@ -201,44 +207,40 @@ def _comparison(
         "more_than_noise": None if gain_interval is None else gain_interval[0] > 0 or gain_interval[1] < 0,
         "training_rows": baseline.training_rows,
         "seconds": baseline.seconds,
+        **evaluation.compared(evaluated, baseline.evaluated),
     }
-    if evaluated.kind == "class":
-        facts["mcnemar_p"] = mcnemar(evaluated.given == evaluated.truth, baseline.evaluated.given == evaluated.truth)
-    return facts
 
 
-def _draw(evaluated: Any, run: RunFacts, report: dict[str, Any]) -> dict[str, Figure]:
+def _draw(evaluation: Evaluation, evaluated: Any, run: RunFacts, report: dict[str, Any]) -> dict[str, Figure]:
     """Figures by name, in the order of the pages."""
     drawings: dict[str, Figure] = {}
     if report["baselines"]:
-        drawings["comparison"] = _comparison_figure(report)
-    drawings |= kind_of(evaluated).figures(evaluated, report)
+        drawings["comparison"] = _comparison_figure(evaluation, report)
+    drawings |= evaluation.figures(evaluated, report)
     if learning := pictures.learning_figure(run.history, run.step_losses):
         drawings["learning"] = learning
     return drawings
 
 
-def _comparison_figure(report: dict[str, Any]) -> Figure:
+def _comparison_figure(evaluation: Evaluation, report: dict[str, Any]) -> Figure:
     headline = report["headline"]
     metric = headline["metric"]
     rows = [("this model", headline["value"], headline["interval"])]
     rows += [(one["name"], one["metrics"][metric], one["interval"]) for one in report["baselines"].values()]
-    return pictures.comparison_figure(rows, METRICS[metric].title)
+    return pictures.comparison_figure(rows, evaluation.metrics[metric].title)
 
 
-def _vector_pictures(evaluated: Any, drawings: dict[str, Figure]) -> dict[str, str]:
+def _vector_pictures(evaluation: Evaluation, evaluated: Any, drawings: dict[str, Figure]) -> dict[str, str]:
     """SVG elements for the HTML page, which shows bars and the confusion matrix as tables of its own."""
     figures = {name: figure for name, figure in drawings.items() if name not in ("comparison", "confusion")}
-    if "precision-recall" in figures:
-        figures["precision-recall"] = pictures.precision_recall_figure(
-            evaluated.truth, evaluated.answers, evaluated.label_names, for_browser=True
-        )
-    return {name: pictures.svg(figure, name, pictures.DESCRIPTIONS[name][1]) for name, figure in figures.items()}
+    figures = evaluation.figures_for_browser(evaluated, figures)
+    described = {**pictures.DESCRIPTIONS, **evaluation.descriptions}
+    return {name: pictures.svg(figure, name, described[name][1]) for name, figure in figures.items()}
 
 
-def _write_resampled(folder: Path, evaluated: Any, run: RunFacts, options: ReportConfig) -> None:
+def _write_resampled(folder: Path, tally: Tally, run: RunFacts, options: ReportConfig) -> None:
     if options.bootstrap and run.rows:
-        _write(folder / RESAMPLED, Resampled.of(kind_of(evaluated).tally(evaluated), run.rows).to_bytes())
+        _write(folder / RESAMPLED, Resampled.of(tally, run.rows).to_bytes())
     else:
         (folder / RESAMPLED).unlink(missing_ok=True)  # that of a report which is replaced
 

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sftkeras.config import TaskSettings
 from sftkeras.config.names import by_name
@@ -13,6 +14,9 @@ from sftkeras.config.values import Probability, UnitInterval
 from sftkeras.data.labels.classes.kind import ONE_LABEL, SEVERAL_LABELS
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.tasks.contract import TaskSpec
+
+if TYPE_CHECKING:
+    from sftkeras.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,12 @@ class ClassificationSpec(TaskSpec):
     def unused(self, settings: Any) -> tuple[str, ...]:
         """A threshold is for each label by itself."""
         return () if settings.multi_label else ("threshold",)
+
+    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+        """By whether a text has one label, or none, one or several."""
+        from sftkeras.tasks.classification.evaluation import ManyLabelsEvaluation, OneLabelEvaluation
+
+        return ManyLabelsEvaluation(settings) if settings.get("multi_label") else OneLabelEvaluation(settings)
 
 
 SPEC = ClassificationSpec()

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sftkeras.config import TaskSettings, TrainConfig
 from sftkeras.config.values import Fraction
@@ -13,6 +14,9 @@ from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.no_labels import NO_LABELS
 from sftkeras.tasks.config_checks import check_installed
 from sftkeras.tasks.contract import TaskSpec
+
+if TYPE_CHECKING:
+    from sftkeras.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,6 @@ class MaskedLMSpec(TaskSpec):
     settings = MaskedLMSettings
     refuses = ("pair", "augmentation")
     pools = False
-    predicts_untuned = True
     gives_backbone = True
 
     def label_kind(self, settings: Any) -> LabelKind:
@@ -60,6 +63,12 @@ class MaskedLMSpec(TaskSpec):
         super().check(config)
         if config.task.chinese_words:  # type: ignore[attr-defined]
             check_installed("jieba", "chinese")
+
+    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+        """See `MasksEvaluation`."""
+        from sftkeras.tasks.masked_lm.evaluation import MasksEvaluation
+
+        return MasksEvaluation(settings)
 
 
 SPEC = MaskedLMSpec()

@@ -178,6 +178,11 @@ class MaskedLM(Task):
         }
         return {name: by_text(value, text, count, fill) for name, (value, fill) in values.items()}
 
+    def predicts_untuned(self, network: keras.Model) -> bool:
+        """It can if the head's weights came with the encoder."""
+        head = VocabularyHead.of(network)
+        return head is not None and head.pretrained
+
     def settings(self) -> dict[str, Any]:
         """How words are hidden, the mask and the size of the vocabulary."""
         assert self.mask is not None

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sftkeras.config import TaskSettings
 from sftkeras.config.values import UnitInterval
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.numbers.kind import NUMBERS
 from sftkeras.tasks.contract import TaskSpec
+
+if TYPE_CHECKING:
+    from sftkeras.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,12 @@ class RegressionSpec(TaskSpec):
     def metrics(self, settings: Any) -> tuple[str, ...]:
         """Mean absolute error and root mean squared error."""
         return ("mae", "rmse")
+
+    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+        """See `NumbersEvaluation`."""
+        from sftkeras.tasks.regression.evaluation import NumbersEvaluation
+
+        return NumbersEvaluation(settings)
 
 
 SPEC = RegressionSpec()

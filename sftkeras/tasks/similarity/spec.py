@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse.typing import PositiveFloat
 
@@ -15,6 +16,9 @@ from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.no_labels import NO_LABELS
 from sftkeras.data.labels.numbers.kind import NUMBERS
 from sftkeras.tasks.contract import TaskSpec
+
+if TYPE_CHECKING:
+    from sftkeras.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,6 @@ class SimilaritySpec(TaskSpec):
     kind = "similarity"
     settings = SimilaritySettings
     needs_pair = True
-    predicts_untuned = True
 
     def label_kind(self, settings: Any) -> LabelKind:
         """None where pairs belong together, else a number a pair."""
@@ -56,6 +59,13 @@ class SimilaritySpec(TaskSpec):
         """Settings of the other losses."""
         of_one_loss = {"temperature": "multiple_negatives", "margin": "contrastive"}
         return tuple(name for name, loss in of_one_loss.items() if settings.loss != loss)
+
+    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+        """By ranks where pairs belong together, by correlation where they have numbers."""
+        from sftkeras.tasks.similarity.evaluation import MatchesEvaluation, ScoresEvaluation
+
+        matching = settings.get("loss", "multiple_negatives") == "multiple_negatives"
+        return MatchesEvaluation(settings) if matching else ScoresEvaluation(settings)
 
 
 SPEC = SimilaritySpec()

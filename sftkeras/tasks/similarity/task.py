@@ -87,6 +87,10 @@ class MatchingPairs(Task):
         """`vector` [batch, hidden] float32, of length one: the cosine of two is the sum of their products."""
         return {"vector": logits}
 
+    def predicts_untuned(self, network: keras.Model) -> bool:
+        """It can: there is no head."""
+        return True
+
     def settings(self) -> dict[str, Any]:
         """By what it learned."""
         return {"kind": self.kind, "loss": "multiple_negatives"}
@@ -162,6 +166,10 @@ class ScoredPairs(Task):
     def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`vector` [batch, hidden] float32, of length one: the cosine of two is the sum of their products."""
         return {"vector": logits}
+
+    def predicts_untuned(self, network: keras.Model) -> bool:
+        """It can: there is no head."""
+        return True
 
     def settings(self) -> dict[str, Any]:
         """By what it learned, and which numbers cosines of 0 and 1 stand for."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jsonargparse.typing import PositiveInt
 
@@ -16,6 +16,9 @@ from sftkeras.config.values import Probability, UnitInterval
 from sftkeras.data.labels.answers.kind import ANSWERS
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.tasks.contract import TaskSpec
+
+if TYPE_CHECKING:
+    from sftkeras.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,12 @@ class SpanQASpec(TaskSpec):
     def metrics(self, settings: Any) -> tuple[str, ...]:
         """F1 of characters."""
         return ("span_f1",)
+
+    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+        """See `AnswersEvaluation`."""
+        from sftkeras.tasks.span_qa.evaluation import AnswersEvaluation
+
+        return AnswersEvaluation(settings)
 
 
 SPEC = SpanQASpec()

@@ -7,13 +7,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from sftkeras.config import TaskSettings
 from sftkeras.config.values import UnitInterval
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.spans.kind import ENTITIES
 from sftkeras.tasks.contract import TaskSpec
+
+if TYPE_CHECKING:
+    from sftkeras.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,12 @@ class TaggingSpec(TaskSpec):
     def metrics(self, settings: Any) -> tuple[str, ...]:
         """F1 of whole entities."""
         return ("entity_f1",)
+
+    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+        """See `EntitiesEvaluation`."""
+        from sftkeras.tasks.tagging.evaluation import EntitiesEvaluation
+
+        return EntitiesEvaluation(settings)
 
 
 SPEC = TaggingSpec()

@@ -9,10 +9,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sftkeras.evaluation.entities import Entity
-from sftkeras.evaluation.entity_matches import matches
 from sftkeras.tasks.tagging.decoding import begin_tag, inside_tag, join, likeliest_legal
 from sftkeras.tasks.tagging.entity_f1 import EntityF1
+from sftkeras.tasks.tagging.matches import matches
+from sftkeras.tasks.tagging.scores import Entity
 
 LABELS = 2
 TAGS = 2 * LABELS + 1
