@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 INK, MUTED, GRID, PAPER = "#1d2430", "#667085", "#e4e7ec", "#ffffff"
 BLUE, ORANGE = "#2f6fed", "#d9730d"
-# Colours of lines that must be told apart, also by people who see few colours (after Okabe and Ito).
+# Colours of lines that differ, also by people who see few colours (after Okabe and Ito).
 LINES = (BLUE, ORANGE, "#0f9d76", "#b5479d", "#8a6d00", "#1f8fb3", "#c0392b", "#596275")
 # The name of each colour as a CSS variable of the HTML report.
 CSS_VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"} | {
@@ -105,7 +105,7 @@ def reliability_figure(curve: dict[str, Any], *, right: str = "share that is rig
     filled = [number for number, count in enumerate(curve["count"]) if count]
     probability = [curve["probability"][number] for number in filled]
     share = [curve["right"][number] for number in filled]
-    axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1, label="as sure as right")
+    axes.plot([0, 1], [0, 1], color=MUTED, linestyle="--", linewidth=1, label="perfect calibration")
     axes.plot(probability, share, color=BLUE, marker="o", markersize=4, label="this model")
     axes.set(ylim=(0, 1.03), ylabel=right)
     legend(axes)

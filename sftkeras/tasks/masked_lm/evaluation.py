@@ -15,10 +15,10 @@ from sftkeras.tasks.masked_lm.scores import EvaluatedMasks, masks_tally, read_ma
 
 METRICS = {
     "perplexity": Metric(
-        "Perplexity", "between how many tokens the model wavers at a hidden one, on geometric average", False, False
+        "Perplexity", "how many tokens the model hesitates between at a masked one (geometric mean)", False, False
     ),
-    "masked_accuracy": Metric("Hidden tokens found", "share of hidden tokens that were held likeliest"),
-    "masked_accuracy_5": Metric("Found in five guesses", "share of hidden tokens among the five likeliest"),
+    "masked_accuracy": Metric("Masked tokens predicted", "share of masked tokens that are the likeliest prediction"),
+    "masked_accuracy_5": Metric("In five predictions", "share of masked tokens among the five likeliest predictions"),
 }
 
 

@@ -20,7 +20,7 @@ METRICS = {
     "answer_f1": Metric("Answer F1", "words that answer and truth share, averaged over questions"),
     "has_answer_exact": Metric("Exact match, answerable", "exact match where the context has an answer"),
     "has_answer_f1": Metric("Answer F1, answerable", "answer F1 where the context has an answer"),
-    "no_answer_accuracy": Metric("No answer found out", "share of questions without an answer that got none"),
+    "no_answer_accuracy": Metric("No-answer accuracy", "share of questions without an answer that got none"),
     "answer_ece": CALIBRATION_OF_SCORES,
 }
 

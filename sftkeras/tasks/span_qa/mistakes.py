@@ -9,7 +9,7 @@ from sftkeras.tasks.span_qa.scores import NO_ANSWER, Answer, EvaluatedAnswers
 
 
 def worst_answer_mistakes(evaluated: EvaluatedAnswers, limit: int) -> list[dict[str, Any]]:
-    """Returns at most `limit` questions whose answer shares no word with a true one, or not all; the surest first.
+    """Describes at most `limit` questions whose answer is not a true one, the most confident first.
 
     `segments` is the context around, cut where the true or the given answer begins or ends: each [characters, true
     answer or None, given answer or None]. `marked` is the same in one line.

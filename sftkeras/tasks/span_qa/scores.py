@@ -14,7 +14,7 @@ from sftkeras.evaluation.statistics.calibration import expected_calibration_erro
 from sftkeras.evaluation.statistics.metrics import Scores, Tally, scores_of
 from sftkeras.tasks.span_qa.answer_words import exact_match, f1, words
 
-# What a question asks for is told from its first word that is one of these.
+# Questions are grouped by the first of these words in them.
 _ASKING = ("what", "who", "whom", "whose", "when", "where", "which", "why", "how")
 _ASKING_CHINESE = ("为什么", "为何", "什么", "谁", "哪", "多少", "几", "怎么", "如何")
 _LENGTHS = ((1, "1 word"), (3, "2 to 3 words"), (7, "4 to 7 words"))

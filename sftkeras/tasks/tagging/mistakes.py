@@ -19,7 +19,7 @@ WORDS = {
 
 
 def worst_entity_mistakes(evaluated: EvaluatedEntities, limit: int) -> list[dict[str, Any]]:
-    """Returns at most `limit` wrong answers: three quarters found and wrong, the surest first, and the rest missed.
+    """Describes at most `limit` wrong entities: those found wrongly, the most confident first, then a quarter missed.
 
     `segments` is the text around, cut where a true or a found entity begins or ends: each [characters, true label or
     None, found label or None]. `marked` is the same in one line, for pages without colours.
