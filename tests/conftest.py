@@ -26,7 +26,7 @@ LONGEST = ("contract", "training", "commands", "examples", "benchmarks")
 
 # The folders whose tests start processes or servers, or train: `make check` leaves them out, and single tests elsewhere
 # that are marked `processes`.
-PROCESSES = {"backbones", "benchmarks", "commands", "contract", "examples", "exporting", "serving", "training"}
+PROCESSES = {"api", "backbones", "benchmarks", "commands", "contract", "examples", "exporting", "serving", "training"}
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 

@@ -25,11 +25,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any
+from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 SOCKET = "SFTKERAS_TESTS_FORKED_FROM"  # processes that are forked may have others forked
@@ -146,6 +148,16 @@ def run(
             file.seek(0)
             said.append(file.read().decode("utf-8").replace("\r\n", "\n"))
     return subprocess.CompletedProcess(process.args, process.returncode or 0, *said)
+
+
+@contextmanager
+def forked_predictions() -> Iterator[None]:
+    """Within it, prediction processes are forked too."""
+    from sftkeras.exporting import prediction_process
+
+    forking = SimpleNamespace(Popen=Process, PIPE=subprocess.PIPE)
+    with mock.patch.object(prediction_process, "subprocess", forking):
+        yield
 
 
 def _number(file: IO[Any] | int) -> int:
@@ -285,10 +297,8 @@ def main(address: str) -> None:
     take_over(request, settings)
     if Path("/dev/nvidiactl").exists():  # what is known of a GPU cannot be forked
         os.execv(sys.executable, [sys.executable, *request["arguments"]])
-    from sftkeras.exporting import prediction_process
-
-    prediction_process.subprocess = SimpleNamespace(Popen=Process, PIPE=subprocess.PIPE)  # type: ignore[attr-defined]
-    execute(request["arguments"])
+    with forked_predictions():
+        execute(request["arguments"])
 
 
 if __name__ == "__main__":

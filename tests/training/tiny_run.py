@@ -51,6 +51,7 @@ class Settings:
     dropout: float = 0.0
     precision: str = "float32"
     fused: bool = True
+    layers: int = 2
     clip_norm: float = 0.5
     class_weights: bool = False
     row_weights: bool = False  # weights of the examples, zero for some
@@ -153,7 +154,7 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
 def build_encoder(settings: Settings) -> keras.Model:
     encoder = keras_hub.models.BertBackbone(
         vocabulary_size=50,
-        num_layers=2,
+        num_layers=settings.layers,
         num_heads=2,
         hidden_dim=16,
         intermediate_dim=32,
