@@ -13,6 +13,8 @@ from sftkeras.handles import resolve
 from sftkeras.handles.parsing import PackageHandle
 from sftkeras.handles.source_archives import download_source_archive, unpack_source
 
+pytestmark = pytest.mark.processes  # of pip
+
 FOLDER = "pypi:tiny-model==1.0/tiny_model/data"
 FILES = {
     "setup.py": b"import pathlib; pathlib.Path('BUILT').touch()",
