@@ -16,7 +16,7 @@ MESSAGES: dict[str, str] = {
     "SFT510": "the export does not answer as the trained model: {signature} gives {output} {found} for {text}, not "
     "{expected}. Nothing was published; please report this.",
     "SFT511": "the model's {output} for {text} is not a finite number, so nothing was published. Train again with a "
-    "smaller --optimizer.learning_rate, or --training.precision float32.",
+    "smaller --optimizer.learning_rate; or in float32, where --training.precision was set to another.",
     "SFT512": "TensorFlow Serving {server} cannot load this model: it has {why}. {remedy} Nothing was published.",
     "SFT513": "no release of TensorFlow Serving up to {newest} is known to load this model: it has {why}. It answers "
     "here and with python -m sftkeras.serve.",

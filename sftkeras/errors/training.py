@@ -5,8 +5,7 @@ from __future__ import annotations
 MESSAGES: dict[str, str] = {
     # 4xx training
     "SFT401": "--training.early_stopping.monitor {monitor}: no such metric.{suggestion} This task has: {known}.",
-    "SFT402": "step {step} of epoch {epoch}: {what} is not a finite number. {kept} Lower --optimizer.learning_rate, or "
-    "use --training.precision float32.",
+    "SFT402": "step {step} of epoch {epoch}: {what} is not a finite number. {kept} {advice}",
     "SFT403": "--training.devices {devices}: this machine has {found} {kind}. Choose {found} or fewer.",
     # 404-405 findings, which are warnings: the data's language
     "SFT404": "the backbone's vocabulary does not know these texts: unknown tokens are {shares} of all, most in "

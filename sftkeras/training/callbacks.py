@@ -166,7 +166,16 @@ class StopAtNonFinite(keras.callbacks.Callback):
         for name, what in self._watched.items():
             if logs and not math.isfinite(float(logs[name])):
                 step, epoch = self._position.step + 1, self._position.epoch + 1
-                raise SFTError("SFT402", step=step, epoch=epoch, what=what, kept=kept(self._kept))
+                raise SFTError(
+                    "SFT402", step=step, epoch=epoch, what=what, kept=kept(self._kept), advice=_advice_for_finite()
+                )
+
+
+def _advice_for_finite() -> str:
+    """What may keep numbers finite: float32 helps only where it is not used already."""
+    if keras.config.dtype_policy().compute_dtype == "float32":
+        return "Lower --optimizer.learning_rate."
+    return "Lower --optimizer.learning_rate, or use --training.precision float32."
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -223,7 +232,9 @@ class KeepBest(keras.callbacks.Callback):
         value = self._sign * float(logs[self._monitor])
         if not math.isfinite(value):
             step, what = self._position.steps, self._monitor
-            raise SFTError("SFT402", step=step, epoch=epoch + 1, what=what, kept=kept(self._path))
+            raise SFTError(
+                "SFT402", step=step, epoch=epoch + 1, what=what, kept=kept(self._path), advice=_advice_for_finite()
+            )
         began = time.perf_counter()
         if value > self._best:
             self._best, self.best_epoch = value, epoch + 1

@@ -235,6 +235,21 @@ def test_a_file_is_read_as_its_flags_say(
     assert [answer["text"] for answer in lines(capsys.readouterr().out)] == [text, "", text]
 
 
+def test_the_texts_of_a_label_studio_export_are_read_as_its_tasks_have_them(
+    classifier: Exported, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    done = [{"result": [{"value": {"choices": ["good"]}}]}]
+    tasks = [
+        {"id": 1, "data": {"review": "good film", "source": "a"}, "annotations": done},
+        {"id": 2, "data": {"review": "bad", "label": "x"}, "annotations": []},
+    ]
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    run("--model", str(classifier.path), "--file", str(tmp_path / "export.json"))
+    answers = lines(capsys.readouterr().out)
+    assert [answer["text"] for answer in answers] == ["good film", "bad"]
+    assert [(answer["source"], answer["input_label"]) for answer in answers] == [("a", None), (None, "x")]
+
+
 def test_several_files_are_answered_one_after_another(
     classifier: Exported, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

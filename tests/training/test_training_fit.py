@@ -146,6 +146,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_step(tmp_path: Pat
     with pytest.raises(SFTError, match="SFT402") as raised:
         fitted(spoiled(prepare(tmp_path), epoch=0, step=1))
     assert "step 2 of epoch 1: the loss" in str(raised.value)
+    assert "float32" not in str(raised.value)  # it is set already
 
 
 def test_the_best_epoch_before_the_stop_is_kept_and_named(tmp_path: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from sftkeras.config import DataConfig
 from sftkeras.data.checks.findings import Fault
+from sftkeras.data.formats.blocks import Block
+from sftkeras.data.formats.read import read_blocks
+from sftkeras.data.formats.sources import Source
 
 TASK = "data"  # the key of what was shown to people; its keys are the columns of the file they began with
 _RESULTS = ("annotations", "completions")  # what they answered; older versions had the other name
@@ -45,3 +49,13 @@ def task_text(task: Mapping[str, Any], column: str | None) -> Any:
         return task.get(column)
     texts = [value for value in task.values() if isinstance(value, str)]
     return task.get("text", texts[0] if len(texts) == 1 else None)
+
+
+def task_blocks(source: Source, config: DataConfig) -> Iterator[Block]:
+    """Yields the tasks of a JSON export as rows, whatever people marked in them: each key of a task is a column."""
+    for block in read_blocks(source, {TASK: "--text"}, config):
+        tasks = [task if isinstance(task, dict) else {} for task in block.columns[TASK]]
+        names = dict.fromkeys(name for task in tasks for name in task) | ({config.pair: None} if config.pair else {})
+        columns = {name: [task.get(name) for task in tasks] for name in names}
+        columns[config.text_column] = [task_text(task, config.text) for task in tasks]
+        yield Block(columns, block.lines, block.broken, block.done, block.odd)

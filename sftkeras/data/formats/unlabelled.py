@@ -14,9 +14,10 @@ from sftkeras.config import DataConfig
 from sftkeras.data.checks.findings import REMEDY, Fault, Tally, place
 from sftkeras.data.formats.blocks import BLOCK_ROWS, Block
 from sftkeras.data.formats.cells import cell_text
+from sftkeras.data.formats.label_studio import results_key, task_blocks
 from sftkeras.data.formats.marking import marked_blocks
 from sftkeras.data.formats.patterns import listed
-from sftkeras.data.formats.read import read_blocks
+from sftkeras.data.formats.read import column_names, read_blocks
 from sftkeras.data.formats.read_lines import line_blocks
 from sftkeras.data.formats.read_squad import is_squad, squad_blocks
 from sftkeras.data.formats.sources import Source, find_part
@@ -92,6 +93,8 @@ class TextFiles:
         wanted |= dict.fromkeys(config.mark, "data.mark of the model's training")
         if is_squad(source, config):
             return squad_blocks(source, wanted | dict.fromkeys(_OF_QUESTIONS, ""), config)
+        if results_key(column_names(source, config) or ()):
+            return task_blocks(source, config)
         return marked_blocks(lambda: read_blocks(source, wanted, config, whole=True), config)
 
     def _checked(self, name: str, blocks: Iterator[Block], advise: Callable[[], str]) -> Iterator[Texts]:
