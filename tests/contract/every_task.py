@@ -164,7 +164,7 @@ ENTRIES = {
 OF_THE_GUIDE = {
     "ordinal": Entry(
         "ordinal",
-        tuple({"text": sentence(row), "label": 1 + row % 8 // 2} for row in range(ROWS)),
+        tuple({"text": sentence(row), "label": (1 + row % 8 // 2) * "★" + "☆"} for row in range(ROWS)),
         {},
         weights="ernie",
     ),
