@@ -128,7 +128,7 @@ def publish(source: Source, output: Path) -> float:
     from sftkeras.exporting.export import saving_errors
 
     with building(output) as draft, saving_errors(output, "--output"):
-        write = write_opaque if source.backbone.kind == "tfhub" else write_native
+        write = write_opaque if source.backbone.is_module else write_native
         difference = write(source, draft)
         origin = source.origin
         card = render_card(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sftkeras.handles import Kind
 
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from sftkeras.text import ModulePreprocessor, Tokenizer
 
 
+BackboneKind = Literal["encoder"]
+
+
 @dataclass(frozen=True)
 class Backbone:
-    """A pretrained encoder that is ready to be fine-tuned.
+    """A pretrained encoder that is ready to be fine-tuned: what it is, and what it gives.
 
     Attributes:
         encoder: maps `{"token_ids", "segment_ids", "padding_mask"}`, each [batch, length] int32, to
@@ -26,21 +29,60 @@ class Backbone:
             them too; None if the encoder reads texts itself.
         max_positions: most tokens the encoder has positions for.
         has_pooler: whether "pooled_output" comes from pretrained weights.
-        kind: what wrote `files`: "hugging_face", "keras_hub" or "tfhub".
+        format: what wrote `files`: "hugging_face", "keras_hub" or "tfhub".
         files: what `load_backbone` needs to build the encoder again for weights of its own, by the path inside the
             folder, with / between the parts: small files, but of a "tfhub" module all.
         weights: the Hugging Face folder that its weights are from; None for other kinds, and where a run has its own.
-        notes: what a user should be told: how it was loaded and why, and which settings cannot reach it.
+        notes: how it was loaded and why, and which settings cannot reach it, for the user.
+        kind: what the network does with tokens: an "encoder" gives each a vector that depends on all others.
     """
 
     encoder: keras.Model
     tokenizer: Tokenizer | ModulePreprocessor | None
     max_positions: int
     has_pooler: bool
-    kind: Kind
+    format: Kind
     files: dict[str, Path]
     weights: Path | None = None
     notes: tuple[str, ...] = ()
+    kind: BackboneKind = "encoder"
+
+    @property
+    def is_module(self) -> bool:
+        """Whether the encoder is a TF-Hub module that is trained as it is: its parts cannot be told apart."""
+        return self.format == "tfhub"
+
+    @property
+    def gives_token_vectors(self) -> bool:
+        """Whether it gives a vector for each token, besides one for each text."""
+        return "sequence_output" in self.encoder.output
+
+    @property
+    def knows_tokens(self) -> bool:
+        """Whether its tokenizer says what a token is, and which characters it stands for; a preprocessor does not."""
+        from sftkeras.text import Tokenizer
+
+        return isinstance(self.tokenizer, Tokenizer)
+
+    @property
+    def token_embedding(self) -> keras.layers.Embedding | None:
+        """The table of the tokens' vectors; None inside of a module."""
+        return None if self.is_module else self.encoder.token_embedding
+
+    @property
+    def layers(self) -> tuple[keras.layers.Layer, ...]:
+        """The transformer layers from the first to the last, each once, also one that is run again; none of a module.
+
+        All of an encoder that comes before them is its embeddings.
+        """
+        from sftkeras.backbones.hugging_face.family import transformer_layers
+
+        return () if self.is_module else tuple(transformer_layers(self.encoder))
+
+    @property
+    def pooler(self) -> keras.layers.Dense | None:
+        """The layer after the transformer that a text's vector comes from; None where there is none of its own."""
+        return None if self.is_module else self.encoder.pooled_dense
 
     @property
     def parameters(self) -> int:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from sftkeras.backbones.backbone import Backbone
 from sftkeras.errors import SFTError
-from sftkeras.text import ModulePreprocessor, Tokenizer, is_usable, with_special_strings
+from sftkeras.text import Tokenizer, is_usable, with_special_strings
 
 
 def add_tokens(backbone: Backbone, tokens: Sequence[str]) -> Backbone:
@@ -30,11 +30,7 @@ def add_tokens(backbone: Backbone, tokens: Sequence[str]) -> Backbone:
         SFTError: SFT382 if a string cannot be a token, SFT383 if the encoder's vocabulary cannot be changed.
     """
     tokenizer = backbone.tokenizer
-    if (
-        tokenizer is None
-        or isinstance(tokenizer, ModulePreprocessor)
-        or not hasattr(backbone.encoder, "token_embedding")
-    ):
+    if not isinstance(tokenizer, Tokenizer) or backbone.token_embedding is None:
         raise SFTError("SFT383", tokens=", ".join(tokens))
     numbers = _numbers(tokenizer, tokens)
     _add_rows(backbone.encoder, tokenizer.size, 1 + max(numbers.values()))

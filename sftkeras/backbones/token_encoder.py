@@ -12,6 +12,8 @@ class TokenEncoder(keras.Model):
     Its layers are those of the backbone, and attributes have the backbone's names.
     """
 
+    pooled_dense = None
+
     def __init__(self, backbone: keras_hub.models.Backbone) -> None:
         tokens = backbone.output
         segments = keras.Input((None,), dtype="int32", name="segment_ids")

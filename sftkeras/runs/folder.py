@@ -234,7 +234,7 @@ class RunFolder:
             "pairs": text_model.features.pairs,
             "cleaning": cleaning.settings() if (cleaning := text_model.features.cleaning) else {},
             "pooling": pooling,
-            "backbone": backbone.kind,
+            "backbone": backbone.format,
             "has_pooler": backbone.has_pooler,
             "extra_tokens": list(extra_tokens),
         }

@@ -61,14 +61,14 @@ def write_backbone(run: RunFolder, folder: Path) -> None:
     from sftkeras.backbones.hugging_face import write_folder
     from sftkeras.backbones.publishing.republish import write_again
     from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
-    from sftkeras.text import ModulePreprocessor
+    from sftkeras.text import Tokenizer
 
     text_model, restored, pooling = _restore(run)
     backbone = _with_trained_pooler(restored, text_model, pooling)
-    if backbone.kind == "tfhub":
+    if backbone.is_module:
         write_again(backbone.encoder, folder)
         return
-    if backbone.tokenizer is None or isinstance(backbone.tokenizer, ModulePreprocessor):
+    if not isinstance(backbone.tokenizer, Tokenizer):
         raise SFTError("SFT378")
     head = VocabularyHead.of(text_model.network)
     write_folder(folder, backbone.encoder, backbone.tokenizer, has_pooler=backbone.has_pooler, head=head)
@@ -117,7 +117,7 @@ def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:
 def _with_trained_pooler(backbone: Backbone, text_model: TextModel, pooling: Pooling) -> Backbone:
     """The backbone, without its pooler if the run did not train that."""
     trained = {id(variable) for variable in text_model.network.variables}
-    pooler = getattr(backbone.encoder, "pooled_dense", None)  # what a TF-Hub module does, it does itself
+    pooler = backbone.pooler  # what a TF-Hub module does, it does itself
     is_kept = pooling == "cls" and (pooler is None or id(pooler.kernel) in trained)
     return replace(backbone, has_pooler=backbone.has_pooler and is_kept)
 

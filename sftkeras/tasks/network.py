@@ -115,9 +115,9 @@ def token_vectors(backbone: Backbone, kind: str) -> keras.KerasTensor:
     Raises:
         SFTError: SFT610 if the encoder gives none, or nobody can say which characters they are of.
     """
-    if "sequence_output" not in backbone.encoder.output:
+    if not backbone.gives_token_vectors:
         raise SFTError("SFT610", kind=kind, reason="this encoder gives no vectors of tokens")
-    if not hasattr(backbone.tokenizer, "with_offsets"):
+    if not backbone.knows_tokens:
         raise SFTError("SFT610", kind=kind, reason="its tokenizer does not tell which characters a token is of")
     return backbone.encoder.output["sequence_output"]
 
@@ -132,7 +132,7 @@ def pool(backbone: Backbone, pooling: Pooling) -> keras.KerasTensor:
         SFTError: SFT384 if there are to be markers, but none among the tokens that were added.
     """
     encoder = backbone.encoder
-    if (pooling == "cls" and backbone.has_pooler) or "sequence_output" not in encoder.output:
+    if (pooling == "cls" and backbone.has_pooler) or not backbone.gives_token_vectors:
         return encoder.output["pooled_output"]
     tokens = encoder.output["sequence_output"]
     if pooling == "markers":

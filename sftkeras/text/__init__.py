@@ -1,12 +1,12 @@
 """Raw strings to token numbers inside the graph, the same in training and in serving."""
 
 from sftkeras.text.cleaning.steps import Cleaning, make_cleaning
+from sftkeras.text.features.features import Features
 from sftkeras.text.features.module_preprocessor import ModulePreprocessor
 from sftkeras.text.features.packing import Layout
 from sftkeras.text.features.raw_text import RawTextFeatures
 from sftkeras.text.features.single_rows import (
     AnyTokenizer,
-    Features,
     TextFeatures,
     make_features,
     window_features,

@@ -26,9 +26,8 @@ def read_inputs(examples: Texts, features: Features, progress: Progress | None =
     Raises:
         SFTError: as `sftkeras.data.tokenise`.
     """
-    encode = getattr(features, "encode_arrays", None)  # those of an encoder that reads texts itself have none
-    if encode:
-        return tokenise(examples, encode, features.fingerprint, progress, windows=features.windows)
+    if features.gives_tokens:
+        return tokenise(examples, features.encode_arrays, features.fingerprint, progress, windows=features.windows)
     return RawTexts(examples, TEXT, features.cleaning.clean if features.cleaning else None)
 
 

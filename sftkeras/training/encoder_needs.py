@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sftkeras.config import TrainConfig, added_tokens, opening_markers
@@ -10,6 +10,7 @@ from sftkeras.errors import SFTError
 from sftkeras.tuning.needs import check_new_tokens_learn, needing_layers
 
 if TYPE_CHECKING:
+    from sftkeras.backbones import Backbone
     from sftkeras.text import Cleaning
 
 _NO_LAYERS = "which has no layers that can be told apart"
@@ -37,16 +38,16 @@ def check_opaque(config: TrainConfig) -> None:
             raise SFTError("SFT440", setting=setting, value=str(value).lower(), reason=reason)
 
 
-def check_pooling(config: TrainConfig, vectors: Container[str]) -> None:
+def check_pooling(config: TrainConfig, backbone: Backbone) -> None:
     """Refuses a pooling for an encoder that gives one vector a text.
 
     Args:
-        vectors: what the encoder gives, by name.
+        backbone: the encoder.
 
     Raises:
         SFTError: SFT440.
     """
-    if config.backbone.pooling and "sequence_output" not in vectors:
+    if config.backbone.pooling and not backbone.gives_token_vectors:
         reason = "which gives one vector a text and none of its tokens"
         raise SFTError("SFT440", setting="--backbone.pooling", value=config.backbone.pooling, reason=reason)
 

@@ -44,7 +44,7 @@ def foreign_texts(
         inputs: the tokens of the rows.
         tokenizer: what they stand for; nothing is found where the encoder or its preprocessor does not tell.
     """
-    if tokenizer is None or isinstance(tokenizer, ModulePreprocessor):
+    if not isinstance(tokenizer, Tokenizer):
         return []
     tokens = _TokenKinds(tokenizer)
     counted = {part: _count(inputs, inputs.rows_of(rows), tokens) for part, rows in parts.items() if len(rows)}

@@ -10,7 +10,6 @@ import tensorflow as tf
 from sftkeras import runtime
 from sftkeras.backbones import Backbone, choose_mode, load_chosen
 from sftkeras.backbones.fetching import BackboneFolders
-from sftkeras.backbones.hugging_face.family import transformer_layers
 from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.rematerialisation import rematerialise
 from sftkeras.config import TrainConfig, added_tokens, plain
@@ -103,11 +102,11 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
             preprocessor=folders.preprocessor,
             extra_tokens=added_tokens(config),
         )
-        check_pooling(config, backbone.encoder.output)
+        check_pooling(config, backbone)
         task = make_task(config.task, data.label_names, labels[data.splits["train"]], backbone.tokenizer)
         network = attach_head(backbone, task, config.backbone.text_pooling)
         if config.training.rematerialise:
-            rematerialise(transformer_layers(backbone.encoder))
+            rematerialise(backbone.layers)
         freeze(backbone, config)
         is_higher_better(config.training.early_stopping.monitor, task)  # of a task that names no metrics beforehand
     pairs = config.data.pair is not None

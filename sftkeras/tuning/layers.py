@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import keras
 
-from sftkeras.backbones.hugging_face.family import transformer_layers
+from sftkeras.backbones import Backbone
 
 
-def depths_of(network: keras.Model, encoder: keras.Model) -> tuple[int, ...]:
+def depths_of(network: keras.Model, backbone: Backbone) -> tuple[int, ...]:
     """Gives the depth of each of the network's trainable variables, in their order.
 
     Embeddings, and all else of the encoder that comes before its layers, have depth 0, the first layer 1 and so on. The
@@ -18,15 +18,14 @@ def depths_of(network: keras.Model, encoder: keras.Model) -> tuple[int, ...]:
 
     Args:
         network: the encoder with a head.
-        encoder: a KerasHub encoder, which tells its layers apart.
+        backbone: the encoder, whose layers can be told apart.
     """
-    layers = list(transformer_layers(encoder))
-    top = len(layers) + 1
-    depths = {id(variable): 0 for variable in encoder.variables}
-    for depth, layer in enumerate(layers, 1):
+    top = len(backbone.layers) + 1
+    depths = {id(variable): 0 for variable in backbone.encoder.variables}
+    for depth, layer in enumerate(backbone.layers, 1):
         depths |= {id(variable): depth for variable in layer.variables}
-    if pooler := getattr(encoder, "pooled_dense", None):
-        depths |= {id(variable): top for variable in pooler.variables}
+    if backbone.pooler:
+        depths |= {id(variable): top for variable in backbone.pooler.variables}
     return tuple(depths.get(id(variable), top) for variable in network.trainable_variables)
 
 

@@ -40,7 +40,8 @@ ALL_LEARN = Tuning()
 def freeze(backbone: Backbone, config: TrainConfig) -> None:
     """Freeze the parts of the encoder that are never to learn; before the head is attached or after."""
     if config.training.freeze_embeddings:
-        backbone.encoder.token_embedding.trainable = False
+        assert backbone.token_embedding is not None  # a module is refused before: see `needs`
+        backbone.token_embedding.trainable = False
 
 
 def plan_tuning(network: keras.Model, backbone: Backbone, config: TrainConfig) -> Tuning:
@@ -48,5 +49,5 @@ def plan_tuning(network: keras.Model, backbone: Backbone, config: TrainConfig) -
     decay, layers = config.optimizer.layer_decay, config.training.unfreeze
     if not (decay or layers):
         return ALL_LEARN
-    depths = depths_of(network, backbone.encoder)
+    depths = depths_of(network, backbone)
     return Tuning(rate_factors(depths, decay) if decay else (), Unfreezing(depths, layers) if layers else None)

@@ -141,7 +141,7 @@ def test_the_tokenizer_is_that_of_the_folder(loaded: Loaded) -> None:
 
 def test_it_is_known_what_was_loaded(loaded: Loaded) -> None:
     assert loaded.backbone.max_positions == POSITIONS
-    assert loaded.backbone.kind == ("keras_hub" if (loaded.folder / "model.weights.h5").exists() else "hugging_face")
+    assert loaded.backbone.format == ("keras_hub" if (loaded.folder / "model.weights.h5").exists() else "hugging_face")
     assert loaded.backbone.parameters == sum(int(np.prod(weight.shape)) for weight in loaded.backbone.encoder.weights)
 
 
@@ -157,7 +157,7 @@ def test_the_small_files_build_the_encoder_again_for_a_run_with_weights_of_its_o
         assert not name.endswith((".safetensors", ".weights.h5"))
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(path.read_bytes())
-    again = load_backbone(tmp_path, max_length=POSITIONS, without_weights=loaded.backbone.kind)
+    again = load_backbone(tmp_path, max_length=POSITIONS, without_weights=loaded.backbone.format)
     again.encoder.set_weights(loaded.backbone.encoder.get_weights())
     inputs = loaded.inputs
     expected = loaded.backbone.encoder(inputs, training=False)["sequence_output"]
@@ -392,7 +392,7 @@ def test_a_preset_of_another_architecture_computes_what_keras_hub_does(kind: str
     np.testing.assert_allclose(
         backbone.encoder(inputs, training=False)["sequence_output"].numpy()[mask], expected[mask], atol=1e-5
     )
-    assert (backbone.max_positions, backbone.has_pooler, backbone.kind) == (POSITIONS, False, "keras_hub")
+    assert (backbone.max_positions, backbone.has_pooler, backbone.format) == (POSITIONS, False, "keras_hub")
     again = load_backbone(tmp_path, max_length=POSITIONS, without_weights="keras_hub")
     again.encoder.set_weights(backbone.encoder.get_weights())
     found = again.encoder(inputs, training=False)["sequence_output"]

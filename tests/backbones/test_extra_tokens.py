@@ -112,7 +112,7 @@ def test_weights_come_back_into_an_encoder_built_without_them(folder: Path, tmp_
     for name, path in backbone.files.items():
         (tmp_path / "run" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "run" / name).write_bytes(path.read_bytes())
-    again = load_backbone(tmp_path / "run", max_length=8, without_weights=backbone.kind, extra_tokens=TOKENS)
+    again = load_backbone(tmp_path / "run", max_length=8, without_weights=backbone.format, extra_tokens=TOKENS)
     again.encoder.load_weights(tmp_path / "kept.weights.h5")
     assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint
     np.testing.assert_array_equal(encoded(again, MARKED), encoded(backbone, MARKED))

@@ -111,7 +111,7 @@ def test_a_rebuilt_encoder_equals_its_module(rebuilt: Rebuilt) -> None:
     assert isinstance(backbone.encoder, KINDS[rebuilt.case.partition(",")[0]])
     assert backbone.has_pooler
     assert backbone.max_positions == rebuilt.encoder.positions
-    assert backbone.kind == "hugging_face"
+    assert backbone.format == "hugging_face"
 
 
 def test_the_note_tells_the_difference_that_was_measured(rebuilt: Rebuilt) -> None:
@@ -143,7 +143,7 @@ def test_what_the_variables_do_not_tell_is_found_out(rebuilt: Rebuilt) -> None:
 @pytest.mark.parametrize("case", LOOK_ALIKES)
 def test_an_encoder_that_computes_something_else_is_trained_as_it_is(case: str, tmp_path: Path) -> None:
     backbone = load_backbone(LOOK_ALIKES[case].write(tmp_path / "module"), max_length=8)
-    assert backbone.kind == "tfhub"
+    assert backbone.format == "tfhub"
     assert re.search(r"\(opaque\): it differs by \d\.\de[-+]\d+", backbone.notes[0])
 
 
@@ -231,7 +231,7 @@ def test_a_run_builds_the_encoder_again_without_the_module(tmp_path: Path, own_c
     kept = keep(backbone, tmp_path / "run")
     shutil.rmtree(folder)
     shutil.rmtree(own_cache)
-    again = load_backbone(kept, max_length=LENGTH, without_weights=backbone.kind)
+    again = load_backbone(kept, max_length=LENGTH, without_weights=backbone.format)
     again.encoder.set_weights(backbone.encoder.get_weights())
     expected = backbone.encoder(ragged_inputs(), training=False)["sequence_output"]
     np.testing.assert_array_equal(again.encoder(ragged_inputs(), training=False)["sequence_output"], expected)
@@ -243,7 +243,7 @@ def test_a_given_preprocessor_tokenises_for_a_rebuilt_encoder(preprocessor: Path
     backbone = load_backbone(folder, max_length=LENGTH, preprocessor=preprocessor)
     assert isinstance(backbone.tokenizer, ModulePreprocessor)
     assert "rebuilt (native)" in backbone.notes[0]
-    again = load_backbone(keep(backbone, tmp_path / "run"), max_length=LENGTH, without_weights=backbone.kind)
+    again = load_backbone(keep(backbone, tmp_path / "run"), max_length=LENGTH, without_weights=backbone.format)
     assert isinstance(again.tokenizer, ModulePreprocessor)
     assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint
 

@@ -204,7 +204,7 @@ def test_it_keeps_all_its_files(write: Callable[[EncoderModule], Path], tmp_path
     folder, companion = write(BERT), write_preprocessor(tmp_path / "companion")
     backbone = opaque(folder, preprocessor=companion)
     assert isinstance(backbone.tokenizer, ModulePreprocessor)
-    assert backbone.kind == "tfhub"
+    assert backbone.format == "tfhub"
     expected = {"saved_model.pb", "assets/vocab.txt", "variables/variables.index"}
     assert expected <= set(backbone.files)
     assert {f"preprocessor/{name}" for name in expected} <= set(backbone.files)

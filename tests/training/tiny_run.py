@@ -25,7 +25,6 @@ import tensorflow as tf  # noqa: E402
 
 from sftkeras.backbones import Backbone, Choice, choose_mode, load_chosen  # noqa: E402
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noqa: E402
-from sftkeras.backbones.hugging_face.family import transformer_layers  # noqa: E402
 from sftkeras.backbones.rematerialisation import rematerialise  # noqa: E402
 from sftkeras.config import OptimizerConfig, TrainingConfig  # noqa: E402
 from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
@@ -119,9 +118,9 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
     if settings.pairs:
         task = make_task(SimilaritySettings(loss=settings.pairs), (), np.array([0, 1], np.float32))  # type: ignore[arg-type]
     network = attach_head(backbone, task, "cls" if settings.module else "mean")
-    depths = () if settings.module else depths_of(network, backbone.encoder)
+    depths = () if settings.module else depths_of(network, backbone)
     if settings.rematerialise:
-        rematerialise(transformer_layers(backbone.encoder))
+        rematerialise(backbone.layers)
     model = SupervisedModel(
         network,
         task,

@@ -180,6 +180,11 @@ def transformer_layers(encoder: keras.Model) -> Iterator[TransformerEncoder]:
         yield from layer if isinstance(layer, list) else [layer]
 
 
+def model_type_of(encoder: keras.Model) -> str:
+    """What config.json calls the architecture of an encoder that was built here, or of a BERT that KerasHub built."""
+    return getattr(encoder, "model_type", "bert")  # which is ours, and not on KerasHub's own models
+
+
 def attention_dropout(layer: TransformerEncoder) -> keras.layers.Dropout:
     """The dropout of attention weights, in a layer of BERT's kind or of DeBERTa's."""
     attention = layer._self_attention_layer

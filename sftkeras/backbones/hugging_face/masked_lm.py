@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from sftkeras.backbones.hugging_face.family import Weight, Weights, dense, norm
+from sftkeras.backbones.hugging_face.family import Weight, Weights, dense, model_type_of, norm
 from sftkeras.backbones.hugging_face.tensors import Tensors
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def read_head(folder: Path, encoder: keras.Model, head: Head) -> bool:
     Raises:
         SFTError: as `Tensors.read`, if there is a head that is damaged or of another shape.
     """
-    *weights, bias = head_weights(head, getattr(encoder, "model_type", "bert"))
+    *weights, bias = head_weights(head, model_type_of(encoder))
     tensors = Tensors(folder, prefix="")
     if not all(weight.name in tensors for weight in (*weights, bias)):
         return False

@@ -157,7 +157,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
             settings = {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": tokenizer.add_prefix_space}
         case SpecialStrings():
             write_tokenizer(tokenizer.tokenizer, folder)
-            in_rewritten = getattr(tokenizer.tokenizer, "added", {})
+            in_rewritten = tokenizer.tokenizer.added if isinstance(tokenizer.tokenizer, WordPiece) else {}
             added = AddedTokens(tokenizer.numbers, in_rewritten)
             settings = read_json(folder / SETTINGS) | written_added(added)
         case _:

@@ -32,7 +32,7 @@ def render_card(
         f"# {name}\n\n{_summary(backbone, source, learned_from)}",
         f"## What it gives\n\n{_outputs(backbone, pooling)}",
         f"## How it was checked\n\n{_proof(difference)}",
-        f"## How to load it\n\n{_loading(name, is_opaque=backbone.kind == 'tfhub')}",
+        f"## How to load it\n\n{_loading(name, is_opaque=backbone.is_module)}",
         f"## License\n\n{_LICENSE}",
     ]
     return "\n\n".join(sections) + "\n"
@@ -45,7 +45,7 @@ there before you pass this module on. Publishing adds no terms."""
 def _summary(backbone: Backbone, source: str, learned_from: str | None) -> str:
     encoder = backbone.encoder
     tuned = f", fine-tuned on `{learned_from}`" if learned_from else ""
-    if backbone.kind == "tfhub":
+    if backbone.is_module:
         facts = {"parameters": f"{backbone.parameters:,}"}
     else:
         sizes = [math.prod(variable.shape) for variable, _ in hub_names(encoder, backbone.has_pooler)]
@@ -64,7 +64,7 @@ def _summary(backbone: Backbone, source: str, learned_from: str | None) -> str:
 
 
 def _outputs(backbone: Backbone, pooling: str) -> str:
-    if backbone.kind == "tfhub":
+    if backbone.is_module:
         return "What the module it is made of gives: only the weights are others. It is called as that one is."
     inputs = ", ".join(f"`{name}`" for name in HUB_INPUTS)
     pooled = _POOLED["pooler" if backbone.has_pooler else pooling]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import keras
 
 from sftkeras.backbones.backbone import Backbone
-from sftkeras.backbones.hugging_face.family import told
+from sftkeras.backbones.hugging_face.family import model_type_of, told
 from sftkeras.errors import SFTError
-from sftkeras.text import ModulePreprocessor, SentencePiece, Tokenizer, WordPiece, WordRules, without_special_strings
+from sftkeras.text import SentencePiece, Tokenizer, WordPiece, WordRules, without_special_strings
 
 # The architectures that public modules have names for.
 _PUBLISHED = ("bert", "electra", "albert")
@@ -41,14 +41,14 @@ class Publication:
         Raises:
             SFTError: SFT378 if it has not its own tokenizer, SFT381 if public modules have no form for it.
         """
-        if backbone.tokenizer is None or isinstance(backbone.tokenizer, ModulePreprocessor):
+        if not isinstance(backbone.tokenizer, Tokenizer):
             raise SFTError("SFT378")
-        kind = getattr(backbone.encoder, "model_type", "bert")  # KerasHub's own encoders are of that kind
+        kind = model_type_of(backbone.encoder)
         plain = without_special_strings(backbone.tokenizer)
         if (
             kind not in _PUBLISHED
             or not isinstance(plain, WordPiece | SentencePiece)
-            or isinstance(getattr(plain, "rules", None), WordRules)
+            or isinstance(plain.rules, WordRules)
         ):
             tokenizer = type(plain).__name__
             raise SFTError("SFT381", encoder=kind, tokenizer=tokenizer, known=told(_PUBLISHED))

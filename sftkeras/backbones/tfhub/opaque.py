@@ -63,7 +63,7 @@ def load(folder: Path, *, max_length: int, dropout: float | None, preprocessor: 
         tokenizer,
         max_positions=positions,
         has_pooler="pooled_output" in widths,
-        kind="tfhub",
+        format="tfhub",
         files=files,
         notes=tuple(_notes(loaded, encoder, dropout)),
     )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.text.cleaning.steps import Cleaning
+from sftkeras.text.features.features import TokenFeatures
 from sftkeras.text.features.window_features import TEXT_NUMBER, TEXTS, without_padding
 from sftkeras.text.features.windows import pack_windows
 from sftkeras.text.features.words import word_offsets
 from sftkeras.text.tokenizers.letters import valid
-from sftkeras.text.tokenizers.tokenizer import Tokenizer, show_row
+from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
 # Beside the encoder's inputs: the word that each token is of; which tokens are hidden, what they were, and the
 # vocabulary in which answers are given.
@@ -41,7 +41,7 @@ def mask_of(tokenizer: Tokenizer) -> Mask | None:
     return next((Mask(string, pieces.index(string)) for string in _MASKS if string in pieces), None)
 
 
-class MaskedFeatures:
+class MaskedFeatures(TokenFeatures[Tokenizer]):
     """Tokenises texts, divides long ones into rows so that each token is learned in just one, and numbers the words.
 
     For an answer, a text that holds masks is asked for what stands there. In any other text one word in seven is
@@ -57,7 +57,6 @@ class MaskedFeatures:
         split_rules: a hash of what decides `split_words`.
     """
 
-    pairs = False
     windows = True
 
     def __init__(
@@ -70,9 +69,7 @@ class MaskedFeatures:
         split_words: SplitWords | None = None,
         split_rules: str = "",
     ) -> None:
-        self.tokenizer = tokenizer
-        self.cleaning: Cleaning | None = getattr(tokenizer, "cleaning", None)
-        self.max_length = max_length
+        super().__init__(tokenizer, max_length=max_length)
         self.mask = mask
         self.whole_words = whole_words
         self._split_words, self._split_rules = split_words, split_rules
@@ -87,11 +84,6 @@ class MaskedFeatures:
         words = f"whole words {self._split_rules}" if self.whole_words else "tokens"
         rules = f"{self.tokenizer.fingerprint} {self.max_length} rows of {words} to hide, mask {self.mask}"
         return hashlib.sha256(rules.encode()).hexdigest()
-
-    @property
-    def resources(self) -> Sequence[Any]:
-        """What an export must take along, such as a tokenizer's lookup tables."""
-        return getattr(self.tokenizer, "resources", ())
 
     def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Gives the model inputs of `texts` [batch] string, and what their answers need.
@@ -166,10 +158,6 @@ class MaskedFeatures:
             begins = begins.with_flat_values(_without(begins, starts, self._split_words(texts), texts))
         rows = self._pack_once(tokens, begins)
         return without_padding({name: tensor for name, tensor in rows.items() if name != "asks"})
-
-    def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
-        """The tokens of one row of a batch, and how much of it is padding."""
-        return show_row(self.tokenizer, inputs, row)
 
 
 def _listed(hidden: tf.Tensor, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:

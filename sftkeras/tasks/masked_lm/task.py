@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.hugging_face.family import transformer_layers
 from sftkeras.backbones.hugging_face.masked_lm import read_head
 from sftkeras.config import Pooling
 from sftkeras.errors import SFTError
@@ -20,7 +19,7 @@ from sftkeras.tasks.masked_lm.features import HIDDEN, PIECES, POSITIONS, WORDS, 
 from sftkeras.tasks.masked_lm.spec import MaskedLMSettings
 from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
 from sftkeras.tasks.network import token_vectors
-from sftkeras.text import AnyTokenizer, Cleaning, Features, ModulePreprocessor, with_special_strings
+from sftkeras.text import AnyTokenizer, Cleaning, Features, Tokenizer, with_special_strings
 from sftkeras.text.features.window_features import TEXT_NUMBER, TEXTS
 
 NOT_HIDDEN = -1  # fills the rows of labels
@@ -58,7 +57,7 @@ class MaskedLM(Task):
         Raises:
             SFTError: SFT610 if the tokenizer does not tell its tokens apart, SFT299 if it has no mask.
         """
-        if tokenizer is None or isinstance(tokenizer, ModulePreprocessor):
+        if not isinstance(tokenizer, Tokenizer):
             raise SFTError("SFT610", kind=self.kind, reason="its tokenizer does not tell its tokens apart")
         mask = mask_of(tokenizer)
         if mask is None:
@@ -88,11 +87,11 @@ class MaskedLM(Task):
         """
         vectors = token_vectors(backbone, self.kind)
         encoder = backbone.encoder
-        if not hasattr(encoder, "token_embedding"):
+        if backbone.token_embedding is None:
             raise SFTError("SFT610", kind=self.kind, reason="its token embedding is inside of a TF-Hub module")
         head = VocabularyHead(
-            encoder.token_embedding,
-            activation=next(transformer_layers(encoder))._feedforward_intermediate_dense.activation,
+            backbone.token_embedding,
+            activation=backbone.layers[0]._feedforward_intermediate_dense.activation,
             epsilon=encoder.embeddings_layer_norm.epsilon,
             name="vocabulary",
         )

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from sftkeras.text.features.features import Features
 from sftkeras.text.features.single_rows import TextFeatures
 
 # Before the names of the features of a pair's texts, in the token cache.
 FIRST, SECOND = "first_", "second_"
 
 
-class BiEncoderFeatures:
+class BiEncoderFeatures(Features):
     """Packs single texts. What is served takes one text; the token cache has both texts of a pair in one row.
 
     Args:
         single: the features of one text.
     """
 
-    pairs = False
-    windows = False
-
     def __init__(self, single: TextFeatures) -> None:
         self._single = single
         self.max_length = single.max_length
         self.cleaning = single.cleaning
-        self.resources = single.resources
         self._pack = tf.function(single.pack, reduce_retracing=True, autograph=False)
 
     @property
     def fingerprint(self) -> str:
         """A hash of everything that decides the features of a text."""
         return hashlib.sha256(f"{self._single.fingerprint} two texts a row".encode()).hexdigest()
+
+    @property
+    def resources(self) -> Sequence[Any]:
+        """Those of the features of one text."""
+        return self._single.resources
 
     def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Gives the model inputs of `texts` [batch] string: token_ids, segment_ids, padding_mask, [batch, length].

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from sftkeras.text import AnyTokenizer, Cleaning, with_places
+from sftkeras.text.features.features import TokenFeatures
 from sftkeras.text.features.window_features import TEXT_NUMBER, TEXTS, without_padding
 from sftkeras.text.features.windows import pack_windows
 from sftkeras.text.tokenizers.letters import valid
-from sftkeras.text.tokenizers.tokenizer import Tokenizer, show_row
+from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
 # Beside the model inputs: which characters of its context each token stands for.
 STARTS, ENDS = "token_starts", "token_ends"
@@ -32,7 +31,7 @@ def question_features(
     return QuestionFeatures(with_places(tokenizer, cleaning), max_length=max_length)
 
 
-class QuestionFeatures:
+class QuestionFeatures(TokenFeatures[Tokenizer]):
     """Tokenises questions and contexts; a long context becomes several windows, each with the whole question first.
 
     Args:
@@ -45,9 +44,7 @@ class QuestionFeatures:
     windows = True
 
     def __init__(self, tokenizer: Tokenizer, *, max_length: int) -> None:
-        self.tokenizer = tokenizer
-        self.cleaning: Cleaning | None = getattr(tokenizer, "cleaning", None)
-        self.max_length = max_length
+        super().__init__(tokenizer, max_length=max_length)
         room = max_length - tokenizer.layout.specials(2)
         self._overlap = min(max_length // _OVERLAP, room - room // 2 - 1)  # less than the room a context has at least
         texts = tf.TensorSpec([None], tf.string)
@@ -58,11 +55,6 @@ class QuestionFeatures:
         """A hash of everything that decides the features of a text."""
         rules = f"{self.tokenizer.fingerprint} {self.max_length} windows of contexts, overlap {self._overlap}"
         return hashlib.sha256(rules.encode()).hexdigest()
-
-    @property
-    def resources(self) -> Sequence[Any]:
-        """What an export must take along, such as a tokenizer's lookup tables."""
-        return getattr(self.tokenizer, "resources", ())
 
     def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Gives the model inputs of questions `texts` and their contexts `second_texts`, both [batch] string.
@@ -98,7 +90,3 @@ class QuestionFeatures:
     ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
         """The features for a cache on disk, without padding; see `WindowFeatures.encode_arrays`."""
         return without_padding(self._encode(tf.constant(texts, tf.string), tf.constant(second_texts, tf.string)))
-
-    def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
-        """The tokens of one window of a batch, and how much of it is padding."""
-        return show_row(self.tokenizer, inputs, row)

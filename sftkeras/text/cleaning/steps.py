@@ -115,7 +115,7 @@ def make_cleaning(**settings: Any) -> Cleaning | None:
     return Cleaning(**settings) if any(settings.values()) else None
 
 
-class CleanedTokenizer:
+class CleanedTokenizer(Tokenizer):
     """A tokenizer behind a cleaning: it is given raw texts, and its offsets are in these; else as the tokenizer.
 
     Args:
@@ -123,12 +123,14 @@ class CleanedTokenizer:
         cleaning: what is done to texts before.
     """
 
+    cleaning: Cleaning
+
     def __init__(self, tokenizer: Tokenizer, cleaning: Cleaning) -> None:
         self.tokenizer = tokenizer
         self.cleaning = cleaning
         self.pad_id, self.cls_id, self.sep_id = tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id
         self.layout = tokenizer.layout
-        self.resources: Sequence[Any] = getattr(tokenizer, "resources", ())
+        self.resources = tokenizer.resources
 
     @property
     def size(self) -> int:

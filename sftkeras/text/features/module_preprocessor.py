@@ -30,6 +30,8 @@ class ModulePreprocessor:
         cleaning: what is done to the texts before, if anything.
     """
 
+    layout = None  # it is in the module's files
+
     def __init__(
         self, module: Any, fingerprint: str, resources: Sequence[Any] = (), cleaning: Cleaning | None = None
     ) -> None:

@@ -7,11 +7,12 @@ import tensorflow as tf
 
 from sftkeras.errors import SFTError
 from sftkeras.text.cleaning.steps import Cleaning
+from sftkeras.text.features.features import Features
 
 TEXT = "text"  # the encoder's input
 
 
-class RawTextFeatures:
+class RawTextFeatures(Features):
     """Passes texts through; what `TextFeatures` is for an encoder that takes tokens.
 
     Args:
@@ -22,9 +23,7 @@ class RawTextFeatures:
         SFTError: SFT370 if `pairs`.
     """
 
-    max_length: int | None = None
-    pairs = False
-    windows = False
+    gives_tokens = False
 
     def __init__(self, *, pairs: bool = False, cleaning: Cleaning | None = None) -> None:
         if pairs:

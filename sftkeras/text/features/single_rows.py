@@ -1,59 +1,27 @@
-"""The first of a task's two functions: raw texts to model inputs, traced in training and in serving alike."""
+"""Features of texts, or pairs of them, of a row each: what is too long is cut."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from sftkeras.text.cleaning.steps import Cleaning
+from sftkeras.text.features.features import Features, TokenFeatures
 from sftkeras.text.features.module_preprocessor import ModulePreprocessor
 from sftkeras.text.features.packing import pack
 from sftkeras.text.features.raw_text import RawTextFeatures
 from sftkeras.text.features.window_features import WindowFeatures
-from sftkeras.text.tokenizers.special_strings import SpecialStrings, with_special_strings
-from sftkeras.text.tokenizers.tokenizer import Tokenizer, show_row
-from sftkeras.text.tokenizers.unigram import Unigram
+from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
 # What a backbone may have: None where its encoder reads texts itself.
 AnyTokenizer = Tokenizer | ModulePreprocessor | None
 
 # (texts, second texts, the most tokens) → model inputs, and each row's length before truncation
 Encode = Callable[[tf.Tensor, tf.Tensor | None, int], tuple[dict[str, tf.Tensor], tf.Tensor]]
-
-
-class Features(Protocol):
-    """Raw texts to model inputs: what training, evaluation and serving know of it."""
-
-    @property
-    def max_length(self) -> int | None:
-        """Tokens a row may have, special tokens included; None if the encoder reads texts of any length."""
-
-    @property
-    def pairs(self) -> bool:
-        """Whether each example has two texts."""
-
-    @property
-    def windows(self) -> bool:
-        """Whether a text may be several rows of the model inputs, beside which it gives what its answers need."""
-
-    @property
-    def cleaning(self) -> Cleaning | None:
-        """What is done to the texts first, if anything."""
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of everything that decides the features of a text."""
-
-    def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        """Gives the model inputs of `texts` [batch] string, and of `second_texts` if there are pairs."""
-
-    def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
-        """One row of a batch of model inputs, as people can read it."""
 
 
 def make_features(
@@ -102,19 +70,13 @@ def with_places(tokenizer: AnyTokenizer, cleaning: Cleaning | None) -> Tokenizer
     Raises:
         ValueError: the tokenizer does not know offsets.
     """
-    if tokenizer is None or isinstance(tokenizer, ModulePreprocessor):
+    if not isinstance(tokenizer, Tokenizer):
         raise ValueError("this encoder's tokenizer does not know which characters its tokens stand for")
-    tokenizer = _ideographs_apart(tokenizer)
+    tokenizer = tokenizer.with_ideographs_apart()
     return cleaning.before(tokenizer) if cleaning else tokenizer
 
 
-def _ideographs_apart(tokenizer: Tokenizer) -> Tokenizer:
-    if isinstance(tokenizer, SpecialStrings):
-        return with_special_strings(_ideographs_apart(tokenizer.tokenizer), tokenizer.numbers)
-    return tokenizer.with_ideographs_apart() if isinstance(tokenizer, Unigram) else tokenizer
-
-
-class TextFeatures:
+class TextFeatures(TokenFeatures[Tokenizer | ModulePreprocessor]):
     """Tokenises, packs and pads texts or pairs of texts.
 
     Args:
@@ -123,12 +85,8 @@ class TextFeatures:
         pairs: whether each example has two texts.
     """
 
-    windows = False
-
     def __init__(self, tokenizer: Tokenizer | ModulePreprocessor, *, max_length: int, pairs: bool) -> None:
-        self.tokenizer = tokenizer
-        self.cleaning: Cleaning | None = getattr(tokenizer, "cleaning", None)
-        self.max_length = max_length
+        super().__init__(tokenizer, max_length=max_length)
         self.pairs = pairs
         if isinstance(tokenizer, ModulePreprocessor):
             self._encode: Encode = tokenizer.pack
@@ -139,14 +97,8 @@ class TextFeatures:
     @property
     def fingerprint(self) -> str:
         """A hash of everything that decides the features of a text."""
-        layout = getattr(self.tokenizer, "layout", None)  # a TF-Hub preprocessor has it in its files
-        rules = f"{self.tokenizer.fingerprint} {layout} {self.max_length} {self.pairs}"
+        rules = f"{self.tokenizer.fingerprint} {self.tokenizer.layout} {self.max_length} {self.pairs}"
         return hashlib.sha256(rules.encode()).hexdigest()
-
-    @property
-    def resources(self) -> Sequence[Any]:
-        """What an export must take along, such as a tokenizer's lookup tables."""
-        return getattr(self.tokenizer, "resources", ())
 
     def pack(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Gives the model inputs, and each row's length before truncation; see `sftkeras.text.features.packing.pack`.
@@ -176,10 +128,6 @@ class TextFeatures:
         mask = arrays.pop("padding_mask").astype(bool)
         lengths = mask.sum(1, dtype=np.int32)
         return {name: (array[mask], lengths) for name, array in arrays.items()}, untruncated.numpy()
-
-    def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
-        """The tokens of one row of a batch, and how much of it is padding."""
-        return show_row(self.tokenizer, inputs, row)
 
 
 def _tokenise_and_pack(

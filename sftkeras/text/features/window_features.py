@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.text.cleaning.steps import Cleaning
+from sftkeras.text.features.features import TokenFeatures
 from sftkeras.text.features.windows import pack_windows
 from sftkeras.text.features.words import word_offsets
 from sftkeras.text.tokenizers.letters import valid
-from sftkeras.text.tokenizers.tokenizer import Tokenizer, show_row
+from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
 # Beside the model inputs: the words, and the texts they are of.
 STARTS, ENDS, TEXT_NUMBER, TEXTS = "word_starts", "word_ends", "text_number", "texts"
@@ -21,7 +19,7 @@ STARTS, ENDS, TEXT_NUMBER, TEXTS = "word_starts", "word_ends", "text_number", "t
 _OVERLAP = 4  # a window shares this part of it with the next: a word has an eighth of the window on both sides
 
 
-class WindowFeatures:
+class WindowFeatures(TokenFeatures[Tokenizer]):
     """Tokenises texts and packs them into windows, so that nothing of a long text is cut off.
 
     Args:
@@ -29,13 +27,10 @@ class WindowFeatures:
         max_length: tokens a window may have, special tokens included.
     """
 
-    pairs = False
     windows = True
 
     def __init__(self, tokenizer: Tokenizer, *, max_length: int) -> None:
-        self.tokenizer = tokenizer
-        self.cleaning: Cleaning | None = getattr(tokenizer, "cleaning", None)
-        self.max_length = max_length
+        super().__init__(tokenizer, max_length=max_length)
         self._encode = tf.function(self.__call__, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 
     @property
@@ -43,11 +38,6 @@ class WindowFeatures:
         """A hash of everything that decides the features of a text."""
         rules = f"{self.tokenizer.fingerprint} {self.max_length} windows of words, overlap 1/{_OVERLAP}"
         return hashlib.sha256(rules.encode()).hexdigest()
-
-    @property
-    def resources(self) -> Sequence[Any]:
-        """What an export must take along, such as a tokenizer's lookup tables."""
-        return getattr(self.tokenizer, "resources", ())
 
     def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Gives the model inputs of `texts` [batch] string, and where their words are.
@@ -87,10 +77,6 @@ class WindowFeatures:
             window's text.
         """
         return without_padding(self._encode(tf.constant(texts, tf.string)))
-
-    def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
-        """The tokens of one window of a batch, and how much of it is padding."""
-        return show_row(self.tokenizer, inputs, row)
 
 
 def without_padding(features: dict[str, tf.Tensor]) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:

@@ -19,11 +19,12 @@ from sftkeras.text.features.packing import Layout
 from sftkeras.text.tokenizers.alignment import SPACE, align
 from sftkeras.text.tokenizers.gpt_words import split_words
 from sftkeras.text.tokenizers.merging import Merges
+from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
 START, PAD, END = "<s>", "<pad>", "</s>"
 
 
-class BytePair:
+class BytePair(Tokenizer):
     """Splits texts into the byte pairs of a vocabulary.
 
     Special tokens written in a text, such as "</s>", are ordinary characters: a user cannot smuggle one in.

@@ -26,6 +26,7 @@ from sftkeras.text.tokenizers.alignment import align
 from sftkeras.text.tokenizers.letters import lower, valid
 from sftkeras.text.tokenizers.origin import source_bytes
 from sftkeras.text.tokenizers.piece_model import MODELS_SPACE, PieceModel
+from sftkeras.text.tokenizers.tokenizer import Tokenizer
 from sftkeras.text.tokenizers.word_piece import Rules
 
 PAD, UNKNOWN, CLS, SEP = "<pad>", "<unk>", "[CLS]", "[SEP]"
@@ -39,7 +40,7 @@ _NO_CHARACTER = "\uffff"  # as unknown to every model
 _PENALTY = 100.0  # to a score, a logarithm of a probability; usual ones are between -3 and -20
 
 
-class SentencePiece:
+class SentencePiece(Tokenizer):
     """Splits texts into the pieces of a SentencePiece model.
 
     Special tokens written in a text, such as "[SEP]", are ordinary characters: a user cannot smuggle one in.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -47,7 +47,7 @@ def is_usable(string: str) -> bool:
     return bool(string) and string.strip() == string and string.isprintable()
 
 
-class SpecialStrings:
+class SpecialStrings(Tokenizer):
     """What `with_special_strings` gives.
 
     Args:
@@ -65,7 +65,7 @@ class SpecialStrings:
         self.numbers = dict(numbers)
         self.pad_id, self.cls_id, self.sep_id = tokenizer.pad_id, tokenizer.cls_id, tokenizer.sep_id
         self.layout = tokenizer.layout
-        self.resources: Sequence[Any] = getattr(tokenizer, "resources", ())
+        self.resources = tokenizer.resources
         self._names = {number: string for string, number in self.numbers.items()}
         longest_first = sorted(self.numbers, key=len, reverse=True)
         self._pattern = "|".join(map(re.escape, longest_first))
@@ -107,6 +107,10 @@ class SpecialStrings:
             found.in_texts(found.beside(starts, before)),
             found.in_texts(found.beside(ends, before + sizes)),
         )
+
+    def with_ideographs_apart(self) -> Tokenizer:
+        """The same strings, before a tokenizer whose tokens do not span two Chinese characters."""
+        return with_special_strings(self.tokenizer.with_ideographs_apart(), self.numbers)
 
     def _divide(self, texts: tf.Tensor) -> _Divided:
         """Finds the special strings in texts [batch] string."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from sftkeras.text.features.packing import Layout
+
+if TYPE_CHECKING:
+    from sftkeras.text.cleaning.steps import Cleaning
 
 
 def show_row(tokenizer: NamesTokens, inputs: dict[str, np.ndarray], row: int) -> str:
@@ -24,27 +28,42 @@ class NamesTokens(Protocol):
         """The tokens of these numbers, for people to read."""
 
 
-class Tokenizer(Protocol):
-    """Splits texts into the numbers an encoder knows, by ops that a stock TensorFlow Serving has."""
+class Tokenizer:
+    """Splits texts into the numbers an encoder knows, by ops that a stock TensorFlow Serving has.
+
+    Attributes:
+        pad_id: number of the token that fills a row.
+        cls_id: number of the token before a text.
+        sep_id: number of the token after a text.
+        layout: how they stand around the texts of a row.
+        cleaning: what is done to raw texts first, if anything.
+        resources: what an export must take along, such as lookup tables.
+    """
 
     pad_id: int
     cls_id: int
     sep_id: int
     layout: Layout
+    cleaning: Cleaning | None = None
+    resources: Sequence[Any] = ()
 
     @property
     def size(self) -> int:
         """How many tokens there are."""
+        raise NotImplementedError
 
     @property
     def fingerprint(self) -> str:
         """A hash of everything that decides the token numbers."""
+        raise NotImplementedError
 
     def pieces(self, numbers: np.ndarray) -> list[str]:
         """The tokens of these numbers, for people to read."""
+        raise NotImplementedError
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Tokenises `texts` [batch] string into [batch, (tokens)] int32, without special tokens."""
+        raise NotImplementedError
 
     def with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         """Tokenises as `__call__`, and tells which characters of the raw text each token stands for.
@@ -60,3 +79,8 @@ class Tokenizer(Protocol):
         Returns:
             The tokens, their starts and their ends (exclusive), each [batch, (tokens)] int32.
         """
+        raise NotImplementedError
+
+    def with_ideographs_apart(self) -> Tokenizer:
+        """Return a tokenizer of which no token spans two Chinese characters; most are so already."""
+        return self

@@ -20,6 +20,7 @@ from sftkeras.text.features.packing import Layout
 from sftkeras.text.tokenizers.alignment import align
 from sftkeras.text.tokenizers.letters import valid
 from sftkeras.text.tokenizers.piece_model import MODELS_SPACE, PieceModel
+from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
 UnigramRules = Literal["xlm_roberta", "deberta"]
 
@@ -31,7 +32,7 @@ _IDEOGRAPH = r"\p{Han}\p{M}*"
 _NUL, _UNKNOWN = r"\x{00}", "\uffff"
 
 
-class Unigram:
+class Unigram(Tokenizer):
     """Splits texts into the pieces of a SentencePiece model.
 
     Special tokens written in a text, such as "</s>", are ordinary characters: a user cannot smuggle one in.

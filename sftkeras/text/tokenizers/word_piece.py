@@ -23,6 +23,7 @@ from sftkeras.errors import SFTError
 from sftkeras.text.features.packing import Layout
 from sftkeras.text.tokenizers.alignment import align
 from sftkeras.text.tokenizers.letters import valid
+from sftkeras.text.tokenizers.tokenizer import Tokenizer
 from sftkeras.text.tokenizers.word_rules import CJK, NONSPACING_MARK, PUNCTUATION, WordRules
 
 Rules = Literal["hugging_face", "tensorflow_text"]
@@ -34,7 +35,7 @@ _STAND_INS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 _STAND_IN = rf"[\x{{{ord(_STAND_INS[0]):X}}}-\x{{{ord(_STAND_INS[-1]):X}}}]"
 
 
-class WordPiece:
+class WordPiece(Tokenizer):
     """Splits texts into the word pieces of a vocabulary.
 
     Special tokens written in a text, such as "[SEP]", are ordinary characters: a user cannot smuggle one in.

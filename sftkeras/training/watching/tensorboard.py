@@ -81,7 +81,7 @@ class TensorBoardLogs(keras.callbacks.Callback):
             f"speed/{record.unit}_per_second": record.tokens[-1] / seconds,
             **{f"time/{part}": took for part, took in self._timer.step.items()},
         }
-        if hasattr(optimizer, "dynamic_scale"):
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             figures["step/loss_scale"] = float(optimizer.dynamic_scale.numpy())
         self._scalars(figures, self._step)
         self._stop_profiler(self._step)
