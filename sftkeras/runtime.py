@@ -11,7 +11,6 @@ import random
 import re
 import sys
 import tempfile
-import unittest.mock
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -157,7 +156,8 @@ def _devices(count: int | None) -> list[str]:
 def _join_workers(devices: list[str]) -> tf.distribute.MultiWorkerMirroredStrategy:
     """Connects with the other workers that TF_CONFIG names; call it before any operation of TensorFlow."""
     import tensorflow as tf
-    from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
+
+    from sftkeras.internals.tensorflow import with_devices_of_workers
 
     gpu = devices[0].startswith("GPU")
 
@@ -166,8 +166,7 @@ def _join_workers(devices: list[str]) -> tf.distribute.MultiWorkerMirroredStrate
 
     ways = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(implementation=ways.NCCL if gpu else ways.RING)
-    # TensorFlow 2.21 takes one CPU device of each worker, however many there are.
-    with unittest.mock.patch.object(CollectiveAllReduceExtended, "_initialize_local_devices", own_devices):
+    with with_devices_of_workers(own_devices):
         return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
 
 

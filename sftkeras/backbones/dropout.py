@@ -18,6 +18,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from sftkeras.internals.keras import all_layers
+
 _PHILOX = 1  # the algorithm's number in `tf.random.Algorithm`; the same numbers on every device
 _LEVELS = 256  # random bytes, not floats: a quarter of the random bits, at a rate rounded to 1/256
 _DRAW_BITS, _REPLICA_BITS = 22, 10
@@ -145,7 +147,7 @@ def _place(part: RowRange | None, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
 def use_stream_dropout(model: keras.Model) -> None:
     """Turns every stock `Dropout` layer inside `model` into a `StreamDropout`, in place."""
-    layers = [layer for layer in model._flatten_layers() if type(layer) in (keras.layers.Dropout, StreamDropout)]
+    layers = [layer for layer in all_layers(model) if type(layer) in (keras.layers.Dropout, StreamDropout)]
     for number, layer in enumerate(layers):
         layer.__class__ = StreamDropout
         layer.layer_number, layer.layer_count = number, len(layers)

@@ -8,10 +8,10 @@ from itertools import count
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from sftkeras.backbones.backbone import Backbone
 from sftkeras.errors import SFTError
+from sftkeras.internals.keras import replace_table
 from sftkeras.text import Tokenizer, is_usable, with_special_strings
 
 
@@ -61,19 +61,7 @@ def _add_rows(encoder: keras.Model, known: int, needed: int) -> None:
     if len(table) == embedding.input_dim:
         embedding.embeddings.assign(table)
     else:
-        _replace_table(embedding, table)
+        replace_table(embedding, table)
     for size in ("vocabulary_size", "vocab_size"):
         if hasattr(encoder, size):
             setattr(encoder, size, len(table))
-
-
-def _replace_table(embedding: keras.layers.Embedding, table: np.ndarray) -> None:
-    """Gives a built layer a table of another height, which Keras 3.15 has no public way for."""
-    with embedding._open_name_scope():
-        del embedding._embeddings  # Keras forgets the variable
-        embedding._tracker.unlock()
-        embedding.input_dim = len(table)
-        embedding._embeddings = embedding.add_weight(
-            shape=table.shape, initializer=lambda shape, dtype: tf.constant(table, dtype), name="embeddings"
-        )
-        embedding._tracker.lock()

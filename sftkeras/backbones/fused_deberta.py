@@ -10,12 +10,15 @@ from __future__ import annotations
 import keras
 import numpy as np
 import tensorflow as tf
-from keras_hub.src.models.deberta_v3.disentangled_attention_encoder import DisentangledAttentionEncoder
-from keras_hub.src.models.deberta_v3.disentangled_self_attention import DisentangledSelfAttention
-from keras_hub.src.models.deberta_v3.relative_embedding import RelativeEmbedding
 
 from sftkeras.backbones.dense_operations import activate, dense, normalise
 from sftkeras.backbones.parts_config import PartsInConfig
+from sftkeras.internals.keras_hub import (
+    DisentangledAttentionEncoder,
+    DisentangledSelfAttention,
+    RelativeEmbedding,
+    attention_parts,
+)
 
 
 @keras.saving.register_keras_serializable("sftkeras")
@@ -62,23 +65,23 @@ class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
     ) -> tf.Tensor:
         """Disentangled self-attention of `x` [batch * length, hidden], same shape out."""
         attention = self._self_attention_layer
+        parts = attention_parts(attention)
         heads, size = attention.num_heads, attention.attn_head_size
 
         def split(layer: keras.layers.EinsumDense, x: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
             """[rows, heads, length or distances, size]."""
             return tf.transpose(tf.reshape(dense(layer, x), [rows, -1, heads, size]), [0, 2, 1, 3])
 
-        query, key, value = (
-            split(layer, x, batch) for layer in (attention._query_dense, attention._key_dense, attention._value_dense)
-        )
+        query, key, value = (split(layer, x, batch) for layer in (parts.query, parts.key, parts.value))
         scaled = attention.scale_factor
         query, scaled_key = query * scaled, key * scaled
         # Row n is for the distance n - length + 1; one row more than there are distances, for the shift.
         distances = tf.range(2 * length) - (length - 1)
-        positions = attention._position_dropout_layer(positions)
+        assert parts.position_dropout is not None
+        positions = parts.position_dropout(positions)
         to_key, to_query = (
             split(layer, tf.gather(positions, _buckets(attention, away)), 1)  # [1, heads, 2 * length, size]
-            for layer, away in ((attention._key_dense, -distances), (attention._query_dense, distances))
+            for layer, away in ((parts.key, -distances), (parts.query, distances))
         )
         scores = tf.matmul(query, key, transpose_b=True)  # [batch, heads, length (query), length (key)]
         scores += _shift(tf.matmul(query, to_key, transpose_b=True))
@@ -86,9 +89,9 @@ class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
         if padding_mask is not None:
             absent = tf.cast(tf.equal(padding_mask, 0), scores.dtype)[:, tf.newaxis, tf.newaxis, :]
             scores += absent * (scores.dtype.min / 2)
-        weights = attention._attn_dropout_layer(tf.nn.softmax(scores))
+        weights = parts.dropout(tf.nn.softmax(scores))
         context = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
-        return dense(attention._output_dense, tf.reshape(context, tf.shape(x)))
+        return dense(parts.output, tf.reshape(context, tf.shape(x)))
 
 
 def _shift(scores: tf.Tensor) -> tf.Tensor:

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 import keras
 import tensorflow as tf
 from keras_hub.layers import TransformerEncoder
-from keras_hub.src.models.deberta_v3.disentangled_attention_encoder import DisentangledAttentionEncoder
-from keras_hub.src.models.deberta_v3.relative_embedding import RelativeEmbedding
 
 from sftkeras.backbones.dense_operations import activate, dense, normalise
 from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder, SharedRelativeEmbedding
 from sftkeras.backbones.parts_config import PartsInConfig
+from sftkeras.internals.keras import all_layers
+from sftkeras.internals.keras_hub import DisentangledAttentionEncoder, RelativeEmbedding, attention_parts
 
 
 @keras.saving.register_keras_serializable("sftkeras")
@@ -70,7 +70,7 @@ class FusedTransformerEncoder(PartsInConfig, TransformerEncoder):
         if padding_mask is not None:
             absent = tf.cast(tf.equal(padding_mask, 0), scores.dtype)[:, tf.newaxis, tf.newaxis, :]
             scores += absent * (scores.dtype.min / 2)
-        weights = attention._dropout_layer(tf.nn.softmax(scores), training=training)
+        weights = attention_parts(attention).dropout(tf.nn.softmax(scores), training=training)
         context = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
         return dense(attention.output_dense, tf.reshape(context, tf.shape(x)))
 
@@ -90,9 +90,7 @@ def use_fused_encoder_layers(model: keras.Model) -> int:
         How many layers were turned.
     """
     layers = [
-        layer
-        for layer in model._flatten_layers()
-        if type(layer) in _FUSED and not getattr(layer, "normalize_first", False)
+        layer for layer in all_layers(model) if type(layer) in _FUSED and not getattr(layer, "normalize_first", False)
     ]
     for layer in layers:
         layer.__class__ = _FUSED[type(layer)]
@@ -102,7 +100,7 @@ def use_fused_encoder_layers(model: keras.Model) -> int:
 @contextmanager
 def stock_encoder_layers(model: keras.Model) -> Iterator[None]:
     """Makes the fused layers of `model` stock ones inside the block, for a graph that any TensorFlow differentiates."""
-    layers = [layer for layer in model._flatten_layers() if type(layer) in _STOCK]
+    layers = [layer for layer in all_layers(model) if type(layer) in _STOCK]
     for layer in layers:
         layer.__class__ = _STOCK[type(layer)]
     try:

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from sftkeras.backbones.dropout import StreamDropout
+from sftkeras.internals.keras import all_layers
 
 _PLACE = ("layer_number", "layer_count")  # of a dropout layer among all, which its mask depends on
 _SETTINGS = ("activation", "epsilon", "rate", "_dropout", *_PLACE)  # "_dropout" is what Keras' attention computes with
@@ -49,7 +50,7 @@ class PartsInConfig:
 
 
 def _parts(layer: Any) -> list[keras.layers.Layer]:
-    return list(layer._flatten_layers(include_self=False))
+    return all_layers(layer, itself=False)
 
 
 def _settings(part: keras.layers.Layer) -> dict[str, Any]:

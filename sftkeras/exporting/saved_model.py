@@ -11,10 +11,11 @@ from google.protobuf.message import Message
 from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-from tensorflow.python.saved_model.pywrap_saved_model.fingerprinting import CreateFingerprintDef
 
 from sftkeras.exporting.canonical_graph import canonicalise
 from sftkeras.exporting.signatures import METHODS, trace_signatures
+from sftkeras.internals.keras import all_layers
+from sftkeras.internals.tensorflow import serialised_fingerprint
 from sftkeras.tasks import TextModel
 
 
@@ -66,7 +67,7 @@ def describe_signatures(graph: MetaGraphDef) -> dict[str, Any]:
 
 
 def _check_precision(text_model: TextModel) -> None:
-    for layer in text_model.network._flatten_layers():
+    for layer in all_layers(text_model.network):
         if layer.compute_dtype != "float32":
             raise ValueError(f"{layer.name} computes in {layer.compute_dtype}; build the model in float32 to export it")
 
@@ -85,7 +86,7 @@ def _resources(text_model: TextModel) -> list[Any]:
 
     The features and each layer of the network name theirs in an attribute `resources`, a sequence of trackable objects.
     """
-    owners = [text_model.features, *text_model.network._flatten_layers()]
+    owners = [text_model.features, *all_layers(text_model.network)]
     return [resource for owner in owners for resource in getattr(owner, "resources", ())]
 
 
@@ -99,7 +100,7 @@ def _finish(folder: Path) -> MetaGraphDef:
             graph.signature_def[name].method_name = method
     canonicalise(graph)
     _write(path, saved)
-    fingerprint = FingerprintDef.FromString(CreateFingerprintDef(str(folder)))
+    fingerprint = FingerprintDef.FromString(serialised_fingerprint(folder))
     # A random number by default. The same for the same contents, as the rest of the fingerprint.
     fingerprint.uuid = ""
     digest = hashlib.sha256(fingerprint.SerializeToString(deterministic=True)).digest()

@@ -19,6 +19,7 @@ from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
 from sftkeras.graphs.trusted import check_served
+from sftkeras.internals.tensorflow import make_callable
 from sftkeras.serving.errors import ServingError, invalid
 
 # How many different (inputs, outputs) of a version are kept ready. A request may ask for any choice of outputs.
@@ -105,10 +106,7 @@ class Engine:
         self._session.close()
 
     def _make_callable(self, call: Call) -> Callable[..., list[np.ndarray]]:
-        # The public `make_callable` goes through `Session.run` if there are feeds. That is slower, and it rewrites the
-        # messages of failing operations, which a server passes on as they are.
-        options = CallableOptions(feed=call.feeds, fetch=call.fetches)
-        return self._session._make_callable_from_options(options)
+        return make_callable(self._session, CallableOptions(feed=call.feeds, fetch=call.fetches))
 
 
 def from_tensorflow(error: tf.errors.OpError) -> ServingError:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from sftkeras.config import TrainConfig
 from sftkeras.console import say
 from sftkeras.errors import SFTError
+from sftkeras.internals.keras import should_rise
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import Task
 from sftkeras.tasks.config_checks import check_monitor
@@ -297,7 +298,7 @@ def is_higher_better(monitor: str, task: Task) -> bool:
     Raises:
         SFTError: SFT401 if the task has no such metric.
     """
-    directions = {metric.name: metric._direction == "up" for metric in task.metrics()}
+    directions = {metric.name: should_rise(metric) for metric in task.metrics()}
     check_monitor(monitor, list(directions))
     return directions.get(monitor.removeprefix("val_"), False)
 

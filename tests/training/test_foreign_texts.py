@@ -11,6 +11,7 @@ from tiny_sentence_pieces import SENTENCES
 
 from sftkeras.config import DataConfig
 from sftkeras.data import Finding, load_data
+from sftkeras.data.labels.classes.kind import ONE_LABEL
 from sftkeras.tasks.similarity.features import BiEncoderFeatures
 from sftkeras.text import BytePair, TextFeatures, Tokenizer, WordPiece, with_special_strings
 from sftkeras.training.batches import read_inputs
@@ -34,7 +35,7 @@ def found(folder: Path, texts: tuple[str, ...], tokenizer: Tokenizer, *, pairs: 
     """What is found in sixty rows of some texts."""
     rows = [(f"{texts[row % 6]} {texts[row // 6 % 6]}", texts[row % 5], "ab"[row % 2]) for row in range(60)]
     file = write_csv(folder / "rows.csv", rows, ("text", "second", "label"))
-    data = load_data(DataConfig(train=str(file), pair="second" if pairs else None), "class", 1)
+    data = load_data(DataConfig(train=str(file), pair="second" if pairs else None), ONE_LABEL, 1)
     single = TextFeatures(tokenizer, max_length=48, pairs=False)
     inputs = read_inputs(data.examples, BiEncoderFeatures(single) if pairs else single)
     return foreign_texts(data.examples, data.splits, inputs, tokenizer)

@@ -18,8 +18,8 @@ from hungry_run import CONFIG
 from small_fit import Prepared, configured, prepare
 
 from sftkeras.errors import SFTError
+from sftkeras.internals.keras import LogsOfOneReplica
 from sftkeras.training.fit import Fitted, fit
-from sftkeras.training.step.keras_faults import LogsOfOneReplica
 from sftkeras.training.step.model import SupervisedModel
 
 

@@ -14,20 +14,23 @@ _BOTH_WAYS = ("p2c|c2p", "c2p|p2c", ["p2c", "c2p"], ["c2p", "p2c"])  # position 
 
 def weights(encoder: keras.Model) -> Weights:
     """All weights of an encoder that `DEBERTA` built."""
+    from sftkeras.internals.keras_hub import attention_parts, layer_parts
+
     yield from table(encoder.token_embedding.embeddings, "embeddings.word_embeddings")
     yield from norm(encoder.embeddings_layer_norm, "embeddings.LayerNorm")
     yield from table(encoder.relative_embeddings.rel_embeddings, "encoder.rel_embeddings")
     yield from norm(encoder.relative_embeddings.layer_norm, "encoder.LayerNorm")
     for number, layer in enumerate(transformer_layers(encoder)):
-        prefix, attention = f"encoder.layer.{number}", layer._self_attention_layer
-        yield from dense(attention._query_dense, f"{prefix}.attention.self.query_proj")
-        yield from dense(attention._key_dense, f"{prefix}.attention.self.key_proj")
-        yield from dense(attention._value_dense, f"{prefix}.attention.self.value_proj")
-        yield from dense(attention._output_dense, f"{prefix}.attention.output.dense")
-        yield from norm(layer._self_attention_layer_norm, f"{prefix}.attention.output.LayerNorm")
-        yield from dense(layer._feedforward_intermediate_dense, f"{prefix}.intermediate.dense")
-        yield from dense(layer._feedforward_output_dense, f"{prefix}.output.dense")
-        yield from norm(layer._feedforward_layer_norm, f"{prefix}.output.LayerNorm")
+        prefix, parts = f"encoder.layer.{number}", layer_parts(layer)
+        attention = attention_parts(parts.attention)
+        yield from dense(attention.query, f"{prefix}.attention.self.query_proj")
+        yield from dense(attention.key, f"{prefix}.attention.self.key_proj")
+        yield from dense(attention.value, f"{prefix}.attention.self.value_proj")
+        yield from dense(attention.output, f"{prefix}.attention.output.dense")
+        yield from norm(parts.attention_norm, f"{prefix}.attention.output.LayerNorm")
+        yield from dense(parts.intermediate, f"{prefix}.intermediate.dense")
+        yield from dense(parts.output, f"{prefix}.output.dense")
+        yield from norm(parts.output_norm, f"{prefix}.output.LayerNorm")
 
 
 def _with_one_epsilon(encoder: keras.Model) -> None:

@@ -41,8 +41,10 @@ def weights(encoder: keras.Model) -> Weights:
 
 def _without_dropout_after_attention(encoder: keras.Model) -> None:
     """DistilBERT drops attention weights, but not what attention gives, unlike KerasHub's layer."""
+    from sftkeras.internals.keras_hub import layer_parts
+
     for layer in transformer_layers(encoder):
-        layer._self_attention_dropout.rate = 0.0
+        layer_parts(layer).attention_dropout.rate = 0.0
 
 
 DISTILBERT = Family(

@@ -118,6 +118,7 @@ class Family:
         import keras_hub
 
         from sftkeras.backbones.token_encoder import TokenEncoder
+        from sftkeras.internals.keras_hub import layer_parts
 
         settings = {**self.defaults, **config}
         general, attention = (settings[key] if dropout is None else dropout for key in self.dropout)
@@ -129,9 +130,9 @@ class Family:
         activation = _activation(settings[self.activation])
         encoder.embeddings_layer_norm.epsilon = settings["layer_norm_eps"]
         for layer in transformer_layers(encoder):
-            layer._feedforward_intermediate_dense.activation = activation
-            layer._self_attention_layer_norm.epsilon = settings["layer_norm_eps"]
-            layer._feedforward_layer_norm.epsilon = settings["layer_norm_eps"]
+            parts = layer_parts(layer)
+            parts.intermediate.activation = activation
+            parts.attention_norm.epsilon = parts.output_norm.epsilon = settings["layer_norm_eps"]
             set_attention_dropout(layer, attention)
         self.mend(encoder)
         encoder = encoder if isinstance(encoder.output, dict) else TokenEncoder(encoder)
@@ -144,8 +145,10 @@ class Family:
         Raises:
             SFTError: SFT355 if its activation has no name there.
         """
+        from sftkeras.internals.keras_hub import layer_parts
+
         layer = next(transformer_layers(encoder))
-        activation = layer._feedforward_intermediate_dense.activation.__name__
+        activation = layer_parts(layer).intermediate.activation.__name__
         if activation not in _ACTIVATION_NAMES:
             raise SFTError("SFT355", folder=encoder.name, key="activation", value=activation, known=told(ACTIVATIONS))
         sizes = {key: getattr(encoder, argument) for key, argument in self.sizes.items()}
@@ -187,13 +190,16 @@ def model_type_of(encoder: keras.Model) -> str:
 
 def attention_dropout(layer: TransformerEncoder) -> keras.layers.Dropout:
     """The dropout of attention weights, in a layer of BERT's kind or of DeBERTa's."""
-    attention = layer._self_attention_layer
-    return attention._dropout_layer if hasattr(attention, "_dropout_layer") else attention._attn_dropout_layer
+    from sftkeras.internals.keras_hub import attention_parts, layer_parts
+
+    return attention_parts(layer_parts(layer).attention).dropout
 
 
 def set_attention_dropout(layer: TransformerEncoder, rate: float) -> None:
     """Sets the dropout of attention weights, which KerasHub takes for that of everything else."""
-    layer._self_attention_layer._dropout = attention_dropout(layer).rate = rate
+    from sftkeras.internals.keras_hub import drop_attention_weights, layer_parts
+
+    drop_attention_weights(layer_parts(layer).attention, rate)
 
 
 def table(variable: keras.Variable, name: str, unused_rows: int = 0) -> Weights:
@@ -227,15 +233,18 @@ def embeddings(encoder: keras.Model, first_position: int = 0) -> Weights:
 
 def transformer_layer(layer: TransformerEncoder, names: Mapping[str, str]) -> Weights:
     """The weights of one layer, whose parts have the names `names`."""
-    attention = layer._self_attention_layer
-    yield from dense(attention.query_dense, names["query"])
-    yield from dense(attention.key_dense, names["key"])
-    yield from dense(attention.value_dense, names["value"])
-    yield from dense(attention.output_dense, names["attention"], input_axes=2)
-    yield from norm(layer._self_attention_layer_norm, names["attention_norm"])
-    yield from dense(layer._feedforward_intermediate_dense, names["intermediate"])
-    yield from dense(layer._feedforward_output_dense, names["output"])
-    yield from norm(layer._feedforward_layer_norm, names["output_norm"])
+    from sftkeras.internals.keras_hub import attention_parts, layer_parts
+
+    parts = layer_parts(layer)
+    attention = attention_parts(parts.attention)
+    yield from dense(attention.query, names["query"])
+    yield from dense(attention.key, names["key"])
+    yield from dense(attention.value, names["value"])
+    yield from dense(attention.output, names["attention"], input_axes=2)
+    yield from norm(parts.attention_norm, names["attention_norm"])
+    yield from dense(parts.intermediate, names["intermediate"])
+    yield from dense(parts.output, names["output"])
+    yield from norm(parts.output_norm, names["output_norm"])
 
 
 def _activation(name: str) -> Callable:

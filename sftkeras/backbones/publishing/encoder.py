@@ -22,6 +22,7 @@ from sftkeras.backbones.hugging_face import write_config
 from sftkeras.backbones.publishing.preprocessor import attach_tokenizer_files
 from sftkeras.backbones.publishing.publication import Publication
 from sftkeras.backbones.tfhub.names import HUB_INPUTS, hub_names
+from sftkeras.internals.keras import made_by
 
 Tensors = dict[str, tf.Tensor]
 
@@ -86,9 +87,9 @@ def _layer_outputs(encoder: keras.Model) -> list[keras.KerasTensor]:
     """What each transformer layer gives, first to last; a shared layer's output once for each time it is run."""
     outputs = []
     tensor = encoder.output["sequence_output"]
-    while isinstance((made := tensor._keras_history).operation, TransformerEncoder):
+    while isinstance((made := made_by(tensor))[0], TransformerEncoder):
         outputs.append(tensor)
-        tensor = made.operation._inbound_nodes[made.node_index].input_tensors[0]
+        tensor = made[1][0]
     return outputs[::-1]
 
 

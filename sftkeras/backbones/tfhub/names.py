@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import keras
 from keras_hub.layers import TransformerEncoder
 
+from sftkeras.internals.keras_hub import attention_parts, layer_parts
+
 Named = Iterator[tuple[keras.Variable, str]]
 
 # What an encoder takes, by its name in public modules and by ours.
@@ -30,15 +32,16 @@ def hub_names(encoder: keras.Model, pooler: bool) -> Named:
     if projection := getattr(encoder, "embeddings_projection", None):
         yield from _dense(projection, "embedding_projection")
     for prefix, layer in _transformer_layers(encoder):
-        attention = layer._self_attention_layer
-        yield from _dense(attention.query_dense, f"{prefix}/self_attention/query")
-        yield from _dense(attention.key_dense, f"{prefix}/self_attention/key")
-        yield from _dense(attention.value_dense, f"{prefix}/self_attention/value")
-        yield from _dense(attention.output_dense, f"{prefix}/self_attention/attention_output")
-        yield from _norm(layer._self_attention_layer_norm, f"{prefix}/self_attention_layer_norm")
-        yield from _dense(layer._feedforward_intermediate_dense, f"{prefix}/intermediate")
-        yield from _dense(layer._feedforward_output_dense, f"{prefix}/output")
-        yield from _norm(layer._feedforward_layer_norm, f"{prefix}/output_layer_norm")
+        parts = layer_parts(layer)
+        attention = attention_parts(parts.attention)
+        yield from _dense(attention.query, f"{prefix}/self_attention/query")
+        yield from _dense(attention.key, f"{prefix}/self_attention/key")
+        yield from _dense(attention.value, f"{prefix}/self_attention/value")
+        yield from _dense(attention.output, f"{prefix}/self_attention/attention_output")
+        yield from _norm(parts.attention_norm, f"{prefix}/self_attention_layer_norm")
+        yield from _dense(parts.intermediate, f"{prefix}/intermediate")
+        yield from _dense(parts.output, f"{prefix}/output")
+        yield from _norm(parts.output_norm, f"{prefix}/output_layer_norm")
     if pooler:
         yield from _dense(encoder.pooled_dense, "pooler_transform")
 

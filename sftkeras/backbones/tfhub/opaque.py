@@ -12,13 +12,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
-from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from sftkeras.backbones.backbone import Backbone
 from sftkeras.backbones.tfhub.module import HubModule, LoadedModule, read_module
 from sftkeras.backbones.tfhub.preprocessor import files_of, load_preprocessor, resources_of
 from sftkeras.backbones.tfhub.tokenizer import tokenizer_of
 from sftkeras.errors import SFTError
+from sftkeras.internals.tensorflow import is_op_determinism_enabled
 from sftkeras.text import ModulePreprocessor, Tokenizer
 from sftkeras.text.features.raw_text import TEXT
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 from sftkeras.backbones import Backbone
 from sftkeras.config import Pooling, other_writing
 from sftkeras.errors import SFTError, did_you_mean
+from sftkeras.internals.keras import build_metric
 from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
@@ -257,5 +258,5 @@ def _repeat(names: tuple[str, ...], probabilities: tf.Tensor) -> tf.Tensor:
 def _f1_score(average: str, classes: int, threshold: float | None = None) -> keras.metrics.F1Score:
     """An F1 score whose variables exist already: under a strategy, a metric cannot make them while a step is traced."""
     metric = keras.metrics.F1Score(average=average, threshold=threshold, name=f"{average}_f1", dtype="float32")
-    metric._build((None, classes), (None, classes))
+    build_metric(metric, (None, classes))
     return metric

@@ -13,6 +13,8 @@ from sftkeras.backbones import Backbone
 from sftkeras.backbones.hugging_face.masked_lm import read_head
 from sftkeras.config import Pooling
 from sftkeras.errors import SFTError
+from sftkeras.internals.keras import with_direction
+from sftkeras.internals.keras_hub import layer_parts
 from sftkeras.tasks.by_text import by_text
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.masked_lm.features import HIDDEN, PIECES, POSITIONS, WORDS, Mask, MaskedFeatures, mask_of
@@ -91,7 +93,7 @@ class MaskedLM(Task):
             raise SFTError("SFT610", kind=self.kind, reason="its token embedding is inside of a TF-Hub module")
         head = VocabularyHead(
             backbone.token_embedding,
-            activation=backbone.layers[0]._feedforward_intermediate_dense.activation,
+            activation=layer_parts(backbone.layers[0]).intermediate.activation,
             epsilon=encoder.embeddings_layer_norm.epsilon,
             name="vocabulary",
         )
@@ -141,8 +143,7 @@ class MaskedLM(Task):
     def metrics(self) -> list[keras.metrics.Metric]:
         """The share of hidden tokens that the likeliest token is."""
         accuracy = keras.metrics.MeanMetricWrapper(_found, name="masked_accuracy", dtype="float32")
-        accuracy._direction = "up"
-        return [accuracy]
+        return [with_direction(accuracy, "up")]
 
     def truths(self, labels: tf.Tensor) -> tf.Tensor:
         """The hidden tokens, [batch, most]."""

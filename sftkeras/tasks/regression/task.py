@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from sftkeras.backbones import Backbone
 from sftkeras.config import Pooling
+from sftkeras.internals.keras import with_direction
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
@@ -72,8 +73,10 @@ class Regression(Task):
         """Mean absolute error and root mean squared error, in the data's unit."""
         # Keras' own mean absolute error takes a batch of numbers for one example: a short batch would count as much.
         absolute_error = keras.metrics.MeanMetricWrapper(_absolute_errors, name="mae", dtype="float32")
-        absolute_error._direction = "down"
-        return [absolute_error, keras.metrics.RootMeanSquaredError(name="rmse", dtype="float32")]
+        return [
+            with_direction(absolute_error, "down"),
+            keras.metrics.RootMeanSquaredError(name="rmse", dtype="float32"),
+        ]
 
     def truths(self, labels: tf.Tensor) -> tf.Tensor:
         """The numbers, [batch]."""

@@ -22,11 +22,11 @@ import keras
 import tensorflow as tf
 
 from sftkeras.backbones.dropout import RowRange, dropout_stream
+from sftkeras.internals.keras import LogsOfOneReplica, NoSymbolicBuild, stop_reducing_gradients
 from sftkeras.objectives import Objective, plain_objective
 from sftkeras.objectives.objective import Compared, Rows
 from sftkeras.tasks import Task
 from sftkeras.training.step.averaging import WeightAverage
-from sftkeras.training.step.keras_faults import LogsOfOneReplica, NoSymbolicBuild, stop_reducing_gradients
 from sftkeras.training.watching.timing import StepClock
 from sftkeras.tuning.tuning import ALL_LEARN, Tuning
 

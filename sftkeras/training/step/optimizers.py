@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from sftkeras.config import OptimizerConfig
+from sftkeras.internals.keras import index_of
 
 # Biases and layer norms are not decayed (Devlin et al., 2019, and every BERT recipe since).
 _NOT_DECAYED = ["bias", "gamma", "beta"]
@@ -94,13 +95,13 @@ class FusedAdamW(keras.optimizers.AdamW):
         super().apply(grads, trainable_variables)
         if self.own_steps:
             updated = trainable_variables or self._trainable_variables
-            positions = [self._get_variable_index(variable) for variable in updated]
+            positions = [index_of(self, variable) for variable in updated]
             learnt = tf.reduce_sum(tf.one_hot(positions, self._steps.shape[0], dtype=tf.int64), 0)
             self._steps.assign_add(learnt)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Updates `variable` and its moments in place."""
-        index = self._get_variable_index(variable)
+        index = index_of(self, variable)
         steps = self._steps.value[index] if self.own_steps else self.iterations
         step = tf.cast(steps + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
@@ -161,7 +162,7 @@ class LayeredSGD(keras.optimizers.SGD):
 
 def _factor(optimizer: FusedAdamW | LayeredSGD, variable: tf.Variable) -> float:
     factors = optimizer.rate_factors
-    return factors[optimizer._get_variable_index(variable)] if factors else 1.0
+    return factors[index_of(optimizer, variable)] if factors else 1.0
 
 
 def make_optimizer(

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from sftkeras.console import say
 from sftkeras.errors import SFTError
+from sftkeras.internals.tensorflow import has_several_workers
 from sftkeras.training.batches import Batches
 from sftkeras.training.position import Position
 from sftkeras.training.step.model import StepFunction, SupervisedModel
@@ -78,7 +79,7 @@ class SmallerSteps:
         model, position, strategy = self._model, self._position, self._model.distribute_strategy
         doubled = 2 * model.accumulation
         place = {"step": position.step + 1, "epoch": position.epoch + 1}
-        if strategy.extended._in_multi_worker_mode():
+        if has_several_workers(strategy):
             worker = strategy.cluster_resolver.task_id
             raise SFTError("SFT443", **place, worker=worker, accumulation=doubled) from error
         if model.updates_begun != self._updates:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.config import is_op_determinism_enabled  # not public in TensorFlow 2.21
+
+from sftkeras.internals.tensorflow import is_op_determinism_enabled
 
 Seconds = dict[str, float]
 Nested = TypeVar("Nested")  # tensors in tuples and dictionaries

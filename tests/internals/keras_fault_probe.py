@@ -14,7 +14,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from sftkeras.config import TrainingConfig  # noqa: E402
-from sftkeras.training.step.keras_faults import NoSymbolicBuild, stop_reducing_gradients  # noqa: E402
+from sftkeras.internals.keras import NoSymbolicBuild, stop_reducing_gradients  # noqa: E402
 
 STRATEGY = runtime.make_strategy(TrainingConfig(devices=2), seed=1)
 

@@ -1,5 +1,5 @@
 """Faults of Keras that are worked around. When one of these tests fails, Keras has mended the fault: remove the
-workaround that `sftkeras/training/step/keras_faults.py` names with it, and the test.
+workaround that `sftkeras/internals/keras.py` names with it, and the test.
 """
 
 from __future__ import annotations

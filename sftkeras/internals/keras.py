@@ -1,0 +1,101 @@
+"""Faults of Keras 3.15 under `tf.distribute`, each worked around in one function, and what it has no public name for.
+
+Each fault names the test that fails when it is gone; that of the names is tests/internals/test_private_names.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+
+
+def stop_reducing_gradients(optimizer: keras.optimizers.Optimizer) -> None:
+    """Makes `optimizer.apply` take gradients that are summed over the replicas already.
+
+    Keras 3.15 clips and checks finiteness on one replica's gradient, before it sums them, so an infinity on the second
+    replica poisons the weights. Our step sums first; the optimizer must then not sum again.
+    Test: tests/internals/test_keras_faults.py::test_stock_optimizer_reduces_gradients_itself.
+    """
+    optimizer._all_reduce_sum_gradients = list
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        optimizer.inner_optimizer._all_reduce_sum_gradients = list
+
+
+class NoSymbolicBuild:
+    """Mix-in before `keras.Model` for a model that is built when it is made: `fit` does not build it from a batch.
+
+    Keras 3.15 averages the first batch over the replicas to learn its shapes, which fails when the replicas' parts
+    differ in rows. Test: tests/internals/test_keras_faults.py::test_stock_fit_fails_on_an_odd_batch.
+    """
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        pass
+
+
+class LogsOfOneReplica:
+    """Mix-in before `keras.Model` for steps whose figures are sums over all replicas already.
+
+    Keras 3.15 averages a step's figures over the workers along their first axis, which single numbers lack, so `fit`
+    fails under MultiWorkerMirroredStrategy; and each would be a message to all workers. These are the figures of this
+    process's first replica. Test: tests/training/test_workers_equal.py::test_stock_fit_fails.
+    """
+
+    distribute_strategy: tf.distribute.Strategy
+
+    def _make_function(self, step_function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        @tf.autograph.experimental.do_not_convert
+        def step(iterator: Any) -> Any:
+            figures = self.distribute_strategy.run(step_function, args=(iterator.get_next(),))
+            return {name: self.distribute_strategy.experimental_local_results(it)[0] for name, it in figures.items()}
+
+        return tf.function(step, reduce_retracing=True)
+
+
+def all_layers(layer: keras.layers.Layer, *, itself: bool = True) -> list[keras.layers.Layer]:
+    """Every layer inside of a layer or model, at any depth; `layers` of a model gives the outermost alone."""
+    return list(layer._flatten_layers(include_self=itself))
+
+
+def replace_table(embedding: keras.layers.Embedding, table: Any) -> None:
+    """Give a built embedding a table of another height; a built layer lets no variable be added."""
+    with embedding._open_name_scope():
+        del embedding._embeddings  # Keras forgets the variable
+        embedding._tracker.unlock()
+        embedding.input_dim = len(table)
+        embedding._embeddings = embedding.add_weight(
+            shape=table.shape, initializer=lambda shape, dtype: tf.constant(table, dtype), name="embeddings"
+        )
+        embedding._tracker.lock()
+
+
+def made_by(tensor: keras.KerasTensor) -> tuple[keras.Operation, list[keras.KerasTensor]]:
+    """Return the operation that made a symbolic tensor, and what it made it of."""
+    made = tensor._keras_history
+    return made.operation, made.operation._inbound_nodes[made.node_index].input_tensors
+
+
+def should_rise(metric: keras.metrics.Metric) -> bool:
+    """Whether a metric says of itself that it should rise."""
+    return metric._direction == "up"
+
+
+def with_direction(metric: keras.metrics.Metric, direction: Literal["up", "down"]) -> keras.metrics.Metric:
+    """Make a metric say whether it should rise or fall, which the wrapper of a function does not know."""
+    metric._direction = direction
+    return metric
+
+
+def build_metric(metric: keras.metrics.Metric, shape: Sequence[int | None]) -> None:
+    """Make the variables of a metric whose truths and answers have this shape: under a strategy it cannot while traced.
+
+    Keras makes them at the first update.
+    """
+    metric._build(tuple(shape), tuple(shape))
+
+
+def index_of(optimizer: keras.optimizers.Optimizer, variable: tf.Variable) -> int:
+    """The place of a variable among those that an optimizer was built with."""
+    return int(optimizer._get_variable_index(variable))

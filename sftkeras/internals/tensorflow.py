@@ -1,0 +1,46 @@
+"""What TensorFlow 2.21 has no public name for. Tests: tests/internals/test_private_names.py."""
+
+from __future__ import annotations
+
+import unittest.mock
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
+from tensorflow.python.framework.config import is_op_determinism_enabled
+from tensorflow.python.saved_model.pywrap_saved_model.fingerprinting import CreateFingerprintDef
+
+__all__ = [
+    "has_several_workers",
+    "is_op_determinism_enabled",
+    "make_callable",
+    "serialised_fingerprint",
+    "with_devices_of_workers",
+]
+
+
+def has_several_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Whether a strategy's replicas are in several processes."""
+    return bool(strategy.extended._in_multi_worker_mode())
+
+
+def serialised_fingerprint(saved_model: Path) -> bytes:
+    """The fingerprint of a SavedModel's folder, as `tf.saved_model.save` would write it: the public API only reads."""
+    return bytes(CreateFingerprintDef(str(saved_model)))
+
+
+def with_devices_of_workers(own_devices: Callable[..., Any]) -> AbstractContextManager[Any]:
+    """In it, a worker that joins others has these devices: TensorFlow takes one CPU device, however many there are."""
+    return unittest.mock.patch.object(CollectiveAllReduceExtended, "_initialize_local_devices", own_devices)
+
+
+def make_callable(session: tf.compat.v1.Session, options: Any) -> Callable[..., list[Any]]:
+    """A function that runs a part of a session's graph; `options` are TensorFlow's `CallableOptions`.
+
+    The public `make_callable` goes through `Session.run` if there are feeds. That is slower, and it rewrites the
+    messages of failing operations, which a server passes on as they are.
+    """
+    return session._make_callable_from_options(options)

@@ -1,0 +1,112 @@
+"""Private names of other packages stand in `sftkeras.internals` alone, each as long as there is no public one.
+
+When a test of a name fails, the package has a public way: take it, and remove the function and the test.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+from sftkeras import runtime
+
+runtime.start_tensorflow()
+
+import keras  # noqa: E402
+import keras_hub  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+PACKAGE = Path(__file__).parents[2] / "sftkeras"
+MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "internals"]
+PRIVATE_MODULES = ("tensorflow.python", "keras.src", "keras_hub.src")
+# Of named tuples, of Python's own modules and of jsonargparse, which `internals` is not about.
+OTHERS = {"_replace", "_asdict", "_fields", "_exit", "_shutdown", "_run_exitfuncs", "_restrictions", "_type"}
+
+
+def test_keras_lists_no_inner_layers_of_a_model() -> None:
+    assert not hasattr(keras.Model, "flatten_layers")
+
+
+def test_keras_cannot_change_the_height_of_a_built_table() -> None:
+    layer = keras.layers.Embedding(3, 2)
+    layer.build((None,))
+    with pytest.raises(ValueError, match="cannot add new elements of state"):
+        layer.add_weight(shape=(4, 2))
+
+
+def test_keras_does_not_say_what_made_a_tensor() -> None:
+    assert not hasattr(keras.KerasTensor, "history")
+    assert not hasattr(keras.Operation, "inbound_nodes")
+
+
+def test_metrics_have_no_public_direction() -> None:
+    assert not hasattr(keras.metrics.Metric, "direction")
+    assert "direction" not in inspect.signature(keras.metrics.MeanMetricWrapper).parameters
+
+
+def test_a_metric_is_built_at_its_first_update_alone() -> None:
+    assert not hasattr(keras.metrics.F1Score, "build")
+
+
+def test_optimizers_do_not_say_where_a_variable_stands() -> None:
+    assert not hasattr(keras.optimizers.Optimizer, "get_variable_index")
+
+
+def test_keras_hub_has_no_public_parts_of_its_layers() -> None:
+    layer = keras_hub.layers.TransformerEncoder(8, 2)
+    layer.build((None, None, 4))
+    assert not hasattr(layer, "self_attention_layer")
+    assert not hasattr(keras.layers.MultiHeadAttention, "dropout_layer")
+    assert not hasattr(keras_hub.layers, "DisentangledAttentionEncoder")
+
+
+def test_tensorflow_does_not_say_whether_it_is_deterministic_nor_whether_workers_are_several() -> None:
+    assert not hasattr(tf.config.experimental, "is_op_determinism_enabled")
+    assert not hasattr(tf.distribute.StrategyExtended, "in_multi_worker_mode")
+
+
+def test_sessions_have_no_public_callables_with_feeds_apart_from_run() -> None:
+    assert not hasattr(tf.compat.v1.Session, "make_callable_from_options")
+
+
+def test_tensorflow_only_reads_fingerprints() -> None:
+    assert not hasattr(tf.saved_model.experimental, "create_fingerprint")
+
+
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+
+
+def own_names() -> set[str]:
+    """The private names that this package gives its own classes and modules."""
+    names = set()
+    for tree in TREES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                names.add(node.attr)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+    return names
+
+
+OWN = own_names()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_other_module_touches_a_private_name(path: Path) -> None:
+    found = set()
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PRIVATE_MODULES):
+            found.add(node.module)
+        # A subclass may use what it inherits: `self` and `cls` are not looked at.
+        if isinstance(node, ast.Attribute) and not (
+            isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+        ):
+            is_private = node.attr.startswith("_") and not node.attr.startswith("__")
+            if is_private and node.attr not in OWN | OTHERS:
+                found.add(node.attr)
+    assert found == set()
