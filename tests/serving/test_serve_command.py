@@ -71,7 +71,7 @@ def test_the_admin_token_is_another_one_than_the_callers(models: Path, tmp_path:
 
 
 def test_a_stopped_server_answers_what_it_has_begun_and_ends(models: Path, tmp_path: Path) -> None:
-    with served(tmp_path, f"--models={models}") as it:
+    with served(tmp_path, f"--models={models}", "--drain_seconds=300") as it:
         with grpc.insecure_channel(f"localhost:{it.port('gRPC')}") as channel:
             stub = PredictionServiceStub(channel)
             assert stub.Predict(predict_request({"text": ["abc"]}), timeout=300).outputs["length"].float_val[0] == 4
