@@ -30,7 +30,7 @@ from sftkeras.config.training import (
     ResumeConfig,
     TrainingConfig,
 )
-from sftkeras.config.values import FileFormat, LabelKind, TagScheme
+from sftkeras.config.values import FileFormat, TagScheme
 
 __all__ = [
     "AugmentationConfig",
@@ -44,7 +44,6 @@ __all__ = [
     "ExportCommandConfig",
     "ExportConfig",
     "FileFormat",
-    "LabelKind",
     "LabelledFileConfig",
     "LaunchConfig",
     "OptimizerConfig",

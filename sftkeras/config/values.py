@@ -1,4 +1,4 @@
-"""The values that settings take: bounded numbers, names, formats of files, kinds of labels."""
+"""The values that settings take: bounded numbers, names, formats of files."""
 
 # Bounded numbers are types that jsonargparse makes at run time, which a type checker cannot follow.
 # mypy: disable-error-code="valid-type"
@@ -8,10 +8,6 @@ from __future__ import annotations
 from typing import Literal
 
 from jsonargparse.typing import restricted_number_type, restricted_string_type
-
-# One label a text; none, one or several; a number; labelled spans of characters; spans of the second text that answer
-# the first, if any do; no label at all.
-LabelKind = Literal["class", "classes", "number", "spans", "answers", "none"]
 
 FileFormat = Literal["csv", "tsv", "json", "jsonl", "parquet", "xlsx", "conll", "text"]
 TagScheme = Literal["auto", "bio", "iob1", "bioes", "io", "words"]

@@ -33,7 +33,7 @@ def duplicates(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
     repeated = same_group & (parts[1:] == parts[:-1]) & (labels[1:] == labels[:-1])
     for number, part in enumerate(examples.given_parts):
         at = np.flatnonzero(repeated & (parts[1:] == number))
-        pairs = _surely_equal(examples, repeats.rows[order[at]], repeats.rows[order[at + 1]])
+        pairs = _equal_pairs(examples, repeats.rows[order[at]], repeats.rows[order[at + 1]])
         if pairs:
             places = examples.places([later for _, later in pairs])
             name = examples.part_name(part)
@@ -80,7 +80,7 @@ def conflicting_labels(examples: Examples, repeats: Repeats) -> Iterator[Finding
     differ = (groups[1:] == groups[:-1]) & (labels[order[1:]] != labels[order[:-1]])
     at = np.flatnonzero(differ)
     texts = len(np.unique(groups[at]))
-    pairs = _surely_equal(examples, repeats.rows[order[at]], repeats.rows[order[at + 1]])
+    pairs = _equal_pairs(examples, repeats.rows[order[at]], repeats.rows[order[at + 1]])
     if pairs:
         first, second = sorted(pairs[0])
         places = examples.places([row for pair in pairs for row in sorted(pair)])
@@ -108,7 +108,7 @@ def leaks(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
             inside = np.flatnonzero(parts == earlier)[::-1]
             first_row[repeats.groups[inside]] = repeats.rows[inside]
             rows = np.flatnonzero((parts == later) & (first_row[repeats.groups] >= 0))
-            pairs = _surely_equal(examples, first_row[repeats.groups[rows]], repeats.rows[rows])
+            pairs = _equal_pairs(examples, first_row[repeats.groups[rows]], repeats.rows[rows])
             if pairs:
                 here = examples.places([row for _, row in pairs])
                 there = examples.places([row for row, _ in pairs])
@@ -126,7 +126,7 @@ def leaks(examples: Examples, repeats: Repeats) -> Iterator[Finding]:
                 )
 
 
-def _surely_equal(examples: Examples, first: np.ndarray, second: np.ndarray) -> list[tuple[int, int]]:
+def _equal_pairs(examples: Examples, first: np.ndarray, second: np.ndarray) -> list[tuple[int, int]]:
     """Returns the first few pairs of rows, in file order, whose texts are equal indeed and not their hashes alone."""
     shown = np.argsort(second, kind="stable")[:SHOWN]
     pairs = list(zip(first[shown].tolist(), second[shown].tolist(), strict=True))

@@ -12,7 +12,7 @@ from sftkeras.errors import SFTError, did_you_mean
 
 BLOCK_ROWS = 4096
 BLOCK_BYTES = 8 << 20  # a block of long texts ends early, so that memory stays flat
-LONGEST_CELL = 64 << 20  # characters; beyond it, a quote was surely never closed
+LONGEST_CELL = 64 << 20  # characters; a longer one has a quote that was never closed
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Block:
         columns: the cells of each wanted column, as the format has them (strings, numbers, lists, None).
         lines: where each row begins, 1-based physical lines (rows, for Parquet and the hub).
         broken: rows that could not be divided into cells, with their lines; they are not in `columns`.
-        odd: what people should know of single rows and stops nothing, with their lines.
+        odd: warnings about single rows, with their lines.
         done: share of the file read so far.
     """
 

@@ -48,7 +48,7 @@ class _Shape:
 
     Attributes:
         tabs: whether tabs stand between the columns.
-        columns: how many there are; 0 if no line is surely that of a word.
+        columns: how many there are; 0 if no line shows it.
         ud: whether they are those of CoNLL-U.
     """
 

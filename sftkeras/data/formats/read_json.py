@@ -51,7 +51,7 @@ def _parsed(text: TextIOWrapper, source: Source, filling: Filling, config: DataC
     if _begins_with_object(source, config):
         if (rows := _table(source, config)) is not None:
             return _json_array(((row, 1) for row in rows), filling)
-        return _surely_lines(_json_lines(enumerate(text, start=1), filling), source)
+        return _checked_lines(_json_lines(enumerate(text, start=1), filling), source)
     return _json_array(_whole_array(Document(text, source)), filling)
 
 
@@ -96,7 +96,7 @@ def _holds_pairs(source: Source, config: DataConfig) -> bool:
             return False
 
 
-def _surely_lines(parsed: Iterator[_Parsed], source: Source) -> Iterator[_Parsed]:
+def _checked_lines(parsed: Iterator[_Parsed], source: Source) -> Iterator[_Parsed]:
     """Refuses a .json file whose first object does not end on its line: its rows must be somewhere inside it."""
     for number, (rows, lines, broken) in enumerate(parsed):
         if number == 0 and broken and (not lines or broken[0][1] < lines[0]):

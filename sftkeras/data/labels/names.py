@@ -11,7 +11,7 @@ from sftkeras.config import other_writing
 from sftkeras.data.checks.findings import Fault
 from sftkeras.errors import SFTError, did_you_mean
 
-MOST_LABELS = 10_000  # more different labels than this are surely not the labels of a classification
+MOST_LABELS = 10_000  # a column of more different labels is hardly one of labels
 
 
 class LabelNames:

@@ -41,7 +41,7 @@ class RowInputs(Protocol):
         """Says in a few words what planning cost: padding, texts that were cut."""
 
     def findings(self) -> list[Finding]:
-        """Returns what people should know of these inputs."""
+        """Returns warnings about these inputs."""
 
 
 class RawTexts:
