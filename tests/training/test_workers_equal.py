@@ -109,5 +109,5 @@ def test_one_worker_s_wish_is_known_to_all(folders: dict[str, Path]) -> None:
 
 
 def test_stock_fit_fails(folders: dict[str, Path]) -> None:
-    """If Keras' own `fit` works with several workers, the workaround in keras_faults.py can go."""
+    """If Keras' own `fit` works with several workers, the workaround in internals can go."""
     assert [(folders["two"] / f"stock-{index}").read_text() for index in (0, 1)] == ["True", "True"]
