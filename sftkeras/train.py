@@ -18,9 +18,10 @@ _STARTED = time.perf_counter()
 
 def main(config: TrainConfig) -> None:
     """Trains, exports and evaluates a model; with `dry_run`, says what that would take."""
+    from sftkeras.training.warm_start import with_warm_start
     from sftkeras.training.workers import cluster
 
-    config = spec_of(config.task.kind).with_columns(config)
+    config = with_warm_start(spec_of(config.task.kind).with_columns(config))
     cluster.enter(config.training.strategy)
     if config.training.strategy == "multi_worker":
         take_apart_at_end()  # TensorFlow leaves the other workers only then

@@ -60,11 +60,12 @@ def fine_tune(
         SFTError: what is wrong, with its code; the codes are those of the command line.
         Preempted: training was interrupted (a `KeyboardInterrupt`), and its state is saved.
     """
+    from sftkeras.training.warm_start import with_warm_start
     from sftkeras.training.workers import cluster
 
     with errors_in_keywords(), fresh_output(verbose=verbose), left_as_it_was():
         settled = train_config(config, **with_rows_as_files(settings))
-        settled = spec_of(settled.task.kind).with_columns(settled)
+        settled = with_warm_start(spec_of(settled.task.kind).with_columns(settled))
         cluster.enter(settled.training.strategy)
         check_settings(settled)
         if settled.dry_run:

@@ -12,7 +12,16 @@ from sftkeras.backbones.mode import Choice, Mode, choose_mode
 from sftkeras.errors import SFTError
 from sftkeras.handles import Kind, kind_of
 
-__all__ = ["Backbone", "Choice", "Mode", "check_folder", "choose_mode", "load_backbone", "load_chosen"]
+__all__ = [
+    "Backbone",
+    "Choice",
+    "Mode",
+    "check_folder",
+    "choice_without_weights",
+    "choose_mode",
+    "load_backbone",
+    "load_chosen",
+]
 
 
 def check_folder(folder: Path, *, max_length: int) -> None:
@@ -30,6 +39,11 @@ def check_folder(folder: Path, *, max_length: int) -> None:
         from sftkeras.backbones.hugging_face import check_folder as check
 
         check(folder, max_length=max_length)
+
+
+def choice_without_weights(folder: Path, kind: Kind) -> Choice:
+    """Return how an encoder is loaded whose folder holds no weights, since a run has its own."""
+    return Choice(folder, "opaque" if kind == "tfhub" else "native")
 
 
 def load_backbone(
@@ -63,7 +77,7 @@ def load_backbone(
     if without_weights is None:
         choice = choose_mode(folder, mode)
     else:
-        choice = Choice(folder, "opaque" if without_weights == "tfhub" else "native")
+        choice = choice_without_weights(folder, without_weights)
         kept = folder / "preprocessor"
         preprocessor = preprocessor or (kept if kept.is_dir() else None)
     return load_chosen(

@@ -195,7 +195,7 @@ def _split_values(words: Sequence[str], flag: str, separator: str) -> list[str]:
     """Makes each value of `flag` a list, unless it is written as one."""
 
     def split(value: str) -> str:
-        if value.startswith("["):
+        if value.startswith("[") or value == "null":
             return value
         return json.dumps([item.strip() for item in value.split(separator) if item.strip()], ensure_ascii=False)
 

@@ -49,6 +49,9 @@ class TrainConfig:
 
     name: Name = "model"
     """Names the run and the served model."""
+    start_from: str | None = None
+    """A finished run of the same task and labels, such as runs/reviews: its encoder and its head are the first weights,
+    for more epochs or more rows. What is left out of backbone and cleaning is as it was there."""
     task: TaskSettings
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     data: DataConfig = field(default_factory=DataConfig)

@@ -72,6 +72,11 @@ MESSAGES: dict[str, str] = {
     "this encoder: stop, and lower --optimizer.learning_rate (it is {rate}) or raise --optimizer.warmup.",
     "SFT461": "not measurably better than {name}: {metric} {ours} against {theirs} on {rows} texts. Most often the "
     "learning rate was too high, the epochs too few, or the texts too few to tell: look at the training loss first.",
+    # 463-464 warm starts
+    "SFT463": "--start_from {run}: its weights are not for these settings: {differences}. Set them as that run has "
+    "them, or take its encoder alone, with --backbone.handle {run}.",
+    "SFT464": "--start_from {run}: that run predicts {known}; the data {problem}. Give rows with the same labels, or "
+    "take its encoder alone, with --backbone.handle {run}.",
     "SFT462": "--dry_run with --training.precision mixed_float16 on a CPU: each step may take minutes, since CPUs have "
     "no fast float16. Choose float32 or mixed_bfloat16 here, or run this where the GPU is.",
 }

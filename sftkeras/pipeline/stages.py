@@ -41,10 +41,15 @@ def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, Labell
     """Fetches the weights, then reads, checks and divides the data, and shows what was found."""
     from sftkeras.backbones.fetching import fetch_backbone
     from sftkeras.data import DataError, describe, load_data, show_findings
+    from sftkeras.training.warm_start import WarmStart
 
     began = time.perf_counter()
     backbone, label_kind = config.backbone, spec_of(config.task.kind).label_kind(config.task)
-    folders = fetch_backbone(backbone.handle, backbone.preprocessor, max_length=backbone.max_length)
+    start = WarmStart.of(config)
+    if start:
+        folders = start.folders
+    else:
+        folders = fetch_backbone(backbone.handle, backbone.preprocessor, max_length=backbone.max_length)
     try:
         with progress_bar() as progress:
             data = load_data(config.data, label_kind, config.seed, progress)
@@ -52,6 +57,8 @@ def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, Labell
         show_findings(error.findings, label_kind=label_kind, complete=error.complete)
         raise
     show_findings(data.findings, label_kind=label_kind)
+    if start:
+        start.check_labels(data.label_names)
     say(describe(data))
     seconds["data"] = time.perf_counter() - began
     return folders, data

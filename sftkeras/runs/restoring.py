@@ -17,6 +17,8 @@ from sftkeras.errors import SFTError
 from sftkeras.runs.folder import RunFolder
 
 if TYPE_CHECKING:
+    import keras
+
     from sftkeras.backbones import Backbone
     from sftkeras.tasks import Pooling, TextModel
 
@@ -87,6 +89,16 @@ def kept_backbone(run: RunFolder) -> Path:
     return folder
 
 
+def load_best_weights(run: RunFolder, network: keras.Model) -> None:
+    """Gives a network that is built as the run's the weights of the run's best epoch.
+
+    Raises:
+        SFTError: SFT112 if they are damaged.
+    """
+    with _reading(run.best_weights):
+        network.load_weights(run.best_weights)
+
+
 def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:
     from sftkeras.backbones import load_backbone
     from sftkeras.tasks import TextModel, attach_head, restore_task
@@ -103,8 +115,7 @@ def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:
     backbone = replace(backbone, has_pooler=settings["has_pooler"])  # its weights, which would tell, are not here
     task = restore_task(settings["task"])
     network = attach_head(backbone, task, settings["pooling"])
-    with _reading(run.best_weights):
-        network.load_weights(run.best_weights)
+    load_best_weights(run, network)
     features = task.features(
         backbone.tokenizer,
         max_length=settings["max_length"],

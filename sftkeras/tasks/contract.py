@@ -234,6 +234,16 @@ class Task:
         """Says whether a network can predict before it learns, with no head or a pretrained one: a baseline."""
         return False
 
+    def continuing(self, earlier: Mapping[str, Any]) -> Task:
+        """Gives the task as it continues from the weights of another run.
+
+        What its head means, such as the unit of a number, stays what it was there.
+
+        Args:
+            earlier: `settings()` of the task there.
+        """
+        return self
+
     def needs_thresholds(self, labels: Any) -> bool:
         """Says whether there is something to choose once the task has learned, such as a threshold.
 

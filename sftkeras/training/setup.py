@@ -8,7 +8,7 @@ from functools import partial
 import tensorflow as tf
 
 from sftkeras import runtime
-from sftkeras.backbones import Backbone, choose_mode, load_chosen
+from sftkeras.backbones import Backbone, choice_without_weights, choose_mode, load_chosen
 from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.rematerialisation import rematerialise
@@ -16,15 +16,17 @@ from sftkeras.config import TrainConfig, added_tokens, plain
 from sftkeras.console import progress_bar
 from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs
 from sftkeras.plurals import counted
+from sftkeras.runs.restoring import load_best_weights
 from sftkeras.tasks import TextModel, attach_head, make_task, spec_of
 from sftkeras.text import make_cleaning
 from sftkeras.training.batches import Batches, read_inputs, read_variants
-from sftkeras.training.earlier_run import find_beginning
+from sftkeras.training.earlier_run import Beginning, find_beginning
 from sftkeras.training.encoder_needs import check_cleaning, check_opaque, check_pooling
 from sftkeras.training.fit import is_higher_better, prepare_model
 from sftkeras.training.foreign_texts import foreign_texts
 from sftkeras.training.rewriting import rewrite_texts
 from sftkeras.training.step.model import SupervisedModel
+from sftkeras.training.warm_start import WarmStart
 from sftkeras.training.workers import cluster as workers
 from sftkeras.training.workers.meeting import meet
 from sftkeras.tuning.tuning import freeze, plan_tuning
@@ -85,9 +87,13 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     workers.connect(strategy)
     max_length = config.backbone.max_length
     labels = data.examples.labels
-    beginning = find_beginning(config, folders)
+    start = WarmStart.of(config)
+    beginning = Beginning(folders) if start else find_beginning(config, folders)
     folders = beginning.folders
-    choice = choose_mode(folders.encoder, config.backbone.mode)  # runs the module, so not under the strategy
+    if start:
+        choice = choice_without_weights(folders.encoder, start.model["backbone"])
+    else:
+        choice = choose_mode(folders.encoder, config.backbone.mode)  # runs the module, so not under the strategy
     sentences = read_sentence_model(folders.encoder)
     pooling = config.backbone.text_pooling if spec_of(config.task.kind).pools else None
     around = sentences.notes(pooling, max_length) if sentences else ()
@@ -101,10 +107,16 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
             dropout=config.backbone.dropout,
             preprocessor=folders.preprocessor,
             extra_tokens=added_tokens(config),
+            without_weights=start.model["backbone"] if start else None,
         )
         check_pooling(config, backbone)
         task = make_task(config.task, data.label_names, labels[data.splits["train"]], backbone.tokenizer)
+        if start:
+            backbone = replace(backbone, has_pooler=start.model["has_pooler"])
+            task = task.continuing(start.model["task"])
         network = attach_head(backbone, task, config.backbone.text_pooling)
+        if start:
+            load_best_weights(start.run, network)
         if config.training.rematerialise:
             rematerialise(backbone.layers)
         freeze(backbone, config)

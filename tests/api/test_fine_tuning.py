@@ -14,6 +14,8 @@ import sftkeras
 
 Rows = list[dict[str, str]]
 
+pytestmark = pytest.mark.processes
+
 
 def test_a_run_from_rows_in_memory_has_report_history_and_version(finished: sftkeras.Run) -> None:
     assert set(finished.report["metrics"]) >= {"accuracy", "macro_f1"}

@@ -9,6 +9,8 @@ import pytest
 
 import sftkeras
 
+pytestmark = pytest.mark.processes
+
 
 def test_it_predicts_texts_as_records(finished: sftkeras.Run) -> None:
     records = finished.predict(["the lovely film plot", "the awful film plot"])

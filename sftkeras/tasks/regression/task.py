@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import keras
@@ -89,6 +90,10 @@ class Regression(Task):
     def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`value` [batch]."""
         return {"value": self.answers(logits)}
+
+    def continuing(self, earlier: Mapping[str, Any]) -> Regression:
+        """In the unit that the head has learned."""
+        return replace(self, mean=earlier["mean"], deviation=earlier["deviation"])
 
     def settings(self) -> dict[str, Any]:
         """The unit."""

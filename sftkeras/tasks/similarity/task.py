@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import keras
@@ -170,6 +171,10 @@ class ScoredPairs(Task):
     def predicts_untuned(self, network: keras.Model) -> bool:
         """It can: there is no head."""
         return True
+
+    def continuing(self, earlier: Mapping[str, Any]) -> ScoredPairs:
+        """With the numbers that stand for cosines of 0 and 1."""
+        return replace(self, lowest=earlier["lowest"], highest=earlier["highest"])
 
     def settings(self) -> dict[str, Any]:
         """By what it learned, and which numbers cosines of 0 and 1 stand for."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import sftkeras
 from sftkeras.config import TrainConfig, plain
+from sftkeras.disk.files import sha256_of
 from sftkeras.errors import SFTError
 from sftkeras.runs import RunFolder
 from sftkeras.runtime import versions
@@ -20,6 +21,7 @@ Identity = Mapping[str, Any]
 
 # What says where things are, what is watched, what is done once training is over, or how a step is computed.
 _HARMLESS = (
+    "start_from",  # start_from.weights has what is there
     *("name", "runs", "overwrite", "dry_run", "resume", "checkpoint", "report", "export"),
     *("data.train", "data.validation", "data.test"),  # data.contents has what is in them
     *("training.devices", "training.strategy", "training.accumulation", "training.rematerialise"),
@@ -48,6 +50,8 @@ def identity_of(config: TrainConfig, data_fingerprint: str | None = None) -> dic
     identity = {name: value for name, value in _flat(config) if not _is_among(name, _HARMLESS)}
     identity |= {f"code.{package}": versions()[package] for package in _PACKAGES}
     identity["code.sftkeras"] = f"{sftkeras.__version__} ({source_hash(Path(sftkeras.__file__).parent)})"
+    if config.start_from:
+        identity["start_from.weights"] = sha256_of(RunFolder(Path(config.start_from).expanduser()).best_weights)
     if data_fingerprint:
         identity["data.contents"] = data_fingerprint
     return identity

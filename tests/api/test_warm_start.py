@@ -1,0 +1,61 @@
+"""A warm start begins with the encoder and the head of a finished run, or is refused with what differs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import sftkeras
+from sftkeras.api.settings import train_config
+from sftkeras.config import BackboneConfig
+from sftkeras.training.warm_start import with_warm_start
+
+Rows = list[dict[str, str]]
+
+pytestmark = pytest.mark.processes
+
+
+def test_it_begins_where_the_earlier_run_was_best(finished: sftkeras.Run, tiny: dict[str, Any], rows: Rows) -> None:
+    more = [*rows, {"text": "the lovely ending ending", "label": "positive"}]
+    parts = {"train": more, "validation": rows[:20], "test": rows[20:40]}
+    still = {"epochs": 1, "batch_size": 8, "early_stopping": {"monitor": "val_loss"}}
+    settings = {**tiny, "training": still, "optimizer.learning_rate": 1e-12}
+    del settings["backbone"]
+    first = sftkeras.fine_tune(**{**settings, "name": "first"}, data=parts, start_from=finished.folder)
+    expected = finished.evaluate(rows[20:40], report={"bootstrap": 0, "baselines": False})
+    assert first.report["metrics"]["accuracy"] == expected["metrics"]["accuracy"]
+    second = sftkeras.fine_tune(**{**settings, "name": "second"}, data=parts, start_from=first.folder)
+    assert second.history[0]["val_loss"] == pytest.approx(first.history[0]["val_loss"], abs=1e-6)
+    assert second.history[0]["loss"] == pytest.approx(first.history[0]["loss"], abs=1e-5)
+    assert second.report["model"]["backbone"] == finished.report["model"]["backbone"]
+
+
+def test_what_is_left_out_is_as_it_was(finished: sftkeras.Run) -> None:
+    config = with_warm_start(train_config(None, name="more", start_from=str(finished.folder)))
+    assert config.backbone.max_length == 32
+    assert config.backbone.handle
+
+
+def test_another_backbone_or_pooling_is_refused(finished: sftkeras.Run) -> None:
+    other = BackboneConfig(handle="hf://an/other", pooling="max")
+    with pytest.raises(sftkeras.SFTError, match=r"SFT463.*backbone\.handle .* → hf://an/other.*pooling mean → max"):
+        with_warm_start(train_config(None, name="more", start_from=str(finished.folder), backbone=other))
+
+
+def test_another_task_is_refused(finished: sftkeras.Run, tiny: dict[str, Any], rows: Rows) -> None:
+    settings = {**tiny, "name": "more", "task": "regression", "data": rows}
+    with pytest.raises(sftkeras.SFTError, match=r"SFT463.*task\.kind classification → regression"):
+        sftkeras.fine_tune(**settings, start_from=finished.folder)
+
+
+def test_new_and_missing_labels_are_refused(finished: sftkeras.Run, tiny: dict[str, Any], rows: Rows) -> None:
+    mixed = [{**row, "label": "mixed"} if row["label"] == "positive" else row for row in rows]
+    with pytest.raises(sftkeras.SFTError, match=r'SFT464.*has also "mixed" and lacks "positive"'):
+        sftkeras.fine_tune(**{**tiny, "name": "more"}, data=mixed, start_from=finished.folder)
+
+
+def test_a_run_does_not_start_from_itself(finished: sftkeras.Run) -> None:
+    config = train_config(None, name="tiny", runs=str(finished.folder.parent), start_from=str(finished.folder))
+    with pytest.raises(sftkeras.SFTError, match=r"SFT102.*would be lost"):
+        with_warm_start(config)
