@@ -49,7 +49,7 @@ max_batch_size {{ value: 128 }}
 # A request is never split. Answers that are lists, such as entities, are as wide as the longest of their run, and this
 # server ends, or mixes rows, when it puts together parts of different widths.
 enable_large_batch_splitting {{ value: false }}
-# How long a run waits for company. Under load requests meet in the queue anyway.
+# How long a request is delayed to fill a batch. Under load requests meet in the queue anyway.
 batch_timeout_micros {{ value: 0 }}
 # Full runs that may wait; what comes on top is refused, so that a busy server stays quick.
 max_enqueued_batches {{ value: 256 }}

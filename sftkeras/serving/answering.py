@@ -48,8 +48,8 @@ class Answering:
 
     Args:
         store: of the models.
-        batcher: runs what is asked.
-        observer: is told how many rows requests hold.
+        batcher: runs requests in batches.
+        observer: notified of the rows that requests hold.
         request_seconds: longest time for one request.
 
     Attributes:

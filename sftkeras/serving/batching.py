@@ -1,6 +1,6 @@
 """Dynamic batching: requests that wait for the engine run together.
 
-Batches form from what is waiting when a thread is free; nobody is kept waiting for company while the engine is idle.
+Batches form from what is waiting when a thread is free; requests are not delayed to fill a batch.
 What a run means to a protocol is decided elsewhere.
 """
 
@@ -77,7 +77,7 @@ class _Request:
             else:
                 self.future.set_result(outcome)
         except InvalidStateError:
-            pass  # who asked has gone, or another part has failed
+            pass  # the caller has gone, or another part has failed
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class Batcher:
 
     Args:
         parameters: how large batches are and how many may wait.
-        observer: is told of every batch.
+        observer: notified of every batch.
     """
 
     def __init__(self, parameters: BatchingParameters, observer: Observer) -> None:

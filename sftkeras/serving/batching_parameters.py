@@ -18,7 +18,7 @@ class BatchingParameters:
     """The batches of every model.
 
     The defaults suit models of texts on a CPU with few cores: there, batches of more than 8 texts gain nothing and lose
-    more to padding, and waiting for company does not pay. A GPU wants larger batches.
+    more to padding, and delaying a request to fill a batch does not pay. A GPU wants larger batches.
 
     Attributes:
         max_batch_size: rows of one request, at most.

@@ -88,7 +88,7 @@ class GrpcServer:
     Args:
         answering: the models.
         options: see there.
-        observer: is told of each request.
+        observer: notified of each request.
     """
 
     def __init__(self, answering: Answering, options: GrpcOptions, observer: Observer) -> None:

@@ -69,7 +69,7 @@ class _ServingCounter(Collector):
 
 
 class _Versions(Collector):
-    """The versions and their states, asked for when somebody looks."""
+    """The versions and their states, read when the metrics are."""
 
     def __init__(self) -> None:
         self.states: Callable[[], States] = tuple
@@ -83,7 +83,7 @@ class _Versions(Collector):
 
 
 class Metrics:
-    """Counts and times; may be told from any thread. It is an `Observer`."""
+    """Counts and times; may be called from any thread. It is an `Observer`."""
 
     def __init__(self) -> None:
         prometheus_client.disable_created_metrics()  # a second time series for each counter, which nobody needs
@@ -151,7 +151,7 @@ class Metrics:
         )
         self._predicted = Counter(
             "sftkeras_predicted_labels",
-            "Labels that the model answered with, to watch their mix drift.",
+            "Labels that the model predicted, to watch their mix drift.",
             ["model_name", "label"],
             registry=self._registry,
         )
@@ -168,7 +168,7 @@ class Metrics:
         return Histogram(name, description, labels, buckets=buckets, registry=self._registry)
 
     def watch(self, names: Callable[[], Iterable[str]], states: Callable[[], States]) -> None:
-        """Tells where the models and the states of their versions are to be asked for."""
+        """Sets where the models and the states of their versions are read from."""
         self._names, self._versions.states = names, states
 
     def request(self, *, api: str, entrypoint: str, model: str, status: StatusCode, seconds: float) -> None:

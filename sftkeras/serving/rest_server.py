@@ -110,7 +110,7 @@ class RestServer:
     Args:
         answering: the models.
         options: see there.
-        metrics: is told of each request, and shown at `options.metrics_path`.
+        metrics: notified of each request, and shown at `options.metrics_path`.
     """
 
     def __init__(self, answering: Answering, options: RestOptions, metrics: Metrics) -> None:

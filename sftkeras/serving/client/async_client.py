@@ -29,7 +29,7 @@ class AsyncCalls(Protocol):
 
 
 class AsyncClient:
-    """Asks one served model from asyncio. Make it with `AsyncClient.grpc` or `.rest`, and use it in an `async with`.
+    """Calls one served model from asyncio. Make it with `AsyncClient.grpc` or `.rest`, and use it in an `async with`.
 
     Its calls take, give and raise what those of `Client` do.
     """
@@ -69,7 +69,7 @@ class AsyncClient:
         await self._calls.close()
 
     async def contract(self) -> Contract:
-        """What the model takes and gives; the server is asked once."""
+        """Returns what the model takes and gives; the server is called once."""
         if self._contract is None:
             self._contract = await call_async(self._calls.contract, self._settings.retries, self._settings.timeout)
         return self._contract
@@ -87,7 +87,7 @@ class AsyncClient:
         return batches.join([task.result() for task in tasks])
 
     async def answer(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Asks a text model of this toolkit, as `Client.answer`."""
+        """Predicts with a text model of this toolkit, as `Client.answer`."""
         return list(records(decoded(await self.predict(text_inputs(texts, pairs))))) if len(texts) else []
 
     async def _predict(self, inputs: Arrays, name: str, signature: Signature) -> Arrays:

@@ -1,4 +1,4 @@
-"""The client that waits for its answers; the one for asyncio is in `async_client`."""
+"""The client that waits for its responses; the one for asyncio is in `async_client`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Calls(Protocol):
 
 
 class Client:
-    """Asks one served model. Make it with `Client.grpc` or `Client.rest`, and use it in a `with` statement.
+    """Calls one served model. Make it with `Client.grpc` or `Client.rest`, and use it in a `with` statement.
 
     The connection is opened by the first call and used for all. Threads may share a client.
 
@@ -74,7 +74,7 @@ class Client:
         self._calls.close()
 
     def contract(self) -> Contract:
-        """What the model takes and gives; the server is asked once."""
+        """Returns what the model takes and gives; the server is called once."""
         if self._contract is None:
             self._contract = call(self._calls.contract, self._settings.retries, self._settings.timeout)
         return self._contract
@@ -91,7 +91,7 @@ class Client:
         Args:
             inputs: an array or nested list for each input of the signature.
             signature: one of those in the contract.
-            progress: is told after each call how many rows it answered.
+            progress: called after each call with its number of rows.
 
         Returns:
             An array for each output; strings are object arrays of bytes.
@@ -107,7 +107,7 @@ class Client:
         return batches.join(answers)
 
     def answer(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """Asks a text model of this toolkit.
+        """Predicts with a text model of this toolkit.
 
         Args:
             texts: the texts.
@@ -128,7 +128,7 @@ class Client:
         *,
         progress: Callable[[int], object] | None = None,
     ) -> Arrays:
-        """Gives the named answers as arrays, one row a text, with strings as str; otherwise as `answer`."""
+        """Returns the named outputs as arrays, one row a text, with strings as str; otherwise as `answer`."""
         return decoded(self.predict(text_inputs(texts, pairs), progress=progress))
 
     def _predict(self, inputs: Arrays, name: str, signature: Signature) -> Arrays:

@@ -123,7 +123,7 @@ def contract_from_proto(response: Any) -> Contract:
 
 
 def contract_from_json(answer: Any) -> Contract:
-    """Reads what the REST interface answers when it is asked for metadata.
+    """Reads the metadata that the REST interface returns.
 
     Raises:
         ClientError: INTERNAL if it is something else.

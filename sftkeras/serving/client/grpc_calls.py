@@ -32,7 +32,7 @@ class GrpcCalls:
 
     Args:
         address: HOST:PORT.
-        settings: the model and how to ask it.
+        settings: the model and how to call it.
     """
 
     def __init__(self, address: str, settings: Settings) -> None:

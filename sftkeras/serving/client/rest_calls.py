@@ -38,7 +38,7 @@ class RestCalls:
 
     Args:
         url: such as http://localhost:8501.
-        settings: the model and how to ask it.
+        settings: the model and how to call it.
 
     Raises:
         ValueError: `url` is of another kind.

@@ -1,4 +1,4 @@
-"""What a client is told about the server and the model it asks."""
+"""Settings of a client: the server, the model, and how to call them."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Choices(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Settings:
-    """The model a client asks, and how.
+    """The model a client calls, and how.
 
     Attributes:
         model: the served model's name.
-        version: the version to ask; None takes the newest that is served.
+        version: the version to call; None takes the newest that is served.
         label: the version's label, such as canary, in place of its number.
         token: sent as `Authorization: Bearer TOKEN`. Anybody on the way can read it unless TLS is on.
         tls: for gRPC, None speaks without; over REST, TLS is used for https:// addresses and None trusts the system's
