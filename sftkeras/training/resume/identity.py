@@ -28,7 +28,7 @@ _HARMLESS = (
     *("training.histograms", "training.profile", "training.trackers"),
 )
 # Packages of ours whose code decides what a step does, and the others' that do.
-_CODE = ("backbones", "data", "tasks", "text", "training", "tuning")
+_CODE = ("backbones", "data", "internals", "objectives", "tasks", "text", "training", "tuning")
 # Of ours, what only checks and reports: no row, batch or gradient depends on it. Whatever is not listed here decides.
 _ONLY_WORDS = (
     *("data/augmentation/changes.py", "data/checks/check.py", "data/checks/check_labels.py"),
