@@ -10,17 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sftkeras.api.fine_tuning import fine_tune as fine_tune
+    from sftkeras.api.pretrained import load_backbone as load_backbone
     from sftkeras.api.run import Run as Run
+    from sftkeras.comparison import compare as compare
     from sftkeras.errors import Preempted as Preempted
     from sftkeras.errors import SFTError as SFTError
+    from sftkeras.prediction.predictor import load as load
 
 __version__ = "0.1.0"
 
-# Each name that users import, with the module that has it. No name may be that of a module of this package. The
-# settings of the tasks, such as TaggingSettings, are found in `tasks`.
+# Each name that users import, with the module that has it. No name may be that of a module of this package; that of
+# compare may, since it is called as the function is. The settings of the tasks, such as TaggingSettings, are found in
+# `tasks`.
 _HOMES = {
     "Run": "api.run",
+    "compare": "comparison",
     "fine_tune": "api.fine_tuning",
+    "load": "prediction.predictor",
+    "load_backbone": "api.pretrained",
     "Preempted": "errors",
     "SFTError": "errors",
     **dict.fromkeys(

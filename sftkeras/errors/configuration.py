@@ -32,4 +32,7 @@ MESSAGES: dict[str, str] = {
     "SFT123": 'Keras runs on {backend} in this process. Set os.environ["KERAS_BACKEND"] = "tensorflow" before Keras '
     "is imported, and restart.",
     "SFT124": "{path}: no report here that can be read. A run has one when it has ended: resume it, or train again.",
+    "SFT126": "{model}: {problem}.",
+    "SFT127": "the tokenizer got {found}. Give it a batch of texts: a list, a column, or in tf.data what comes after "
+    "batch().",
 }

@@ -19,6 +19,7 @@ from sftkeras.command_line import commands
 from sftkeras.config import PredictConfig
 from sftkeras.errors import SFTError
 from sftkeras.prediction import backends
+from sftkeras.prediction.predictor import load
 
 TEXTS = ["good film", "bad, bad film"]
 
@@ -49,6 +50,14 @@ def test_texts_are_answered_by_a_server(server: tuple[str, ...], capsys: pytest.
     answers = lines(capsys.readouterr().out)
     assert [(answer["text"], answer["label"]) for answer in answers] == [(TEXTS[0], "good"), (TEXTS[1], "bad")]
     assert list(answers[0]["probabilities"]) == ["bad", "good"]
+
+
+def test_a_program_loads_a_model_by_its_address(server: tuple[str, ...], capsys: pytest.CaptureFixture) -> None:
+    flag, address, _, name = server
+    run(*server, *TEXTS)
+    printed = lines(capsys.readouterr().out)
+    with load(f"grpc://{address}/{name}" if flag == "--grpc" else f"{address}/{name}", token="secret") as model:
+        assert [{"text": text, **record} for text, record in zip(TEXTS, model(TEXTS), strict=True)] == printed
 
 
 def test_a_server_is_opened_by_one_address(server: tuple[str, ...], canned: Canned) -> None:
