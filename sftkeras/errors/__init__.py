@@ -42,13 +42,13 @@ class SFTError(Exception):
 
 
 class WorkerLostError(SFTError):
-    """Another worker of the same training is gone. Whatever started the workers may well start them again."""
+    """Another worker of the same training is gone. What started the workers may start them again."""
 
     exit_code = 1
 
 
 class Preempted(KeyboardInterrupt):
-    """A stop that loses nothing: the same command goes on from there."""
+    """A stop that loses nothing: the same command resumes from there."""
 
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again later
 

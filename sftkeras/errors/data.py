@@ -27,10 +27,10 @@ MESSAGES: dict[str, str] = {
     "SFT220": "{file}: all {rows} rows to train on have the same {what}, {value}. There is nothing to learn: check "
     "--data.label and --data.where.",
     "SFT221": "{file}: {rows} of {total} rows repeat {what} of an earlier row, such as {later} (first on {earlier}).",
-    "SFT222": "texts that stand under different labels: {texts}, such as {place} ({first}) and {other} ({second}). No "
+    "SFT222": "texts with different labels: {texts}, such as {place} ({first}) and {other} ({second}). No "
     "model can satisfy both.",
     "SFT223": "{file}: {rows} of {total} rows have a text that is in {earlier} too, such as {place} and {other}. The "
-    "scores on this file will flatter the model.",
+    "scores on this file will be too high.",
     "SFT224": "{labels} fewer than {least} of the {total} rows to train on, and may not be learned: {examples}.{hint}",
     "SFT225": "{labels} not in the {part} part: {examples}. The scores there say nothing about {them}.",
     "SFT226": "{place}: {found} in the text looks like a wrong encoding.{more} Read a text file with another "
@@ -54,7 +54,7 @@ MESSAGES: dict[str, str] = {
     "SFT238": "{file}: cannot be read ({problem}).",
     "SFT239": "{file}: not one of its rows can be used. {problem}",
     # 240-249 cleaning and augmentation
-    "SFT240": "--data.augmentation: rewriting would misplace the labels, which are places in the texts. Leave it out.",
+    "SFT240": "--data.augmentation: rewriting would shift the labels, which are positions in the texts. Leave it out.",
     "SFT241": "{place}: {problem}. Give a .tsv file of lines such as: good, a tab, fine, a tab, nice.",
     "SFT242": "{given} has no effect without {missing}. Give both or neither.",
     "SFT243": "{file}: not one of its {entries} texts is a training text. Write them as they are in --data.train.",
@@ -64,7 +64,7 @@ MESSAGES: dict[str, str] = {
     "for, counted from 0, with --data.label_names {example}",
     "SFT246": "--data.label names {count} columns, {columns}. Only classification learns from several columns of zeros "
     "and ones: name one. (A single column with a comma in its name is written as a list of one.)",
-    "SFT247": "{file}: people chose labels in several controls, {controls}. Name one, such as --data.label {first}",
+    "SFT247": "{file}: the annotations come from several controls, {controls}. Name one, such as --data.label {first}",
     "SFT248": "labels that differ only in case, spaces or Unicode form: {labels}. They are learned as different "
     "labels. If they are one, write them alike, or give them one name with --data.label_names",
     "SFT249": "{labels} {separator} between what are labels too, in {rows}: {examples}. {remedy}",
@@ -89,8 +89,8 @@ MESSAGES: dict[str, str] = {
     "SFT260": "the {part} part would be empty: column {column} (--data.label) has {labels} different labels in {rows} "
     "rows, such as {examples}, and the first row of each is for training. Is it the right column? For numbers, set "
     "--task.kind regression",
-    "SFT261": "{file}: people marked parts of the texts, and chose no label for a whole text. To learn what they "
-    "marked, set --task.kind tagging",
+    "SFT261": "{file}: the annotations mark spans, and label no whole text. To learn the spans, "
+    "set --task.kind tagging",
     "SFT265": "{place}: offsets count {counting} in this file, as the texts beside them show, and are read so.{more}",
     "SFT266": "{place}: {entity} holds {found}, but the file says {words} beside it.{more} {remedy} Offsets may count "
     "characters, UTF-16 code units or UTF-8 bytes, all of a file alike.",

@@ -9,21 +9,21 @@ MESSAGES: dict[str, str] = {
     "SFT503": "{path}: not a usable contract ({problem}). Export the run again, or copy the whole version folder.",
     "SFT504": "{path}: do not trust these weights: {problem}. Export the run again, or copy the whole version folder.",
     "SFT505": "{path}: the model cannot be loaded ({problem}). Export the run again, or copy the whole version folder.",
-    "SFT506": "{path}: the model does not answer ({problem}). If the texts are not at fault, export the run again, "
-    "or copy the whole version folder.",
-    "SFT507": "the process that answers ended {how}: {last} Run again with more memory free; if it ends so again, "
+    "SFT506": "{path}: the model fails to predict ({problem}). If the texts are not at fault, export the run "
+    "again, or copy the whole version folder.",
+    "SFT507": "the prediction process ended {how}: {last} Run again with more memory free; if it ends so again, "
     "please report this.",
-    "SFT510": "the export does not answer as the trained model: {signature} gives {output} {found} for {text}, not "
-    "{expected}. Nothing was published; please report this.",
+    "SFT510": "the export's predictions differ from the trained model's: {signature} gives {output} {found} for "
+    "{text}, not {expected}. Nothing was published; please report this.",
     "SFT511": "the model's {output} for {text} is not a finite number, so nothing was published. Train again with a "
     "smaller --optimizer.learning_rate; or in float32, where --training.precision was set to another.",
     "SFT512": "TensorFlow Serving {server} cannot load this model: it has {why}. {remedy} Nothing was published.",
-    "SFT513": "no release of TensorFlow Serving up to {newest} is known to load this model: it has {why}. It answers "
+    "SFT513": "no release of TensorFlow Serving up to {newest} is known to load this model: it has {why}. It works "
     "here and with python -m sftkeras.serve.",
     "SFT514": "{flag} {server}: no release that is known here. Known: {known}.",
     "SFT515": "{path} is left as it is: {problem}.",
-    "SFT516": "{path} is left as it is, but it lets TensorFlow Serving split requests. This model answers in lists, "
-    "and that server ends when it puts lists of different widths together. Write enable_large_batch_splitting "
+    "SFT516": "{path} is left as it is, but it lets TensorFlow Serving split requests. This model returns lists, "
+    "and that server crashes when it joins lists of different widths. Write enable_large_batch_splitting "
     "{{ value: false }} into the file, and into max_batch_size how many texts a request may have.",
     "SFT517": "{path}: this model is not loaded, because {problem}. A model may use only the operations that are "
     "listed in sftkeras/graphs/trusted_operations.txt: leave this one out of it and export again, or do not trust the "

@@ -28,7 +28,7 @@ MESSAGES: dict[str, str] = {
     "SFT318": "pip is not installed for {python}. Install it with: {python} -m ensurepip",
     "SFT321": "{flag} {handle}: not found on the hub. Check its spelling; if it is private, set HF_TOKEN.",
     "SFT322": "{flag} {handle}: the hub has no revision {revision} of it. Choose another after the @.",
-    "SFT323": "{flag} {handle}: access is gated. Ask for it on the model's page, then set HF_TOKEN.",
+    "SFT323": "{flag} {handle}: access is gated. Request it on the model's page, then set HF_TOKEN.",
     "SFT324": "{flag} {handle}: the Hugging Face hub cannot be reached ({reason}). Check the network, the proxy and "
     "HF_ENDPOINT, then run again.",
     "SFT325": "{flag} {handle}: the Hugging Face hub answers with an error ({reason}). Run again later.",
@@ -55,7 +55,7 @@ MESSAGES: dict[str, str] = {
     # 35x backbones
     "SFT351": "--backbone.max_length {length}: this encoder has positions for {most} tokens. Choose {most} or fewer.",
     "SFT352": "the vocabulary of {size} pieces has no {token}. Give the tokenizer's files that belong to the weights.",
-    "SFT353": "{folder}: tokenizer and weights do not belong together: the vocabulary has {pieces} pieces, the "
+    "SFT353": "{folder}: tokenizer and weights do not match: the vocabulary has {pieces} pieces, the "
     "embedding {rows} rows. Copy both from the same model.",
     "SFT354": "{path}: cannot be read ({problem}). Copy the whole model again.",
     "SFT355": '{folder}: {key} "{value}" is not supported. Supported: {known}. Choose an encoder that has one of '
@@ -105,7 +105,7 @@ MESSAGES: dict[str, str] = {
     "written. Train again without --backbone.preprocessor, or with --backbone.mode opaque.",
     "SFT379": "the module is not what it was made of: {problem}. Nothing was published; please report this.",
     # 380-389 byte pairs and further architectures
-    "SFT380": "vocabulary and merges do not belong together ({problem}). Copy vocab.json and merges.txt, or "
+    "SFT380": "vocabulary and merges do not match ({problem}). Copy vocab.json and merges.txt, or "
     "tokenizer.json, from the same model.",
     "SFT381": "{encoder} with a {tokenizer} tokenizer has no form as a TF-Hub module that others could read. These can "
     "be published, with word pieces or ALBERT's SentencePiece: {known}. Export the run for serving instead.",
@@ -116,8 +116,8 @@ MESSAGES: dict[str, str] = {
     'pairs of tokens with --backbone.extra_tokens, such as \'["[E1]", "[/E1]"]\'.',
     "SFT385": 'cleaning turns the added token "{token}" into "{kept}", so that it would never be found. Choose another '
     "string, such as [E1], or clean less.",
-    "SFT386": "--training.freeze_embeddings true: the added tokens, such as {token}, would stay as they begin, all "
-    "alike. Leave one of the two out.",
+    "SFT386": "--training.freeze_embeddings true: the added tokens, such as {token}, would keep their initial "
+    "vectors, all equal. Leave one of the two out.",
     "SFT387": "--data.augmentation: rewriting would break the added tokens, such as {token}. Leave it out.",
     "SFT388": '{folder}: the added token "{token}" is found by a rule that is not supported with this tokenizer: '
     "{rule} is true in {file}. In a copy of the folder, write the token into added_tokens_decoder of "

@@ -8,6 +8,6 @@ MESSAGES: dict[str, str] = {
     "SFT703": "{file}: cannot be used ({problem}).",
     "SFT704": "--{flag} {port}: cannot listen on {host} ({problem}). Choose another port, or 0 for a free one.",
     "SFT705": "no model can be served: {problems}.",
-    "SFT706": "--admin_token_file {file}: a token in it is in --token_file too, so whoever may ask the models may also "
-    "replace them. Make another one.",
+    "SFT706": "--admin_token_file {file}: a token in it is in --token_file too, so every user of the models could also "
+    "replace them. Write another token.",
 }

@@ -9,7 +9,7 @@ MESSAGES: dict[str, str] = {
     "SFT403": "--training.devices {devices}: this machine has {found} {kind}. Choose {found} or fewer.",
     # 404-405 findings, which are warnings: the data's language
     "SFT404": "the backbone's vocabulary does not know these texts: unknown tokens are {shares} of all, most in "
-    "{place}: {text}. The model cannot tell such texts apart. Choose a backbone that was trained on their language "
+    "{place}: {text}. The model cannot distinguish such texts. Choose a backbone that was trained on their language "
     "(--backbone.handle); where they look wrong here, see --data.encoding.",
     "SFT405": "the backbone's vocabulary spells the texts letter by letter: {shares} of the tokens are single letters, "
     "most in {place}: {text}. Choose a backbone that was trained on their language (--backbone.handle).",
@@ -25,11 +25,11 @@ MESSAGES: dict[str, str] = {
     # 430-439 several workers
     "SFT430": "--training.strategy multi_worker: {problem}. Start the workers of one machine with python -m "
     "sftkeras.launch; for several machines see docs/scaling.md.",
-    "SFT431": "no word from {workers} within {minutes} minutes. Look at what became of that worker and whether its "
-    "address can be reached; a longer wait is set with --training.join_minutes.",
+    "SFT431": "{workers} did not connect within {minutes} minutes. Check that the worker runs and that its address "
+    "can be reached; --training.join_minutes sets a longer wait.",
     "SFT432": "worker {worker} was started with other settings, data or code. Start all workers with the same.",
     "SFT433": "another worker was lost: {problem}. Start all workers again; the run continues from its last state.",
-    "SFT434": "TF_CONFIG names {workers} workers, each of which would train for itself with --training.strategy "
+    "SFT434": "TF_CONFIG names {workers} workers, each of which would train on its own with --training.strategy "
     "{strategy}. Set it to multi_worker, or unset TF_CONFIG.",
     "SFT435": "{words} {restarts} restarts did not help.",
     "SFT436": "{folder}: here the run was at step {step}, and elsewhere for another worker. Put --runs on a drive that "
@@ -46,32 +46,32 @@ MESSAGES: dict[str, str] = {
     "SFT444": "epoch {epoch}: out of memory in the validation. Run again with --training.accumulation {accumulation}, "
     "which computes it too in smaller parts: the run continues from its last state, with the same result.",
     # 445-447 losses of pairs
-    "SFT445": "--task.loss contrastive: {found} in the label column is neither 1 (the texts belong together) nor 0. "
-    "Learn such numbers with --task.loss cosine.",
+    "SFT445": "--task.loss contrastive: {found} in the label column is neither 1 (a positive pair) nor 0 (a negative "
+    "pair). Learn such numbers with --task.loss cosine.",
     # 450-459 watching: warnings, which never end a run
     "SFT450": "{tracker}: {problem}. Training continues without it; TensorBoard has every figure.",
     "SFT451": "step {step}: {share} of the time is waiting for batches. The cache folder may be on a slow disk (choose "
     "another with SFTKERAS_CACHE), or other work keeps the cores from preparing batches.",
-    "SFT452": "step {step} took {seconds}, {times} times as long as its size explains. Neither other processes nor "
-    "memory are the cause: look at the disk, the network and the temperature of the machine.",
-    "SFT453": "step {step}: other processes use {others} of the {cores} cores, and none is idle. Training is slower by "
-    "as much.",
+    "SFT452": "step {step} took {seconds}, {times} times as long as other steps of its size. Neither other "
+    "processes nor memory are the cause: check the disk, the network and the temperature of the machine.",
+    "SFT453": "step {step}: other processes use {others} of the {cores} cores, so training is slower.",
     "SFT454": "step {step}: the machine reads {rate} MB/s back from swap, because its memory is full. Raise "
     "--training.accumulation, or end other processes.",
     "SFT455": "step {step}: saving states takes {share} of the time, {seconds} each. Save them less often with "
     "--checkpoint.every_steps or --checkpoint.every_minutes, or choose a faster disk with --runs.",
-    "SFT456": "step {step}: workers wait more than {share} of the time for worker {workers}. Look at what its machine "
-    "does besides.",
-    "SFT457": "step {step}: {share} of the time is adding up gradients over {devices} devices: they wait for one "
-    "another, or the link between them is slow. Larger batches (--training.batch_size) need fewer sums.",
+    "SFT456": "step {step}: workers wait more than {share} of the time for worker {workers}. Check what else "
+    "its machine runs.",
+    "SFT457": "step {step}: {share} of the time is adding up gradients over {devices} devices: they wait for each "
+    "other, or the link between them is slow. Larger batches (--training.batch_size) need fewer sums.",
     "SFT458": "step {step}: the container's processor limit keeps {threads} threads waiting. Raise the limit.",
     "SFT459": "epoch {epoch}: writing the best weights took {seconds}, {share} of the epoch. The disk is slow, or "
-    "others write to it too: look for them, or choose another disk with --runs.",
+    "other processes write to it too: stop them, or choose another disk with --runs.",
     # 460-461 a training that goes wrong: warnings, which never end a run
     "SFT460": "step {step}: the loss is {loss}, far above the {usual} of {what}. The learning rate is too high for "
     "this encoder: stop, and lower --optimizer.learning_rate (it is {rate}) or raise --optimizer.warmup.",
     "SFT461": "not measurably better than {name}: {metric} {ours} against {theirs} on {rows} texts. Most often the "
-    "learning rate was too high, the epochs too few, or the texts too few to tell: look at the training loss first.",
+    "learning rate was too high, the epochs too few, or the texts too few to show a difference: check the training "
+    "loss first.",
     # 463-464 warm starts
     "SFT463": "--start_from {run}: its weights are not for these settings: {differences}. Set them as that run has "
     "them, or take its encoder alone, with --backbone.handle {run}.",

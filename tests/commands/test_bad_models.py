@@ -162,7 +162,7 @@ AT_ONCE: dict[str, tuple[Change, list[str], str]] = {
     "too many word pieces": (
         add_pieces,
         [],
-        "SFT353  bert: tokenizer and weights do not belong together: the vocabulary has 99",
+        "SFT353  bert: tokenizer and weights do not match: the vocabulary has 99",
     ),
     "no word pieces": (remove("vocab.txt"), [], "SFT356  bert: no vocabulary that is known here (vocab.txt,"),
     "another kind of model": (

@@ -205,7 +205,7 @@ def test_a_spoiled_export_is_not_asked(
 
 # What data.csv (and data.jsonl) holds, the words, and what they are refused with.
 PREDICT_REFUSES: dict[str, tuple[str | None, Sequence[str], str]] = {
-    "nothing to answer": (None, [], "SFT650  there is no text. Give texts to answer, or a file with --file"),
+    "nothing to answer": (None, [], "SFT650  there is no text. Give texts, or a file with --file"),
     "a missing file": (None, ["--file=nofile.csv"], "SFT201  --file nofile.csv: no such file."),
     "a missing column": ("review\ngood\n", ["--file=data.csv"], 'SFT204  data.csv has no column "text" (--text).'),
     "an empty file": ("", ["--file=data.csv"], "SFT202  data.csv is empty."),

@@ -43,7 +43,7 @@ def test_a_worker_that_never_comes_is_named_to_all() -> None:
 
 
 def test_a_chief_that_never_comes_is_named() -> None:
-    assert "SFT431  no word from 127.0.0.1:" in error_of(met({1: "same"}, count=2, seconds=1)[1])
+    assert "SFT431  127.0.0.1:" in error_of(met({1: "same"}, count=2, seconds=1)[1])
 
 
 def test_other_settings_are_told_to_all() -> None:
