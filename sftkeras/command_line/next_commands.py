@@ -7,15 +7,16 @@ import shlex
 from pathlib import Path
 
 from sftkeras.console import program
-from sftkeras.exporting.contract import read_contract
 
 
 def with_model(version: Path) -> dict[str, str]:
     """Returns what can be done with an exported version, by the name of the command that does it."""
+    from sftkeras.exporting.contract import read_contract  # NumPy comes with it, which --help does not wait for
+
     model = shlex.quote(str(version.parent))
-    asked = "--file FILE" if read_contract(version)["pairs"] else '"a text of yours"'
+    texts = "--file FILE" if read_contract(version)["pairs"] else '"a text of yours"'
     return {
-        "predict": command("predict", f"--model {model} {asked}"),
+        "predict": command("predict", f"--model {model} {texts}"),
         "serve": command("serve", f"--models {model}"),
         "evaluate": command("evaluate", f"--model {model} --data FILE"),
     }

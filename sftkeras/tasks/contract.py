@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
     from sftkeras.config import Pooling
     from sftkeras.data.labels.contract import LabelKind
-    from sftkeras.evaluation import Evaluation
+
+    # By this name for specs: jsonargparse imports what a module of settings has under TYPE_CHECKING, with all of NumPy.
+    from sftkeras.evaluation import Evaluation as Evaluation
     from sftkeras.text import AnyTokenizer, Cleaning, Features
 
 

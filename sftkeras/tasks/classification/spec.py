@@ -6,17 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sftkeras.config import TaskSettings
 from sftkeras.config.names import by_name
 from sftkeras.config.values import Probability, UnitInterval
 from sftkeras.data.labels.classes.kind import ONE_LABEL, SEVERAL_LABELS
 from sftkeras.data.labels.contract import LabelKind
-from sftkeras.tasks.contract import TaskSpec
-
-if TYPE_CHECKING:
-    from sftkeras.evaluation import Evaluation
+from sftkeras.tasks import contract
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class ClassificationSettings(TaskSettings):
             object.__setattr__(self, "class_weights", by_name(self.class_weights))
 
 
-class ClassificationSpec(TaskSpec):
+class ClassificationSpec(contract.TaskSpec):
     """See `TaskSpec`."""
 
     kind = "classification"
@@ -64,7 +61,7 @@ class ClassificationSpec(TaskSpec):
         """A threshold is for each label by itself."""
         return () if settings.multi_label else ("threshold",)
 
-    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+    def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
         """By whether a text has one label, or none, one or several."""
         from sftkeras.tasks.classification.evaluation import ManyLabelsEvaluation, OneLabelEvaluation
 

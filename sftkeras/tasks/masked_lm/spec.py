@@ -6,17 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sftkeras.config import TaskSettings, TrainConfig
 from sftkeras.config.values import Fraction
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.no_labels import NO_LABELS
+from sftkeras.tasks import contract
 from sftkeras.tasks.config_checks import check_installed
-from sftkeras.tasks.contract import TaskSpec
-
-if TYPE_CHECKING:
-    from sftkeras.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class MaskedLMSettings(TaskSettings):
     """Mask whole Chinese words by jieba's dictionary (pip install 'sftkeras[chinese]'), not single characters."""
 
 
-class MaskedLMSpec(TaskSpec):
+class MaskedLMSpec(contract.TaskSpec):
     """See `TaskSpec`."""
 
     kind = "masked_lm"
@@ -64,7 +61,7 @@ class MaskedLMSpec(TaskSpec):
         if config.task.chinese_words:  # type: ignore[attr-defined]
             check_installed("jieba", "chinese")
 
-    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+    def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
         """See `MasksEvaluation`."""
         from sftkeras.tasks.masked_lm.evaluation import MasksEvaluation
 

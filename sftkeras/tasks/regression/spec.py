@@ -6,16 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sftkeras.config import TaskSettings
 from sftkeras.config.values import UnitInterval
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.numbers.kind import NUMBERS
-from sftkeras.tasks.contract import TaskSpec
-
-if TYPE_CHECKING:
-    from sftkeras.evaluation import Evaluation
+from sftkeras.tasks import contract
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class RegressionSettings(TaskSettings):
     """Share of the pooled features that the head drops in training."""
 
 
-class RegressionSpec(TaskSpec):
+class RegressionSpec(contract.TaskSpec):
     """See `TaskSpec`."""
 
     kind = "regression"
@@ -46,7 +43,7 @@ class RegressionSpec(TaskSpec):
         """Mean absolute error and root mean squared error."""
         return ("mae", "rmse")
 
-    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+    def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
         """See `NumbersEvaluation`."""
         from sftkeras.tasks.regression.evaluation import NumbersEvaluation
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from jsonargparse.typing import PositiveFloat
 
@@ -15,10 +15,7 @@ from sftkeras.config.values import Probability
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.no_labels import NO_LABELS
 from sftkeras.data.labels.numbers.kind import NUMBERS
-from sftkeras.tasks.contract import TaskSpec
-
-if TYPE_CHECKING:
-    from sftkeras.evaluation import Evaluation
+from sftkeras.tasks import contract
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class SimilaritySettings(TaskSettings):
     """For contrastive: unrelated pairs farther apart than this add no loss. The distance is one minus the cosine."""
 
 
-class SimilaritySpec(TaskSpec):
+class SimilaritySpec(contract.TaskSpec):
     """See `TaskSpec`."""
 
     kind = "similarity"
@@ -60,7 +57,7 @@ class SimilaritySpec(TaskSpec):
         of_one_loss = {"temperature": "multiple_negatives", "margin": "contrastive"}
         return tuple(name for name, loss in of_one_loss.items() if settings.loss != loss)
 
-    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+    def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
         """By ranks where pairs belong together, by correlation where they have numbers."""
         from sftkeras.tasks.similarity.evaluation import MatchesEvaluation, ScoresEvaluation
 

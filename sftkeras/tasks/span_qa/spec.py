@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from jsonargparse.typing import PositiveInt
 
@@ -15,10 +15,7 @@ from sftkeras.config import TaskSettings
 from sftkeras.config.values import Probability, UnitInterval
 from sftkeras.data.labels.answers.kind import ANSWERS
 from sftkeras.data.labels.contract import LabelKind
-from sftkeras.tasks.contract import TaskSpec
-
-if TYPE_CHECKING:
-    from sftkeras.evaluation import Evaluation
+from sftkeras.tasks import contract
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class SpanQASettings(TaskSettings):
     one for the validation part, and 1 if every question there has an answer."""
 
 
-class SpanQASpec(TaskSpec):
+class SpanQASpec(contract.TaskSpec):
     """See `TaskSpec`."""
 
     kind = "span_qa"
@@ -58,7 +55,7 @@ class SpanQASpec(TaskSpec):
         """F1 of characters."""
         return ("span_f1",)
 
-    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+    def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
         """See `AnswersEvaluation`."""
         from sftkeras.tasks.span_qa.evaluation import AnswersEvaluation
 

@@ -7,16 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from sftkeras.config import TaskSettings
 from sftkeras.config.values import UnitInterval
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.spans.kind import ENTITIES
-from sftkeras.tasks.contract import TaskSpec
-
-if TYPE_CHECKING:
-    from sftkeras.evaluation import Evaluation
+from sftkeras.tasks import contract
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class TaggingSettings(TaskSettings):
     """Choose the most probable legal sequence of tags; false takes the most probable tag of each word."""
 
 
-class TaggingSpec(TaskSpec):
+class TaggingSpec(contract.TaskSpec):
     """See `TaskSpec`."""
 
     kind = "tagging"
@@ -51,7 +48,7 @@ class TaggingSpec(TaskSpec):
         """F1 of whole entities."""
         return ("entity_f1",)
 
-    def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
+    def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
         """See `EntitiesEvaluation`."""
         from sftkeras.tasks.tagging.evaluation import EntitiesEvaluation
 

@@ -36,6 +36,8 @@ _ONLY_WORDS = (
     *("data/labels/classes/checks.py", "data/labels/spans/checks.py", "data/show.py", "data/storage/progress.py"),
     *("tasks/config_checks.py", "training/dry_run.py", "training/memory.py", "training/watching"),
 )
+# The same of a task's folder: its report, and what its predictions look like.
+_AFTER_TRAINING = ("baselines.py", "evaluation.py", "mistakes.py", "pictures.py", "predictions.py", "scores.py")
 _PACKAGES = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "numpy")
 _MOST_SHOWN = 5
 
@@ -122,6 +124,6 @@ def source_hash(package: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(path for part in _CODE for path in (package / part).rglob("*.py")):
         name = path.relative_to(package).as_posix()
-        if not name.startswith(_ONLY_WORDS):
+        if not (name.startswith(_ONLY_WORDS) or (name.startswith("tasks/") and path.name in _AFTER_TRAINING)):
             digest.update(name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
