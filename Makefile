@@ -12,10 +12,10 @@ MODULE := $(or $(SFTKERAS_CACHE),$(HOME)/.cache/sftkeras)/published/all-minilm-l
 
 .PHONY: help demo check test lint bench clean
 
-help:  ## Say what there is
+help:  ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-demo: $(VENV)/.installed  ## Fine-tune, judge and export the quickstart model
+demo: $(VENV)/.installed  ## Fine-tune, evaluate and export the quickstart model
 	test -e "$(MODULE)/saved_model.pb" || $(BIN)/python -m sftkeras.publish \
 	    --handle "$$(sed -n 's/^  handle: //p' $(QUICKSTART))" --output "$(MODULE)"
 	$(BIN)/python -m sftkeras.train --config $(QUICKSTART) --backbone.handle "$(MODULE)" --overwrite true
