@@ -35,7 +35,7 @@ class ExportConfig:
     folder: str = "saved_models"
     """The model lands in FOLDER/NAME/VERSION, the layout TensorFlow Serving reads."""
     server: str | None = None
-    """Release of TensorFlow Serving that must be able to load the model, such as 2.19; null only says which can."""
+    """Release of TensorFlow Serving that must be able to load the model, such as 2.19; null only reports which can."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +48,10 @@ class TrainConfig:
     REQUIRED: ClassVar[str] = "--data.train, a file with columns such as text and label, and --backbone.handle."
 
     name: Name = "model"
-    """Names the run and the served model."""
+    """Name of the run and of the served model."""
     start_from: str | None = None
     """A finished run of the same task and labels, such as runs/reviews: its encoder and its head are the first weights,
-    for more epochs or more rows. What is left out of backbone and cleaning is as it was there."""
+    for more epochs or more rows. Settings of backbone and cleaning that are not given are those of that run."""
     task: TaskSettings
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -63,13 +63,13 @@ class TrainConfig:
     report: ReportConfig = field(default_factory=ReportConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     seed: Seed = 17
-    """Decides the split, the order of the batches, the head's first weights and the dropout."""
+    """Seed of the split, the order of the batches, the head's initial weights and the dropout."""
     runs: str = "runs"
     """The run's folder is RUNS/NAME."""
     overwrite: bool = False
-    """Replace a run of the same name, unless it can be continued."""
+    """Replace a run of the same name, unless it can be resumed."""
     dry_run: bool = False
-    """Check the data, run a few steps, say how long and how much memory the run needs; train nothing."""
+    """Check the data, run a few steps and report the time and memory the run needs; train nothing."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class EvaluateConfig:
     label: str | list[str] | None = field(default=None, metadata={"of_train": "data.label"})
     """Column that holds the label, or columns with commas between; null takes the names used in training."""
     overwrite: bool = False
-    """Replace a report that is there."""
+    """Replace an existing report."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,10 @@ class PredictConfig:
     model: str = ""
     """A version folder under saved_models, or a model folder (its newest version is taken)."""
     texts: list[str] = field(default_factory=list, metadata={"bare_words": True})
-    """Texts to answer: bare words, each text in quotes, or a list such as '["first", "second"]'. A model of pairs takes
-    them in twos, a text and its second text: a question and its context."""
+    """Texts to predict: bare words, each text in quotes, or a list such as '["first", "second"]'. A model of pairs
+    takes two at a time, a text and its second text: a question and its context."""
     file: str | list[str] | None = None
-    """A data file to answer row by row, a .txt file of one text a line, or - for the same from standard input. Several
+    """A data file to predict row by row, a .txt file of one text a line, or - for the same from standard input. Several
     as in data.train of sftkeras.train."""
     data: ReadingConfig = field(default_factory=ReadingConfig)
     text: str | None = field(default=None, metadata={"of_train": "data.text"})
@@ -131,34 +131,34 @@ class PredictConfig:
     pair: str | None = field(default=None, metadata={"of_train": "data.pair"})
     """Column of the file that holds the second text; null takes the name used in training."""
     output: str | None = None
-    """File for the answers beside the other columns of each row, in the format of its ending: .jsonl, .json, .csv, .tsv
-    or .parquet; null prints them."""
+    """File for the predictions beside the other columns of each row, in the format of its ending: .jsonl, .json, .csv,
+    .tsv or .parquet; null prints them."""
     batch_size: PositiveInt = 32
-    """Texts answered at once."""
+    """Texts in one batch."""
     grpc: str | None = None
-    """HOST:PORT of a server to ask over gRPC, in place of model."""
+    """HOST:PORT of a server to call over gRPC, in place of model."""
     rest: str | None = None
-    """Address of a server to ask over HTTP, such as http://localhost:8501, in place of model."""
+    """Address of a server to call over HTTP, such as http://localhost:8501, in place of model."""
     name: Name | None = None
-    """Name of the model at the server."""
+    """Name of the model on the server."""
     version: NonNegativeInt | None = None
-    """Version to ask at the server; null takes the newest it serves."""
+    """Version on the server; null takes the newest it serves."""
     version_label: str | None = None
-    """Label of the version to ask at the server, such as canary, in place of its number."""
+    """Label of the version on the server, such as canary, in place of its number."""
     token_file: str | None = None
-    """File that holds the token the server asks for."""
+    """File that holds the server's access token."""
     tls: bool = False
-    """Speak TLS over gRPC. Over HTTP, an https:// address does."""
+    """Use TLS over gRPC. Over HTTP, an https:// address does."""
     tls_ca: str | None = None
     """PEM file of certificates to trust; null takes the system's."""
     tls_certificate: str | None = None
-    """PEM file of the client's own certificate, for a server that asks for one."""
+    """PEM file of the client's own certificate, for a server that requires one."""
     tls_key: str | None = None
     """PEM file of the key of tls_certificate."""
     timeout: PositiveFloat = 60.0
     """Seconds for a call to the server, its retries included."""
     parity: str | None = None
-    """A version folder or model folder whose answers the server's are compared with."""
+    """A version folder or model folder to compare the server's predictions with."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class PublishConfig:
     output: str = ""
     """The module's folder; the preprocessor lands in its subfolder preprocessor."""
     overwrite: bool = False
-    """Replace a module that is there."""
+    """Replace an existing module."""
 
 
 @dataclass(frozen=True)
@@ -190,17 +190,17 @@ class ServeConfig:
     model_config_file: str | None = None
     """In place of models: TensorFlow Serving's file of models, their version policies and version labels."""
     model_config_file_poll_wait_seconds: NonNegativeFloat = 0
-    """Seconds between two looks at model_config_file; 0 reads it once."""
+    """Seconds between two checks of model_config_file; 0 reads it once."""
     file_system_poll_wait_seconds: NonNegativeFloat = 1
-    """Seconds between two looks for new and removed versions; 0 looks once."""
+    """Seconds between two checks for new and removed versions; 0 checks once."""
     allow_version_labels_for_unavailable_models: bool = False
-    """Let a new label name a version that is not available yet."""
+    """Allow a new label for a version that is not available yet."""
     host: str = "127.0.0.1"
-    """Address to listen on. The default lets only this machine in; 0.0.0.0 lets everybody in."""
+    """Address to listen on. The default accepts only this machine; 0.0.0.0 accepts every machine."""
     port: Port | None = 8500
-    """Port for gRPC; 0 takes a free one, null does without."""
+    """Port for gRPC; 0 takes a free one, null turns gRPC off."""
     rest_api_port: Port | None = 8501
-    """Port for REST, metrics and the page; 0 takes a free one, null does without."""
+    """Port for REST, metrics and the page; 0 takes a free one, null turns them off."""
     batching_parameters_file: str | None = None
     """TensorFlow Serving's file of batch sizes and queue lengths; null takes values that suit texts on a CPU."""
     tensorflow_intra_op_parallelism: PositiveInt | None = None
@@ -208,13 +208,13 @@ class ServeConfig:
     enable_serialization_as_tensor_content: bool = False
     """Send numbers over gRPC as raw bytes: quicker, where all clients read them."""
     request_seconds: PositiveFloat = 30
-    """Longest time for one request."""
+    """Longest time for one request, in seconds."""
     max_request_bytes: PositiveInt = 64 * 2**20
     """Largest request, in bytes; up to max_requests of them are held at once."""
     max_requests: PositiveInt = 256
-    """Requests worked on at once, over gRPC and over REST; more are refused."""
+    """Requests handled at once, over gRPC and over REST; more are refused."""
     drain_seconds: NonNegativeFloat = 10
-    """Time that open requests get when the server is told to stop."""
+    """Seconds that open requests get when the server is stopped."""
     tls_certificate: str | None = None
     """PEM file of the server's certificate chain, for TLS on both ports."""
     tls_key: str | None = None
@@ -235,11 +235,11 @@ class CompareConfig:
     REQUIRED: ClassVar[str] = "two or more folders of finished runs, or folders that sftkeras.evaluate wrote."
 
     runs: list[str] = field(default_factory=list, metadata={"bare_words": True})
-    """Folders of runs, bare words; the first is what the others are compared with."""
+    """Folders of runs, bare words; the others are compared with the first."""
     output: str | None = None
     """Folder for comparison.html, .md and .json and a picture of the learning curves; null only prints the tables."""
     overwrite: bool = False
-    """Replace a comparison that is there."""
+    """Replace an existing comparison."""
 
 
 @dataclass(frozen=True)
@@ -250,11 +250,11 @@ class LaunchConfig:
     REQUIRED: ClassVar[str] = "the settings of sftkeras.train, after --."
 
     workers: PositiveInt = 2
-    """Processes that train together. They share out the cores, or the GPUs, of this machine."""
+    """Processes that train together. They divide the cores, or the GPUs, of this machine."""
     max_restarts: NonNegativeInt = 3
     """How often all workers are started again, from the last state, when one of them dies."""
     stop_seconds: PositiveFloat = 60.0
-    """How long the workers may take to save and end when launch is told to stop; then they are killed."""
+    """Seconds the workers get to save and end when launch is stopped; then they are killed."""
     arguments: list[str] = field(default_factory=list, metadata={"bare_words": True})
     """The settings of sftkeras.train; write them after --"""
 

@@ -18,17 +18,17 @@ class AugmentationConfig:
     """How training texts are rewritten, so that an epoch rarely sees what another saw"""
 
     variants: PositiveInt = 4
-    """Rewritings of the training texts that are made and cached; epoch e reads number e modulo this."""
+    """Rewritten copies of the training texts that are made and cached; epoch e reads copy e modulo this number."""
     rows: Probability = 0.5
-    """Share of the texts that are rewritten, drawn anew for each variant; the others stay as they are."""
+    """Share of the texts that are rewritten, drawn anew for each variant; the others are unchanged."""
     synonym: UnitInterval = 0.0
-    """Share of a text's words that a synonym takes the place of; needs synonyms."""
+    """Share of a text's words that are replaced by a synonym; needs synonyms."""
     synonyms: str | None = None
     """A .tsv file, or pypi: handle of one, of a word, a tab, and words of the same meaning with tabs between."""
     swap: UnitInterval = 0.0
     """Share of a text's words that change places with the next."""
     deletion: UnitInterval = 0.0
-    """Share of a text's words that are left out."""
+    """Share of a text's words that are deleted."""
     key_noise: UnitInterval = 0.0
     """Share of a text's words that get a typing error: a neighbouring key, a letter too few, doubled or misplaced."""
     paraphrases: str | None = None
@@ -37,7 +37,7 @@ class AugmentationConfig:
 
     @property
     def active(self) -> bool:
-        """Whether anything is asked for."""
+        """Whether any rewriting is set."""
         return any((self.synonym, self.swap, self.deletion, self.key_noise, self.paraphrases))
 
 
@@ -67,22 +67,22 @@ class DataConfig:
     usually have (see docs/data.md). For classification also several columns of zeros and ones, one for each label, as a
     list or with commas between: anger,joy."""
     weight: str | None = None
-    """Column that holds each example's weight in the loss, 0 or more; null: all alike. The test part needs none."""
+    """Column that holds each example's weight in the loss, 0 or more; null: all equal. The test part needs none."""
     label_names: dict[str, str] | None = None
     """Names for raw label values, such as {0: negative, 1: positive}."""
     label_separator: str = "|"
-    """What stands between the labels of one cell, when task.multi_label is true and the cell is not a list."""
+    """Separator between the labels of one cell, when task.multi_label is true and the cell is not a list."""
     tag_scheme: TagScheme = "auto"
     """How words are tagged, for task.kind tagging: bio, iob1, bioes (or BILOU, BMES), io, words (a label for each, such
-    as parts of speech); auto tells from the tags, but for iob1, which looks like faulty bio."""
+    as parts of speech); auto recognises all but iob1, which looks like faulty bio, from the tags."""
     where: dict[str, str] | None = None
     """Keep only rows whose columns hold these values, such as {language: en}."""
     split: list[UnitInterval] = field(default_factory=lambda: [0.8, 0.1, 0.1])
     """Shares of train, validation and test, used for the parts that have no file of their own."""
     bad_rows: Literal["error", "skip"] = "error"
-    """A malformed row, or one without text or label or with a broken encoding: stop and name it, or leave it out."""
+    """For a malformed row, or one without text or label or with a broken encoding: stop and name it, or skip it."""
     format: FileFormat | None = None
-    """How all files are written, whatever their endings; null tells by the ending of each."""
+    """Format of all files, whatever their endings; null goes by the ending of each."""
     columns: list[str] | None = field(default=None, metadata={"separator": ","})
     """Names of the columns, in order, of .csv, .tsv and .xlsx files without a header; with commas between on a command
     line (label,text). A file whose first row has the name of the text column has a header all the same."""
@@ -95,7 +95,7 @@ class DataConfig:
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 
     def __post_init__(self) -> None:
-        """Makes names text, for those who write settings in Python: cells are compared with them as text."""
+        """Converts names given in Python to text, as cells are compared with them as text."""
         for setting in ("label_names", "where"):
             if (names := getattr(self, setting)) is not None:
                 texts = {name: name_of(value) for name, value in by_name(names).items()}
@@ -124,7 +124,7 @@ class ReadingConfig:
     """How a file is read; what is null is as in training"""
 
     format: FileFormat | None = None
-    """How the file is written, whatever its ending; null tells by its ending."""
+    """Format of the file, whatever its ending; null goes by its ending."""
     columns: list[str] | None = field(default=None, metadata={"separator": ","})
     """Names of the columns, in order, of a .csv, .tsv or .xlsx file without a header, such as label,text."""
     delimiter: str | None = None
@@ -134,7 +134,7 @@ class ReadingConfig:
     encoding: str | None = None
     """Encoding of a text file, such as gb18030."""
     bad_rows: Literal["error", "skip"] | None = None
-    """A malformed row, or one without text or with a broken encoding: stop and name it, or leave it out."""
+    """For a malformed row, or one without text or with a broken encoding: stop and name it, or skip it."""
 
     def over(self, data: DataConfig) -> DataConfig:
         """Returns the settings of the training's data with those that are set here; a format is not handed down."""
@@ -154,7 +154,7 @@ class LabelledFileConfig(ReadingConfig):
     label_separator: str | None = None
     """Separator between the labels of one cell, for a model that gives several."""
     tag_scheme: TagScheme | None = None
-    """How words are tagged: bio, iob1, bioes (or BILOU), io, words; auto tells from the tags."""
+    """How words are tagged: bio, iob1, bioes (or BILOU), io, words; auto recognises it from the tags."""
     where: dict[str, str] | None = None
     """Keep only rows whose columns hold these values, such as {language: en}; null keeps all."""
 

@@ -33,9 +33,9 @@ class BackboneConfig:
     mode: Literal["auto", "native", "opaque"] = "auto"
     """For TF-Hub modules. native: rebuilt as a KerasHub encoder; opaque: trained as it is; auto: native if equal."""
     preprocessor: str | None = None
-    """Handle of the TF-Hub preprocessor that tokenises the texts; null tokenises by the module's own vocabulary."""
+    """Handle of the TF-Hub preprocessor that tokenises the texts; null tokenises with the module's own vocabulary."""
     extra_tokens: list[str] = field(default_factory=list)
-    """Strings of the texts that become tokens of their own, such as ["[E1]", "[/E1]"], with vectors to be learned."""
+    """Strings to add to the vocabulary as tokens with vectors to be learned, such as ["[E1]", "[/E1]"]."""
     pooling: Pooling | None = None
     """How token vectors become one text vector; null takes mean, and the own vector of a module that gives no others.
     mean suits sentence encoders, cls suits BERT; markers puts the vectors of the tokens that open a span, such as [E1],
@@ -47,19 +47,19 @@ class BackboneConfig:
 
     @property
     def text_pooling(self) -> Pooling:
-        """The pooling that is set, or the usual one."""
+        """The pooling that is set, or the default."""
         return self.pooling or "mean"
 
 
 @dataclass(frozen=True)
 class CleaningConfig:
-    """What is done to each text before it is tokenised, in training and in serving alike; in this order"""
+    """How each text is cleaned before it is tokenised, in training and in serving alike; in this order"""
 
     markup: bool = False
-    """Drop HTML tags and comments, and make entities such as &amp; the characters they stand for."""
+    """Remove HTML tags and comments, and decode entities such as &amp;."""
     unicode: Literal["nfc", "nfkc"] | None = None
     """Unicode normalisation. nfc: letters and accents as one character. nfkc: also full-width letters as plain ones."""
     mask: list[Literal["email", "phone", "id_number", "url", "card"]] = field(default_factory=list)
-    """Personal data that a placeholder such as <email> takes the place of; it is known by its shape alone."""
+    """Personal data to replace by a placeholder such as <email>; it is recognised by its shape alone."""
     spaces: bool = False
-    """Make white space single spaces, and drop it at the ends."""
+    """Collapse white space to single spaces, and strip it at the ends."""

@@ -1,4 +1,4 @@
-"""Settings of training: the optimizer, `fit`, its checkpoints, and going on after an interruption."""
+"""Settings of training: the optimizer, `fit`, its checkpoints, and resuming an interrupted run."""
 
 # mypy: disable-error-code="valid-type"
 
@@ -39,9 +39,9 @@ class OptimizerConfig:
     layer_decay: Fraction | None = None
     """Each layer's learning rate is this share of that of the layer above; the head's is learning_rate itself."""
     ema: Fraction | None = None
-    """Validate and export a running average of the weights that decays so much a step, such as 0.999; null does not."""
+    """Decay per step of a running average of the weights, such as 0.999, that is validated and exported; null: none."""
 
-    # Settings that only some of the update rules look at.
+    # Settings that only some of the update rules use.
     OF_SOME: ClassVar = {
         "weight_decay": ("adamw",),
         "beta_1": ("adam", "adamw"),
@@ -56,12 +56,12 @@ class EarlyStoppingConfig:
     """When to stop before the last epoch"""
 
     monitor: str = "val_loss"
-    """What is watched: val_loss, or val_ and a metric of the task, such as val_accuracy. It picks the best epoch; of
+    """Metric to watch: val_loss, or val_ and a metric of the task, such as val_accuracy. It picks the best epoch; of
     equal ones, the first."""
     patience: NonNegativeInt | None = 2
     """Epochs without improvement before the run stops; null never stops early."""
     min_delta: NonNegativeFloat = 0.0
-    """Change that an epoch must exceed to put off the stop; the best weights are kept however small the change is."""
+    """Smallest improvement that counts for patience; the best weights are kept however small the improvement is."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ class TrainingConfig:
     batch_size: PositiveInt = 32
     """Examples in one optimizer step, over all devices and micro-batches together."""
     accumulation: PositiveInt = 1
-    """Micro-batches that one batch is computed in: less memory, same result."""
+    """Micro-batches in which one batch is computed: less memory, same result."""
     rematerialise: bool = False
     """Compute each layer's activations again in the backward pass instead of keeping them: less memory, more time."""
     unfreeze: PositiveInt | None = None
-    """Train the head alone in the first epoch, then so many more layers each epoch, from the top; null trains all."""
+    """Train the head alone in the first epoch, then this many more layers each epoch, from the top; null trains all."""
     freeze_embeddings: bool = False
-    """Leave the table of token embeddings as it is: quicker and smaller where the vocabulary is large."""
+    """Do not train the token embeddings: quicker and smaller where the vocabulary is large."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Arithmetic of the encoder. The head, the loss and the weights are float32 always."""
     strategy: Literal["mirrored", "multi_worker"] | None = None
@@ -88,10 +88,10 @@ class TrainingConfig:
     devices: PositiveInt | None = None
     """Devices of this process; null takes all. On a CPU, more than one makes logical devices (for tests)."""
     join_minutes: PositiveFloat = 10.0
-    """How long a worker waits for the others to come up (multi_worker)."""
+    """Minutes that a worker waits for the others to start (multi_worker)."""
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     group_by_length: bool = True
-    """Put texts of like length into one batch, so that little is spent on padding."""
+    """Batch texts of similar length together, so that little is spent on padding."""
     deterministic: bool = False
     """Make every operation deterministic: two runs give the same bits, somewhat slower on a GPU."""
     histograms: bool = False
@@ -99,7 +99,7 @@ class TrainingConfig:
     profile: list[PositiveInt] | None = None
     """First and last step of a profiler trace for TensorBoard, such as [10, 20]."""
     trackers: list[Literal["wandb", "mlflow"]] = field(default_factory=list)
-    """Also log to Weights & Biases or MLflow, such as [wandb]. Each reads its address and key from its own settings."""
+    """Also log to Weights & Biases or MLflow, such as [wandb]. Each takes its address and key from the environment."""
 
 
 @dataclass(frozen=True)
@@ -107,20 +107,20 @@ class CheckpointConfig:
     """When the state of training is saved, besides at each epoch's end and at a stop"""
 
     every_steps: PositiveInt | None = None
-    """Save after so many steps; null does not count them."""
+    """Save after this many steps; null does not count them."""
     every_minutes: PositiveFloat | None = 5
-    """Save when so many minutes have passed since the last time; null does not look at the clock."""
+    """Save when this many minutes have passed since the last save; null ignores the time."""
     keep: PositiveInt = 2
-    """How many states to keep: should the newest be damaged, the run continues from the one before."""
+    """States to keep: if the newest is damaged, the run resumes from the one before."""
 
 
 @dataclass(frozen=True)
 class ResumeConfig:
-    """Whether to continue a run of the same name that was interrupted"""
+    """Whether to resume an interrupted run of the same name"""
 
     mode: Literal["never", "auto", "must"] = "auto"
-    """auto: continue it, or start if there is none. Written --resume WORD for short."""
+    """auto: resume it, or start if there is none. Written --resume WORD for short."""
     allow: list[str] = field(default_factory=list, metadata={"separator": ","})
-    """What may differ from when it started, such as optimizer.learning_rate or code: names with commas between."""
+    """Settings that may differ from its start, such as optimizer.learning_rate or code: names with commas between."""
 
     SHORT_FOR: ClassVar = "mode"

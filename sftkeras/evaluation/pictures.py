@@ -43,15 +43,15 @@ DESCRIPTIONS = {
     "comparison": ("Headline", "Bars of the headline figure of this model and of the baselines, with 95% intervals."),
     "confusion": (
         "Confusion matrix",
-        "Matrix of true labels (rows) and answers (columns), shaded by share of the row.",
+        "Matrix of true labels (rows) and predicted ones (columns), shaded by share of the row.",
     ),
     "reliability": (
         "Reliability",
         "Curve of the share that is right over the probability the model gives, beside the diagonal of perfect "
-        "calibration; below it, how many answers fall into each bin.",
+        "calibration; below it, the number of predictions in each bin.",
     ),
     "learning": ("Learning curves", "Training loss of each step, and training and validation values of each epoch."),
-    "residuals": ("Errors", "Answers over truth, one dot for each text, and a histogram of the errors."),
+    "residuals": ("Errors", "Predictions over truth, one dot for each text, and a histogram of the errors."),
 }
 
 # Fonts with Chinese, Japanese or Korean letters, the most complete first.
@@ -86,7 +86,7 @@ def confusion_figure(counts: np.ndarray, names: Sequence[str], limit: int = MOST
     turn: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if turned else {}
     axes.set_xticks(range(len(shown)), labels, parse_math=False, **turn)
     axes.set_yticks(range(len(shown)), labels, parse_math=False)
-    axes.set_xlabel("answer")
+    axes.set_xlabel("prediction")
     axes.set_ylabel("truth")
     axes.tick_params(length=0)
     axes.grid(False)
@@ -170,16 +170,16 @@ def comparison_figure(rows: Sequence[tuple[str, float, tuple[float, float] | Non
 
 
 def residual_figure(truth: np.ndarray, answers: np.ndarray) -> Figure:
-    """Draws answers against truth, and the spread of the errors (`[rows]` float each)."""
+    """Draws predictions over truth, and the distribution of the errors (`[rows]` float each)."""
     figure, (cloud, spread) = side_by_side_axes(9.6, 3.6, 2)
     rows = np.random.default_rng(0).permutation(len(truth))[: 4 * MOST_POINTS]
     ends = [float(min(truth.min(), answers.min())), float(max(truth.max(), answers.max()))]
     cloud.plot(ends, ends, color=MUTED, linestyle="--", linewidth=1)
     cloud.plot(truth[rows], answers[rows], ".", color=BLUE, markersize=4, alpha=0.5)
-    cloud.set(xlabel="truth", ylabel="answer")
+    cloud.set(xlabel="truth", ylabel="prediction")
     spread.hist(np.asarray(answers, float) - truth, bins=min(40, max(1, len(truth))), color=BLUE)
     spread.axvline(0, color=MUTED, linestyle="--", linewidth=1)
-    spread.set(xlabel="error (answer − truth)", ylabel="texts")
+    spread.set(xlabel="error (prediction − truth)", ylabel="texts")
     return figure
 
 

@@ -113,12 +113,12 @@ def token_vectors(backbone: Backbone, kind: str) -> keras.KerasTensor:
         kind: the task, for messages.
 
     Raises:
-        SFTError: SFT610 if the encoder gives none, or nobody can say which characters they are of.
+        SFTError: SFT610 if the encoder gives none, or the tokenizer does not give their offsets.
     """
     if not backbone.gives_token_vectors:
         raise SFTError("SFT610", kind=kind, reason="this encoder gives no vectors of tokens")
     if not backbone.knows_tokens:
-        raise SFTError("SFT610", kind=kind, reason="its tokenizer does not tell which characters a token is of")
+        raise SFTError("SFT610", kind=kind, reason="its tokenizer does not give the offsets of tokens")
     return backbone.encoder.output["sequence_output"]
 
 
@@ -152,7 +152,7 @@ def _opening(backbone: Backbone) -> list[int]:
 
 @dataclass(frozen=True)
 class TextModel:
-    """Raw texts in, named answers out: what is trained, judged and exported.
+    """From raw texts to named predictions: the model that is trained, evaluated and exported.
 
     Attributes:
         features: texts to model inputs.

@@ -105,7 +105,7 @@ def test_partners_are_found_and_those_that_are_not_are_shown(chain: Chain) -> No
     assert {"val_in_batch_accuracy", "in_batch_accuracy"} <= set(report["history"][0])
     assert all(one["rank"] > 1 and one["answer"] != one["pair"] for one in report["mistakes"])
     page = (chain.folder / "runs" / "tiny" / "report.html").read_text("utf-8")
-    assert "Is the partner found?" in page
+    assert "Ranks of the partners" in page
     assert (chain.folder / "runs" / "tiny" / "pictures" / "matches.png").exists()
 
 

@@ -34,7 +34,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What is known of a model besides its answers. Parts that are not known stay empty and are left out of the pages.
+    """Facts of a run besides its predictions. Parts that are not known stay empty and are omitted from the pages.
 
     Args:
         name: of the run and the model.

@@ -27,8 +27,8 @@ class Metric(NamedTuple):
 
 # Those that several tasks have.
 MACRO_F1 = Metric("Macro F1", "F1, averaged over labels: rare labels count as much as common ones")
-PEARSON = Metric("Pearson correlation", "linear agreement of answers and truth", False)
-SPEARMAN = Metric("Spearman correlation", "agreement of the order of answers and truth", False)
+PEARSON = Metric("Pearson correlation", "linear agreement of predictions and truth", False)
+SPEARMAN = Metric("Spearman correlation", "agreement of the order of predictions and truth", False)
 CALIBRATION_OF_SCORES = Metric(
     "Calibration error", "how far scores are from the share that is right (ECE)", True, False
 )
@@ -50,7 +50,7 @@ class Scores:
 
     `metrics` holds figures by name; None where one is not defined on these rows. `per_class` is keyed by label name.
     `confusion` and `calibration` are None where there are none. `breakdowns` has the figures of groups of rows, or of
-    what is in them, by what tells the groups apart: each has a `group`, its name, `support`, how many it has, and
+    what is in them, by what distinguishes the groups: each has a `group`, its name, `support`, how many it has, and
     `metrics`.
     """
 
@@ -76,7 +76,7 @@ def precision_recall_f1(
 def averages(hits: np.ndarray, answered: np.ndarray, actual: np.ndarray) -> dict[str, np.ndarray]:
     """Macro and weighted figures from counts `[..., labels]`.
 
-    The macro average is over the labels that occur in truth or answers, as in scikit-learn.
+    The macro average is over the labels that occur in truth or predictions, as in scikit-learn.
     """
     occurs = answered + actual > 0
     figures = dict(zip(("precision", "recall", "f1"), precision_recall_f1(hits, answered, actual), strict=True))

@@ -1,4 +1,4 @@
-"""What knowing the frequencies of tokens alone reaches on the same masks."""
+"""Baseline of masked language modelling: predicts by the frequencies of tokens alone, on the same masks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sftkeras.tasks.masked_lm.scores import EvaluatedMasks
 
 
 def fit_mask_baselines(training_rows: int, evaluated: EvaluatedMasks) -> Baselines:
-    """Predicts by nothing but how frequent tokens are.
+    """Fits a baseline that predicts by the frequencies of tokens alone.
 
-    Each token is as likely as it is among the other hidden tokens of these very texts; what stands nowhere else shares
+    Each token is as likely as it is among the other masked tokens of these very texts; what stands nowhere else shares
     what Witten and Bell (1991) leave for the unseen.
     """
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Which Chinese characters form a word, by jieba's dictionary: outside of the graph, for texts that are learned."""
+"""Which Chinese characters form a word, by jieba's dictionary: outside of the graph, for training texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f
 
 
 def inside_words(texts: list[str]) -> np.ndarray:
-    """Tells of all characters of the texts, one after another, which go on with a Chinese word: [characters] bool."""
+    """For all characters of the texts, one after another, whether each continues a Chinese word: [characters] bool."""
     import jieba
 
     jieba.setLogLevel(logging.WARNING)
@@ -27,7 +27,7 @@ def inside_words(texts: list[str]) -> np.ndarray:
 
 
 def rules() -> str:
-    """What decides where words begin: the dictionary of this version."""
+    """Return the name and version of the dictionary."""
     from importlib.metadata import version
 
     return f"jieba {version('jieba')}"

@@ -15,7 +15,7 @@ from sftkeras.tasks.masked_lm.scores import EvaluatedMasks, masks_tally, read_ma
 
 METRICS = {
     "perplexity": Metric(
-        "Perplexity", "how many tokens the model hesitates between at a masked one (geometric mean)", False, False
+        "Perplexity", "exponential of the mean loss: 10 is as uncertain as a choice among 10 tokens", False, False
     ),
     "masked_accuracy": Metric("Masked tokens predicted", "share of masked tokens that are the likeliest prediction"),
     "masked_accuracy_5": Metric("In five predictions", "share of masked tokens among the five likeliest predictions"),

@@ -1,4 +1,4 @@
-"""Features for tasks that hide words of a text: long texts as several rows, and which tokens are one word."""
+"""Features of masked language modelling: long texts as several rows, and which tokens are one word."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from sftkeras.text.features.words import word_offsets
 from sftkeras.text.tokenizers.letters import valid
 from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
-# Beside the encoder's inputs: the word that each token is of; which tokens are hidden, what they were, and the
-# vocabulary in which answers are given.
-WORDS, POSITIONS, HIDDEN, PIECES = "words", "masked_positions", "hidden_ids", "pieces"
+# Beside the encoder's inputs: the word that each token is of; which tokens are masked, what they were, and the
+# vocabulary of the predictions.
+WORDS, POSITIONS, MASKED_IDS, PIECES = "words", "masked_positions", "masked_ids", "pieces"
 
-HIDDEN_EVERY = 7  # words of a text that is judged: one in seven is hidden, near to BERT's 15%
+MASK_EVERY = 7  # words of an evaluated text: one in seven is masked, near to BERT's 15%
 
-_MASKS = ("[MASK]", "<mask>")  # what vocabularies call the token that stands for a hidden one
+_MASKS = ("[MASK]", "<mask>")  # the mask's names in vocabularies
 
 SplitWords = Callable[[list[str]], np.ndarray]
-"""Tells of all characters of some texts, one after another, which are inside of a word, not its first: [characters]."""
+"""Of all characters of some texts, in order, whether each is inside of a word, not its first: [characters]."""
 
 
 class Mask(NamedTuple):
-    """The token that stands for a hidden one: how it is written in a text, and its number."""
+    """The token that replaces a masked one: its string in a text, and its number."""
 
     string: str
     number: int
@@ -44,17 +44,17 @@ def mask_of(tokenizer: Tokenizer) -> Mask | None:
 class MaskedFeatures(TokenFeatures[Tokenizer]):
     """Tokenises texts, divides long ones into rows so that each token is learned in just one, and numbers the words.
 
-    For an answer, a text that holds masks is asked for what stands there. In any other text one word in seven is
-    hidden, always the same, so that it can be said how well the model knows such texts.
+    In a text that holds masks, the tokens there are predicted. In any other text one word in seven is masked, always
+    the same, which measures how well the model knows such texts.
 
     Args:
-        tokenizer: splits a text into token numbers and tells their offsets; it knows the mask in a raw text.
+        tokenizer: splits a text into token numbers with their offsets; it knows the mask in a raw text.
         max_length: tokens a row may have, special tokens included.
         mask: the number of the mask.
-        whole_words: hide all tokens of a word or none; otherwise each token is a word of its own.
-        split_words: which characters belong together, for scripts without spaces; None makes each a word. Learned
-            texts alone are split so: no server has its dictionary.
-        split_rules: a hash of what decides `split_words`.
+        whole_words: mask all tokens of a word or none; otherwise each token is a word of its own.
+        split_words: which characters form one word, for scripts without spaces; None makes each a word. Only training
+            texts are split so: no server has its dictionary.
+        split_rules: a hash of the rules of `split_words`.
     """
 
     windows = True
@@ -86,11 +86,11 @@ class MaskedFeatures(TokenFeatures[Tokenizer]):
         return hashlib.sha256(rules.encode()).hexdigest()
 
     def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        """Gives the model inputs of `texts` [batch] string, and what their answers need.
+        """Returns the model inputs of `texts` [batch] string, and what their predictions need.
 
         Returns:
             token_ids, segment_ids and padding_mask, [rows, length] int32; `masked_positions`, [rows, most] int32, the
-            places in their row of the tokens that are hidden, 0 where a row has fewer; `hidden_ids`, likewise, the
+            places in their row of the tokens that are masked, 0 where a row has fewer; `masked_ids`, likewise, the
             tokens that stood there, the mask itself where the text has it, -1 where a row has fewer; `text_number`
             [rows] int32, ascending; `texts` [batch] string, valid UTF-8; `pieces` [size] string, the vocabulary.
 
@@ -103,9 +103,9 @@ class MaskedFeatures(TokenFeatures[Tokenizer]):
         tokens, _, begins = self._locate(texts)
         rows = self._pack(tokens, begins)
         token_ids, asks = rows["token_ids"], rows.pop("asks")
-        hidden = self._hidden(rows.pop(WORDS), asks, rows[TEXT_NUMBER], tf.size(texts))
-        inputs = {**rows, "token_ids": tf.where(hidden, self.mask, token_ids)}
-        return {**inputs, **_listed(hidden, token_ids), TEXTS: texts, PIECES: tf.constant(self._pieces)}
+        masked = self._masked(rows.pop(WORDS), asks, rows[TEXT_NUMBER], tf.size(texts))
+        inputs = {**rows, "token_ids": tf.where(masked, self.mask, token_ids)}
+        return {**inputs, **_listed(masked, token_ids), TEXTS: texts, PIECES: tf.constant(self._pieces)}
 
     def _locate(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         """The tokens of some texts, where each starts, and whether a word begins there: [batch, (tokens)] int32."""
@@ -134,20 +134,20 @@ class MaskedFeatures(TokenFeatures[Tokenizer]):
             TEXT_NUMBER: rows.text,
         }
 
-    def _hidden(self, words: tf.Tensor, asks: tf.Tensor, text: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        """Which tokens are hidden for an answer, [rows, length] bool: the masks, or in a text without any some words.
+    def _masked(self, words: tf.Tensor, asks: tf.Tensor, text: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        """Which tokens are predicted, [rows, length] bool: the masks, or in a text without any some words.
 
-        The word in the middle of a row is always among them, so no text with a word goes without.
+        The word in the middle of a row is always among them, so every text with a word has one.
         """
         has_masks = tf.math.unsorted_segment_max(tf.reduce_max(asks, axis=1), text, count) > 0  # [batch]
         middle = (tf.reduce_max(words, axis=1, keepdims=True) + 1) // 2
-        every = (words > 0) & tf.equal(tf.math.floormod(words - middle, HIDDEN_EVERY), 0)
+        every = (words > 0) & tf.equal(tf.math.floormod(words - middle, MASK_EVERY), 0)
         return tf.where(tf.gather(has_masks, text)[:, tf.newaxis], asks > 0, every)
 
     def encode_arrays(
         self, texts: list[str], second_texts: list[str] | None = None
     ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
-        """The features for a cache on disk, without padding: token_ids, segment_ids and words; nothing is hidden yet.
+        """The features for a cache on disk, without padding: token_ids, segment_ids and words; nothing is masked yet.
 
         Returns:
             Each feature as all rows' values and the rows' lengths, int32; and the number within `texts` of each row's
@@ -160,16 +160,16 @@ class MaskedFeatures(TokenFeatures[Tokenizer]):
         return without_padding({name: tensor for name, tensor in rows.items() if name != "asks"})
 
 
-def _listed(hidden: tf.Tensor, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The places that are hidden, [rows, length] bool, as lists; a row of any length has a list of at least one."""
-    counts = tf.reduce_sum(tf.cast(hidden, tf.int32), axis=1)  # [rows]
+def _listed(masked: tf.Tensor, token_ids: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The places that are masked, [rows, length] bool, as lists; a row of any length has a list of at least one."""
+    counts = tf.reduce_sum(tf.cast(masked, tf.int32), axis=1)  # [rows]
     most = tf.reduce_max(tf.concat([counts, [1]], 0))
-    most = tf.minimum(most, tf.shape(hidden)[1])  # no texts have no length
-    positions = tf.math.top_k(tf.cast(hidden, tf.int32), most).indices  # of equal ones the first comes first
+    most = tf.minimum(most, tf.shape(masked)[1])  # no texts have no length
+    positions = tf.math.top_k(tf.cast(masked, tf.int32), most).indices  # of equal ones the first comes first
     there = tf.range(most) < counts[:, tf.newaxis]
     return {
         POSITIONS: tf.where(there, positions, 0),
-        HIDDEN: tf.where(there, tf.gather(token_ids, positions, batch_dims=1), -1),
+        MASKED_IDS: tf.where(there, tf.gather(token_ids, positions, batch_dims=1), -1),
     }
 
 

@@ -33,7 +33,7 @@ class MaskedLMPredictions(Predictions):
         return own | {"masks": _masks(row)}
 
     def line(self, record: Record) -> Text:
-        """What may stand at each mask of the text; for a text without any, how well the model knows it."""
+        """Lists the predictions for each mask of the text; for a text without any, its perplexity."""
         from rich.text import Text
 
         if "perplexity" in record:
@@ -44,7 +44,7 @@ class MaskedLMPredictions(Predictions):
         return line.append("  " + printable(record["text"]))
 
     def near_ties(self, outputs: Mapping[str, np.ndarray], tolerance: float) -> dict[str, np.ndarray]:
-        """Where the order of tokens is within the tolerance. How near the next to the last guess is, is unknown."""
+        """Where the order of tokens is within the tolerance. The token after the last guess is unknown."""
         near = -np.diff(outputs["probability"], axis=-1) <= tolerance  # they fall
         edge = np.zeros((*outputs["probability"].shape[:-1], 1), bool)
         return {"token": np.concatenate([near, ~edge], -1) | np.concatenate([edge, near], -1)}
@@ -52,9 +52,9 @@ class MaskedLMPredictions(Predictions):
     def meaning(self, task: Mapping[str, Any]) -> str:
         """Names the mask, and explains texts without any."""
         return (
-            f"What may stand where a text has `{task['mask'][0]}`: `token` and `probability` have the five likeliest "
+            f"Tokens for each `{task['mask'][0]}` of a text: `token` and `probability` have the five likeliest "
             "for each mask, in order. In a text without any, one word in seven is masked: `hidden` has these tokens, "
-            "`loss` their negative log-probability, whose mean says how well the model knows such texts."
+            "`loss` their negative log-probability, whose mean measures how well the model knows such texts."
         )
 
     def limit(self, max_length: int | None) -> str:
@@ -73,7 +73,7 @@ def _masks(row: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
 
 
 def _perplexity(row: Mapping[str, Any]) -> float | None:
-    """How well the model knows such a text, by the tokens that were masked in it; None if it has masks of its own."""
+    """Perplexity of the tokens that were masked in the text; None if it has masks of its own."""
     losses = [loss for hidden, loss in zip(row["hidden"], row["loss"], strict=True) if hidden]
     return float(np.exp(np.mean(losses))) if losses else None
 

@@ -1,6 +1,6 @@
-"""Evaluated masked words: how likely a model held the tokens hidden in some texts, and the figures that follow.
+"""Evaluated masked tokens: the probabilities that a model gave them, and the figures that follow.
 
-A text is evaluated by the tokens that an exported version hides in it, always the same ones.
+A text is evaluated by the tokens that an exported version masks in it, always the same ones.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from sftkeras.evaluation.evaluated import EvaluatedRows, check_finite
 from sftkeras.evaluation.report.mistakes import row_facts
 from sftkeras.evaluation.statistics.metrics import Scores, Tally
 
-# How often a token is hidden in the evaluated texts, and what that is called; the rarest first.
+# How often a token is masked in the evaluated texts, and the name of that group; the rarest first.
 FREQUENCIES = ((1, "once"), (9, "2 to 9 times"), (99, "10 to 99 times"), (None, "100 times or more"))
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedMasks(EvaluatedRows):
-    """What a model held likely for the tokens that were hidden in some texts.
+    """Predictions of a model for the masked tokens of some texts.
 
     Args:
         texts: the text of each row.
         pairs: None.
         places: file name and 1-based line of each row.
-        rows: [tokens] int, the row of each hidden token, ascending.
-        hidden: [tokens] str, the hidden tokens.
+        rows: [tokens] int, the row of each masked token, ascending.
+        hidden: [tokens] str, the masked tokens.
         losses: [tokens] float64, the negative log-probability that the model gave each.
         guesses: [tokens, 5] str, the likeliest tokens, the likeliest first; fewer columns are fine.
         confidence: [tokens] float, the probability of the likeliest.
         vocabulary: how many tokens the model knows.
 
     Raises:
-        SFTError: SFT603 for losses that are not finite, SFT617 if nothing was hidden.
+        SFTError: SFT603 for losses that are not finite, SFT617 if nothing was masked.
     """
 
     rows: np.ndarray
@@ -53,23 +53,23 @@ class EvaluatedMasks(EvaluatedRows):
 
     @cached_property
     def hits(self) -> np.ndarray:
-        """[tokens, 5] bool: whether the hidden token is among the first one, two … guesses."""
+        """[tokens, 5] bool: whether the masked token is among the first one, two … guesses."""
         return np.logical_or.accumulate(self.guesses == self.hidden[:, np.newaxis], axis=1)
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """[tokens] int: how often each hidden token is hidden in all texts."""
+        """[tokens] int: how often each masked token is masked in all texts."""
         _, number, counts = np.unique(self.hidden, return_inverse=True, return_counts=True)
         return counts[number]
 
     def in_words(self, row: int) -> tuple[str, str]:
-        """What was hidden in a row, and what was held likeliest, for people."""
+        """Return the masked tokens of a row and the most probable predictions, as text."""
         here = self.rows == row
         return " ".join(self.hidden[here]), " ".join(self.guesses[here, 0])
 
 
 def read_masks(rows: dict[str, Any], answers: dict[str, np.ndarray], vocabulary: int) -> EvaluatedMasks:
-    """Takes the answers of an exported version apart.
+    """Read the predictions of an exported version.
 
     Args:
         rows: texts and places.
@@ -99,13 +99,13 @@ def masks_tally(evaluated: EvaluatedMasks) -> Tally:
 
 
 def _facts(evaluated: EvaluatedMasks) -> tuple[np.ndarray, ...]:
-    """Of each hidden token its loss, one, and whether the first guess, or any of the five, was right."""
+    """Of each masked token its loss, one, and whether the first guess, or any of the five, was right."""
     return evaluated.losses, np.ones(len(evaluated.rows)), evaluated.hits[:, 0], evaluated.hits[:, -1]
 
 
 def _figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     loss, tokens, first, any_of_five = np.moveaxis(sums, -1, 0)
-    tokens = np.where(tokens > 0, tokens, np.nan)  # resampling may draw texts without a hidden token alone
+    tokens = np.where(tokens > 0, tokens, np.nan)  # resampling may draw texts without a masked token alone
     return {
         "perplexity": np.exp(loss / tokens),
         "masked_accuracy": first / tokens,
@@ -114,7 +114,7 @@ def _figures(sums: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def score_masks(evaluated: EvaluatedMasks) -> Scores:
-    """Computes every figure of hidden words, also by how frequent they are."""
+    """Computes every figure of masked words, also by how frequent they are."""
     figures = _plain(_figures(np.stack([values.sum() for values in _facts(evaluated)])))
     return Scores(figures, breakdowns=_by_frequency(evaluated))
 

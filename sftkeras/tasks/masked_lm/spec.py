@@ -44,8 +44,8 @@ class MaskedLMSpec(contract.TaskSpec):
         return NO_LABELS
 
     def predicts(self, settings: Any) -> str:
-        """Masked words."""
-        return "masked words"
+        """Masked tokens."""
+        return "masked tokens"
 
     def metrics(self, settings: Any) -> tuple[str, ...]:
         """Share of masked tokens that are predicted."""

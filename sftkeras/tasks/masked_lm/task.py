@@ -1,4 +1,4 @@
-"""Masked language modelling: words of a text are hidden and told from those around. It makes an encoder know texts."""
+"""Masked language modelling: predicts masked tokens, which adapts an encoder to unlabelled texts."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from sftkeras.internals.keras import with_direction
 from sftkeras.internals.keras_hub import layer_parts
 from sftkeras.tasks.by_text import by_text
 from sftkeras.tasks.contract import Task
-from sftkeras.tasks.masked_lm.features import HIDDEN, PIECES, POSITIONS, WORDS, Mask, MaskedFeatures, mask_of
+from sftkeras.tasks.masked_lm.features import MASKED_IDS, PIECES, POSITIONS, WORDS, Mask, MaskedFeatures, mask_of
 from sftkeras.tasks.masked_lm.spec import MaskedLMSettings
 from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
 from sftkeras.tasks.network import token_vectors
 from sftkeras.text import AnyTokenizer, Cleaning, Features, Tokenizer, with_special_strings
 from sftkeras.text.features.window_features import TEXT_NUMBER, TEXTS
 
-NOT_HIDDEN = -1  # fills the rows of labels
+NOT_MASKED = -1  # fills the rows of labels
 
-# Of the hidden tokens, these shares become the mask, or any token; the rest stay as they are (Devlin et al., 2019).
+# Of the masked tokens, these shares become the mask, or any token; the rest stay as they are (Devlin et al., 2019).
 _MASKED, _RANDOM = 0.8, 0.1
 _GUESSES = 5
 
 
 @dataclass(frozen=True)
 class MaskedLM(Task):
-    """Tells hidden tokens from the text around them, as BERT is pretrained (Devlin et al., 2019, arXiv:1810.04805).
+    """Predicts masked tokens from the text around them, as BERT is pretrained (Devlin et al., 2019, arXiv:1810.04805).
 
-    What is hidden is drawn anew for every batch, so no two epochs ask the same.
+    Tokens to mask are drawn anew for every batch, so they differ in every epoch.
 
     Attributes:
-        mask_share: share of a text's tokens that is hidden.
-        whole_words: hide all tokens of a word or none (Cui et al., 2021, arXiv:1906.08101, for Chinese too).
-        chinese_words: what a Chinese word is, jieba's dictionary says; otherwise each character is one.
-        mask: the token that stands for a hidden one; None until the tokenizer is known.
-        vocabulary: how many tokens there are.
+        mask_share: share of a text's tokens that is masked.
+        whole_words: mask all tokens of a word or none (Cui et al., 2021, arXiv:1906.08101, for Chinese too).
+        chinese_words: take Chinese words from jieba's dictionary; otherwise each character is one.
+        mask: the token that replaces a masked one; None until the tokenizer is known.
+        vocabulary: number of tokens.
     """
 
     mask_share: float = 0.15
@@ -57,10 +57,10 @@ class MaskedLM(Task):
         """The task, once it knows the vocabulary.
 
         Raises:
-            SFTError: SFT610 if the tokenizer does not tell its tokens apart, SFT299 if it has no mask.
+            SFTError: SFT610 if the tokenizer does not give its vocabulary, SFT299 if it has no mask.
         """
         if not isinstance(tokenizer, Tokenizer):
-            raise SFTError("SFT610", kind=self.kind, reason="its tokenizer does not tell its tokens apart")
+            raise SFTError("SFT610", kind=self.kind, reason="its tokenizer does not give its vocabulary")
         mask = mask_of(tokenizer)
         if mask is None:
             raise SFTError("SFT299", size=tokenizer.size)
@@ -82,7 +82,7 @@ class MaskedLM(Task):
         )
 
     def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
-        """Gives logits [batch, hidden tokens, vocabulary]; the head begins as the checkpoint's own, if it has one.
+        """Gives logits [batch, masked tokens, vocabulary]; the head begins as the checkpoint's own, if it has one.
 
         Raises:
             SFTError: SFT610 if the encoder does not say enough of tokens.
@@ -106,7 +106,7 @@ class MaskedLM(Task):
     def targets(
         self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """The model inputs with tokens hidden and where they are, and the tokens themselves.
+        """The model inputs with tokens masked and where they are, and the tokens themselves.
 
         Returns:
             Inputs with `masked_positions` [batch, most] int32, 0 where a row has fewer; and labels likewise, -1 there.
@@ -116,9 +116,9 @@ class MaskedLM(Task):
         chosen = choose(inputs.pop(WORDS), self.mask_share, random)
         order = np.argsort(~chosen, axis=1, kind="stable")[:, : max(1, chosen.sum(1).max())]
         there = np.take_along_axis(chosen, order, 1)
-        hidden = np.where(there, np.take_along_axis(token_ids, order, 1), NOT_HIDDEN)
+        masked = np.where(there, np.take_along_axis(token_ids, order, 1), NOT_MASKED)
         inputs["token_ids"] = self._replaced(token_ids, chosen, random)
-        return {**inputs, POSITIONS: np.where(there, order, 0).astype(np.int32)}, hidden.astype(np.int32)
+        return {**inputs, POSITIONS: np.where(there, order, 0).astype(np.int32)}, masked.astype(np.int32)
 
     def _replaced(self, token_ids: np.ndarray, chosen: np.ndarray, random: np.random.Generator) -> np.ndarray:
         assert self.mask is not None
@@ -131,44 +131,44 @@ class MaskedLM(Task):
         return replaced
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Cross-entropy, averaged over the row's hidden tokens, [batch]."""
+        """Cross-entropy, averaged over the row's masked tokens, [batch]."""
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
-        hidden = tf.cast(labels >= 0, tf.float32)
-        return tf.math.divide_no_nan(tf.reduce_sum(losses * hidden, -1), tf.reduce_sum(hidden, -1))
+        masked = tf.cast(labels >= 0, tf.float32)
+        return tf.math.divide_no_nan(tf.reduce_sum(losses * masked, -1), tf.reduce_sum(masked, -1))
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
-        """The number of hidden tokens of each row, so that every one of a batch counts alike."""
+        """The number of masked tokens of each row, so that all of a batch have the same weight."""
         return (labels >= 0).sum(-1).astype(np.float32)
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The share of hidden tokens that the likeliest token is."""
+        """Share of masked tokens for which the most probable token is right."""
         accuracy = keras.metrics.MeanMetricWrapper(_found, name="masked_accuracy", dtype="float32")
         return [with_direction(accuracy, "up")]
 
     def truths(self, labels: tf.Tensor) -> tf.Tensor:
-        """The hidden tokens, [batch, most]."""
+        """The masked tokens, [batch, most]."""
         return labels
 
     def answers(self, logits: tf.Tensor) -> tf.Tensor:
-        """The likeliest token of each hidden one, [batch, most] int32: a probability for each would fill the memory."""
+        """Most probable token at each mask, [batch, most] int32: a probability for each would fill the memory."""
         return tf.argmax(logits, -1, output_type=tf.int32)
 
     def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """What stands at the masks of each text, in order; in a text without any, at the words hidden to judge it.
+        """Predictions for the masks of each text, in order; in a text without any, for the words masked to evaluate it.
 
         Returns:
             `token` string and `probability` float32, [batch, most masks of a text, 5], the likeliest first; `hidden`
-            string and `loss` float32, [batch, most masks of a text]: the token that was hidden there and its negative
+            string and `loss` float32, [batch, most masks of a text]: the token that was masked there and its negative
             log-probability, "" and 0 at the text's own masks. Texts with fewer masks are filled up with "" and 0, also
             in `token`.
         """
-        hidden = features[HIDDEN]
-        places = tf.where(hidden >= 0)  # [masks, 2], text by text, since rows are in order
+        masked = features[MASKED_IDS]
+        places = tf.where(masked >= 0)  # [masks, 2], text by text, since rows are in order
         text, count = tf.gather(features[TEXT_NUMBER], places[:, 0]), tf.size(features[TEXTS])
         # Some checkpoints have rows to spare, which are no tokens.
         scores = tf.nn.log_softmax(tf.gather_nd(logits, places))[:, : self.vocabulary]
         best = tf.math.top_k(scores, min(_GUESSES, self.vocabulary))  # [masks, 5]
-        truth, pieces = tf.gather_nd(hidden, places), features[PIECES]
+        truth, pieces = tf.gather_nd(masked, places), features[PIECES]
         asked = truth == self.mask.number  # type: ignore[union-attr]
         values: dict[str, tuple[tf.Tensor, str | float]] = {
             "token": (tf.gather(pieces, best.indices), ""),
@@ -179,12 +179,12 @@ class MaskedLM(Task):
         return {name: by_text(value, text, count, fill) for name, (value, fill) in values.items()}
 
     def predicts_untuned(self, network: keras.Model) -> bool:
-        """It can if the head's weights came with the encoder."""
+        """True if the head's weights came with the encoder."""
         head = VocabularyHead.of(network)
         return head is not None and head.pretrained
 
     def settings(self) -> dict[str, Any]:
-        """How words are hidden, the mask and the size of the vocabulary."""
+        """How words are masked, the mask and the size of the vocabulary."""
         assert self.mask is not None
         return {
             "kind": self.kind,
@@ -196,10 +196,10 @@ class MaskedLM(Task):
 
 
 def choose(words: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
-    """Draws the tokens that are hidden: whole words, until they are this share of the row's tokens, at least one.
+    """Draws the tokens that are masked: whole words, until they are this share of the row's tokens, at least one.
 
     Args:
-        words: [rows, length] int32, the number in its row of each token's word; 0 is never hidden.
+        words: [rows, length] int32, the number in its row of each token's word; 0 is never masked.
 
     Returns:
         [rows, length] bool.
@@ -212,7 +212,7 @@ def choose(words: np.ndarray, share: float, random: np.random.Generator) -> np.n
 
 
 def _found(truths: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
-    """Whether each hidden token was found, [hidden tokens]."""
+    """Whether each masked token was predicted, [masked tokens]."""
     return tf.cast(tf.boolean_mask(truths == answers, truths >= 0), tf.float32)
 
 

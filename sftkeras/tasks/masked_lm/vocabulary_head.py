@@ -1,4 +1,4 @@
-"""The head that names hidden tokens: vectors at some places to logits over the vocabulary, in float32."""
+"""The head that predicts masked tokens: vectors at some places to logits over the vocabulary, in float32."""
 
 from __future__ import annotations
 

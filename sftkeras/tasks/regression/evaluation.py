@@ -16,10 +16,12 @@ from sftkeras.tasks.regression.baselines import fit_number_baselines
 from sftkeras.tasks.regression.scores import EvaluatedNumbers, order_figures, tally_numbers
 
 METRICS = {
-    "mae": Metric("Mean absolute error", "how far an answer is off on average", False, False),
-    "rmse": Metric("Root mean squared error", "as the mean absolute error, large errors weigh more", False, False),
-    "median_absolute_error": Metric("Median absolute error", "half of all answers are nearer than this", False, False),
-    "r2": Metric("R²", "share of the truth's variance that the answers explain", False),
+    "mae": Metric("Mean absolute error", "average distance between prediction and truth", False, False),
+    "rmse": Metric("Root mean squared error", "as the mean absolute error, but large errors weigh more", False, False),
+    "median_absolute_error": Metric(
+        "Median absolute error", "half of the predictions are nearer than this", False, False
+    ),
+    "r2": Metric("R²", "share of the truth's variance that the predictions explain", False),
     "pearson": PEARSON,
     "spearman": SPEARMAN,
 }

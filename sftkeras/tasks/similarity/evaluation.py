@@ -52,7 +52,7 @@ class VectorsEvaluation(Evaluation):
 
 
 class MatchesEvaluation(VectorsEvaluation):
-    """Evaluates pairs that belong together by the ranks of partners."""
+    """Evaluates related pairs by the ranks of partners."""
 
     label_kind = "similarity"
     headline = "recall_at_1"

@@ -1,4 +1,4 @@
-// Similarity on the server's page: a vector, shortly, since nobody reads hundreds of numbers.
+// Similarity on the server's page: a vector, shortened to its first numbers.
 
 import { element, isNumbers, verdict } from "/page/elements.js";
 

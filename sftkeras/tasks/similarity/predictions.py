@@ -30,7 +30,7 @@ class SimilarityPredictions(Predictions):
         """Says how two vectors are compared."""
         return (
             "A `vector` of length one for each text. The cosine of two, the sum of the products of their numbers, is "
-            "the higher the more the texts belong together."
+            "the higher the more closely the texts are related."
         )
 
 

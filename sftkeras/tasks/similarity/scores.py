@@ -19,7 +19,7 @@ _CELLS = 4_000_000  # cosines held at once
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedMatches(EvaluatedRows):
-    """Pairs of texts that belong together, and where each text's partner stands among all second texts.
+    """Pairs of related texts, and the rank of each text's partner among all second texts.
 
     Args:
         texts: the first text of each row.

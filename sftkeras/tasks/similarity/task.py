@@ -1,4 +1,4 @@
-"""Similarity: a vector for each text, and texts that belong together have vectors that are near each other."""
+"""Similarity: a vector for each text; related texts have vectors that are near each other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KIND = "similarity"
 
 @dataclass(frozen=True)
 class MatchingPairs(Task):
-    """Learns from pairs of texts that belong together; the other texts of a batch are what does not.
+    """Learns from pairs of related texts; the other texts of a batch are the negatives.
 
     Attributes:
         temperature: what cosines are divided by, above zero: the smaller, the more the nearest wrong texts count.
@@ -59,7 +59,7 @@ class MatchingPairs(Task):
         return rows, numbers.reshape(-1).astype(np.int32)
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """How hard it is to tell each text's partner from the other texts of the batch, [2 * pairs].
+        """Cross-entropy of each text's partner among the other texts of the batch, [2 * pairs].
 
         The cross-entropy of multiple negatives ranking (Henderson et al., 2017, arXiv:1705.00652), from the first texts
         to the second ones and back. A partner in another pair is no wrong answer.
@@ -104,7 +104,7 @@ class ScoredPairs(Task):
     Attributes:
         loss_name: "cosine": the cosine is to be the number. "contrastive": pairs with 1 are drawn together, and pairs
             with 0 apart.
-        margin: from what distance (one minus the cosine) pairs with 0 are let be ("contrastive").
+        margin: distance (one minus the cosine) beyond which unrelated pairs add no loss ("contrastive").
         lowest: the number that stands for a cosine of 0.
         highest: the number that stands for a cosine of 1.
     """

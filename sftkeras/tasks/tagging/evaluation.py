@@ -19,8 +19,8 @@ from sftkeras.tasks.tagging.scores import EvaluatedEntities, entity_tally, read_
 
 METRICS = {
     "entity_f1": Metric("Entity F1", "precision and recall of entities in one"),
-    "entity_precision": Metric("Entity precision", "share of the found entities whose characters and label are right"),
-    "entity_recall": Metric("Entity recall", "share of the true entities that were found so"),
+    "entity_precision": Metric("Entity precision", "share of predicted entities whose characters and label are right"),
+    "entity_recall": Metric("Entity recall", "share of the true entities that were predicted so"),
     "macro_f1": MACRO_F1,
     "partial_f1": Metric("Partial F1", "F1 if an overlap counts half, whatever the label (SemEval 2013)"),
     "boundary_f1": Metric("Boundary F1", "F1 if the characters must be right, whatever the label (SemEval 2013)"),
@@ -42,7 +42,7 @@ class EntitiesEvaluation(Evaluation):
     units = "entities"
     descriptions: ClassVar[Mapping[str, tuple[str, str]]] = {
         "faults": (
-            "What became of the entities",
+            "Entities by kind of error",
             "Bars of the true entities of each label: right, wrong in some way, missed.",
         ),
     }
@@ -71,7 +71,7 @@ class EntitiesEvaluation(Evaluation):
         return worst_entity_mistakes(evaluated, limit)
 
     def figures(self, evaluated: EvaluatedEntities, report: Report) -> Pictures:
-        """What became of the entities, confusion, and calibration if any was found."""
+        """Entities by kind of error, confusion, and calibration if any was found."""
         confusion = report["confusion"]
         figures = {
             "faults": fault_figure(report["per_class"]),

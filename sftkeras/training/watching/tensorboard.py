@@ -1,4 +1,4 @@
-"""TensorBoard: the curves of training, then what the exported model answers."""
+"""TensorBoard: the curves of training, then figures and predictions of the exported model."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def write_answers(
             curve = pr_curve.pb(f"test/precision_recall/{label}", truth, probability, num_thresholds=101)
             tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=0)
         rows = "\n".join(f"| {_cell(text)} | {_cell(truth)} | {_cell(answer)} |" for text, truth, answer in samples)
-        tf.summary.text("test/samples", f"| text | truth | answer |\n|---|---|---|\n{rows}")
+        tf.summary.text("test/samples", f"| text | truth | prediction |\n|---|---|---|\n{rows}")
         hparams.hparams(_flat(plain(config)))
 
 

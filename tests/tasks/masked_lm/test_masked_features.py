@@ -1,4 +1,4 @@
-"""Texts as rows of words to hide: every token once, whole words together, the same words hidden for every answer."""
+"""Texts as rows of words to mask: every token once, whole words together, the same words masked in every call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from windowed import FEATURES, LETTERS, MAX_LENGTH, SPECIALS
 
 import tensorflow as tf  # isort: skip
 
-from sftkeras.tasks.masked_lm.features import HIDDEN_EVERY, Mask, MaskedFeatures, mask_of
+from sftkeras.tasks.masked_lm.features import MASK_EVERY, Mask, MaskedFeatures, mask_of
 from sftkeras.text import Cleaning, WordPiece, with_special_strings
 
 MASK = SPECIALS.index("[MASK]")
@@ -53,7 +53,7 @@ def test_the_tokens_of_a_word_have_one_number() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(LETTERS, max_size=80), min_size=1, max_size=3))
-def test_every_token_can_be_hidden_in_just_one_row(texts: list[str]) -> None:
+def test_every_token_can_be_masked_in_just_one_row(texts: list[str]) -> None:
     rows, numbers = encoded(TOKENS, *texts)
     assert numbers == sorted(numbers)
     assert set(numbers) == set(range(len(texts)))
@@ -65,58 +65,58 @@ def test_every_token_can_be_hidden_in_just_one_row(texts: list[str]) -> None:
         assert all(len(row["token_ids"]) <= MAX_LENGTH for row in here)
 
 
-def test_masks_in_a_text_are_asked_for_and_nothing_else_is_hidden() -> None:
+def test_masks_in_a_text_are_predicted_and_nothing_else_is_masked() -> None:
     found = answer("a [MASK] b [MASK]", "cafe")
     assert pieces(found["token_ids"][0][:6]) == ["[CLS]", "a", "[MASK]", "b", "[MASK]", "[SEP]"]
     assert found["masked_positions"][0, :2].tolist() == [2, 4]
-    assert found["hidden_ids"][0, :2].tolist() == [MASK, MASK]
-    assert pieces(found["token_ids"][1][:6]) == ["[CLS]", *["[MASK]"] * 4, "[SEP]"]  # the other text is judged
-    assert pieces(found["hidden_ids"][1]) == ["c", "##a", "##f", "##e"]
+    assert found["masked_ids"][0, :2].tolist() == [MASK, MASK]
+    assert pieces(found["token_ids"][1][:6]) == ["[CLS]", *["[MASK]"] * 4, "[SEP]"]  # the other text is evaluated
+    assert pieces(found["masked_ids"][1]) == ["c", "##a", "##f", "##e"]
 
 
-def test_one_word_in_seven_is_hidden_to_judge_a_text() -> None:
+def test_one_word_in_seven_is_masked_to_evaluate_a_text() -> None:
     words = [chr(ord("b") + number) for number in range(10)]
     found = answer(" ".join(words))
-    hidden = [piece for piece in pieces(found["hidden_ids"][0]) if piece != "[PAD]"]
-    assert hidden == [words[4]]  # the middle one, and none within six on either side
+    masked = [piece for piece in pieces(found["masked_ids"][0]) if piece != "[PAD]"]
+    assert masked == [words[4]]  # the middle one, and none within six on either side
     long = " ".join("b" for _ in range(200))
-    assert (answer(long)["hidden_ids"] >= 0).sum() == pytest.approx(200 / HIDDEN_EVERY, rel=0.15)
+    assert (answer(long)["masked_ids"] >= 0).sum() == pytest.approx(200 / MASK_EVERY, rel=0.15)
 
 
-def test_what_is_hidden_does_not_depend_on_the_other_texts() -> None:
+def test_what_is_masked_does_not_depend_on_the_other_texts() -> None:
     together = answer("ab b", LONG, "", "[MASK]")
     for number, text in enumerate(("ab b", LONG, "", "[MASK]")):
         alone = answer(text)
         rows = together["text_number"] == number
-        length, most = alone["token_ids"].shape[1], alone["hidden_ids"].shape[1]
+        length, most = alone["token_ids"].shape[1], alone["masked_ids"].shape[1]
         np.testing.assert_array_equal(together["token_ids"][rows][:, :length], alone["token_ids"])
-        np.testing.assert_array_equal(together["hidden_ids"][rows][:, :most], alone["hidden_ids"])
-        assert (together["hidden_ids"][rows][:, most:] == -1).all()
+        np.testing.assert_array_equal(together["masked_ids"][rows][:, :most], alone["masked_ids"])
+        assert (together["masked_ids"][rows][:, most:] == -1).all()
 
 
-def test_a_mask_in_a_long_text_is_asked_for_once() -> None:
+def test_a_mask_in_a_long_text_is_predicted_once() -> None:
     for place in range(0, 36, 5):
         words = LONG.split()
         words[place] = "[MASK]"
         found = answer(" ".join(words))
-        assert (found["hidden_ids"] == MASK).sum() == 1
-        assert (found["hidden_ids"] >= 0).sum() == 1
+        assert (found["masked_ids"] == MASK).sum() == 1
+        assert (found["masked_ids"] >= 0).sum() == 1
 
 
 def test_no_text_and_no_words_are_no_trouble() -> None:
     assert answer()["masked_positions"].shape == (0, 0)
     found = answer("", " ")
-    assert found["hidden_ids"].tolist() == [[-1], [-1]]
+    assert found["masked_ids"].tolist() == [[-1], [-1]]
 
 
-def test_features_are_those_that_the_cache_has_but_for_what_is_hidden() -> None:
+def test_features_are_those_that_the_cache_has_but_for_what_is_masked() -> None:
     rows, _ = encoded(WORDS, LONG)
     found = answer(LONG)
     for number, row in enumerate(rows):
         shown = found["token_ids"][number][found["padding_mask"][number] > 0]
-        hidden = shown == MASK
-        np.testing.assert_array_equal(shown[~hidden], row["token_ids"][~hidden])
-        assert (row["words"][hidden] > 0).all()
+        masked = shown == MASK
+        np.testing.assert_array_equal(shown[~masked], row["token_ids"][~masked])
+        assert (row["words"][masked] > 0).all()
 
 
 def test_cleaned_texts_keep_their_masks() -> None:
@@ -148,10 +148,10 @@ def test_every_tokenizer_has_a_mask_that_texts_may_hold(name: str) -> None:
         pytest.skip("no mask in this toy vocabulary")
     features = MaskedFeatures(with_special_strings(tokenizer, dict([mask])), max_length=16, mask=mask.number)
     found = features(tf.constant([f"the {mask.string} the", "the the the"]))
-    asked, judged = found["hidden_ids"].numpy()
+    asked, chosen = found["masked_ids"].numpy()
     assert asked[asked >= 0].tolist() == [mask.number]
-    assert mask.number not in judged
-    assert (judged >= 0).sum() >= 1
+    assert mask.number not in chosen
+    assert (chosen >= 0).sum() >= 1
 
 
 def test_a_vocabulary_without_a_mask_has_none() -> None:

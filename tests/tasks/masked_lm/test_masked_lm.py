@@ -1,4 +1,4 @@
-"""Masked LM: what is hidden for training, by which shares, and a head that reads the vocabulary off the embedding."""
+"""Masked LM: what is masked for training, by which shares, and a head that reads the vocabulary off the embedding."""
 
 from __future__ import annotations
 
@@ -34,40 +34,40 @@ def batch(seed: int = 1, longest_word: int = 4) -> dict[str, np.ndarray]:
     return {"token_ids": token_ids.astype(np.int32), "words": words.astype(np.int32)}
 
 
-def test_whole_words_are_hidden_until_the_share_is_reached() -> None:
+def test_whole_words_are_masked_until_the_share_is_reached() -> None:
     words = batch()["words"]
     chosen = choose(words, 0.15, np.random.default_rng(3))
-    for row, hidden in zip(words, chosen, strict=True):
-        assert not hidden[row == 0].any()
-        inside = set(row[hidden].tolist())
-        assert not inside & set(row[~hidden].tolist())  # no word is hidden in part
+    for row, masked in zip(words, chosen, strict=True):
+        assert not masked[row == 0].any()
+        inside = set(row[masked].tolist())
+        assert not inside & set(row[~masked].tolist())  # no word is masked in part
         wanted = round(0.15 * (row > 0).sum())
-        assert wanted <= hidden.sum() < wanted + max(np.bincount(row)[1:])
+        assert wanted <= masked.sum() < wanted + max(np.bincount(row)[1:])
 
 
-def test_every_word_is_as_likely_to_be_hidden() -> None:
+def test_every_word_is_as_likely_to_be_masked() -> None:
     words = np.tile(np.arange(41, dtype=np.int32), (2000, 1))
     shares = choose(words, 0.2, np.random.default_rng(5)).mean(0)
     assert shares[0] == 0
     np.testing.assert_allclose(shares[1:], 0.2, atol=0.04)
 
 
-def test_a_row_without_words_hides_nothing_and_a_short_one_a_word() -> None:
+def test_a_row_without_words_has_no_mask_and_a_short_one_has_one() -> None:
     words = np.array([[0, 0, 0], [0, 1, 0]], np.int32)
     assert choose(words, 0.15, np.random.default_rng(1)).tolist() == [[False] * 3, [False, True, False]]
 
 
-def test_hidden_tokens_are_masked_replaced_or_kept_by_berts_shares() -> None:
+def test_chosen_tokens_are_masked_replaced_or_kept_by_berts_shares() -> None:
     masked = replaced = kept = 0
     random = np.random.default_rng(7)
     for seed in range(10):
         given = batch(seed)
-        inputs, hidden = TASK.targets(given, None, random)
+        inputs, labels = TASK.targets(given, None, random)
         assert set(inputs) == {"token_ids", "masked_positions"}
-        there = hidden >= 0
+        there = labels >= 0
         seen = np.take_along_axis(inputs["token_ids"], inputs["masked_positions"], 1)[there]
         truth = np.take_along_axis(given["token_ids"], inputs["masked_positions"], 1)[there]
-        np.testing.assert_array_equal(truth, hidden[there])
+        np.testing.assert_array_equal(truth, labels[there])
         masked += (seen == MASK).sum()
         kept += (seen == truth).sum()
         replaced += ((seen != truth) & (seen != MASK)).sum()
@@ -90,7 +90,7 @@ def test_the_draw_is_a_function_of_the_generator_and_the_batch_is_left_as_it_was
         np.testing.assert_array_equal(given[name], array)
 
 
-def test_every_hidden_token_of_a_batch_weighs_the_same() -> None:
+def test_every_masked_token_of_a_batch_weighs_the_same() -> None:
     labels = np.array([[3, 7, 2], [5, -1, -1], [-1, -1, -1]], np.int32)
     logits = np.random.default_rng(2).normal(0, 1, (3, 3, 10)).astype(np.float32)
     losses = TASK.loss(tf.constant(labels), tf.constant(logits)).numpy()
@@ -101,7 +101,7 @@ def test_every_hidden_token_of_a_batch_weighs_the_same() -> None:
     assert (losses * weights).sum() == pytest.approx(sum(expected), rel=1e-5)
 
 
-def test_the_metric_counts_hidden_tokens_alone() -> None:
+def test_the_metric_counts_masked_tokens_alone() -> None:
     (metric,) = TASK.metrics()
     labels = tf.constant([[3, 7], [5, -1]])
     metric.update_state(TASK.truths(labels), tf.constant([[3, 0], [5, 9]]))
@@ -109,9 +109,9 @@ def test_the_metric_counts_hidden_tokens_alone() -> None:
     assert (metric.name, float(metric.result())) == ("masked_accuracy", 0.5)
 
 
-def outputs(task: MaskedLM, logits: np.ndarray, hidden: list[list[int]], rows: list[int], texts: int) -> dict:
+def outputs(task: MaskedLM, logits: np.ndarray, masked: list[list[int]], rows: list[int], texts: int) -> dict:
     features = {
-        "hidden_ids": tf.constant(hidden, tf.int32),
+        "masked_ids": tf.constant(masked, tf.int32),
         "text_number": tf.constant(rows, tf.int32),
         "texts": tf.constant([""] * texts),
         "pieces": tf.constant([f"t{number}" for number in range(task.vocabulary)]),

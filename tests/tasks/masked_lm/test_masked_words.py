@@ -51,7 +51,7 @@ def evaluated(**changes: np.ndarray) -> EvaluatedMasks:
     return EVALUATION.evaluated(ROWS, None, answers, ())
 
 
-def test_perplexity_and_hits_are_those_of_all_hidden_tokens() -> None:
+def test_perplexity_and_hits_are_those_of_all_masked_tokens() -> None:
     metrics = score_masks(evaluated()).metrics
     assert metrics["perplexity"] == pytest.approx(np.exp(np.mean(LOSSES)))
     assert metrics["masked_accuracy"] == pytest.approx(2 / 5)
@@ -66,7 +66,7 @@ def test_figures_of_resampled_texts_are_sums_over_texts() -> None:
     assert np.isnan(tally.figures(np.asarray(tally.rows[[1]].sum(axis=0)))["perplexity"])
 
 
-def test_tokens_are_grouped_by_how_often_they_are_hidden() -> None:
+def test_tokens_are_grouped_by_how_often_they_are_masked() -> None:
     (groups,) = score_masks(evaluated()).breakdowns.values()
     assert [(one["group"], one["support"]) for one in groups] == [("once", 2), ("2 to 9 times", 3)]
     assert groups[0]["metrics"]["perplexity"] == pytest.approx(np.exp(2.5))
@@ -92,7 +92,7 @@ def test_the_most_confident_wrong_token_is_shown_first() -> None:
     assert evaluated().in_words(0) == ("the film", "the plot")
 
 
-def test_texts_without_a_hidden_word_cannot_be_evaluated() -> None:
+def test_texts_without_a_masked_word_cannot_be_evaluated() -> None:
     with pytest.raises(SFTError, match="SFT617"):
         evaluated(hidden=np.full((3, 3), ""))
 

@@ -115,7 +115,7 @@ def test_the_report_shows_questions(tmp_path: Path, given: list[str]) -> None:
     assert "<b>Eiffel" not in page
     assert ('<mark class="truth ' in page) == (given == GIVEN)
     assert "By question word" in page
-    assert ("What is true stands in" in (tmp_path / "report.md").read_text("utf-8")) == (given == GIVEN)
+    assert ("The true answer is in" in (tmp_path / "report.md").read_text("utf-8")) == (given == GIVEN)
 
 
 def test_an_answer_is_read_with_its_place() -> None:

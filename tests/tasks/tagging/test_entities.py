@@ -166,4 +166,4 @@ def test_the_report_shows_entities(tmp_path: Path, evaluated: EvaluatedEntities)
     assert '<mark class="truth ' in page
     assert (tmp_path / "pictures" / "faults.png").stat().st_size > 1000
     assert ("reliability" in report["pictures"]) == (evaluated is EVALUATED)
-    assert "What became of the entities" in (tmp_path / "report.md").read_text("utf-8")
+    assert "Entities by kind of error" in (tmp_path / "report.md").read_text("utf-8")
