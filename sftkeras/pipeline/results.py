@@ -85,6 +85,8 @@ def evaluate_export(trained: Trained, version: ExportedVersion, process: Predict
         run.tensorboard,
         config,
         metrics=report["metrics"],
+        headline=report["headline"]["metric"],
+        best_epoch=trained.fitted.best_figures,
         pictures={name: run.folder / path for name, path in report["pictures"].items()},
         curves=evaluation.curves(evaluated),
         samples=samples(evaluated),

@@ -59,6 +59,11 @@ class Fitted:
     time: Seconds
 
     @property
+    def best_figures(self) -> dict[str, float]:
+        """The figures of the best epoch; empty if the first was interrupted."""
+        return self.record.epochs[self.best_epoch - 1] if self.best_epoch else {}
+
+    @property
     def examples_per_second(self) -> float:
         """Training speed once it is steady: the first steps, which also trace the graph, are left out."""
         record = self.record

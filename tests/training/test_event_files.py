@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from sftkeras.training.resume.event_files import cut_events
 
 
-def write(folder: Path, steps: range, epochs: range, *, judged: bool = False) -> None:
+def write(folder: Path, steps: range, epochs: range, *, evaluated: bool = False) -> None:
     with tf.summary.create_file_writer(str(folder)).as_default(0):
         if steps.start == 1:
             tf.summary.text("config", "written when a run begins")
@@ -18,8 +18,9 @@ def write(folder: Path, steps: range, epochs: range, *, judged: bool = False) ->
             tf.summary.scalar("step/loss", float(step), step)
         for epoch in epochs:
             tf.summary.scalar("epoch/val_loss", float(epoch), epoch)
-        if judged:
+        if evaluated:
             tf.summary.scalar("test/accuracy", 0.5, 0)
+            tf.summary.scalar("compare/test_accuracy", 0.5, 0)
 
 
 def points(folder: Path) -> dict[str, list[int]]:
@@ -29,7 +30,7 @@ def points(folder: Path) -> dict[str, list[int]]:
 
 
 def test_points_after_the_cut_are_gone_and_others_stay(tmp_path: Path) -> None:
-    write(tmp_path, range(1, 9), range(1, 3), judged=True)
+    write(tmp_path, range(1, 9), range(1, 3), evaluated=True)
     cut_events(tmp_path, steps=6, epochs=1)
     assert points(tmp_path) == {"config": [0], "step/loss": [*range(1, 7)], "epoch/val_loss": [1]}
     write(tmp_path, range(7, 10), range(2, 3))

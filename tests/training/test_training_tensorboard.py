@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
 from small_fit import CONFIG, configured, prepare
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams import api_pb2, get_experiment, list_session_groups
+from tensorboard.plugins.hparams.backend_context import Context
 from tensorboard.util.tensor_util import make_ndarray
 
 from sftkeras.training.fit import Fitted, fit
@@ -81,6 +88,8 @@ def test_answers_of_the_export_are_written(tmp_path: Path) -> None:
         tmp_path / "events",
         CONFIG,
         metrics={"accuracy": 0.75, "undefined": None},
+        headline="accuracy",
+        best_epoch={"epoch": 2, "val_loss": 0.5},
         pictures={"confusion": picture},
         curves={"odd": (truth, probability)},
         samples=[("a | b\nc", "odd", "even")],
@@ -92,3 +101,69 @@ def test_answers_of_the_export_are_written(tmp_path: Path) -> None:
     assert "test/undefined" not in tags
     assert "| a \\| b c | odd | even |" in text(accumulator, "test/samples")
     assert "_hparams_/session_start_info" in accumulator.summary_metadata
+
+
+COMPARED = ["compare/learning_rate", "compare/test_accuracy", "compare/val_loss"]
+
+
+def hparams_page(logs: Path) -> tuple[api_pb2.Experiment, dict[str, api_pb2.SessionGroup]]:
+    """The columns and, by name, the trials that TensorBoard's HParams page has of the runs in a folder."""
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(logs)).Reload()
+    request, context = (
+        RequestContext(),
+        Context(TBContext(data_provider=MultiplexerDataProvider(multiplexer, str(logs)))),
+    )
+    trials = list_session_groups.Handler(
+        request,
+        context,
+        "",
+        api_pb2.ListSessionGroupsRequest(allowed_statuses=[api_pb2.STATUS_UNKNOWN], slice_size=100),
+    ).run()
+    return (
+        get_experiment.Handler(request, context, "", api_pb2.GetExperimentRequest(include_metrics=True)).run(),
+        {group.name: group for group in trials.session_groups},
+    )
+
+
+def test_hparams_page_names_runs_and_shows_score_and_learning_rate_first(tmp_path: Path) -> None:
+    for number, name in enumerate(("small", "other")):
+        config = replace(configured(epochs=2, optimizer={"learning_rate": 0.01 * (number + 1)}), name=name)
+        prepared = prepare(tmp_path / name, config)
+        fitted = fit(prepared.model, prepared.train, prepared.validation, config, prepared.run)
+        write_answers(
+            prepared.run.tensorboard,
+            config,
+            metrics={"accuracy": 0.5 + number / 4},
+            headline="accuracy",
+            best_epoch=fitted.best_figures,
+            pictures={},
+            curves={},
+            samples=[],
+        )
+        best = min(epoch["val_loss"] for epoch in fitted.record.epochs)
+        trial = hparams_page(tmp_path)[1][name]
+        found = {value.name.tag: value.value for value in trial.metric_values}
+        assert [found[tag] for tag in COMPARED] == pytest.approx([0.01 * (number + 1), 0.5 + number / 4, best])
+        assert trial.hparams["optimizer.learning_rate"].number_value == 0.01 * (number + 1)
+    experiment, trials = hparams_page(tmp_path)
+    assert trials.keys() == {"small", "other"}
+    assert [metric.name.tag for metric in experiment.metric_infos][:3] == COMPARED
+    assert {setting.name for setting in experiment.hparam_infos if setting.differs} == {
+        "name",
+        "optimizer.learning_rate",
+    }
+
+
+def test_run_interrupted_in_its_first_epoch_has_no_validation_figure_to_compare(tmp_path: Path) -> None:
+    write_answers(
+        tmp_path,
+        CONFIG,
+        metrics={"accuracy": None},
+        headline="accuracy",
+        best_epoch={},
+        pictures={},
+        curves={},
+        samples=[],
+    )
+    tags = events(tmp_path).Tags()["tensors"]
+    assert [tag for tag in tags if tag.startswith(("test/", "compare/"))] == ["compare/learning_rate", "test/samples"]

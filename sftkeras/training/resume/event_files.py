@@ -10,7 +10,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 _FILES = "events.out.tfevents.*"
 _BY_EPOCH = ("epoch/", "weights/")  # tags whose step is an epoch; that of the others is a step of the run
-_AFTER_TRAINING = ("test/", "_hparams_")  # written again once the run is judged
+_AFTER_TRAINING = ("test/", "compare/", "_hparams_")  # written again once the run is evaluated
 _AT_BEGINNING = ("config",)  # written again by a run that begins anew
 
 

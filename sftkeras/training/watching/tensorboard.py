@@ -129,24 +129,40 @@ def write_answers(
     config: TrainConfig,
     *,
     metrics: dict[str, float | None],
+    headline: str,
+    best_epoch: dict[str, float],
     pictures: dict[str, Path],
     curves: dict[str, tuple[np.ndarray, np.ndarray]],
     samples: list[tuple[str, str, str]],
 ) -> None:
-    """Writes what the exported model answered on the test rows.
+    """Writes what the exported model answered on the test rows, and the run as a trial of the HParams page.
+
+    That page calls the trial by the run's name. It shows the first five scalars in alphabetical order as its columns:
+    what tells runs apart is therefore written once more under `compare/`, before `epoch/`. (A list of columns could be
+    declared, but the page would take that of any one run for all, whatever their tasks, and no longer show first those
+    settings in which the runs differ.)
 
     Args:
         folder: of the event files.
         config: the run's settings; the numbers and words among them become hyper-parameters.
         metrics: the test metrics.
+        headline: the one of them that counts most.
+        best_epoch: figures of the epoch whose weights were exported; empty if no epoch was over.
         pictures: PNG files, such as the confusion matrix, by name.
         curves: for each label, its truth [examples] bool and its probability [examples] float32.
         samples: text, truth and answer of a few examples.
     """
+    monitor = config.training.early_stopping.monitor
+    compared = {
+        "learning_rate": config.optimizer.learning_rate,
+        f"test_{headline}": metrics[headline],
+        monitor: best_epoch.get(monitor),
+    }
     with tf.summary.create_file_writer(str(folder)).as_default(0):
-        for name, value in metrics.items():
-            if value is not None:
-                tf.summary.scalar(f"test/{name}", value)
+        for group, figures in (("test", metrics), ("compare", compared)):
+            for name, value in figures.items():
+                if value is not None:
+                    tf.summary.scalar(f"{group}/{name}", value)
         for name, path in pictures.items():
             tf.summary.image(f"test/{name}", tf.io.decode_png(path.read_bytes(), channels=3)[tf.newaxis])
         for label, (truth, probability) in curves.items():
@@ -154,7 +170,7 @@ def write_answers(
             tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=0)
         rows = "\n".join(f"| {_cell(text)} | {_cell(truth)} | {_cell(answer)} |" for text, truth, answer in samples)
         tf.summary.text("test/samples", f"| text | truth | prediction |\n|---|---|---|\n{rows}")
-        hparams.hparams(_flat(plain(config)))
+        hparams.hparams(_flat(plain(config)), trial_id=config.name)
 
 
 def _cell(text: str) -> str:
