@@ -7,18 +7,20 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from sftkeras.bars import Bars
 
 _LOG_WIDTH = 120
 
 console = Console(highlight=False)
-_log = Console(file=StringIO(), width=_LOG_WIDTH, highlight=False)
+# Without force_jupyter, rich shows in a notebook what is written to any file.
+_log = Console(file=StringIO(), width=_LOG_WIDTH, highlight=False, force_jupyter=False)
 
 
 def be_quiet() -> None:
@@ -60,11 +62,6 @@ def program(name: str) -> str:
     return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
-def shows_bars(output: Console = console) -> bool:
-    """Whether a bar can move there: a terminal, or a notebook that has the widgets for it."""
-    return output.is_terminal or (output.is_jupyter and find_spec("ipywidgets") is not None)
-
-
 def outputs() -> list[Console]:
     """The terminal and the log, for what prints to a console of its own accord."""
     return [console, _log]
@@ -78,17 +75,16 @@ def say(*lines: Any) -> None:
             target.file.flush()
 
 
-def progress_bar(output: Console = console) -> Progress:
+def progress_bar(output: Console = console) -> Bars:
     """A progress bar with a note of what is counted and the time left; silent where none can move.
 
     Each task needs the field `note`.
     """
-    return Progress(
+    return Bars(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.fields[note]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=output,
-        disable=output.quiet or not shows_bars(output),
     )

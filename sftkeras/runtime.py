@@ -11,6 +11,7 @@ import random
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _NOISE = re.compile(
     rb"All log messages before absl|oneDNN custom operations are on|Could not find cuda drivers|failed call to cuInit"
 )
+
+# In a notebook without ipywidgets, tqdm warns when other packages import it. Its bars are text then.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 
 def start_tensorflow() -> None:
@@ -47,6 +51,7 @@ def start_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    tf.get_logger().setLevel("WARNING")  # in a notebook it would be INFO
 
 
 @contextmanager

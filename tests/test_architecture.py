@@ -29,9 +29,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plurals": set(),
     "config": set(),
     "disk": {"errors"},
-    "console": {"errors"},
+    "bars": set(),
+    "console": {"errors", "bars"},
     "runtime": {*BASIS, "internals"},
-    "handles": {"errors", "disk", "runtime"},
+    "handles": {"errors", "disk", "runtime", "bars"},
     "data": {*BASIS, "disk", "console", "handles"},
     "text": {"errors"},
     "internals": set(),
@@ -46,6 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "internals",
         *BASIS,
         "disk",
+        "bars",
         "console",
         "runtime",
         "handles",
@@ -70,7 +72,7 @@ MAY_IMPORT["api"] = set(MAY_IMPORT)
 # Commands tell the story, so they may know every part, but not one another.
 ALL = set(MAY_IMPORT)
 
-LIGHT = {"errors", "plurals", "config", "command_line", "disk", "console", "handles", "data", "evaluation"}
+LIGHT = {"errors", "plurals", "config", "command_line", "disk", "bars", "console", "handles", "data", "evaluation"}
 LIGHT |= {"__main__", "comparison", "runs", "prediction", "pipeline", "api", *COMMANDS}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 

@@ -1,4 +1,4 @@
-"""What a terminal shows while something is fetched; elsewhere nothing is shown."""
+"""What a terminal or a notebook shows while something is fetched; elsewhere nothing is shown."""
 
 from __future__ import annotations
 
@@ -11,36 +11,40 @@ _log = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def waiting(message: str) -> Iterator[None]:
-    """Writes a line to the log, and shows a spinner if standard error is a terminal."""
+    """Writes a line to the log, and shows the message, with a spinner that turns in a terminal."""
     from rich.console import Console  # kept out of the start of every command
-    from rich.markup import escape
+    from rich.progress import SpinnerColumn, TextColumn
+
+    from sftkeras.bars import Bars
 
     _log.info("%s.", message)
-    with Console(stderr=True).status(escape(message)):  # shows nothing elsewhere
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        bars.add_task(message, total=None)
         yield
 
 
 @contextlib.contextmanager
 def receiving(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Shows a bar with speed and time left if standard error is a terminal; gives what is told of each piece's bytes.
+    """Shows a bar with speed and time left; gives what is called with the size of each piece in bytes.
 
     Args:
         what: the name of what is received.
         total: its size in bytes, if known.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    console = Console(stderr=True)
-    with Progress(
+    from sftkeras.bars import Bars
+
+    with Bars(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=Console(stderr=True),
         transient=True,
-        disable=not console.is_terminal,
     ) as progress:
         task = progress.add_task(what, total=total)
         yield lambda size: progress.advance(task, size)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 import keras
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, TaskID, TextColumn
 
-from sftkeras.console import console, say, shows_bars
+from sftkeras.bars import Bars, can_move
+from sftkeras.console import console, say
 from sftkeras.training.callbacks import Logs, StepRecord
 from sftkeras.training.position import Position
 
@@ -74,15 +75,15 @@ class ShowProgress(keras.callbacks.Callback):
         self._epochs = epochs
         self._left = TimeLeft(position.steps, epochs)
         self._said = time.monotonic()
-        self._bar: Progress | None = None
+        self._bar: Bars | None = None
         self._task: TaskID | None = None
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Opens the epoch's bar where the run is."""
         self._left.epoch_begins(time.monotonic())
-        if shows_bars() and not console.quiet:
+        if can_move(console) and not console.quiet:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
-            self._bar = Progress(*columns, console=console)
+            self._bar = Bars(*columns, console=console)
             total, done = self._position.steps, self._position.step
             self._task = self._bar.add_task(self._title, total=total, completed=done, note="")
             self._bar.start()
@@ -93,7 +94,7 @@ class ShowProgress(keras.callbacks.Callback):
         self._left.step_ends(now)
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=done, note=self._note())
-        elif not shows_bars() and now - self._said > LINE_SECONDS:
+        elif not can_move(console) and now - self._said > LINE_SECONDS:
             self._said = now
             say(f"{self._title}  {self._note()}")
 
