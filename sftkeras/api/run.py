@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from os import PathLike
@@ -19,6 +19,8 @@ from sftkeras.runtime import left_as_it_was
 if TYPE_CHECKING:
     import keras
 
+    from sftkeras.prediction.predictor import Predictor
+
 
 class Run:
     """A run that was trained.
@@ -30,6 +32,7 @@ class Run:
     def __init__(self, folder: str | PathLike[str]) -> None:
         self.folder = Path(folder)
         self._files = RunFolder(self.folder)
+        self._predictor: Predictor | None = None
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
@@ -93,8 +96,10 @@ class Run:
         with _from_python():
             return export_run(RunFolder.open(self.folder), folder, server).path
 
-    def predict(self, texts: str | Sequence[str], pairs: str | Sequence[str] | None = None) -> list[dict[str, Any]]:
+    def predict(self, texts: str | Iterable[str], pairs: str | Iterable[str] | None = None) -> list[dict[str, Any]]:
         """Predict texts by the exported version: a record for each, as `python -m sftkeras.predict` prints them.
+
+        The first call starts a process, which takes some seconds, and later ones use it. It ends with this object.
 
         Args:
             texts: one text, or several.
@@ -103,13 +108,13 @@ class Run:
         Raises:
             SFTError: SFT114 if the run has exported no version, and as `python -m sftkeras.predict`.
         """
-        from sftkeras.prediction.backends import LocalModel
-        from sftkeras.prediction.records import text_records
+        from sftkeras.prediction.predictor import load
 
-        first = [texts] if isinstance(texts, str) else texts
-        second = [pairs] if isinstance(pairs, str) else pairs
-        with errors_in_keywords(), LocalModel(self.version) as model:
-            return text_records(model, first, second)
+        with errors_in_keywords():
+            version = self.version
+            if self._predictor is None or self._predictor.name != str(version):  # or exported since
+                self._predictor = load(version)
+            return self._predictor.predict(texts, pairs)
 
     def evaluate(
         self, data: Any = None, *, output: str | PathLike[str] | None = None, **reading: Any

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from sftkeras.errors import SFTError
 from sftkeras.prediction.backends import BATCH_SIZE, TIMEOUT, LocalModel, RemoteModel, open_model
+from sftkeras.prediction.records import text_records
 from sftkeras.runs import RunFolder
-from sftkeras.tasks.predictions import records
 
 
 def load(
@@ -107,7 +107,7 @@ class Predictor:
             raise SFTError("SFT126", model=self.name, problem=f"it {wanted}")
         if second is not None and len(first) != len(second):
             raise SFTError("SFT126", model=self.name, problem=f"{len(first)} texts have {len(second)} second texts")
-        return list(records(self._model.predict(first, second), self._model.predictions)) if first else []
+        return text_records(self._model, first, second)
 
     __call__ = predict
 

@@ -18,11 +18,9 @@ from sftkeras.tasks.predictions import Record, record_keys, records
 
 def text_records(model: Model, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Record]:
     """Returns a record for each text, with the text in it, and its second text if the model takes pairs."""
-    return (
-        list(_with_texts(model, Texts([*texts], None if pairs is None else [*pairs]), lambda rows: None))
-        if len(texts)
-        else []
-    )
+    if not texts:
+        return []
+    return list(_with_texts(model, Texts([*texts], None if pairs is None else [*pairs]), lambda rows: None))
 
 
 def row_records(model: Model, blocks: Iterator[Texts], progress: Progress) -> Iterator[Record]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import sftkeras
+from sftkeras.prediction import predictor
+from sftkeras.prediction.predictor import Predictor
 
 pytestmark = pytest.mark.processes
 
@@ -17,6 +20,21 @@ def test_it_predicts_texts_as_records(finished: sftkeras.Run) -> None:
     assert [record["text"] for record in records] == ["the lovely film plot", "the awful film plot"]
     assert {record["label"] for record in records} <= {"positive", "negative"}
     assert finished.predict("the lovely film plot")[0]["text"] == "the lovely film plot"
+
+
+def test_it_is_exported_again_and_predicts_by_the_newest_version(
+    finished: sftkeras.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[Predictor] = []
+    load = predictor.load
+    monkeypatch.setattr(predictor, "load", lambda version: loaded.append(load(version)) or loaded[-1])
+    run = sftkeras.Run.open(shutil.copytree(finished.folder, tmp_path / "tiny"))
+    expected = [run.predict("the lovely film plot"), run.predict("the lovely film plot")][1]
+    assert [one.name for one in loaded] == [str(finished.version)]
+    version = run.export(str(tmp_path / "saved_models"))
+    assert version == run.version == tmp_path / "saved_models" / "tiny" / "1"
+    assert run.predict("the lovely film plot") == expected  # of equal weights
+    assert [one.name for one in loaded] == [str(finished.version), str(version)]
 
 
 def test_it_is_evaluated_on_rows_in_memory(finished: sftkeras.Run, tmp_path: Path) -> None:
@@ -40,7 +58,7 @@ def test_its_model_is_a_plain_keras_model(finished: sftkeras.Run) -> None:
 def test_it_shows_its_report_in_a_notebook(finished: sftkeras.Run) -> None:
     page = finished._repr_html_()
     assert page.startswith("<iframe")
-    assert "data:image" in page
+    assert "&lt;svg" in page  # its pictures
     assert "<html" not in page  # it is escaped
 
 

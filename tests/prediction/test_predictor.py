@@ -24,7 +24,7 @@ class Lengths:
         self.pairs = pairs
         self.calls: list[Sequence[str]] = []
 
-    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None, progress: Any) -> dict[str, np.ndarray]:
         self.calls.append(texts)
         second = pairs or [""] * len(texts)
         return {"value": np.array([len(one) + len(two) for one, two in zip(texts, second, strict=True)], float)}
@@ -43,12 +43,12 @@ def predictor(**how: Any) -> tuple[Predictor, Lengths]:
 )
 def test_any_iterable_of_texts_gets_a_record_each(texts: Any) -> None:
     one, _ = predictor()
-    assert one.predict(texts) == [{"value": 1.0}, {"value": 3.0}]
+    assert one.predict(texts) == [{"text": "a", "value": 1.0}, {"text": "bcd", "value": 3.0}]
 
 
 def test_one_string_is_one_text() -> None:
     one, model = predictor()
-    assert one("bcd") == [{"value": 3.0}]
+    assert one("bcd") == [{"text": "bcd", "value": 3.0}]
     assert model.calls == [["bcd"]]
 
 
@@ -60,8 +60,9 @@ def test_no_text_is_no_record() -> None:
 
 def test_pairs_go_with_their_texts() -> None:
     one, _ = predictor(pairs=True)
-    assert one(["a", "b"], pairs=["c", "de"]) == [{"value": 2.0}, {"value": 3.0}]
-    assert one("a", "c") == [{"value": 2.0}]
+    of_a, of_b = one(["a", "b"], pairs=["c", "de"])
+    assert (of_a, of_b) == ({"text": "a", "pair": "c", "value": 2.0}, {"text": "b", "pair": "de", "value": 3.0})
+    assert one("a", "c") == [of_a]
 
 
 @pytest.mark.parametrize(
