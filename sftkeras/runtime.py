@@ -126,7 +126,8 @@ def make_strategy(config: TrainingConfig, seed: int) -> tf.distribute.Strategy:
         seed: the run's seed.
 
     Raises:
-        SFTError: SFT403 if the machine has fewer GPUs than asked for.
+        SFTError: SFT403 if the machine has fewer GPUs than asked for, SFT465 if TensorFlow runs already with fewer
+            devices.
     """
     import keras
     import tensorflow as tf
@@ -148,14 +149,33 @@ def _devices(count: int | None) -> list[str]:
     if gpus:
         if count and count > len(gpus):
             raise SFTError("SFT403", devices=count, found=len(gpus), kind="GPUs")
-        tf.config.set_visible_devices(gpus[:count], "GPU")
-        for gpu in gpus[:count]:
-            tf.config.experimental.set_memory_growth(gpu, True)
+        with _unless_there("GPU", count or len(gpus)):
+            tf.config.set_visible_devices(gpus[:count], "GPU")
+            for gpu in gpus[:count]:
+                tf.config.experimental.set_memory_growth(gpu, True)
         return [f"GPU:{number}" for number in range(count or len(gpus))]
     if count and count > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+        with _unless_there("CPU", count):
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
     return [f"CPU:{number}" for number in range(count or 1)]
+
+
+@contextmanager
+def _unless_there(kind: str, count: int) -> Iterator[None]:
+    """Lets the block fail to set the devices of a TensorFlow that has started, if it has as many as are needed.
+
+    Raises:
+        SFTError: SFT465 if it has not.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except RuntimeError as error:
+        found = len(tf.config.list_logical_devices(kind))
+        if found < count:
+            raise SFTError("SFT465", devices=count, found=found, kind=f"{kind}s") from error
 
 
 def _join_workers(devices: list[str]) -> tf.distribute.MultiWorkerMirroredStrategy:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +13,14 @@ from sftkeras.api.settings import errors_in_keywords, train_config
 from sftkeras.config import TrainConfig
 from sftkeras.console import fresh_output
 from sftkeras.data.formats.in_memory import with_rows_as_files
+from sftkeras.errors import SFTError
 from sftkeras.pipeline.checks import check_settings
 from sftkeras.pipeline.fine_tuning import train_and_export
 from sftkeras.pipeline.stages import rehearse
 from sftkeras.runs import RunFolder
 from sftkeras.runtime import left_as_it_was
 from sftkeras.tasks import spec_of
+from sftkeras.training.resume.state_files import THREAD
 
 if TYPE_CHECKING:
     import keras
@@ -59,16 +63,31 @@ def fine_tune(
     Raises:
         SFTError: what is wrong, with its code; the codes are those of the command line.
         Preempted: training was interrupted (a `KeyboardInterrupt`), and its state is saved.
+
+    `training.strategy` multi_worker is for the command line: its workers are processes of their own.
     """
     from sftkeras.training.warm_start import with_warm_start
     from sftkeras.training.workers import cluster
 
-    with errors_in_keywords(), fresh_output(verbose=verbose), left_as_it_was():
+    with errors_in_keywords(), fresh_output(verbose=verbose), left_as_it_was(), _states_written():
         settled = train_config(config, **with_rows_as_files(settings))
         settled = with_warm_start(spec_of(settled.task.kind).with_columns(settled))
+        if settled.training.strategy == "multi_worker":
+            raise SFTError("SFT430", problem="the workers are processes of their own, not calls of Python")
         cluster.enter(settled.training.strategy)
         check_settings(settled)
         if settled.dry_run:
             rehearse(settled)
             return Run(RunFolder.of(settled).folder)
         return Run(train_and_export(settled, callbacks).folder)
+
+
+@contextmanager
+def _states_written() -> Iterator[None]:
+    """Waits, at the end of the block, for a state that is still written: the call may be repeated at once."""
+    try:
+        yield
+    finally:
+        for thread in threading.enumerate():
+            if thread.name == THREAD:
+                thread.join()

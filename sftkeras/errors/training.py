@@ -72,11 +72,13 @@ MESSAGES: dict[str, str] = {
     "SFT461": "not measurably better than {name}: {metric} {ours} against {theirs} on {rows} texts. Most often the "
     "learning rate was too high, the epochs too few, or the texts too few to show a difference: check the training "
     "loss first.",
-    # 463-464 warm starts
+    # 463-465 warm starts, and runs in the process of others
     "SFT463": "--start_from {run}: its weights are not for these settings: {differences}. Set them as that run has "
     "them, or take its encoder alone, with --backbone.handle {run}.",
     "SFT464": "--start_from {run}: that run predicts {known}; the data {problem}. Give rows with the same labels, or "
     "take its encoder alone, with --backbone.handle {run}.",
+    "SFT465": "--training.devices {devices}: TensorFlow runs already in this process, with {found} {kind}. Start a new "
+    "process (in a notebook: restart the kernel) and make this its first call, or choose {found} or fewer.",
     "SFT462": "--dry_run with --training.precision mixed_float16 on a CPU: each step may take minutes, since CPUs have "
     "no fast float16. Choose float32 or mixed_bfloat16 here, or run this where the GPU is.",
 }

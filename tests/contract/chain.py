@@ -43,7 +43,7 @@ from sftkeras.runs import RunFolder  # noqa: E402
 from sftkeras.tasks import TextModel, restore_task  # noqa: E402
 from sftkeras.tasks.predictions import records  # noqa: E402
 from sftkeras.training.callbacks import Recorder  # noqa: E402
-from sftkeras.training.resume.saving import THREAD  # noqa: E402
+from sftkeras.training.resume.state_files import THREAD  # noqa: E402
 
 KILLED_AFTER = 3  # steps: within the first of two epochs, of four steps
 DIVIDED = {"training.devices": 2, "training.accumulation": 2}

@@ -18,8 +18,8 @@ from sftkeras.config import CheckpointConfig, EarlyStoppingConfig, TrainConfig
 from sftkeras.errors import SFTError
 from sftkeras.training.callbacks import KeepBest, Recorder
 from sftkeras.training.fit import Fitted
-from sftkeras.training.resume.saving import THREAD, SaveStates
-from sftkeras.training.resume.state_files import StateFiles
+from sftkeras.training.resume.saving import SaveStates
+from sftkeras.training.resume.state_files import THREAD, StateFiles
 
 EVERY_STEP = CheckpointConfig(every_steps=1)
 CONFIG = replace(

@@ -14,10 +14,8 @@ from sftkeras.training.callbacks import Logs
 from sftkeras.training.position import Position
 from sftkeras.training.resume.preemption import StopWish
 from sftkeras.training.resume.run_state import RunState
-from sftkeras.training.resume.state_files import State, StateFiles
+from sftkeras.training.resume.state_files import THREAD, State, StateFiles
 from sftkeras.training.workers.cluster import agree, is_chief
-
-THREAD = "sftkeras state writer"
 
 
 class Stopped(Exception):  # noqa: N818 - no error

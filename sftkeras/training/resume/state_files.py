@@ -22,6 +22,8 @@ from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
 from sftkeras.runs import kept
 
+THREAD = "sftkeras state writer"  # the name of the one that writes them beside training
+
 _FILES = "step-*.safetensors"
 _PARTIAL = ".partial.safetensors"  # one name, so that what a killed process left is written over
 
