@@ -20,7 +20,7 @@ from sftkeras.command_line.remedies import in_flags_of
 from sftkeras.config import DataConfig, PredictConfig
 from sftkeras.console import progress_bar
 from sftkeras.data.checks.findings import row_findings
-from sftkeras.data.formats.unlabelled import TextFiles, Texts
+from sftkeras.data.formats.unlabelled import TextBlock, TextFiles
 from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
 from sftkeras.prediction.backends import LocalModel, Model, RemoteModel, read_token
@@ -54,7 +54,7 @@ def main(config: PredictConfig) -> None:
         files = TextFiles(config.file, data) if config.file else None
         _check_pairs(config, model, files, data)
         blocks = files.read() if files else iter([_typed(config.texts, model)])
-        first = next(blocks, Texts([]))  # a mistake in the file is found before the model is loaded
+        first = next(blocks, TextBlock([]))  # a mistake in the file is found before the model is loaded
         model.load()
         records = row_records(model, chain([first], blocks), _progress(output))
         if output:
@@ -165,9 +165,9 @@ def _progress(output: Path | None) -> Progress:
     return progress
 
 
-def _typed(texts: list[str], model: Model) -> Texts:
+def _typed(texts: list[str], model: Model) -> TextBlock:
     """The texts of the command line; a model of pairs takes them in twos."""
-    return Texts(texts[::2], texts[1::2]) if model.pairs else Texts(texts)
+    return TextBlock(texts[::2], texts[1::2]) if model.pairs else TextBlock(texts)
 
 
 if __name__ == "__main__":

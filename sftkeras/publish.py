@@ -16,7 +16,7 @@ from sftkeras.console import say
 from sftkeras.disk.cache import building, cache_folder, locked
 from sftkeras.disk.files import write_errors, write_text
 from sftkeras.errors import SFTError
-from sftkeras.exporting.contract import Origin, without_folders
+from sftkeras.exporting.contract import ModelOrigin, without_folders
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import restore_backbone
 
@@ -29,7 +29,7 @@ PREPROCESSOR = "preprocessor"  # the preprocessor's folder inside the module's: 
 
 
 @dataclass(frozen=True)
-class Source:
+class EncoderSource:
     """What is published.
 
     Attributes:
@@ -41,7 +41,7 @@ class Source:
 
     backbone: Backbone
     pooling: Pooling
-    origin: Origin
+    origin: ModelOrigin
     preprocessor: Path | None = None
 
 
@@ -86,7 +86,7 @@ def check_output(output: Path, *, overwrite: bool) -> None:
             pass
 
 
-def pretrained(handle: str) -> Source:
+def pretrained(handle: str) -> EncoderSource:
     """Fetches and loads the encoder that `handle` names."""
     from sftkeras.handles import check_weights, kind_of, resolve, weights_folder
 
@@ -106,23 +106,23 @@ def pretrained(handle: str) -> Source:
             raise
         problem = f"it is a module already, and cannot be rebuilt as a KerasHub encoder: {error.details['reason']}"
         raise SFTError("SFT375", flag="--handle", folder=folder, problem=problem) from error
-    return Source(backbone, "cls" if backbone.has_pooler else "mean", Origin(str(without_folders(handle))))
+    return EncoderSource(backbone, "cls" if backbone.has_pooler else "mean", ModelOrigin(str(without_folders(handle))))
 
 
-def fine_tuned(folder: str) -> Source:
+def fine_tuned(folder: str) -> EncoderSource:
     """Builds the encoder of a run's best epoch."""
     run = RunFolder.open(folder)
     settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
     runtime.start_tensorflow()
     backbone, pooling = restore_backbone(run)
-    origin = Origin.read(run.origin_file) if run.origin_file.exists() else Origin.of(settings)
+    origin = ModelOrigin.read(run.origin_file) if run.origin_file.exists() else ModelOrigin.of(settings)
     given = run.backbone / PREPROCESSOR
     # The vectors of markers, side by side, are no text vector that a module could give under this name.
     pooling = "mean" if pooling == "markers" else pooling
-    return Source(backbone, pooling, origin, given if given.is_dir() else None)
+    return EncoderSource(backbone, pooling, origin, given if given.is_dir() else None)
 
 
-def publish(source: Source, output: Path) -> float:
+def publish(source: EncoderSource, output: Path) -> float:
     """Writes the module into `output`, whole and proved or not at all; returns the largest difference of an output."""
     from sftkeras.backbones.publishing.card import render_card
     from sftkeras.exporting.export import saving_errors
@@ -143,7 +143,7 @@ def publish(source: Source, output: Path) -> float:
     return difference
 
 
-def write_native(source: Source, draft: Path) -> float:
+def write_native(source: EncoderSource, draft: Path) -> float:
     """Writes a KerasHub encoder and its tokenizer as modules, and compares them with what they were made of."""
     from sftkeras.backbones.publishing.encoder import write_encoder
     from sftkeras.backbones.publishing.preprocessor import write_preprocessor
@@ -158,7 +158,7 @@ def write_native(source: Source, draft: Path) -> float:
     return prove(made_of, draft, draft / PREPROCESSOR, ODD_TEXTS)
 
 
-def write_opaque(source: Source, draft: Path) -> float:
+def write_opaque(source: EncoderSource, draft: Path) -> float:
     """Writes a module that a run trained as it is, and the preprocessor it was given, if any."""
     from sftkeras.backbones.publishing.republish import write_again
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sftkeras.comparison.reports import Compared, read_reports
+from sftkeras.comparison.reports import ComparedReport, read_reports
 from sftkeras.evaluation.report.wording import flat
 from sftkeras.evaluation.statistics.bootstrap import Interval, interval
 from sftkeras.evaluation.statistics.metrics import Metric
@@ -139,7 +139,7 @@ def metrics_of(task: str) -> Mapping[str, Metric]:
     return spec_of(task).evaluation({}).metrics
 
 
-def _figure(name: str, metric: Metric, model: Compared, first: Compared) -> Figure:
+def _figure(name: str, metric: Metric, model: ComparedReport, first: ComparedReport) -> Figure:
     value, own = model.report["metrics"].get(name), model.report["intervals"].get(name)
     bounds = (own[0], own[1]) if own else None
     other = first.report["metrics"].get(name)
@@ -149,7 +149,7 @@ def _figure(name: str, metric: Metric, model: Compared, first: Compared) -> Figu
     return Figure(value, bounds, value - other, spread, _outcome(metric, spread))
 
 
-def _difference_interval(name: str, model: Compared, first: Compared) -> Interval | None:
+def _difference_interval(name: str, model: ComparedReport, first: ComparedReport) -> Interval | None:
     """The interval of a difference: paired where the rows and so the draws are the same; else of independent draws."""
     if model.resampled is None or first.resampled is None:
         return None
@@ -165,13 +165,13 @@ def _outcome(metric: Metric, spread: Interval | None) -> Outcome | None:
     return "better" if (spread[0] > 0) == metric.higher_is_better else "worse"
 
 
-def _is_paired(model: Compared, first: Compared) -> bool | None:
+def _is_paired(model: ComparedReport, first: ComparedReport) -> bool | None:
     if model.resampled is None or first.resampled is None:
         return None
     return model.resampled.rows == first.resampled.rows
 
 
-def _settings_that_differ(models: Sequence[Compared]) -> dict[str, tuple[Any, ...]]:
+def _settings_that_differ(models: Sequence[ComparedReport]) -> dict[str, tuple[Any, ...]]:
     """The settings that all have, not all with the same value."""
     settings = [dict(flat(model.report["config"])) for model in models]
     shared = [name for name in settings[0] if all(name in one for one in settings)]
@@ -180,7 +180,7 @@ def _settings_that_differ(models: Sequence[Compared]) -> dict[str, tuple[Any, ..
     return {name: found for name, found in values.items() if any(value != found[0] for value in found)}
 
 
-def _facts(models: Sequence[Compared]) -> dict[str, tuple[Any, ...]]:
+def _facts(models: Sequence[ComparedReport]) -> dict[str, tuple[Any, ...]]:
     """What else tells models apart, where any of them has it."""
     facts = {
         "test rows": [model.report["examples"].get("test") for model in models],
@@ -192,7 +192,7 @@ def _facts(models: Sequence[Compared]) -> dict[str, tuple[Any, ...]]:
     return {what: tuple(values) for what, values in facts.items() if any(value is not None for value in values)}
 
 
-def _notes(models: Sequence[Compared]) -> Iterator[str]:
+def _notes(models: Sequence[ComparedReport]) -> Iterator[str]:
     """What must be known to read the intervals of the differences."""
     first = models[0]
     unknown = list(dict.fromkeys(model for model in models if model.resampled is None))

@@ -17,7 +17,7 @@ _NEEDED = {"name", "task", "label_kind", "headline", "metrics", "intervals", "ex
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class ComparedReport:
     """A model with its report.
 
     Attributes:
@@ -35,7 +35,7 @@ class Compared:
     is_run: bool
 
 
-def read_reports(folders: Sequence[str | Path]) -> list[Compared]:
+def read_reports(folders: Sequence[str | Path]) -> list[ComparedReport]:
     """Reads the reports in some folders, all of models that can be compared.
 
     Raises:
@@ -56,7 +56,7 @@ def read_reports(folders: Sequence[str | Path]) -> list[Compared]:
     if len(set(names)) < len(names):
         names = [str(path) for path in paths]
     return [
-        Compared(name, path, report, read_resampled(path), (path / "config.yaml").exists())
+        ComparedReport(name, path, report, read_resampled(path), (path / "config.yaml").exists())
         for name, path, report in zip(names, paths, reports, strict=True)
     ]
 

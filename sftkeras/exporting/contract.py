@@ -34,7 +34,7 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
 
 
 @dataclass(frozen=True)
-class Origin:
+class ModelOrigin:
     """Where a model comes from, for its contract and its card.
 
     Attributes:
@@ -52,7 +52,7 @@ class Origin:
     seed: int | None = None
 
     @classmethod
-    def read(cls, path: Path) -> Origin:
+    def read(cls, path: Path) -> ModelOrigin:
         """Reads what `write` wrote."""
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 
@@ -61,7 +61,9 @@ class Origin:
         write_text(path, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
 
     @classmethod
-    def of(cls, config: TrainConfig, data_fingerprint: str | None = None, rows: dict[str, int] | None = None) -> Origin:
+    def of(
+        cls, config: TrainConfig, data_fingerprint: str | None = None, rows: dict[str, int] | None = None
+    ) -> ModelOrigin:
         """Takes what it needs from a run's settings."""
         data = plain(config.data)
         for part in ("train", "validation", "test"):

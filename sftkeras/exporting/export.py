@@ -17,7 +17,7 @@ from sftkeras.disk.files import sha256_of, write_errors
 from sftkeras.errors import SFTError
 from sftkeras.exporting import contract as contracts
 from sftkeras.exporting.canonical_graph import op_names
-from sftkeras.exporting.contract import Origin
+from sftkeras.exporting.contract import ModelOrigin
 from sftkeras.exporting.exported import ExportedVersion, note_version, noted_version
 from sftkeras.exporting.op_gate import check_server, known_release, server_needs
 from sftkeras.exporting.parity import Samples, check_parity, odd_samples
@@ -35,7 +35,7 @@ def export(
     text_model: TextModel,
     folder: Path,
     *,
-    origin: Origin,
+    origin: ModelOrigin,
     sample_texts: Sequence[str] = (),
     sample_pairs: Sequence[str] | None = None,
     process: PredictionProcess | None = None,
@@ -126,7 +126,9 @@ def saving_errors(folder: Path, flag: str) -> Iterator[None]:
             raise OSError(errno.EIO, error.message.split(";")[-1].strip()) from error
 
 
-def _contract(text_model: TextModel, name: str, graph: MetaGraphDef, origin: Origin, version: Path) -> dict[str, Any]:
+def _contract(
+    text_model: TextModel, name: str, graph: MetaGraphDef, origin: ModelOrigin, version: Path
+) -> dict[str, Any]:
     return {
         "schema": contracts.SCHEMA,
         "name": name,

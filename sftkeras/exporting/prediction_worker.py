@@ -43,7 +43,7 @@ def _load_alone(name: str, file: str) -> ModuleType:
 trusted_graph = _load_alone("trusted_graph", "graphs/trusted.py")
 
 
-class Model:
+class SessionModel:
     """A SavedModel in a V1 session.
 
     Args:
@@ -96,9 +96,9 @@ def _storable(answer: np.ndarray) -> np.ndarray:
     return np.char.decode(answer.astype("S"), "utf-8") if answer.dtype == object else answer
 
 
-def _reply(request: dict[str, Any], models: list[Model]) -> tuple[dict[str, Any], bytes]:
+def _reply(request: dict[str, Any], models: list[SessionModel]) -> tuple[dict[str, Any], bytes]:
     if "load" in request:
-        models[:] = [Model(Path(request["load"]))]
+        models[:] = [SessionModel(Path(request["load"]))]
         return {"signatures": models[0].describe()}, b""
     answers = models[0].run(**request["run"])
     archive = io.BytesIO()
@@ -108,7 +108,7 @@ def _reply(request: dict[str, Any], models: list[Model]) -> tuple[dict[str, Any]
 
 def main() -> None:
     """Answers requests until standard input ends."""
-    models: list[Model] = []
+    models: list[SessionModel] = []
     with os.fdopen(int(sys.argv[1]), "wb") as replies:
         for line in sys.stdin.buffer:
             try:

@@ -45,7 +45,7 @@ def unpack_tar(
         SFTError: SFT314 for a broken archive, SFT316 for an unsafe one.
         OSError: if it cannot be written.
     """
-    check = _Check(name, archive.stat().st_size, bounds)
+    check = _MemberCheck(name, archive.stat().st_size, bounds)
     try:
         with _opened(archive) as stream:
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as members:
@@ -77,7 +77,7 @@ class _Header(tarfile.TarInfo):
         return header
 
 
-class _Check:
+class _MemberCheck:
     """Refuses an archive at its first member that may not be unpacked.
 
     Args:

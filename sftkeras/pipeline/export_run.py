@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sftkeras import runtime
 from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
-from sftkeras.exporting.contract import Origin
+from sftkeras.exporting.contract import ModelOrigin
 from sftkeras.exporting.op_gate import known_release
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.versions import check_writable
@@ -47,7 +47,7 @@ def _export(run: RunFolder, folder: str | None, server: str | None) -> ExportedV
     with PredictionProcess() as process:
         from sftkeras.exporting.export import export
 
-        origin = Origin.read(run.origin_file) if run.origin_file.exists() else Origin.of(settings)
+        origin = ModelOrigin.read(run.origin_file) if run.origin_file.exists() else ModelOrigin.of(settings)
         version = export(restore_model(run), home, origin=origin, process=process, server=server, flag="--folder")
         run.note_export(version.path)
         if spec_of(settings.task.kind).gives_backbone:

@@ -39,7 +39,7 @@ def export_and_evaluate(trained: Trained) -> dict[str, Any]:
 def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
     """Builds the best model again from the run's folder, in float32, and publishes it if it proves equal."""
     from sftkeras import runtime
-    from sftkeras.exporting.contract import Origin
+    from sftkeras.exporting.contract import ModelOrigin
     from sftkeras.exporting.export import export as publish
 
     config, data, run = trained.config, trained.data, trained.run
@@ -50,7 +50,7 @@ def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
     version = publish(
         restore_model(run),
         Path(config.export.folder).expanduser() / config.name,
-        origin=Origin.read(run.origin_file),
+        origin=ModelOrigin.read(run.origin_file),
         sample_texts=data.examples.texts(samples),
         sample_pairs=data.examples.pairs(samples),
         process=process,

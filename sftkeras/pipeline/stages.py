@@ -104,12 +104,12 @@ def train(
     Args:
         callbacks: the user's own, which come after ours.
     """
-    from sftkeras.exporting.contract import Origin
+    from sftkeras.exporting.contract import ModelOrigin
     from sftkeras.training.fit import fit
     from sftkeras.training.thresholds import choose_thresholds
 
     run.keep_model(setup.text_model, setup.backbone, config.backbone.text_pooling, added_tokens(config))
-    Origin.of(config, data.fingerprint, row_counts(data)).write(run.origin_file)
+    ModelOrigin.of(config, data.fingerprint, row_counts(data)).write(run.origin_file)
     fitted = fit(setup.model, setup.train, setup.validation, config, run, callbacks)
     seconds["train"] = fitted.seconds
     if not fitted.interrupted:

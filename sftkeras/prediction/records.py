@@ -10,7 +10,7 @@ from typing import Any
 from rich.progress import Progress
 
 from sftkeras.data.checks.findings import SHOWN, place
-from sftkeras.data.formats.unlabelled import Texts
+from sftkeras.data.formats.unlabelled import TextBlock
 from sftkeras.plurals import counted
 from sftkeras.prediction.backends import Model
 from sftkeras.tasks.predictions import Record, record_keys, records
@@ -20,10 +20,10 @@ def text_records(model: Model, texts: Sequence[str], pairs: Sequence[str] | None
     """Returns a record for each text, with the text in it, and its second text if the model takes pairs."""
     if not texts:
         return []
-    return list(_with_texts(model, Texts([*texts], None if pairs is None else [*pairs]), lambda rows: None))
+    return list(_with_texts(model, TextBlock([*texts], None if pairs is None else [*pairs]), lambda rows: None))
 
 
-def row_records(model: Model, blocks: Iterator[Texts], progress: Progress) -> Iterator[Record]:
+def row_records(model: Model, blocks: Iterator[TextBlock], progress: Progress) -> Iterator[Record]:
     """Yields a record for each row of a file or of what was typed.
 
     Empty texts are counted on standard error at the end.
@@ -43,7 +43,7 @@ def row_records(model: Model, blocks: Iterator[Texts], progress: Progress) -> It
 
 
 def _with_texts(
-    model: Model, block: Texts, progress: Callable[[int], object], names: _ColumnNames | None = None
+    model: Model, block: TextBlock, progress: Callable[[int], object], names: _ColumnNames | None = None
 ) -> Iterator[Record]:
     predicted = list(records(model.predict(block.texts, block.pairs, progress), model.predictions))
     others = names.free_of(predicted, block) if names else {}
@@ -60,7 +60,7 @@ class _EmptyTexts:
         self.count = 0
         self._places: list[str] = []
 
-    def look_for(self, block: Texts) -> None:
+    def look_for(self, block: TextBlock) -> None:
         """Counts those of a block."""
         for row, texts in enumerate(zip(block.texts, block.pairs or block.texts, strict=True)):
             if all(map(str.strip, texts)):
@@ -84,7 +84,7 @@ class _ColumnNames:
         self._names: dict[str, str] = {}
         self._taken = {"text", "pair", *record_keys()}
 
-    def free_of(self, predicted: list[Record], block: Texts) -> dict[str, list[Any]]:
+    def free_of(self, predicted: list[Record], block: TextBlock) -> dict[str, list[Any]]:
         """Returns the other columns of a block by names that neither its records have nor those before."""
         self._taken |= {name for record in predicted for name in record}
         for column in block.others:

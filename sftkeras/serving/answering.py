@@ -24,7 +24,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from sftkeras.serving.batching import Batcher
 from sftkeras.serving.errors import invalid, too_late
 from sftkeras.serving.examples import (
-    Head,
+    ExampleSignature,
     classification_head,
     examples_run,
     multi_inference_heads,
@@ -34,7 +34,7 @@ from sftkeras.serving.examples import (
 from sftkeras.serving.model_store import ModelStore
 from sftkeras.serving.observer import Observer
 from sftkeras.serving.predicting import find_signature, predict_run
-from sftkeras.serving.runs import DEFAULT_SIGNATURE, Run
+from sftkeras.serving.runs import DEFAULT_SIGNATURE, EngineRun
 from sftkeras.serving.served_version import ServedVersion
 
 Tensors = dict[str, np.ndarray]
@@ -143,7 +143,7 @@ class Answering:
         await asyncio.to_thread(self.store.reload, config)
 
     async def _answer_examples(
-        self, version: ServedVersion, heads: Sequence[Head], examples: Input, timeout: float | None
+        self, version: ServedVersion, heads: Sequence[ExampleSignature], examples: Input, timeout: float | None
     ) -> list[ClassificationResult | RegressionResult]:
         run = examples_run(heads, examples)
         tensors = await self._run(version, run, timeout)
@@ -154,7 +154,7 @@ class Answering:
             results.append(read_head(head, outputs, len(run.arrays[0])))
         return results
 
-    async def _run(self, version: ServedVersion, run: Run, timeout: float | None) -> Tensors:
+    async def _run(self, version: ServedVersion, run: EngineRun, timeout: float | None) -> Tensors:
         """Runs in a batch.
 
         Returns:

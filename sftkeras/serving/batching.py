@@ -21,7 +21,7 @@ from grpc import StatusCode
 from sftkeras.serving.batching_parameters import BatchingParameters
 from sftkeras.serving.errors import ServingError, invalid, overloaded, too_late
 from sftkeras.serving.observer import Observer
-from sftkeras.serving.runs import Run
+from sftkeras.serving.runs import EngineRun
 from sftkeras.tasks.padding import stacked
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Runner(Protocol):
 
     model: str
 
-    def run(self, run: Run) -> Arrays:
+    def run(self, run: EngineRun) -> Arrays:
         """Runs it; may raise a ServingError."""
 
 
@@ -86,7 +86,7 @@ class _Part:
 
     request: _Request
     number: int
-    run: Run
+    run: EngineRun
     length: int  # bytes of its longest text
 
     @property
@@ -130,7 +130,7 @@ class Batcher:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, runner: Runner, run: Run, deadline: float | None = None) -> Future[Arrays]:
+    def submit(self, runner: Runner, run: EngineRun, deadline: float | None = None) -> Future[Arrays]:
         """Puts a run into the queue.
 
         Args:
@@ -178,13 +178,13 @@ class Batcher:
         """Whether one of its threads still runs."""
         return any(thread.is_alive() for thread in self._threads)
 
-    def _split(self, run: Run) -> list[Run]:
+    def _split(self, run: EngineRun) -> list[EngineRun]:
         most = self._parameters.max_execution_batch_size
         if not run.rows or run.rows <= most or not run.divisible:
             return [run]
         return [run.part(start, min(start + most, run.rows)) for start in range(0, run.rows, most)]
 
-    def _group(self, run: Run) -> Hashable:
+    def _group(self, run: EngineRun) -> Hashable:
         if run.rows is None:
             return object()  # equal to nothing else
         if self._parameters.pad_variable_length_inputs:
@@ -291,7 +291,7 @@ class Batcher:
         return [[output[end - part.rows : end] for output in outputs] for part, end in zip(parts, ends, strict=True)]
 
 
-def _length(run: Run) -> int:
+def _length(run: EngineRun) -> int:
     return max((len(text) for array in run.arrays if array.dtype == object for text in array.flat), default=0)
 
 

@@ -20,13 +20,22 @@ from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.regression_pb2 import Regression, RegressionResult
 
 from sftkeras.serving.errors import ServingError, failed_precondition, invalid
-from sftkeras.serving.runs import DEFAULT_SIGNATURE, Run, Signatures, check_tensor, dtype_of, enum_name, make_run, shown
+from sftkeras.serving.runs import (
+    DEFAULT_SIGNATURE,
+    EngineRun,
+    Signatures,
+    check_tensor,
+    dtype_of,
+    enum_name,
+    make_run,
+    shown,
+)
 
 _CLASSIFY, _REGRESS = tf.saved_model.CLASSIFY_METHOD_NAME, tf.saved_model.REGRESS_METHOD_NAME
 
 
 @dataclass(frozen=True)
-class Head:
+class ExampleSignature:
     """A signature that answers tf.Examples.
 
     Attributes:
@@ -40,7 +49,7 @@ class Head:
     regression: bool
 
 
-def classification_head(signatures: Signatures, name: str) -> Head:
+def classification_head(signatures: Signatures, name: str) -> ExampleSignature:
     """Finds the signature that a Classify request means by `name`.
 
     Raises:
@@ -49,19 +58,19 @@ def classification_head(signatures: Signatures, name: str) -> Head:
     return _classification_head(_find_for_examples(signatures, name))
 
 
-def regression_head(signatures: Signatures, name: str) -> Head:
+def regression_head(signatures: Signatures, name: str) -> ExampleSignature:
     """As `classification_head`, for a Regress request."""
     return _regression_head(_find_for_examples(signatures, name))
 
 
-def multi_inference_heads(signatures: Signatures, tasks: Iterable[InferenceTask]) -> list[Head]:
+def multi_inference_heads(signatures: Signatures, tasks: Iterable[InferenceTask]) -> list[ExampleSignature]:
     """Finds the signatures that the tasks of a MultiInference request mean; all read the same input.
 
     Raises:
         ServingError: if the tasks do not fit the model or one another.
     """
     models: set[str] = set()
-    heads: dict[str, Head] = {}
+    heads: dict[str, ExampleSignature] = {}
     for task in tasks:
         if not task.model_spec.name:
             raise invalid("Found ModelSpec with an empty model name.")
@@ -84,7 +93,7 @@ def multi_inference_heads(signatures: Signatures, tasks: Iterable[InferenceTask]
     return list(heads.values())
 
 
-def examples_run(heads: Sequence[Head], examples: Input) -> Run:
+def examples_run(heads: Sequence[ExampleSignature], examples: Input) -> EngineRun:
     """The run that answers tf.Examples with all the heads at once.
 
     Raises:
@@ -95,7 +104,9 @@ def examples_run(heads: Sequence[Head], examples: Input) -> Run:
     return make_run([heads[0].input], [array], [info for head in heads for info in head.outputs.values()])
 
 
-def read_head(head: Head, outputs: Mapping[str, np.ndarray], rows: int) -> ClassificationResult | RegressionResult:
+def read_head(
+    head: ExampleSignature, outputs: Mapping[str, np.ndarray], rows: int
+) -> ClassificationResult | RegressionResult:
     """Puts a head's outputs into the result of its protocol.
 
     Args:
@@ -120,7 +131,7 @@ def _find_for_examples(signatures: Signatures, name: str) -> SignatureDef:
     return signatures[name]
 
 
-def _classification_head(signature: SignatureDef) -> Head:
+def _classification_head(signature: SignatureDef) -> ExampleSignature:
     _check_method(signature, "classification", _CLASSIFY)
     if len(signature.inputs) != 1:
         raise invalid("Expected one input Tensor.")
@@ -138,7 +149,7 @@ def _classification_head(signature: SignatureDef) -> Head:
     return _head(signature, roles, regression=False)
 
 
-def _regression_head(signature: SignatureDef) -> Head:
+def _regression_head(signature: SignatureDef) -> ExampleSignature:
     _check_method(signature, "regression", _REGRESS)
     if len(signature.inputs) != 1:
         raise invalid("Expected one input Tensor.")
@@ -158,9 +169,9 @@ def _check_method(signature: SignatureDef, kind: str, method: str) -> None:
         raise invalid(f"Expected {kind} signature method_name to be {method}. Was: {signature.method_name}")
 
 
-def _head(signature: SignatureDef, roles: Sequence[str], *, regression: bool) -> Head:
+def _head(signature: SignatureDef, roles: Sequence[str], *, regression: bool) -> ExampleSignature:
     (info,) = signature.inputs.values()
-    return Head(info, {role: signature.outputs[role] for role in roles}, regression)
+    return ExampleSignature(info, {role: signature.outputs[role] for role in roles}, regression)
 
 
 def _serialized(examples: Input) -> np.ndarray:

@@ -15,7 +15,7 @@ from grpc import StatusCode
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
 from sftkeras.serving.errors import ServingError, failed_precondition, invalid
-from sftkeras.serving.runs import DEFAULT_SIGNATURE, Run, Signatures, braced, check_tensor, make_run
+from sftkeras.serving.runs import DEFAULT_SIGNATURE, EngineRun, Signatures, braced, check_tensor, make_run
 from sftkeras.serving.tensors import to_array
 from sftkeras.tasks.predictions import predictions_of
 
@@ -28,7 +28,7 @@ _PREDICT, _CLASSIFY, _REGRESS = (
 
 def predict_run(
     signatures: Signatures, name: str, inputs: Mapping[str, np.ndarray], output_filter: Sequence[str]
-) -> tuple[Run, dict[str, str]]:
+) -> tuple[EngineRun, dict[str, str]]:
     """The run that a Predict request needs.
 
     Returns:

@@ -22,7 +22,7 @@ _CPP_NAMES = {"float32": "float", "float64": "double", "float16": "half"}
 
 
 @dataclass(frozen=True)
-class Run:
+class EngineRun:
     """One run of the engine.
 
     Attributes:
@@ -37,7 +37,7 @@ class Run:
     rows: int | None
     divisible: bool = True
 
-    def part(self, start: int, end: int) -> Run:
+    def part(self, start: int, end: int) -> EngineRun:
         """Some of its rows."""
         return replace(self, arrays=tuple(array[start:end] for array in self.arrays), rows=end - start)
 
@@ -55,7 +55,7 @@ def check_tensor(number: int, name: str, info: TensorInfo, array: np.ndarray) ->
 
 def make_run(
     inputs: Sequence[TensorInfo], arrays: Sequence[np.ndarray], outputs: Sequence[TensorInfo], *, lists: bool = False
-) -> Run:
+) -> EngineRun:
     """Puts a run together; each output is fetched once, whatever it is called by.
 
     Args:
@@ -69,7 +69,7 @@ def make_run(
     shares = len(sizes) == 1 and all(_has_rows(info.tensor_shape) for info in (*inputs, *outputs))
     # How another model fills up what varies in width is its own business: only the model itself can do it.
     divisible = lists or all(_has_one_width(info.tensor_shape) for info in outputs)
-    return Run(call, tuple(arrays), (sizes.pop() or None) if shares else None, divisible)
+    return EngineRun(call, tuple(arrays), (sizes.pop() or None) if shares else None, divisible)
 
 
 def dtype_of(array: np.ndarray) -> int:

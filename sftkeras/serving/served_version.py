@@ -20,7 +20,7 @@ from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.graphs.trusted import UntrustedGraphError
 from sftkeras.serving.engine import Engine, from_tensorflow
 from sftkeras.serving.errors import ServingError, failed_precondition
-from sftkeras.serving.runs import Run, Signatures
+from sftkeras.serving.runs import EngineRun, Signatures
 from sftkeras.serving.version_folders import Fingerprint, fingerprint
 from sftkeras.serving.warm_up import warm_up
 
@@ -68,7 +68,7 @@ class ServedVersion:
         """What it offers; it must be loaded."""
         return self._loaded.signatures
 
-    def run(self, run: Run) -> list[np.ndarray]:
+    def run(self, run: EngineRun) -> list[np.ndarray]:
         """Runs its engine; see `Engine.run`."""
         return self._loaded.run(run.call, run.arrays)
 

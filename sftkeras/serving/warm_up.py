@@ -19,7 +19,7 @@ from sftkeras.serving.examples import (
     regression_head,
 )
 from sftkeras.serving.predicting import predict_run
-from sftkeras.serving.runs import Run, Signatures
+from sftkeras.serving.runs import EngineRun, Signatures
 from sftkeras.serving.tensors import to_array
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
@@ -57,7 +57,7 @@ def warm_up(engine: Engine, folder: Path) -> int:
     return count
 
 
-def _run(signatures: Signatures, log: PredictionLog) -> Run | None:
+def _run(signatures: Signatures, log: PredictionLog) -> EngineRun | None:
     """The run that a logged request needs; None for an empty log."""
     match log.WhichOneof("log_type"):
         case "predict_log":

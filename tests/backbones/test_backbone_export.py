@@ -19,7 +19,7 @@ from sftkeras.backbones.dropout import StreamDropout, dropout_stream
 from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder
 from sftkeras.backbones.fused_transformer import FusedTransformerEncoder
 from sftkeras.backbones.hugging_face.families import FAMILIES
-from sftkeras.exporting.contract import Origin
+from sftkeras.exporting.contract import ModelOrigin
 from sftkeras.exporting.export import export
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.saved_model import write_saved_model
@@ -29,7 +29,7 @@ from sftkeras.tasks import TextModel, attach_head
 from sftkeras.tasks.classification.task import Classification
 from sftkeras.text import TextFeatures
 
-ORIGIN = Origin(backbone="a folder", data={"train": "reviews.csv"}, rows={"train": 4})
+ORIGIN = ModelOrigin(backbone="a folder", data={"train": "reviews.csv"}, rows={"train": 4})
 FUSED = (FusedTransformerEncoder, FusedDisentangledEncoder)
 TEXTS = ["A good film.", "a bad film: 9,99", "", "Café 日本 👍"]
 CHECKPOINTS = {

@@ -7,7 +7,7 @@ import pytest
 
 from sftkeras.config import BackboneConfig, DataConfig, TrainConfig
 from sftkeras.errors import SFTError
-from sftkeras.exporting.contract import FILE, WEIGHTS, Origin, check_weights, read_contract, update_contract
+from sftkeras.exporting.contract import FILE, WEIGHTS, ModelOrigin, check_weights, read_contract, update_contract
 from sftkeras.tasks.classification.spec import ClassificationSettings
 
 CONTRACT = {
@@ -73,14 +73,14 @@ def test_origin_tells_no_folders_of_the_machine_and_can_be_kept(tmp_path: Path) 
         backbone=BackboneConfig(handle="/home/ann/weights/minilm"),
         data=DataConfig(train="/home/ann/reviews.csv", test="pypi:p==1/a/b.csv"),
     )
-    origin = Origin.of(config, "abc", {"train": 3})
+    origin = ModelOrigin.of(config, "abc", {"train": 3})
     assert (origin.backbone, origin.data["train"], origin.data["test"]) == (
         "minilm",
         "reviews.csv",
         "pypi:p==1/a/b.csv",
     )
     origin.write(tmp_path / "origin.json")
-    assert Origin.read(tmp_path / "origin.json") == origin
+    assert ModelOrigin.read(tmp_path / "origin.json") == origin
 
 
 @pytest.mark.parametrize(
@@ -93,4 +93,6 @@ def test_origin_tells_no_folders_of_the_machine_and_can_be_kept(tmp_path: Path) 
     ],
 )
 def test_several_files_are_told_without_their_folders_too(given: str | list[str], kept: str | list[str]) -> None:
-    assert Origin.of(TrainConfig(task=ClassificationSettings(), data=DataConfig(train=given))).data["train"] == kept
+    assert (
+        ModelOrigin.of(TrainConfig(task=ClassificationSettings(), data=DataConfig(train=given))).data["train"] == kept
+    )

@@ -14,7 +14,7 @@ import keras_hub  # noqa: E402
 
 from sftkeras.backbones import Backbone  # noqa: E402
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noqa: E402
-from sftkeras.exporting.contract import Origin  # noqa: E402
+from sftkeras.exporting.contract import ModelOrigin  # noqa: E402
 from sftkeras.exporting.export import export  # noqa: E402
 from sftkeras.exporting.exported import ExportedVersion  # noqa: E402
 from sftkeras.exporting.prediction_process import PredictionProcess  # noqa: E402
@@ -32,7 +32,7 @@ TASKS: dict[str, Task] = {
     "multi_label": MultiLabelClassification(("funny", "sad", "long"), threshold=0.4),
     "regression": Regression(mean=250_000.0, deviation=80_000.0),
 }
-ORIGIN = Origin(backbone="hf://someone/tiny", data={"train": "reviews.csv", "text": "review"}, rows={"train": 90})
+ORIGIN = ModelOrigin(backbone="hf://someone/tiny", data={"train": "reviews.csv", "text": "review"}, rows={"train": 90})
 
 
 def build_model(task: Task, *, pairs: bool = False, hidden: int = 16, seed: int = 1) -> TextModel:

@@ -23,7 +23,7 @@ from sftkeras.serving.client import (
     TensorSpec,
     UnavailableError,
 )
-from sftkeras.serving.client.batches import Batches
+from sftkeras.serving.client.batches import CallBatches
 
 TEXTS = ["good film", "a poor one", "so good, so very good", "?"]
 QUICK = Retries(first=0.02)
@@ -244,7 +244,7 @@ def test_settings_that_contradict_are_refused() -> None:
 
 
 def test_parts_whose_rows_differ_in_shape_are_not_mixed_up() -> None:
-    batches = Batches([{}, {}], np.arange(2))
+    batches = CallBatches([{}, {}], np.arange(2))
     with pytest.raises(ClientError, match="send no more rows than batch_size") as failed:
         batches.join([{"spans": np.zeros([1, 2])}, {"spans": np.zeros([1, 3])}])
     assert failed.value.status == "FAILED_PRECONDITION"

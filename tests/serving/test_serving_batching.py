@@ -19,7 +19,7 @@ from sftkeras.serving.batching import Arrays, Batcher
 from sftkeras.serving.batching_parameters import BatchingParameters
 from sftkeras.serving.engine import Call
 from sftkeras.serving.errors import ServingError, invalid
-from sftkeras.serving.runs import Run
+from sftkeras.serving.runs import EngineRun
 
 CALL = Call(("x",), ("y",))
 UNLUCKY = -13.0
@@ -44,7 +44,7 @@ class Doubler:
         self.gate = threading.Event()
         self.gate.set()
 
-    def run(self, run: Run) -> Arrays:
+    def run(self, run: EngineRun) -> Arrays:
         assert self.gate.wait(300)
         (array,) = run.arrays
         self.batches.append(array)
@@ -53,8 +53,8 @@ class Doubler:
         return [array * 2]
 
 
-def rows(*values: float, call: Call = CALL) -> Run:
-    return Run(call, (np.array(values, np.float32),), len(values))
+def rows(*values: float, call: Call = CALL) -> EngineRun:
+    return EngineRun(call, (np.array(values, np.float32),), len(values))
 
 
 @contextmanager
@@ -135,7 +135,7 @@ def test_a_bad_request_alone_fails() -> None:
 class Lists(Doubler):
     """Answers rows of as many numbers as the largest of the batch says, and twice if UNLUCKY is among them."""
 
-    def run(self, run: Run) -> Arrays:
+    def run(self, run: EngineRun) -> Arrays:
         assert self.gate.wait(300)
         (array,) = run.arrays
         self.batches.append(array)
@@ -207,7 +207,7 @@ def test_inputs_of_other_shapes_run_apart_unless_they_may_be_padded() -> None:
         doubler = Doubler()
         with batcher(pad_variable_length_inputs=pad) as it:
             with busy(doubler, it):
-                runs = [Run(CALL, (np.ones(shape, np.float32),), 1) for shape in shapes]
+                runs = [EngineRun(CALL, (np.ones(shape, np.float32),), 1) for shape in shapes]
                 futures = [it.submit(doubler, run) for run in runs]
             widths = [future.result(300)[0].sum() for future in futures]
         assert widths == [4, 6, 4]
@@ -216,7 +216,7 @@ def test_inputs_of_other_shapes_run_apart_unless_they_may_be_padded() -> None:
 
 def test_strings_are_padded_with_empty_ones() -> None:
     class Echo(Doubler):
-        def run(self, run: Run) -> Arrays:
+        def run(self, run: EngineRun) -> Arrays:
             self.gate.wait(300)
             return [run.arrays[0]]
 
@@ -224,7 +224,7 @@ def test_strings_are_padded_with_empty_ones() -> None:
     with batcher(pad_variable_length_inputs=True) as it:
         with busy(echo, it):
             texts = [np.array([[b"a"]], object), np.array([[b"b", b"c"]], object)]
-            futures = [it.submit(echo, Run(CALL, (array,), 1)) for array in texts]
+            futures = [it.submit(echo, EngineRun(CALL, (array,), 1)) for array in texts]
         assert [answer(future) for future in futures] == [[[b"a", b""]], [[b"b", b"c"]]]
 
 
@@ -241,7 +241,7 @@ def test_a_run_without_rows_stays_alone() -> None:
     doubler = Doubler()
     with batcher() as it:
         with busy(doubler, it):
-            futures = [it.submit(doubler, Run(CALL, (np.float32(number),), None)) for number in (1, 2)]
+            futures = [it.submit(doubler, EngineRun(CALL, (np.float32(number),), None)) for number in (1, 2)]
         assert [answer(future) for future in futures] == [2, 4]
 
 
@@ -262,7 +262,7 @@ def test_what_is_too_late_or_cancelled_is_not_run() -> None:
 
 def test_a_model_that_answers_other_rows_than_asked_fails_and_only_that() -> None:
     class Wrong(Doubler):
-        def run(self, run: Run) -> Arrays:
+        def run(self, run: EngineRun) -> Arrays:
             return [np.zeros(1 + len(run.arrays[0]))]
 
     with batcher() as it:
@@ -273,7 +273,7 @@ def test_a_model_that_answers_other_rows_than_asked_fails_and_only_that() -> Non
 
 def test_a_fault_of_the_runner_is_an_internal_error() -> None:
     class Broken(Doubler):
-        def run(self, run: Run) -> Arrays:
+        def run(self, run: EngineRun) -> Arrays:
             raise KeyError("nothing")
 
     with batcher() as it, pytest.raises(ServingError) as refused:
@@ -294,14 +294,14 @@ def test_closing_answers_what_waits_and_takes_no_more() -> None:
 
 def test_texts_of_like_length_run_together_and_the_oldest_first() -> None:
     class Lengths(Doubler):
-        def run(self, run: Run) -> Arrays:
+        def run(self, run: EngineRun) -> Arrays:
             assert self.gate.wait(300)
             texts = run.arrays[0]
             self.batches.append(texts)
             return [np.array([len(text) for text in texts])]
 
-    def text(length: int) -> Run:
-        return Run(CALL, (np.array([b"x" * length], object),), 1)
+    def text(length: int) -> EngineRun:
+        return EngineRun(CALL, (np.array([b"x" * length], object),), 1)
 
     lengths = Lengths()
     with batcher() as it:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 
-class Head(Protocol):
+class MaskedLMHead(Protocol):
     """What is read and written."""
 
     dense: keras.layers.Dense
@@ -46,7 +46,7 @@ _NAMES = {
 }
 
 
-def head_weights(head: Head, model_type: str) -> Weights:
+def head_weights(head: MaskedLMHead, model_type: str) -> Weights:
     """The weights that are the head's own, the bias last."""
     names = _NAMES.get(model_type, _BERT)
     yield from dense(head.dense, names.dense)
@@ -54,7 +54,7 @@ def head_weights(head: Head, model_type: str) -> Weights:
     yield Weight(head.bias, names.bias, tuple(head.bias.shape))
 
 
-def read_head(folder: Path, encoder: keras.Model, head: Head) -> bool:
+def read_head(folder: Path, encoder: keras.Model, head: MaskedLMHead) -> bool:
     """Fills a head from the folder its encoder is from; returns whether there was one.
 
     Tokens that were added since have the bias zero.

@@ -11,7 +11,7 @@ from sftkeras.backbones.hugging_face.bert import BERT
 from sftkeras.backbones.hugging_face.electra import ELECTRA
 from sftkeras.backbones.hugging_face.families import FAMILIES
 from sftkeras.backbones.hugging_face.family import Family, is_pooler, told
-from sftkeras.backbones.hugging_face.masked_lm import Head, head_weights
+from sftkeras.backbones.hugging_face.masked_lm import MaskedLMHead, head_weights
 from sftkeras.backbones.hugging_face.tensors import write_tensors
 from sftkeras.backbones.hugging_face.tokenizers import write_tokenizer
 from sftkeras.errors import SFTError
@@ -25,7 +25,7 @@ _BY_CLASS = {family.encoder: family for family in (BERT, ELECTRA, ALBERT)}
 
 
 def write_folder(
-    folder: Path, encoder: keras.Model, tokenizer: Tokenizer, *, has_pooler: bool, head: Head | None = None
+    folder: Path, encoder: keras.Model, tokenizer: Tokenizer, *, has_pooler: bool, head: MaskedLMHead | None = None
 ) -> None:
     """Writes config.json, model.safetensors and the tokenizer's files.
 

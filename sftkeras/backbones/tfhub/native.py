@@ -97,7 +97,7 @@ def _convert_into(folder: Path, module: HubModule) -> float:
         loaded = module.load()
         if loaded.regularization_losses:
             raise _NotNativeError("it has regularization losses, which the module alone can compute")
-        comparison = _Comparison(loaded, architecture)
+        comparison = _ModuleOutputs(loaded, architecture)
         encoder = _find_encoder(module, architecture, comparison)
     except _NotNativeError as error:
         raise SFTError("SFT366", folder=module.folder, reason=error) from None
@@ -239,7 +239,7 @@ def _possible_heads(hidden: int) -> list[int]:
     return sorted(heads, key=lambda count: abs(math.log(hidden / count / _HEAD_SIZE)))
 
 
-class _Comparison:
+class _ModuleOutputs:
     """The outputs of a module for random tokens in rows of unequal length, to be compared with an encoder's.
 
     Args:
@@ -283,7 +283,7 @@ class _Comparison:
         return math.inf if math.isnan(largest) else largest
 
 
-def _find_encoder(module: HubModule, architecture: _Architecture, comparison: _Comparison) -> keras.Model:
+def _find_encoder(module: HubModule, architecture: _Architecture, comparison: _ModuleOutputs) -> keras.Model:
     """Builds the encoder that is nearest to the module: each uncertain setting is chosen in turn."""
     values = _read_values(module, architecture)
 

@@ -117,7 +117,7 @@ REMEDY = "Fix it, or skip such rows with --data.bad_rows skip."
 ODD_ROW = frozenset({"SFT226", "SFT227", "SFT265", "SFT268", "SFT283"})
 
 
-class Tally:
+class FaultTally:
     """Counts the faults of one file's rows, by code, and keeps the first few lines of each."""
 
     def __init__(self) -> None:
@@ -138,7 +138,7 @@ class Tally:
         ]
 
     @classmethod
-    def from_json(cls, values: Iterable[Mapping[str, Any]]) -> Tally:
+    def from_json(cls, values: Iterable[Mapping[str, Any]]) -> FaultTally:
         """Reads what `to_json` wrote."""
         tally = cls()
         for value in values:
@@ -147,7 +147,7 @@ class Tally:
         return tally
 
 
-def row_findings(tallies: Sequence[tuple[str, Tally]], bad_rows: Literal["error", "skip"]) -> list[Finding]:
+def row_findings(tallies: Sequence[tuple[str, FaultTally]], bad_rows: Literal["error", "skip"]) -> list[Finding]:
     """Words the tallies of the files of one part, one finding for each kind of fault.
 
     Bad rows are errors or, skipped, warnings; odd rows are warnings; all else is an error.

@@ -9,7 +9,7 @@ from io import BufferedReader, TextIOWrapper
 from typing import cast
 
 from sftkeras.config import DataConfig
-from sftkeras.data.checks.findings import Fault, Tally
+from sftkeras.data.checks.findings import Fault, FaultTally
 from sftkeras.data.formats.blocks import BLOCK_BYTES, BLOCK_ROWS
 from sftkeras.data.formats.encodings import advice_on_encoding
 from sftkeras.data.formats.sources import Source
@@ -57,7 +57,7 @@ def stored(source: Source) -> BufferedReader:
         raise SFTError("SFT238", file=source.name, problem=error.strerror or error) from error
 
 
-def locate_broken_byte(tally: Tally, source: Source, encoding: str) -> None:
+def locate_broken_byte(tally: FaultTally, source: Source, encoding: str) -> None:
     """Completes the fault SFT207 of a tally: which encoding, and where in the row the first broken byte is."""
     if kind := tally.kinds.get("SFT207"):
         within = "" if source.format in ("parquet", "xlsx", "hub") else _broken_byte(source, kind.lines[0], encoding)

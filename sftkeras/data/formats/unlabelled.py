@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Any, cast
 
 from sftkeras.config import DataConfig
-from sftkeras.data.checks.findings import REMEDY, Fault, Tally, place
+from sftkeras.data.checks.findings import REMEDY, Fault, FaultTally, place
 from sftkeras.data.formats.blocks import BLOCK_ROWS, Block
 from sftkeras.data.formats.cells import cell_text
 from sftkeras.data.formats.label_studio import results_key, task_blocks
@@ -31,7 +31,7 @@ _OF_QUESTIONS = ("id", "title")  # the other columns of the SQuAD format, but fo
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextBlock:
     """Consecutive rows of a file.
 
     Attributes:
@@ -69,9 +69,9 @@ class TextFiles:
         arriving = listed(files) == [STANDARD_INPUT]
         self._sources = [] if arriving else find_part(files, "test", config.format, flag="--file")
         self.has_columns = any(source.format != "text" for source in self._sources)
-        self.tallies: dict[str, Tally] = {}
+        self.tallies: dict[str, FaultTally] = {}
 
-    def read(self) -> Iterator[Texts]:
+    def read(self) -> Iterator[TextBlock]:
         """Yields the texts in order. Rows without a text or with broken bytes stop it, or are skipped and counted.
 
         Raises:
@@ -83,7 +83,7 @@ class TextFiles:
             blocks = self._blocks(source)
             for texts in self._checked(source.name, blocks, partial(advice_for, source, self._config.encoding)):
                 done = (number + texts.done) / len(self._sources) if texts.done else None
-                yield Texts(texts.texts, texts.pairs, texts.others, texts.places, done)
+                yield TextBlock(texts.texts, texts.pairs, texts.others, texts.places, done)
 
     def _blocks(self, source: Source) -> Iterator[Block]:
         config = self._config
@@ -97,13 +97,13 @@ class TextFiles:
             return task_blocks(source, config)
         return marked_blocks(lambda: read_blocks(source, wanted, config, whole=True), config)
 
-    def _checked(self, name: str, blocks: Iterator[Block], advise: Callable[[], str]) -> Iterator[Texts]:
+    def _checked(self, name: str, blocks: Iterator[Block], advise: Callable[[], str]) -> Iterator[TextBlock]:
         """Turns blocks into texts; their rows at fault are raised or counted.
 
         Args:
             advise: says which encoding may be meant.
         """
-        tally = self.tallies.setdefault(name, Tally())
+        tally = self.tallies.setdefault(name, FaultTally())
         advice = cache(advise)  # takes a look at the file
         for block in blocks:
             for fault, line in block.odd:
@@ -120,10 +120,10 @@ class TextFiles:
             good = [row for row in range(len(block.lines)) if row not in faults]
             yield self._texts(name, block, good)
 
-    def _texts(self, name: str, block: Block, rows: Sequence[int]) -> Texts:
+    def _texts(self, name: str, block: Block, rows: Sequence[int]) -> TextBlock:
         read = {self._config.text_column, self._config.pair}
         columns = {column: [cells[row] for row in rows] for column, cells in block.columns.items()}
-        return Texts(
+        return TextBlock(
             [_text(cell) or "" for cell in columns[self._config.text_column]],
             [_text(cell) or "" for cell in columns[self._config.pair]] if self._config.pair in columns else None,
             {column: cells for column, cells in columns.items() if column not in read},

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sftkeras.config import DataConfig, other_writing
-from sftkeras.data.checks.findings import Fault, Tally
+from sftkeras.data.checks.findings import Fault, FaultTally
 from sftkeras.data.formats.blocks import Block
 from sftkeras.data.formats.cells import cell_text
 from sftkeras.data.labels.reader import LabelReader
@@ -46,7 +46,7 @@ class Rows:
     weights: np.ndarray
 
 
-def sift(block: Block, config: DataConfig, labels: LabelReader, tally: Tally) -> Rows:
+def sift(block: Block, config: DataConfig, labels: LabelReader, tally: FaultTally) -> Rows:
     """Keeps the good rows of a block and counts the faults of the others."""
     for fault, line in [*block.broken, *block.odd]:
         tally.add(fault, line)
@@ -149,7 +149,7 @@ def _rows_where(mask: pa.Array) -> list[int]:
     return np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist()
 
 
-def _count_oddities(texts: pa.Array, lines: Sequence[int], tally: Tally) -> None:
+def _count_oddities(texts: pa.Array, lines: Sequence[int], tally: FaultTally) -> None:
     if pc.all(pc.string_is_ascii(texts)).as_py() is False:
         for row in _rows_where(pc.match_substring_regex(texts, _WRONG_ENCODING)):
             tally.add(Fault("SFT226", {"found": _odd_piece(texts[row].as_py())}), lines[row])

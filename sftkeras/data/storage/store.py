@@ -18,7 +18,7 @@ import pyarrow as pa
 from rich.progress import Progress
 
 from sftkeras.config import DataConfig
-from sftkeras.data.checks.findings import Finding, Tally, row_findings, stop_on_errors
+from sftkeras.data.checks.findings import FaultTally, Finding, row_findings, stop_on_errors
 from sftkeras.data.formats.blocks import Block
 from sftkeras.data.formats.cells import cell_text
 from sftkeras.data.formats.marking import marked_blocks
@@ -84,7 +84,7 @@ def open_examples(
 
     folder = cache_folder("data") / _fingerprint(sources, config, kind, known_labels)
     manifest = find_or_make(folder, write)
-    tallies = [Tally.from_json(tally) for tally in manifest["tallies"]]
+    tallies = [FaultTally.from_json(tally) for tally in manifest["tallies"]]
     return Examples(folder, manifest, sources, kind), _findings(sources, tallies, config)
 
 
@@ -127,7 +127,7 @@ def _write(
     column = kind.layout(sources[0], config).label
     labels = kind.reader(column, config, known_labels)
     tallies, ends = [], []
-    with _Writer(folder, labels.pack, pairs=bool(config.pair), weights=bool(config.weight)) as writer:
+    with _RowWriter(folder, labels.pack, pairs=bool(config.pair), weights=bool(config.weight)) as writer:
         for source in sources:
             tallies.append(_write_source(writer, source, config, kind, labels, progress))
             ends.append(writer.rows)
@@ -155,14 +155,14 @@ def _state(source: Source) -> tuple[int, int] | None:
 
 
 def _write_source(
-    writer: _Writer,
+    writer: _RowWriter,
     source: Source,
     config: DataConfig,
     kind: LabelKind,
     labels: LabelReader,
     progress: Progress | None,
-) -> Tally:
-    tally = Tally()
+) -> FaultTally:
+    tally = FaultTally()
     count = RowCount(progress, f"Reading {Path(source.name).name}")
     before = writer.rows
     for block in _blocks(source, config, kind):
@@ -180,7 +180,7 @@ def _blocks(source: Source, config: DataConfig, kind: LabelKind) -> Iterator[Blo
 
 
 def _stop_on_bad_rows(
-    sources: Sequence[Source], tallies: Sequence[Tally], ends: list[int], config: DataConfig, kind: LabelKind
+    sources: Sequence[Source], tallies: Sequence[FaultTally], ends: list[int], config: DataConfig, kind: LabelKind
 ) -> None:
     stop_on_errors(_findings(sources, tallies, config))
     begin = 0
@@ -192,7 +192,7 @@ def _stop_on_bad_rows(
         begin = end
 
 
-def _findings(sources: Sequence[Source], tallies: Sequence[Tally], config: DataConfig) -> list[Finding]:
+def _findings(sources: Sequence[Source], tallies: Sequence[FaultTally], config: DataConfig) -> list[Finding]:
     """What is wrong with single rows, a finding for each kind and part."""
     found = []
     for _, of_part in groupby(zip(sources, tallies, strict=True), key=lambda pair: pair[0].part):
@@ -215,7 +215,7 @@ def _nothing_left(source: Source, config: DataConfig, kind: LabelKind) -> SFTErr
     return SFTError("SFT230", file=source.name, where=asked, seen=shown)
 
 
-class _Writer:
+class _RowWriter:
     """Appends rows to the files of a cache entry."""
 
     def __init__(self, folder: Path, pack: Callable[[np.ndarray], bytes], *, pairs: bool, weights: bool) -> None:
@@ -228,7 +228,7 @@ class _Writer:
         self.rows = 0
         self.starts: list[int] = []  # first row of each record batch
 
-    def __enter__(self) -> _Writer:
+    def __enter__(self) -> _RowWriter:
         with write_errors(self._folder, VARIABLE):
             self._table = self._files.enter_context(pa.ipc.new_file(str(self._folder / "examples.arrow"), self._schema))
             self._hashes = self._files.enter_context((self._folder / "hashes.raw").open("wb"))

@@ -157,7 +157,7 @@ def tokenise(
 def _write(folder: Path, examples: Texts, encode: Encode, progress: Progress | None, windows: bool) -> dict[str, Any]:
     done = 0
     count = RowCount(progress, "Tokenising", len(examples))
-    with _Writer(folder) as writer:
+    with _TokenWriter(folder) as writer:
         for texts, pairs in examples.text_batches(BATCH_ROWS):
             features, about = encode(texts, pairs)
             if windows:
@@ -175,7 +175,7 @@ def _write(folder: Path, examples: Texts, encode: Encode, progress: Progress | N
     }
 
 
-class _Writer:
+class _TokenWriter:
     """Appends the features of rows to the flat files of a cache entry."""
 
     def __init__(self, folder: Path) -> None:
@@ -186,7 +186,7 @@ class _Writer:
         self._open = ExitStack()
         self._files: dict[str, BinaryIO] = {}
 
-    def __enter__(self) -> _Writer:
+    def __enter__(self) -> _TokenWriter:
         return self
 
     def __exit__(self, *error: object) -> None:

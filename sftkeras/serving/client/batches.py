@@ -13,7 +13,7 @@ from sftkeras.tasks.padding import joined
 
 
 @dataclass(frozen=True)
-class Batches:
+class CallBatches:
     """The rows of one input, cut into parts.
 
     Attributes:
@@ -47,18 +47,18 @@ class Batches:
             raise ClientError("FAILED_PRECONDITION", problem) from error
 
 
-def split(inputs: Arrays, signature: Signature, size: int) -> Batches:
+def split(inputs: Arrays, signature: Signature, size: int) -> CallBatches:
     """Cuts inputs into parts of `size` rows; strings of like length go together, to save padding in the model.
 
     What fits into one call, or has no rows that could be sent apart, stays as it is.
     """
     rows = len(next(iter(inputs.values()))) if inputs and signature.batched else 0
     if rows <= size:
-        return Batches([inputs], np.arange(rows))
+        return CallBatches([inputs], np.arange(rows))
     lengths = np.zeros(rows, np.int64)
     for name, array in inputs.items():
         if signature.inputs[name].dtype == STRING and array.ndim == 1:
             lengths += [len(text) for text in array]
     order = np.argsort(lengths, kind="stable")
     places = [order[start : start + size] for start in range(0, rows, size)]
-    return Batches([{name: array[place] for name, array in inputs.items()} for place in places], order)
+    return CallBatches([{name: array[place] for name, array in inputs.items()} for place in places], order)

@@ -34,7 +34,7 @@ class ClassificationSettings(TaskSettings):
     """Weight of each label's examples in the loss: null, balanced (inverse to frequency), or {label: weight}."""
 
     def __post_init__(self) -> None:
-        """Makes names text, for those who write settings in Python."""
+        """Converts names given in Python to text."""
         if isinstance(self.class_weights, dict):
             object.__setattr__(self, "class_weights", by_name(self.class_weights))
 
@@ -58,11 +58,11 @@ class ClassificationSpec(contract.TaskSpec):
         return ("macro_f1", "micro_f1") if settings.multi_label else ("accuracy", "macro_f1")
 
     def unused(self, settings: Any) -> tuple[str, ...]:
-        """A threshold is for each label by itself."""
+        """The threshold, where each text has one label."""
         return () if settings.multi_label else ("threshold",)
 
     def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
-        """By whether a text has one label, or none, one or several."""
+        """See `OneLabelEvaluation` and `ManyLabelsEvaluation`."""
         from sftkeras.tasks.classification.evaluation import ManyLabelsEvaluation, OneLabelEvaluation
 
         return ManyLabelsEvaluation(settings) if settings.get("multi_label") else OneLabelEvaluation(settings)

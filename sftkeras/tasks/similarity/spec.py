@@ -41,7 +41,7 @@ class SimilaritySpec(contract.TaskSpec):
     needs_pair = True
 
     def label_kind(self, settings: Any) -> LabelKind:
-        """None where pairs belong together, else a number a pair."""
+        """No label for related pairs, else a number for each pair."""
         return NO_LABELS if settings.loss == "multiple_negatives" else NUMBERS
 
     def predicts(self, settings: Any) -> str:
@@ -58,7 +58,7 @@ class SimilaritySpec(contract.TaskSpec):
         return tuple(name for name, loss in of_one_loss.items() if settings.loss != loss)
 
     def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
-        """By ranks where pairs belong together, by correlation where they have numbers."""
+        """By ranks for related pairs, by correlation for pairs with numbers."""
         from sftkeras.tasks.similarity.evaluation import MatchesEvaluation, ScoresEvaluation
 
         matching = settings.get("loss", "multiple_negatives") == "multiple_negatives"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sftkeras.evaluation.baselines import TOKEN_PATTERN, Baseline, Baselines, ReadTexts, sampled_rows
-from sftkeras.tasks.tagging.scores import Entity, EvaluatedEntities
+from sftkeras.tasks.tagging.scores import EvaluatedEntities, ScoredEntity
 
 _WORD = re.compile(TOKEN_PATTERN)
 _OUTSIDE, _BEGIN, _INSIDE = -1, 0, 1
@@ -28,7 +28,7 @@ def fit_entity_baselines(read_texts: ReadTexts, train_truth: Any, evaluated: Eva
     """
     rows = sampled_rows(len(train_truth), seed)
     texts, _ = read_texts(rows)
-    truth = [[Entity(*span) for span in spans.tolist()] for spans in train_truth[rows]]
+    truth = [[ScoredEntity(*span) for span in spans.tolist()] for spans in train_truth[rows]]
     return Baselines(
         (
             _baseline("usual_tags", "each word’s most frequent tag", _UsualTags, texts, truth, evaluated),
@@ -42,7 +42,7 @@ def _baseline(
     name: str,
     model: Any,
     texts: Sequence[str],
-    truth: Sequence[Sequence[Entity]],
+    truth: Sequence[Sequence[ScoredEntity]],
     evaluated: EvaluatedEntities,
 ) -> Baseline:
     start = time.perf_counter()
@@ -58,7 +58,7 @@ def _words(text: str) -> list[Word]:
 class _Dictionary:
     """Finds what stood in the training texts as an entity more often than not; the longest first."""
 
-    def __init__(self, texts: Sequence[str], truth: Sequence[Sequence[Entity]]) -> None:
+    def __init__(self, texts: Sequence[str], truth: Sequence[Sequence[ScoredEntity]]) -> None:
         labels: dict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
         for text, entities in zip(texts, truth, strict=True):
             for one in entities:
@@ -76,12 +76,12 @@ class _Dictionary:
             if 2 * counts.total() > seen[phrase]
         }
 
-    def find(self, text: str) -> Iterator[Entity]:
+    def find(self, text: str) -> Iterator[ScoredEntity]:
         words = _words(text)
         begin = 0
         for first, end, phrase in _phrases([word for _, _, word in words], self._longest):
             if first >= begin and phrase in self._labels:
-                yield Entity(words[first][0], words[end - 1][1], self._labels[phrase])
+                yield ScoredEntity(words[first][0], words[end - 1][1], self._labels[phrase])
                 begin = end
 
 
@@ -95,7 +95,7 @@ def _phrases(words: Sequence[str], longest: int) -> Iterator[tuple[int, int, tup
 class _UsualTags:
     """Gives each word the tag it has most often in the training texts; words never seen are outside."""
 
-    def __init__(self, texts: Sequence[str], truth: Sequence[Sequence[Entity]]) -> None:
+    def __init__(self, texts: Sequence[str], truth: Sequence[Sequence[ScoredEntity]]) -> None:
         tags: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
         for text, entities in zip(texts, truth, strict=True):
             for start, end, word in _words(text):
@@ -104,8 +104,8 @@ class _UsualTags:
                 tags[word][place, one.label if one else -1] += 1
         self._tags = {word: counts.most_common(1)[0][0] for word, counts in tags.items()}
 
-    def find(self, text: str) -> Iterator[Entity]:
-        entity: Entity | None = None
+    def find(self, text: str) -> Iterator[ScoredEntity]:
+        entity: ScoredEntity | None = None
         for start, end, word in _words(text):
             place, label = self._tags.get(word, (_OUTSIDE, -1))
             if entity and place == _INSIDE and label == entity.label:
@@ -113,6 +113,6 @@ class _UsualTags:
                 continue
             if entity:
                 yield entity
-            entity = None if place == _OUTSIDE else Entity(start, end, label)
+            entity = None if place == _OUTSIDE else ScoredEntity(start, end, label)
         if entity:
             yield entity

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from sftkeras.tasks.tagging.scores import Entity
+    from sftkeras.tasks.tagging.scores import ScoredEntity
 
 Fault = Literal["right", "boundary", "label", "both", "missed", "invented"]
 
@@ -14,12 +14,12 @@ Fault = Literal["right", "boundary", "label", "both", "missed", "invented"]
 class Match(NamedTuple):
     """A true entity and the one that was found for it; either is None where it has no other."""
 
-    true: Entity | None
-    found: Entity | None
+    true: ScoredEntity | None
+    found: ScoredEntity | None
     fault: Fault
 
 
-def matches(true: Sequence[Entity], found: Sequence[Entity]) -> list[Match]:
+def matches(true: Sequence[ScoredEntity], found: Sequence[ScoredEntity]) -> list[Match]:
     """Pairs entities of one text: equal spans first, then those that overlap, the most alike first.
 
     An entity is in one match at most.
@@ -39,7 +39,7 @@ def matches(true: Sequence[Entity], found: Sequence[Entity]) -> list[Match]:
     return result
 
 
-def _overlaps(true: Sequence[Entity], found: Sequence[Entity]) -> Iterator[tuple[float, bool, int, int]]:
+def _overlaps(true: Sequence[ScoredEntity], found: Sequence[ScoredEntity]) -> Iterator[tuple[float, bool, int, int]]:
     """For each overlapping pair: the share of characters that both have, whether the labels agree, and its numbers.
 
     Numbers are negative, so that the first come first in descending order.
@@ -52,7 +52,7 @@ def _overlaps(true: Sequence[Entity], found: Sequence[Entity]) -> Iterator[tuple
                 yield shared / together, one.label == answer.label, -number, -other
 
 
-def _fault(true: Entity, found: Entity) -> Fault:
+def _fault(true: ScoredEntity, found: ScoredEntity) -> Fault:
     same_span = (true.start, true.end) == (found.start, found.end)
     if true.label == found.label:
         return "right" if same_span else "boundary"

@@ -6,7 +6,7 @@ from typing import Any
 
 from sftkeras.evaluation.report.marking import MOST_CONTEXT, marked, segments
 from sftkeras.tasks.tagging.matches import Match
-from sftkeras.tasks.tagging.scores import Entity, EvaluatedEntities
+from sftkeras.tasks.tagging.scores import EvaluatedEntities, ScoredEntity
 
 # What each fault is called.
 WORDS = {
@@ -52,5 +52,5 @@ def _described(evaluated: EvaluatedEntities, row: int, match: Match) -> dict[str
     }
 
 
-def _named(evaluated: EvaluatedEntities, row: int, entity: Entity | None) -> str | None:
+def _named(evaluated: EvaluatedEntities, row: int, entity: ScoredEntity | None) -> str | None:
     return evaluated.label_names[entity.label] if entity else None

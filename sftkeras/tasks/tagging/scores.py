@@ -22,7 +22,7 @@ from sftkeras.tasks.tagging.matches import Match, matches
 NO_ENTITY = "no entity"  # how the confusion of labels calls what was missed, and what was found where nothing is
 
 
-class Entity(NamedTuple):
+class ScoredEntity(NamedTuple):
     """A span of characters with a label's number, and the model's confidence; 1 for the truth."""
 
     start: int
@@ -48,15 +48,15 @@ class EvaluatedEntities(EvaluatedRows):
     """
 
     label_names: tuple[str, ...]
-    truth: Sequence[Sequence[Entity]]
-    answers: Sequence[Sequence[Entity]]
+    truth: Sequence[Sequence[ScoredEntity]]
+    answers: Sequence[Sequence[ScoredEntity]]
 
     @cached_property
     def matches(self) -> list[list[Match]]:
         """What became of the entities of each row."""
         return [matches(true, found) for true, found in zip(self.truth, self.answers, strict=True)]
 
-    def with_answers(self, answers: Sequence[Sequence[Entity]]) -> EvaluatedEntities:
+    def with_answers(self, answers: Sequence[Sequence[ScoredEntity]]) -> EvaluatedEntities:
         """Returns the same rows with the answers of another model."""
         return replace(self, answers=answers)
 
@@ -64,7 +64,7 @@ class EvaluatedEntities(EvaluatedRows):
         """Gives the true and the found entities of a row, for people."""
         return self._words(row, self.truth[row]), self._words(row, self.answers[row])
 
-    def _words(self, row: int, entities: Sequence[Entity]) -> str:
+    def _words(self, row: int, entities: Sequence[ScoredEntity]) -> str:
         text = self.texts[row]
         return ", ".join(f"{self.label_names[one.label]} “{text[one.start : one.end]}”" for one in entities) or "none"
 
@@ -87,10 +87,14 @@ def read_entities(
     check_finite(answers["score"], rows["places"])
     columns = (answers[name].tolist() for name in ("start", "end", "label", "score"))
     found = [
-        [Entity(start, end, numbers[label], score) for start, end, label, score in zip(*row, strict=True) if start >= 0]
+        [
+            ScoredEntity(start, end, numbers[label], score)
+            for start, end, label, score in zip(*row, strict=True)
+            if start >= 0
+        ]
         for row in zip(*columns, strict=True)
     ]
-    true = [[Entity(*span) for span in spans.tolist()] for spans in truth]
+    true = [[ScoredEntity(*span) for span in spans.tolist()] for spans in truth]
     return EvaluatedEntities(**rows | {"pairs": None}, label_names=label_names, truth=true, answers=found)
 
 
@@ -130,12 +134,12 @@ def score_entities(evaluated: EvaluatedEntities) -> Scores:
     return Scores(metrics, _per_label(evaluated), _confusion(evaluated), calibration)
 
 
-def _semeval_counts(true: Sequence[Entity], found: Sequence[Entity]) -> tuple[float, ...]:
+def _semeval_counts(true: Sequence[ScoredEntity], found: Sequence[ScoredEntity]) -> tuple[float, ...]:
     """Right by label and boundary, by boundary, by label, partly right; entities found, and there to find."""
     from nervaluate import strategies
-    from nervaluate.entities import Entity as Span
+    from nervaluate.entities import ScoredEntity as Span
 
-    def spans(entities: Sequence[Entity]) -> list[Span]:
+    def spans(entities: Sequence[ScoredEntity]) -> list[Span]:
         return [Span(str(one.label), one.start, one.end - 1) for one in entities]  # whose end is the last character
 
     both = spans(true), spans(found)

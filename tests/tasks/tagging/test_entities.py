@@ -16,33 +16,33 @@ from sftkeras.tasks.tagging.baselines import fit_entity_baselines
 from sftkeras.tasks.tagging.evaluation import EntitiesEvaluation
 from sftkeras.tasks.tagging.matches import matches
 from sftkeras.tasks.tagging.mistakes import worst_entity_mistakes
-from sftkeras.tasks.tagging.scores import Entity, EvaluatedEntities, entity_tally, read_entities, score_entities
+from sftkeras.tasks.tagging.scores import EvaluatedEntities, ScoredEntity, entity_tally, read_entities, score_entities
 
 NAMES = ("LOC", "PER", "ORG")
 TEXTS = ["John lives in New York", "IBM is big", "Paris and <b>London</b>", "nothing 北京", "all is right in Rome"]
 TRUTH = [
-    [Entity(0, 4, 1), Entity(14, 22, 0)],
-    [Entity(0, 3, 2)],
-    [Entity(0, 5, 0), Entity(13, 19, 0)],
+    [ScoredEntity(0, 4, 1), ScoredEntity(14, 22, 0)],
+    [ScoredEntity(0, 3, 2)],
+    [ScoredEntity(0, 5, 0), ScoredEntity(13, 19, 0)],
     [],
-    [Entity(16, 20, 0)],
+    [ScoredEntity(16, 20, 0)],
 ]
 ANSWERS = [
-    [Entity(0, 4, 1, 0.9), Entity(18, 22, 0, 0.8)],  # right, and a wrong boundary
-    [Entity(0, 3, 1, 0.7)],  # a wrong label
-    [Entity(0, 5, 0, 0.99)],  # right, and one missed
-    [Entity(0, 7, 2, 0.3)],  # invented
-    [Entity(16, 20, 0, 1.0)],
+    [ScoredEntity(0, 4, 1, 0.9), ScoredEntity(18, 22, 0, 0.8)],  # right, and a wrong boundary
+    [ScoredEntity(0, 3, 1, 0.7)],  # a wrong label
+    [ScoredEntity(0, 5, 0, 0.99)],  # right, and one missed
+    [ScoredEntity(0, 7, 2, 0.3)],  # invented
+    [ScoredEntity(16, 20, 0, 1.0)],
 ]
 EVALUATED = EvaluatedEntities(TEXTS, None, [("a.conll", line) for line in range(1, 6)], NAMES, TRUTH, ANSWERS)
 
 
 @st.composite
-def flat(draw: st.DrawFn) -> list[Entity]:
+def flat(draw: st.DrawFn) -> list[ScoredEntity]:
     """Entities that do not overlap."""
     places = sorted(draw(st.sets(st.integers(0, 12), max_size=8)))
     pairs = zip(places[::2], places[1::2], strict=False)
-    return [Entity(start, end, draw(st.integers(0, 2)), 0.5) for start, end in pairs]
+    return [ScoredEntity(start, end, draw(st.integers(0, 2)), 0.5) for start, end in pairs]
 
 
 def test_each_fault_has_its_name() -> None:
@@ -52,7 +52,7 @@ def test_each_fault_has_its_name() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(flat(), flat())
-def test_every_entity_is_in_one_match(true: list[Entity], found: list[Entity]) -> None:
+def test_every_entity_is_in_one_match(true: list[ScoredEntity], found: list[ScoredEntity]) -> None:
     result = matches(true, found)
     assert sorted(match.true for match in result if match.true) == sorted(true)
     assert sorted(match.found for match in result if match.found) == sorted(found)
@@ -62,7 +62,7 @@ def test_every_entity_is_in_one_match(true: list[Entity], found: list[Entity]) -
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(flat(), flat()), min_size=1, max_size=4))
-def test_exact_counts_are_those_of_sets(rows: list[tuple[list[Entity], list[Entity]]]) -> None:
+def test_exact_counts_are_those_of_sets(rows: list[tuple[list[ScoredEntity], list[ScoredEntity]]]) -> None:
     places = [("a", row) for row in range(len(rows))]
     evaluated = EvaluatedEntities(
         ["x" * 13] * len(rows), None, places, NAMES, [it[0] for it in rows], [it[1] for it in rows]
@@ -100,7 +100,7 @@ def test_mistakes_are_shown_in_their_text() -> None:
 
 def test_long_texts_are_cut_around_the_mistake() -> None:
     text = "a" * 1000 + " Rome " + "b" * 1000
-    evaluated = EvaluatedEntities([text], None, [("a", 1)], NAMES, [[Entity(1001, 1005, 0)]], [[]])
+    evaluated = EvaluatedEntities([text], None, [("a", 1)], NAMES, [[ScoredEntity(1001, 1005, 0)]], [[]])
     (mistake,) = worst_entity_mistakes(evaluated, 1)
     assert mistake["segments"][0] == mistake["segments"][-1] == ["…", None, None]
     assert len(mistake["marked"]) < 350
@@ -116,8 +116,8 @@ def test_answers_of_an_export_are_taken_apart() -> None:
     rows = {"texts": ["John Rome", "x"], "pairs": None, "places": [("a", 1), ("a", 2)]}
     truth = [np.array([[0, 4, 1]], np.int32), np.zeros((0, 3), np.int32)]
     evaluated = read_entities(rows, truth, answers, NAMES)
-    assert evaluated.answers == [[Entity(0, 4, 1, 0.5), Entity(5, 9, 0, 0.75)], []]
-    assert evaluated.truth == [[Entity(0, 4, 1)], []]
+    assert evaluated.answers == [[ScoredEntity(0, 4, 1, 0.5), ScoredEntity(5, 9, 0, 0.75)], []]
+    assert evaluated.truth == [[ScoredEntity(0, 4, 1)], []]
     assert evaluated.in_words(0) == ("PER “John”", "PER “John”, LOC “Rome”")
     answers["score"][1, 0] = np.nan
     with pytest.raises(SFTError, match="SFT603"):
@@ -133,7 +133,7 @@ class Spans(list):
         return Spans(list.__getitem__(self, int(row)) for row in rows)  # type: ignore[attr-defined]
 
 
-def fitted(texts: list[str], truth: list[list[Entity]], asked: list[str]) -> dict[str, list[list[Entity]]]:
+def fitted(texts: list[str], truth: list[list[ScoredEntity]], asked: list[str]) -> dict[str, list[list[ScoredEntity]]]:
     spans = Spans(np.array([one[:3] for one in row], np.int32).reshape(-1, 3) for row in truth)
     evaluated = EvaluatedEntities(asked, None, [("a", 1)] * len(asked), NAMES, [[]] * len(asked), [[]] * len(asked))
     baselines = fit_entity_baselines(lambda rows: ([texts[row] for row in rows], None), spans, evaluated, 17)
@@ -142,13 +142,17 @@ def fitted(texts: list[str], truth: list[list[Entity]], asked: list[str]) -> dic
 
 def test_baselines_know_what_stood_in_the_training_texts() -> None:
     found = fitted(TEXTS, TRUTH, ["NEW YORK and new york, John", "York", "is big"])
-    assert found["dictionary"] == [[Entity(0, 8, 0), Entity(13, 21, 0), Entity(23, 27, 1)], [], []]
-    assert found["usual_tags"] == [[Entity(0, 8, 0), Entity(13, 21, 0), Entity(23, 27, 1)], [Entity(0, 4, 0)], []]
+    assert found["dictionary"] == [[ScoredEntity(0, 8, 0), ScoredEntity(13, 21, 0), ScoredEntity(23, 27, 1)], [], []]
+    assert found["usual_tags"] == [
+        [ScoredEntity(0, 8, 0), ScoredEntity(13, 21, 0), ScoredEntity(23, 27, 1)],
+        [ScoredEntity(0, 4, 0)],
+        [],
+    ]
 
 
 def test_the_dictionary_leaves_out_what_is_mostly_something_else() -> None:
     texts = ["May I", "may be", "you may", "May came"]
-    assert fitted(texts, [[], [], [], [Entity(0, 3, 1)]], ["may"])["dictionary"] == [[]]
+    assert fitted(texts, [[], [], [], [ScoredEntity(0, 3, 1)]], ["may"])["dictionary"] == [[]]
 
 
 @pytest.mark.parametrize("evaluated", [EVALUATED, EVALUATED.with_answers([[]] * 5)], ids=["some", "none found"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sftkeras.tasks.tagging.decoding import begin_tag, inside_tag, join, likeliest_legal
 from sftkeras.tasks.tagging.entity_f1 import EntityF1
 from sftkeras.tasks.tagging.matches import matches
-from sftkeras.tasks.tagging.scores import Entity
+from sftkeras.tasks.tagging.scores import ScoredEntity
 
 LABELS = 2
 TAGS = 2 * LABELS + 1
@@ -20,9 +20,9 @@ TAGS = 2 * LABELS + 1
 SENTENCES = st.lists(st.lists(st.integers(0, TAGS - 1), max_size=7), min_size=1, max_size=4)
 
 
-def entities_of(tags: list[int]) -> list[Entity]:
+def entities_of(tags: list[int]) -> list[ScoredEntity]:
     """The entities of one text by their words, as people read tags."""
-    found: list[Entity] = []
+    found: list[ScoredEntity] = []
     for word, tag in enumerate(tags):
         if tag == 0:
             continue
@@ -31,7 +31,7 @@ def entities_of(tags: list[int]) -> list[Entity]:
         if tag == inside_tag(label) and last and last.end == word and last.label == label:
             found[-1] = last._replace(end=word + 1)
         else:
-            found.append(Entity(word, word + 1, label))
+            found.append(ScoredEntity(word, word + 1, label))
     return found
 
 
