@@ -1,4 +1,4 @@
-"""What a state every 50 steps costs the quickstart's training: slices of steps with a state against slices without.
+"""Measures the cost of a state every 50 steps in the quickstart's training: slices of steps with a state and without.
 
     python benchmarks/checkpoint_cost.py                       # 12 pairs of slices, 6 to 10 minutes
     python benchmarks/checkpoint_cost.py --pairs 4 --folder /mnt/slow

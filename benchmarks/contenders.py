@@ -27,7 +27,7 @@ FIRST_STEPS = 20  # not counted in the steady speed: graphs are traced and compi
 
 @dataclass(frozen=True)
 class Recipe:
-    """What every contender is given; the peers read it as JSON.
+    """Settings of every contender; the peers read them as JSON.
 
     Attributes:
         model: folder of the pretrained weights.

@@ -58,7 +58,7 @@ COMMANDS = {
 
 @dataclass
 class Outcome:
-    """What became of one run.
+    """Outcome of one run.
 
     Attributes:
         setting: a key of `COMMANDS`.
@@ -105,7 +105,7 @@ def arguments() -> argparse.Namespace:
 
 
 def training_flags(work: Path) -> list[str]:
-    """What all trainings have in common; makes the weights and the rows."""
+    """Settings that all trainings share; makes the weights and the rows."""
     flags = {
         "name": NAME,
         "backbone.handle": write_tiny_bert(work / "weights"),
@@ -193,7 +193,7 @@ def run(
 
 
 def leftovers(folder: Path) -> list[str]:
-    """What a run must not leave, and what must be there."""
+    """Files that a run must not leave, or that are missing."""
     left = [path.name for top in ("runs", "saved_models") for path in (folder / top).rglob(".*")]
     needed = ["config.yaml", "log.txt", "report.json", "report.md", "report.html", "state/best.weights.h5"]
     missing = [name for name in needed if not (folder / "runs" / NAME / name).exists()]
@@ -216,13 +216,13 @@ def broken_versions(folder: Path) -> list[str]:
 
 
 def differences(folder: Path, reference: Path) -> list[str]:
-    """What is not bit for bit as in the run that nobody killed."""
+    """Files that are not bit for bit those of the run that was not killed."""
     ours, theirs = contents(folder), contents(reference)
     return [f"{name} differs" for name in theirs if not same(ours.get(name), theirs[name])]
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """What a run ends with, by name; whatever cannot be read is missing."""
+    """Results of a run, by name; those that cannot be read are missing."""
     run_folder, found = folder / "runs" / NAME, {}
     for name, read in {
         "the best weights": lambda: arrays_of(run_folder / "state" / "best.weights.h5"),

@@ -1,4 +1,4 @@
-"""What the comparisons have in common: the machine they ran on, their records and their tables. What is measured
+"""Shared parts of the comparisons: the machine they ran on, their records and their tables. What is measured
 stands in each of them."""
 
 from __future__ import annotations

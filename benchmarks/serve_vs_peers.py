@@ -201,7 +201,7 @@ def about(record: dict[str, Any]) -> str:
 
 
 def tables(record: dict[str, Any]) -> list[Rows]:
-    """Who did what; and how that compares with what is to be reached."""
+    """Results of each contender, and how they compare with the goals."""
     columns = ["", "clients", "texts/s", "p50", "p99", "processor time a text, clients not counted"]
     rows = [
         [

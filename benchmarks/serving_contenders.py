@@ -38,7 +38,7 @@ Answers = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Turn:
-    """What one contender did for some seconds.
+    """Results of one contender in some seconds.
 
     Attributes:
         clients: that asked at once; of a model called in process, with whose turns it stood.

@@ -71,7 +71,7 @@ def arguments() -> argparse.Namespace:
 
 @dataclass
 class Soaked:
-    """What happened.
+    """Results of the soak.
 
     Attributes:
         seconds: of load.
@@ -92,7 +92,7 @@ class Soaked:
     latencies: list[float] = field(default_factory=list)
 
     def figures(self) -> dict[str, Any]:
-        """What is kept and judged."""
+        """Figures that are kept and checked."""
         quarter = len(self.memory) // 4
         second, last = (statistics.mean(self.memory[part * quarter : (part + 1) * quarter]) for part in (1, 3))
         ordered = sorted(self.latencies)

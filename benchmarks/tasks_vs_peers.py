@@ -220,7 +220,7 @@ def entity_score(recipe: Recipe, contender: str) -> float:
 
 
 def predicted(recipe: Recipe) -> list[dict[str, Any]]:
-    """What the version that sftkeras exported answers to the test rows."""
+    """Predictions of the version that sftkeras exported for the test rows."""
     output = Path(recipe.output)
     answers = output / "answers.jsonl"
     model = output / "saved_models" / "comparison"
@@ -275,7 +275,7 @@ def about(record: dict[str, Any]) -> str:
 
 
 def tables(record: dict[str, Any]) -> list[Rows]:
-    """Who did what; how sftkeras compares."""
+    """Results of each contender; how sftkeras compares."""
     who = ["", "", "on the test rows", "steady", "whole process", "peak memory"]
     wanted = f"at least {LEAST_POINTS} points and {LEAST_SPEED} x"
     against = ["sftkeras against Hugging Face: mean (each seed)", "test rows", "steady speed", "whole time", wanted]

@@ -181,7 +181,7 @@ def about(record: dict[str, Any]) -> str:
 
 
 def tables(record: dict[str, Any]) -> list[Rows]:
-    """Who did what; how sftkeras compares; how near it comes to the machine's limit."""
+    """Results of each contender; how sftkeras compares; how near it comes to the machine's limit."""
     found = record["figures"]
     who = ["", "whole process", "processor time", "steady", "peak memory", "test accuracy"]
     rows = [

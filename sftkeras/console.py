@@ -1,4 +1,4 @@
-"""What a command tells its user: on the terminal, and in the run's log file."""
+"""Console output of a command: on the terminal, and in the run's log file."""
 
 from __future__ import annotations
 

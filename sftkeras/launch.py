@@ -54,7 +54,7 @@ def main(config: LaunchConfig) -> None:
 
 
 def worker_command(words: Sequence[str]) -> list[str]:
-    """What a worker is started with."""
+    """Command line of a worker."""
     return [sys.executable, "-m", "sftkeras.train", *words]
 
 
@@ -65,7 +65,7 @@ def began_since(run: RunFolder, moment: float) -> bool:
 
 @dataclass
 class Stop:
-    """What launch was told by signals.
+    """The state of a stop by signals.
 
     Attributes:
         seconds: how long the workers may take to end.
@@ -167,7 +167,7 @@ class Gang:
         return [worker.poll() for worker in self._workers]
 
     def _ending(self, codes: list[int | None], stop: Stop) -> Ending:
-        """What the exit codes say; None stands for a worker that has to be killed."""
+        """Ending that the exit codes mean; None stands for a worker that has to be killed."""
         if not any(codes) and None not in codes:
             return Ending(DONE)
         if stop.wanted and codes[0] in (DONE, RESUMABLE, INTERRUPTED):
@@ -256,7 +256,7 @@ def _start(command: Sequence[str], environment: dict[str, str], output: int | No
 
 
 def _dying_with(parent: int) -> Callable[[], None] | None:
-    """What a worker does first: it asks the system to kill it when launch dies, however that happens."""
+    """First act of a worker: ask the system to kill it when launch dies, however that happens."""
     set_option = getattr(ctypes.CDLL(None), "prctl", None)
     if set_option is None:  # not Linux
         return None

@@ -30,7 +30,7 @@ PREPROCESSOR = "preprocessor"  # the preprocessor's folder inside the module's: 
 
 @dataclass(frozen=True)
 class EncoderSource:
-    """What is published.
+    """The encoder to publish, and where it comes from.
 
     Attributes:
         backbone: the encoder and its tokenizer.

@@ -196,14 +196,14 @@ def _join_workers(devices: list[str]) -> tf.distribute.MultiWorkerMirroredStrate
 
 
 def length_multiple() -> int:
-    """What padded lengths should be a multiple of: 8 for the tensor cores of a GPU; on a CPU padding only costs."""
+    """Multiple for padded lengths: 8 for the tensor cores of a GPU; on a CPU padding only costs."""
     import tensorflow as tf
 
     return 8 if tf.config.list_physical_devices("GPU") else 1
 
 
 def precision_notes() -> list[str]:
-    """What the user should know of the precision that was set, on this machine."""
+    """Notes on the precision that was set, on this machine."""
     import keras
     import tensorflow as tf
 

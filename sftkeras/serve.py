@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Guards:
-    """Who may connect, ask, and replace the models; None lets everybody connect and ask, and nobody replace."""
+    """Access rules: who may connect, predict and replace the models; None lets everyone predict and no one replace."""
 
     certificates: Certificates | None
     token: Token | None

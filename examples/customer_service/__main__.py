@@ -59,7 +59,7 @@ def spoken() -> Iterator[str]:
 
 
 def understood(reply: Reply) -> str:
-    """What the desk made of the text, for whoever tunes it."""
+    """The desk's reading of the text, for tuning it."""
     names = "".join(f", {label}: {text}" for label, text in reply.entities.items())
     return f"[{'' if reply.understood else 'not understood: '}{reply.intent} {reply.probability:.2f}{names}]"
 

@@ -1,4 +1,4 @@
-"""What the desk says to a customer: the rules, without models, servers and terminals."""
+"""Replies of the desk: the rules, without models, servers and terminals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Record = Mapping[str, Any]  # a model's answer to one text
 
 @dataclass(frozen=True)
 class Manual:
-    """What is said in one language, read from a YAML file.
+    """Texts of the desk in one language, read from a YAML file.
 
     Attributes:
         models: the served models that find `intents` and `entities`.
@@ -46,7 +46,7 @@ class Manual:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the desk says, and why.
+    """A reply of the desk, and the reason for it.
 
     Attributes:
         intent: what the customer wants, by the model,

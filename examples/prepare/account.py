@@ -1,4 +1,4 @@
-"""What the scripts share: where their files land, and an account of what was read, kept and left out."""
+"""Shared parts of the scripts: where their files land, and an account of what was read, kept and skipped."""
 
 from __future__ import annotations
 

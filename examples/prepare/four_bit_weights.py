@@ -43,7 +43,7 @@ _PLACE = np.dtype([("is_matrix", "u1"), ("values", "<u4"), ("offset", "<u8"), ("
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What the file holds.
+    """Contents of the file.
 
     Attributes:
         header: the sizes of the encoder.

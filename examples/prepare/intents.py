@@ -1,4 +1,4 @@
-"""What people say to a chatbot, by intent, in English and in Chinese, from the package chatterbot-corpus.
+"""Sentences to a chatbot, by intent, in English and in Chinese, from the package chatterbot-corpus.
 
 The corpus is conversations in files, one for each category: what a person says and the answers to it. The opening of a
 conversation is the text, the category is its intent, and the first answer that the corpus has for it stands beside it.
@@ -74,7 +74,7 @@ def openings(conversations: Conversations, account: Account) -> Iterator[tuple[s
 
 
 def sameness(text: str) -> str:
-    """What two texts that count as the same have in common: all but case, spaces and the mark at the end."""
+    """Key of texts that count as the same: all but case, spaces and the mark at the end."""
     return text.casefold().rstrip(".!?。！？ ")
 
 

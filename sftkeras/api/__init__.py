@@ -1,1 +1,1 @@
-"""What `import sftkeras` gives to programs and notebooks; `sftkeras/__init__.py` names it and imports it on demand."""
+"""Names that `import sftkeras` gives to programs and notebooks; `sftkeras/__init__.py` imports them on demand."""

@@ -104,7 +104,7 @@ def _written(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold of a path, a tuple of another kind, or a number of NumPy."""
+    """Return what JSON can hold of a path, a tuple of another kind, or a number of NumPy."""
     if isinstance(value, PathLike):
         return fspath(value)
     return value.item() if hasattr(value, "item") else str(value)

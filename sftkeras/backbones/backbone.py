@@ -1,4 +1,4 @@
-"""What every kind of pretrained folder becomes: an encoder, its tokenizer, and what is known of them."""
+"""The `Backbone` that every kind of pretrained folder becomes: an encoder, its tokenizer, and facts about them."""
 
 from __future__ import annotations
 

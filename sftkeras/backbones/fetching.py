@@ -14,7 +14,7 @@ from sftkeras.handles import check_weights, resolve, weights_folder
 
 @dataclass(frozen=True)
 class BackboneFolders:
-    """What `load_backbone` is given.
+    """Folders that `load_backbone` reads.
 
     Attributes:
         encoder: folder of the encoder.

@@ -47,7 +47,7 @@ _LONGEST_VALUE = 60  # characters of a wrong value that are repeated
 
 
 class _ComplaintError(Exception):
-    """What jsonargparse has to complain about."""
+    """A problem that jsonargparse found."""
 
 
 class _Parser(ArgumentParser):

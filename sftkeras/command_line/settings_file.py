@@ -51,7 +51,7 @@ def settings_of(config_class: type, prefix: str = "") -> dict[str, Any]:
 
 
 def in_words(kind: Any) -> str:
-    """What a value of this type looks like, in plain words."""
+    """Describe a value of this type in plain words."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return ", or ".join(map(in_words, parts))

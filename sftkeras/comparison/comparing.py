@@ -1,4 +1,4 @@
-"""What the compared reports say together: differences of settings and of figures."""
+"""Compares reports: differences of settings and of figures."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Comparison:
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
-        """What the figures of the task are called, and which direction is better."""
+        """Title and direction of each figure of the task."""
         return metrics_of(self.task)
 
     def to_json(self) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _settings_that_differ(models: Sequence[ComparedReport]) -> dict[str, tuple[A
 
 
 def _facts(models: Sequence[ComparedReport]) -> dict[str, tuple[Any, ...]]:
-    """What else tells models apart, where any of them has it."""
+    """Facts that distinguish the models, where any of them has them."""
     facts = {
         "test rows": [model.report["examples"].get("test") for model in models],
         "training rows": [model.report["examples"].get("train") for model in models],
@@ -193,7 +193,7 @@ def _facts(models: Sequence[ComparedReport]) -> dict[str, tuple[Any, ...]]:
 
 
 def _notes(models: Sequence[ComparedReport]) -> Iterator[str]:
-    """What must be known to read the intervals of the differences."""
+    """Notes on how to read the intervals of the differences."""
     first = models[0]
     unknown = list(dict.fromkeys(model for model in models if model.resampled is None))
     if unknown:

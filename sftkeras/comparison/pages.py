@@ -1,4 +1,4 @@
-"""What a comparison looks like: in the terminal, in a notebook, and as pages with a picture of the learning curves."""
+"""Pages of a comparison: in the terminal, in a notebook, and as files with a picture of the learning curves."""
 
 from __future__ import annotations
 

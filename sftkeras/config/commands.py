@@ -1,4 +1,4 @@
-"""What each command takes: one dataclass a command."""
+"""Settings of each command: one dataclass a command."""
 
 # mypy: disable-error-code="valid-type"
 

@@ -1,4 +1,4 @@
-"""What a report needs of a task. What is optional has a default here, so that a task gives only what is its own.
+"""Contract of a task's evaluation, which a report needs. Optional parts have defaults, so a task gives only its own.
 
 A task's `spec.evaluation(settings)` gives an `Evaluation`. To report figures of its own, a task subclasses it in its
 folder, or that of a task whose predictions are alike:

@@ -23,7 +23,7 @@ _TABLE = Path(__file__).with_name("server_operations.json")
 
 @dataclass(frozen=True)
 class ServerNeeds:
-    """What a server must be to load a graph.
+    """Requirements of a graph on its server.
 
     Attributes:
         minimum: the oldest release that can, of those in the table; None if none of them can.
@@ -34,7 +34,7 @@ class ServerNeeds:
     unknown: tuple[str, ...] = ()
 
     def warning(self) -> SFTError | None:
-        """What to tell whoever wants to serve the graph, if no release can."""
+        """Warning for users who want to serve the graph, if no release can."""
         if self.minimum:
             return None
         return SFTError("SFT513", newest=_servers()[-1], why=_why(self.unknown))

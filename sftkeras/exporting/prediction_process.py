@@ -198,7 +198,7 @@ def _environment(gpu: bool) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold. A lone surrogate, which no UTF-8 can hold, becomes a question mark."""
+    """Return what JSON can hold. A lone surrogate, which no UTF-8 can hold, becomes a question mark."""
     if isinstance(value, bytes):
         return {"b64": base64.b64encode(value).decode()}
     if isinstance(value, str):
@@ -213,7 +213,7 @@ def _in_order(batches: list[Outputs], order: np.ndarray) -> Outputs:
 
 
 def _first_line(message: str) -> str:
-    """What is worth reading of TensorFlow's messages, which go on with the graph's nodes and a stack."""
+    """Return the informative part of a TensorFlow message, without the graph's nodes and the stack after it."""
     lines = message.replace("Graph execution error:", "").splitlines()
     words = " ".join(line.strip() for line in lines[:3] if line.strip())
     return words.split("[[", 1)[0].strip().rstrip(".")[:400]

@@ -82,7 +82,7 @@ def _captured_weights(text_model: TextModel, signatures: dict[str, Any]) -> list
 
 
 def _resources(text_model: TextModel) -> list[Any]:
-    """What the signatures need besides weights, such as lookup tables and the files these are filled from.
+    """Resources of the signatures besides weights, such as lookup tables and the files these are filled from.
 
     The features and each layer of the network name theirs in an attribute `resources`, a sequence of trackable objects.
     """

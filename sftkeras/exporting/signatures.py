@@ -1,4 +1,4 @@
-"""What a server can call: the signatures of a text model, all over one graph of features and one of answers."""
+"""Signatures of a text model, all over one graph of features and one of predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an archive that is not trusted may unpack to: names that stay inside the folder, bounded number and size.
+"""Limits for archives that are not trusted: names that stay inside the folder, bounded number and size.
 
 `wheels` and `tar_archives` unpack by these rules. Nothing from an archive is ever imported or run.
 """
@@ -13,7 +13,7 @@ from sftkeras.errors import SFTError
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an archive may hold."""
+    """Limits of an archive's contents."""
 
     files: int = 10_000
     size: int = 20 * 2**30  # bytes; weights of an encoder do not come near it, packed or unpacked

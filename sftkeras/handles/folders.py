@@ -1,4 +1,4 @@
-"""What a folder of weights is, told by its file names; and whether its files are whole. Loads no weights."""
+"""Recognises folders of weights by their file names, and checks whether their files are whole. Loads no weights."""
 
 from __future__ import annotations
 

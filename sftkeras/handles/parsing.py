@@ -1,4 +1,4 @@
-"""What a handle string says: one small class for each form. Looks at the string alone, never at disk or network."""
+"""Parses handles: one small class for each form. Looks at the string alone, never at disk or network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a terminal or a notebook shows while something is fetched; elsewhere nothing is shown."""
+"""Progress bar of a download, in a terminal or a notebook; elsewhere nothing is shown."""
 
 from __future__ import annotations
 

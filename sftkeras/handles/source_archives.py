@@ -88,7 +88,7 @@ def _indexes() -> list[str]:
 
 
 def _files(page: str, handle: PackageHandle, into: Path, flag: str) -> list[dict[str, Any]]:
-    """What the index says of the package's files; nothing if it does not know it, or has no such interface."""
+    """List the package's files in the index; none if it does not know it, or has no such interface."""
     answer = into / "index.json"
     try:
         Download(page, handle, flag, accept=_JSON).run(answer)

@@ -62,7 +62,7 @@ def unpack_tar(
 
 
 class _Header(tarfile.TarInfo):
-    """What stands before a member; one that is damaged is an error, where `tarfile` takes it for the archive's end."""
+    """Header of a member; a damaged one is an error, where `tarfile` takes it for the archive's end."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:

@@ -27,7 +27,7 @@ AnyAttention = Any  # a keras.layers.MultiHeadAttention, or a DisentangledSelfAt
 
 
 class LayerParts(NamedTuple):
-    """What a transformer layer is made of, from its input to its output."""
+    """Parts of a transformer layer, from its input to its output."""
 
     attention: AnyAttention
     attention_dropout: keras.layers.Dropout

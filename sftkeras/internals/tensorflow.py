@@ -1,4 +1,4 @@
-"""What TensorFlow 2.21 has no public name for. Tests: tests/internals/test_private_names.py."""
+"""Names of TensorFlow 2.21 that are not public. Tests: tests/internals/test_private_names.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is minimised: from the rows of a batch, and a way to run the network, to their loss."""
+"""Objectives of training: from the rows of a batch, and a way to run the network, to their loss."""
 
 from __future__ import annotations
 

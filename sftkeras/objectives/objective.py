@@ -19,7 +19,7 @@ Network = Callable[[dict[str, tf.Tensor]], tf.Tensor]  # model inputs → logits
 
 
 class Compared(NamedTuple):
-    """What the task's metrics compare: see `Task.truths` and `Task.answers`."""
+    """Inputs of the task's metrics: see `Task.truths` and `Task.answers`."""
 
     truths: tf.Tensor
     answers: tf.Tensor
@@ -40,7 +40,7 @@ class Loss(NamedTuple):
 
 
 class Objective(Protocol):
-    """What the training step asks for, on each replica, for all its rows of a batch or for one part after the other.
+    """The loss that the training step minimises, on each replica, for all its rows of a batch or for a part at a time.
 
     Attributes:
         whole_batch: whether a row's loss depends on the other rows of its batch, those of other replicas included.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ahead:
-    """What is known of the whole batch before its parts are computed.
+    """Facts of the whole batch, known before its parts are computed.
 
     Attributes:
         rows: the losses of this replica's rows, or of a part of them.
@@ -39,7 +39,7 @@ class Ahead:
         return tf.reduce_sum(self.rows.losses)
 
     def of(self, part: RowRange) -> Ahead:
-        """What is known of some of the rows."""
+        """Facts of some of the rows."""
         return Ahead(self.rows.of(part), self.compared)
 
 
@@ -72,7 +72,7 @@ class WholeBatch:
 
 @dataclass(frozen=True)
 class RowLosses:
-    """What some rows have of the loss of their whole batch.
+    """Losses of some rows within their whole batch.
 
     Attributes:
         losses: [rows] float32, weighted: those of all rows of the batch add up to its loss.

@@ -71,7 +71,7 @@ def train_and_export(
 
 
 def train_along(config: TrainConfig) -> None:
-    """What the other workers do while the chief trains: the same, but that they write nothing.
+    """Train as the chief does, on the other workers, which write nothing.
 
     They end when the chief has exported the model: until then, if it dies, all start again together.
     """

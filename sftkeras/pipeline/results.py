@@ -97,7 +97,7 @@ def evaluate_export(trained: Trained, version: ExportedVersion, process: Predict
 
 
 def facts_of(trained: Trained, version: ExportedVersion, served_per_second: float) -> RunFacts:
-    """What the report says besides the figures: how the model came about, and what was exported."""
+    """Facts of a report besides its figures: how the model was made, and what was exported."""
     from sftkeras import runtime
     from sftkeras.evaluation import RunFacts
 

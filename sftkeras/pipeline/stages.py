@@ -26,7 +26,7 @@ Seconds = dict[str, float]
 
 @dataclass(frozen=True)
 class Trained:
-    """What is known once the model is fitted: all that its export and its report are made of."""
+    """A fitted model and its facts, from which its export and its report are made."""
 
     config: TrainConfig
     data: LabelledData

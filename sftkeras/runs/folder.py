@@ -74,12 +74,12 @@ class RunFolder:
 
     @property
     def states(self) -> Path:
-        """What an interrupted run goes on from."""
+        """Saved states from which an interrupted run resumes."""
         return self.folder / "state"
 
     @property
     def identity_file(self) -> Path:
-        """What the run may not change before its end; only an unfinished run has it."""
+        """Settings that the run may not change before its end; only an unfinished run has it."""
         return self.states / "identity.json"
 
     @property
@@ -94,7 +94,7 @@ class RunFolder:
 
     @property
     def log_file(self) -> Path:
-        """What the run said."""
+        """Console output of the run."""
         return self.folder / "log.txt"
 
     @property

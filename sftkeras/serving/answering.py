@@ -171,7 +171,7 @@ class Answering:
 
 
 def _answered(spec: ModelSpec, version: ServedVersion) -> ModelSpec:
-    """Who answered, as MakeModelSpec in util.cc says it."""
+    """The version that answered, as MakeModelSpec in util.cc writes it."""
     answered = ModelSpec(name=spec.name, signature_name=spec.signature_name or DEFAULT_SIGNATURE)
     answered.version.value = version.number
     return answered

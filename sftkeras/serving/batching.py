@@ -36,7 +36,7 @@ _SHORT = 24
 
 
 class Runner(Protocol):
-    """What runs a batch: a loaded version."""
+    """Runs batches: a loaded version."""
 
     model: str
 

@@ -32,7 +32,7 @@ _STATUS_BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
 @dataclass(frozen=True)
 class Call:
-    """What a run feeds and fetches, by the names of the tensors in the graph. Equal calls can share a run."""
+    """Feeds and fetches of a run, by the names of the tensors in the graph. Equal calls can share a run."""
 
     feeds: tuple[str, ...]
     fetches: tuple[str, ...]

@@ -31,7 +31,7 @@ def not_found(message: str) -> ServingError:
 
 
 def failed_precondition(message: str) -> ServingError:
-    """What is asked for does not fit the state of the server or the model."""
+    """The request does not fit the state of the server or the model."""
     return ServingError(StatusCode.FAILED_PRECONDITION, message)
 
 

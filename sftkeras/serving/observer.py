@@ -1,4 +1,4 @@
-"""What the server tells about its work while it works. Who listens, such as the metrics, is given to it."""
+"""Events of the server, reported while it works. Listeners, such as the metrics, are given to it."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ InputTypes = Mapping[str, int]
 
 @dataclass(frozen=True)
 class PredictBody:
-    """What a predict request asks for.
+    """Contents of a predict request.
 
     Attributes:
         signature: its name, "" for the default.

@@ -1,4 +1,4 @@
-"""Who may connect and ask: certificates for TLS and mutual TLS, and tokens. Shared by gRPC and REST.
+"""Access to the server: certificates for TLS and mutual TLS, and tokens. Shared by gRPC and REST.
 
 Secrets come from files, never from the command line, where every user of the machine can read them.
 """
@@ -20,7 +20,7 @@ _SHORTEST_TOKEN = 16  # characters: 96 bits as base64
 
 @dataclass(frozen=True)
 class Certificates:
-    """What the server shows, and whom it believes.
+    """The server's certificate, and the authorities it trusts.
 
     Attributes:
         certificate: file of the server's certificate chain, PEM.

@@ -65,7 +65,7 @@ class ServedVersion:
 
     @property
     def signatures(self) -> Signatures:
-        """What it offers; it must be loaded."""
+        """Signatures of the version; it must be loaded."""
         return self._loaded.signatures
 
     def run(self, run: EngineRun) -> list[np.ndarray]:

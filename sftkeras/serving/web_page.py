@@ -69,7 +69,7 @@ class WebPage:
         return web.Response(body=body, headers={"Content-Type": kind, **_HEADERS})
 
     async def models(self, path: str) -> web.Response:
-        """What the page shows: of all models at /page/models, of one at /page/models/NAME/versions/N.
+        """Data of the page: of all models at /page/models, of one at /page/models/NAME/versions/N.
 
         Raises:
             ServingError: NOT_FOUND if there is no such model or version.

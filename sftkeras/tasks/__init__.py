@@ -1,4 +1,4 @@
-"""What a model can learn to predict: a folder a task, and its name in `TASKS`.
+"""Tasks: a folder for each, and its name in `TASKS`.
 
 Imports nothing: a client of a server needs no more than `predictions`. `spec_of` gives what must be known before
 TensorFlow; the rest loads on first use.

@@ -1,4 +1,4 @@
-"""What is answered of parts of texts, such as entities or masks, as rows of one width for a server."""
+"""Predictions for parts of texts, such as entities or masks, as rows of one width for a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training, evaluation, export, serving and the commands may ask of a task. Optional parts have defaults here.
+"""Contract of a task with training, evaluation, export, serving and the commands. Optional parts have defaults here.
 
 A task is a folder with a `spec.py`, which imports no TensorFlow and gives its `TaskSpec` as `SPEC`, and a `task.py`,
 which gives its `Task`. Imports no TensorFlow itself.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class TaskSpec:
-    """What is known of a task before TensorFlow is loaded.
+    """Facts of a task that are known before TensorFlow is loaded.
 
     Attributes:
         kind: its name in the settings, and that of its folder.
@@ -106,7 +106,7 @@ class TaskSpec:
 
 
 class RowResults(NamedTuple):
-    """What learning and its metrics need of some rows.
+    """Losses of some rows, and inputs of the metrics.
 
     Attributes:
         losses: [rows] float32.

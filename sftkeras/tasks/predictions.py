@@ -1,4 +1,4 @@
-"""What predictions of a task look like, by the names of a model's outputs: the contract, and who fulfils it.
+"""Forms of predictions, by the names of a model's outputs: the contract, and the tasks that fulfil it.
 
 A task describes its own in `sftkeras/tasks/KIND/predictions.py`, as `PREDICTIONS`; one without that file has those of
 the first task whose outputs it gives. All of it works on named outputs alone, since a server may serve a model of which

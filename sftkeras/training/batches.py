@@ -66,7 +66,7 @@ class Batches:
 
     @property
     def unit(self) -> str:
-        """What the rows' lengths count, such as "tokens"."""
+        """Unit of the rows' lengths, such as "tokens"."""
         return self._inputs.unit
 
     @property

@@ -1,4 +1,4 @@
-"""What happens around the steps of `fit`: records, the best epoch, the stop at a loss that is not finite."""
+"""Callbacks around the steps of `fit`: records, the best epoch, the stop at a loss that is not finite."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HDF5_ENTRY = 4096  # bytes that a variable takes besides its numbers, at most
 
 @dataclass
 class StepRecord:
-    """What `fit` did, step by step and epoch by epoch.
+    """History of `fit`, step by step and epoch by epoch.
 
     Attributes:
         losses: each step's loss over its whole batch.
@@ -172,7 +172,7 @@ class StopAtNonFinite(keras.callbacks.Callback):
 
 
 def _advice_for_finite() -> str:
-    """What may keep numbers finite: float32 helps only where it is not used already."""
+    """Advice to keep numbers finite: float32 helps only where it is not used already."""
     if keras.config.dtype_policy().compute_dtype == "float32":
         return "Lower --optimizer.learning_rate."
     return "Lower --optimizer.learning_rate, or use --training.precision float32."

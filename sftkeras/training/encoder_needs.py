@@ -1,4 +1,4 @@
-"""What settings that reach into the encoder need of it, and of one another. Imports no TensorFlow."""
+"""Requirements of settings that reach into the encoder. Imports no TensorFlow."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def fit(
 
 @dataclass(frozen=True)
 class _Followed:
-    """What knows how far a run is and how it went; most of it is in the run's state."""
+    """Callbacks that follow how far a run is and how it went; most of it is in the run's state."""
 
     position: Position
     record: StepRecord
@@ -219,7 +219,7 @@ def _follow(model: SupervisedModel, train: Batches, config: TrainConfig, run: Ru
 
 @dataclass(frozen=True)
 class _Shown:
-    """What people see of a run while it trains."""
+    """Callbacks that show a run while it trains."""
 
     progress: ShowProgress
     board: TensorBoardLogs

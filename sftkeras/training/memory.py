@@ -1,4 +1,4 @@
-"""What a run's memory goes into, and how much there will be at its peak. Nothing is saved here."""
+"""Measures a run's memory by its parts, and estimates its peak. Nothing is saved here."""
 
 from __future__ import annotations
 

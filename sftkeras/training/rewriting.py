@@ -1,4 +1,4 @@
-"""What cleaning and augmentation do to the texts of a run, said before it begins; and the rewritten training texts."""
+"""Shows how cleaning and augmentation change the texts of a run before it begins; makes the rewritten texts."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Setup:
         return [*self.inputs.findings(), *self.foreign]
 
     def describe(self) -> str:
-        """What the user should know of the backbone; and the model, the devices and the steps, in a few words."""
+        """Notes on the backbone; and the model, the devices and the steps, in a few words."""
         devices = self.strategy.num_replicas_in_sync
         notes = "".join(f"Note: {note}.\n" for note in (*self.backbone.notes, *runtime.precision_notes()))
         notes += "".join(f"Warning: {found}\n" for found in self.foreign)

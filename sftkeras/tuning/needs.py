@@ -1,4 +1,4 @@
-"""What settings that say what learns need of the encoder, and of other settings. Imports no TensorFlow."""
+"""Requirements of the tuning settings on the encoder and on other settings. Imports no TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an architecture must say of itself, and what is the same in all of them: config keys, layer settings, weights.
+"""Description of an architecture, and what is the same in all of them: config keys, layer settings, weights.
 
 The architectures are post-norm transformers that KerasHub builds. Own code rather than `from_preset(folder)` of
 KerasHub, which keeps its GELU, layer norm epsilon and dropout whatever the checkpoint says, drops RoBERTa's segment
@@ -184,7 +184,7 @@ def transformer_layers(encoder: keras.Model) -> Iterator[TransformerEncoder]:
 
 
 def model_type_of(encoder: keras.Model) -> str:
-    """What config.json calls the architecture of an encoder that was built here, or of a BERT that KerasHub built."""
+    """Return the `model_type` of config.json for an encoder that was built here, or for a BERT that KerasHub built."""
     return getattr(encoder, "model_type", "bert")  # which is ours, and not on KerasHub's own models
 
 

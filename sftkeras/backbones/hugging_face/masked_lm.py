@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class MaskedLMHead(Protocol):
-    """What is read and written."""
+    """The layers of a masked-LM head that are read and written."""
 
     dense: keras.layers.Dense
     norm: keras.layers.LayerNormalization

@@ -44,7 +44,7 @@ FILES = (SETTINGS, SPECIALS, ADDED, WHOLE, WORD_PIECES, SENTENCE_PIECES, *UNIGRA
 
 @dataclass(frozen=True)
 class TokenizerFiles:
-    """What the files say; `build` makes the tokenizer of it.
+    """Contents of a tokenizer's files; `build` makes the tokenizer of them.
 
     Attributes:
         size: how many rows of an embedding they need.

@@ -84,7 +84,7 @@ def _callable(
 
 
 def _layer_outputs(encoder: keras.Model) -> list[keras.KerasTensor]:
-    """What each transformer layer gives, first to last; a shared layer's output once for each time it is run."""
+    """Outputs of each transformer layer, first to last; a shared layer's output once for each time it is run."""
     outputs = []
     tensor = encoder.output["sequence_output"]
     while isinstance((made := made_by(tensor))[0], TransformerEncoder):

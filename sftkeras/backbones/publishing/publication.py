@@ -1,4 +1,4 @@
-"""What is needed of a backbone to publish it as a TF-Hub module."""
+"""The parts of a backbone that a published TF-Hub module needs."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def write_again(encoder: keras.Model, folder: Path) -> float:
 
 
 def _outputs(encoder: keras.Model, again: LoadedModule) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-    """What the encoder and what was written give for the same few inputs."""
+    """Outputs of the encoder and of the written module for the same few inputs."""
     if TEXT in encoder.input:
         texts = tf.constant(["a text", ""])
         return encoder({TEXT: texts}, training=False), again.encode_texts(texts)

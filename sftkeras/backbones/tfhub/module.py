@@ -32,7 +32,7 @@ _POOLED = ("pooled_output", "default", "outputs")
 
 @dataclass(frozen=True)
 class HubModule:
-    """What is known of a module without running it; made by `read_module`.
+    """Facts about a module, known without running it; made by `read_module`.
 
     Attributes:
         folder: holds saved_model.pb, variables/ and assets/.

@@ -1,4 +1,4 @@
-"""What public TF-Hub text encoders call their inputs and their variables, each with what it is here.
+"""Names of inputs and variables in public TF-Hub text encoders, each with its meaning here.
 
 The names are those of today's exports; `native` knows how older ones differ.
 """

@@ -131,7 +131,7 @@ def _leaving_no_trace() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Architecture:
-    """What the variables tell of an encoder.
+    """The architecture of an encoder as far as its variables show it.
 
     Attributes:
         family: BERT, ELECTRA or ALBERT.
@@ -206,7 +206,7 @@ def _read_sizes(shapes: Mapping[str, tuple[int, ...]], layers: int | None) -> tu
 
 
 def _told_settings(module: HubModule) -> dict[str, list[Any]]:
-    """What the module's own config.json, if it has one, says of what its variables do not tell."""
+    """Read the settings that the variables do not show from the module's own config.json, if it has one."""
     config = {} if module.encoder_config is None else read_json(module.encoder_config)
     possible = {"hidden_act": lambda value: value in ACTIVATIONS, "layer_norm_eps": _is_share}
     possible |= dict.fromkeys(_DROPOUT, _is_share)

@@ -114,7 +114,7 @@ class OpaqueEncoder(keras.layers.Layer):
 
     @property
     def resources(self) -> Sequence[Any]:
-        """What an export needs besides the weights: lookup tables and the files they are filled from."""
+        """Resources of an export besides the weights: lookup tables and the files they are filled from."""
         return resources_of(self.loaded.root)
 
     def get_config(self) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def _tokenizer(module: HubModule, preprocessor: Path | None) -> Tokenizer | Modu
 
 
 def _notes(loaded: LoadedModule, encoder: keras.Model, dropout: float | None) -> list[str]:
-    """What a user should know of a module that trains as it is."""
+    """Notes for the user of a module that trains as it is."""
     notes = []
     if not encoder.trainable_variables:
         notes.append("the module lists no trainable variables: only the head learns")

@@ -1,4 +1,4 @@
-"""What goes with a module besides its weights: its preprocessor, its lookup tables, its files."""
+"""Companions of a module besides its weights: its preprocessor, its lookup tables, its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cleaning and augmentation do to the texts, for people to see before a run: counts and samples."""
+"""Shows how cleaning and augmentation change the texts, before a run: counts and samples."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _SYNONYMS, _PARAPHRASES = "--data.augmentation.synonyms", "--data.augmentation.p
 
 @dataclass(frozen=True)
 class TextTable:
-    """What may stand for what.
+    """Replacements of words or texts.
 
     Attributes:
         name: what messages call the file.

@@ -1,1 +1,1 @@
-"""What may be wrong with the data, found before training."""
+"""Checks of the data, made before training."""

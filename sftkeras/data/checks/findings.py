@@ -1,4 +1,4 @@
-"""What the data check finds: one `Finding` for each kind of problem, and the tally of bad rows while a file is read.
+"""Results of the data check: one `Finding` for each kind of problem, and the tally of bad rows while a file is read.
 
 The checks themselves are in `check` and in the kinds of labels, the printing is in `printing`.
 """
@@ -84,7 +84,7 @@ def line_of(file: str, line: int) -> str:
 
 
 def _unit(file: str) -> str:
-    """What places in a file count: rows, where its format has no lines, or it was written from rows in memory."""
+    """Unit of places in a file: rows, where its format has no lines or it comes from rows in memory, else lines."""
     rows = file.endswith((".parquet", ".xlsx")) or file.startswith("hf://") or file in ("train", "validation", "test")
     return "row" if rows else "line"
 

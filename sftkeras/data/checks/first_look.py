@@ -1,4 +1,4 @@
-"""What can be said about the data at once: whether files, columns and settings fit. Reads headers only.
+"""Checks files, columns and settings against each other at once. Reads headers only.
 
 Must answer before anything heavy is imported: no NumPy, no Arrow (but for Parquet), no TensorFlow.
 """

@@ -48,7 +48,7 @@ def marked_blocks(read: Callable[[], Iterator[Block]], config: DataConfig) -> It
 
 
 def _quotes(block: Block, config: DataConfig) -> Iterator[Quote]:
-    """What the rows say is written at the places of their spans."""
+    """The texts that the rows give for the places of their spans."""
     for column in config.mark:
         for text, cell in zip(block.columns[config.text_column], block.columns[column], strict=True):
             if not isinstance(text, str) or text.isascii():

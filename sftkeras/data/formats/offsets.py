@@ -24,7 +24,7 @@ _UNITS: dict[Counting, tuple[str, int]] = {
 
 
 class Quote(NamedTuple):
-    """What a file says is written at a place of a text; without an end it is as long as the words."""
+    """The text that a file gives for a place of a text; without an end it is as long as the words."""
 
     text: str
     start: int

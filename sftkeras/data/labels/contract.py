@@ -1,4 +1,4 @@
-"""What the data asks of a kind of label: how it is read, kept, divided, checked and shown. Most parts have defaults.
+"""Contract of a kind of label: how it is read, kept, divided, checked and shown. Most parts have defaults.
 
 A kind is an object that a task's spec gives; nothing lists the kinds there are. It is needed before the first row is
 read, so the module that defines it imports no NumPy, Arrow or TensorFlow: its methods import what they need.

@@ -1,4 +1,4 @@
-"""What every reader of label cells does: cells to numbers, block after block, and at the end to arrays of the cache."""
+"""Base of all readers of label cells: cells to numbers, block after block, and at the end to arrays of the cache."""
 
 from __future__ import annotations
 

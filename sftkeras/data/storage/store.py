@@ -193,7 +193,7 @@ def _stop_on_bad_rows(
 
 
 def _findings(sources: Sequence[Source], tallies: Sequence[FaultTally], config: DataConfig) -> list[Finding]:
-    """What is wrong with single rows, a finding for each kind and part."""
+    """Problems of single rows, a finding for each kind and part."""
     found = []
     for _, of_part in groupby(zip(sources, tallies, strict=True), key=lambda pair: pair[0].part):
         found += row_findings([(source.name, tally) for source, tally in of_part], config.bad_rows)

@@ -87,7 +87,7 @@ def _environment(kind: str) -> Environment:
 
 
 def _view(report: dict[str, Any], evaluation: Evaluation) -> dict[str, Any]:
-    """What the templates see: the report, and what they need of it in other order or shorter."""
+    """Variables of the templates: the report, and parts of it in another order or shorter."""
     labels = report["per_class"].items()
     headline = report["headline"]["metric"]
     shown = ("comparison", "confusion", "reliability", "learning")
@@ -133,7 +133,7 @@ def _shown_confusion(report: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _largest_bar(report: dict[str, Any], evaluation: Evaluation) -> float:
-    """What a full bar of the comparison stands for: 1 for shares, else the largest value."""
+    """Value of a full bar of the comparison: 1 for shares, else the largest value."""
     metric = report["headline"]["metric"]
     if evaluation.metrics[metric].share:
         return 1.0

@@ -88,7 +88,7 @@ def _signed(value: float, *, share: bool) -> str:
 
 
 def sampled(baseline: dict[str, Any], report: dict[str, Any]) -> str:
-    """What to add to the name of a baseline that learned from a part of the training texts; nothing for others."""
+    """Suffix to the name of a baseline that learned from a part of the training texts; nothing for others."""
     rows = baseline["training_rows"]
     return f" (from {rows:,} sampled texts)" if 0 < rows < report["examples"].get("train", 0) else ""
 

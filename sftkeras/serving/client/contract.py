@@ -1,4 +1,4 @@
-"""What a served model takes and gives, read from its metadata, and inputs checked against it before they are sent."""
+"""Inputs and outputs of a served model, read from its metadata, and checks of inputs before they are sent."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Contract:
-    """What a version of a model takes and gives.
+    """Inputs and outputs of a version of a model.
 
     Attributes:
         model: its name.

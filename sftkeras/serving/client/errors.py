@@ -1,4 +1,4 @@
-"""What a call can fail with. Every failure has the name of a gRPC status and a message, over REST too."""
+"""Errors of calls. Every failure has the name of a gRPC status and a message, over REST too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What simple models reach on the same split: the most frequent labels, and TF-IDF with logistic regression."""
+"""Baselines of classification on the same split: the most frequent labels, and TF-IDF with logistic regression."""
 
 from __future__ import annotations
 

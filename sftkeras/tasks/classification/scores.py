@@ -61,7 +61,7 @@ class EvaluatedLabels(EvaluatedRows):
 
     @property
     def given(self) -> np.ndarray:
-        """What the model decided: `[rows]` label numbers | `[rows, labels]` bool."""
+        """Predicted labels: `[rows]` label numbers | `[rows, labels]` bool."""
         return self.answers >= self.label_thresholds if self.multi_label else self.answers.argmax(axis=1)
 
     @property

@@ -1,4 +1,4 @@
-"""What simple models reach on the same split: the mean, and TF-IDF with ridge regression."""
+"""Baselines of regression on the same split: the mean, and TF-IDF with ridge regression."""
 
 from __future__ import annotations
 

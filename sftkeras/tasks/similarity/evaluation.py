@@ -70,7 +70,7 @@ class MatchesEvaluation(VectorsEvaluation):
         return find_matches(rows, *checked_vectors(rows, predictions["vector"]))
 
     def tally(self, evaluated: EvaluatedMatches) -> Tally:
-        """Whether partners are found, and their reciprocal ranks."""
+        """Sums from which correlations follow."""
         return match_tally(evaluated)
 
     def mistakes(self, evaluated: EvaluatedMatches, limit: int) -> list[dict[str, Any]]:

@@ -84,7 +84,7 @@ def _first_of_each(array: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def rows_of_texts(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What the token cache has of pairs, [pairs, length], as model inputs of single texts, [2 * pairs, length].
+    """Turn the token cache's pairs, [pairs, length], into model inputs of single texts, [2 * pairs, length].
 
     The two texts of a pair stand one after the other.
     """

@@ -1,4 +1,4 @@
-"""What simple rules answer on the same rows: the first sentence of the context, and the one most like the question."""
+"""Baselines of question answering: the first sentence of the context, and the one most like the question."""
 
 from __future__ import annotations
 

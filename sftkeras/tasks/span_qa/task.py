@@ -160,7 +160,7 @@ def _places(starts: np.ndarray, ends: np.ndarray, start: int, end: int) -> tuple
 
 
 def _shared_characters(start: int, end: int, true: np.ndarray) -> float:
-    """What answering a question with this span gains over answering nothing: F1 to the nearest true span, or -1."""
+    """Gain of answering with this span over answering nothing: F1 to the nearest true span, or -1."""
     if not len(true):
         return -1.0
     shared = np.maximum(np.minimum(end, true[:, 1]) - np.maximum(start, true[:, 0]), 0)

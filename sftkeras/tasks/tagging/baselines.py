@@ -1,4 +1,4 @@
-"""What simple models find on the same split: the entities of the training texts, and each word's usual label."""
+"""Baselines of tagging on the same split: the entities of the training texts, and each word's usual label."""
 
 from __future__ import annotations
 

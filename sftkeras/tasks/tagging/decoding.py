@@ -25,7 +25,7 @@ def inside_tag(label: int) -> int:
 
 @dataclass(frozen=True)
 class Joined:
-    """What tags say of words, each [words].
+    """Decoded tags of words, each [words].
 
     Attributes:
         inside: bool, whether a word is of an entity.
@@ -62,7 +62,7 @@ def join(tags: tf.Tensor, texts: tf.Tensor) -> Joined:
 
 
 def _before(values: tf.Tensor, first: int | bool) -> tf.Tensor:
-    """What stands at the word before."""
+    """Values of the word before."""
     return tf.concat([tf.constant([first], values.dtype), values[:-1]], 0)[: tf.size(values)]
 
 

@@ -53,7 +53,7 @@ class EvaluatedEntities(EvaluatedRows):
 
     @cached_property
     def matches(self) -> list[list[Match]]:
-        """What became of the entities of each row."""
+        """Matches of true and predicted entities of each row."""
         return [matches(true, found) for true, found in zip(self.truth, self.answers, strict=True)]
 
     def with_answers(self, answers: Sequence[Sequence[ScoredEntity]]) -> EvaluatedEntities:
@@ -137,7 +137,7 @@ def score_entities(evaluated: EvaluatedEntities) -> Scores:
 def _semeval_counts(true: Sequence[ScoredEntity], found: Sequence[ScoredEntity]) -> tuple[float, ...]:
     """Right by label and boundary, by boundary, by label, partly right; entities found, and there to find."""
     from nervaluate import strategies
-    from nervaluate.entities import ScoredEntity as Span
+    from nervaluate.entities import Entity as Span
 
     def spans(entities: Sequence[ScoredEntity]) -> list[Span]:
         return [Span(str(one.label), one.start, one.end - 1) for one in entities]  # whose end is the last character

@@ -1,1 +1,1 @@
-"""What is done to raw texts before they are tokenised."""
+"""Cleaning of raw texts before they are tokenised."""

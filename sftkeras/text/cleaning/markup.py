@@ -39,7 +39,7 @@ PATTERN = rf"(?:{_NOTHING})|(?:{_SPACE})|{_DECIMAL}|{_HEXADECIMAL}|(?-i:{_NAMED}
 
 
 def replacement(pieces: tf.Tensor, at_end: tf.Tensor) -> tf.Tensor:
-    """What stands for each of the pieces [pieces] string that are markup; the others as they are."""
+    """Replacements of those pieces [pieces] string that are markup; the others unchanged."""
     is_entity = tf.strings.regex_full_match(pieces, "&[^&;]+;")
     pieces = tf.where(is_entity, _characters(pieces), pieces)
     pieces = tf.where(~is_entity & tf.strings.regex_full_match(pieces, _SPACE), " ", pieces)

@@ -1,4 +1,4 @@
-"""What personal data looks like: the patterns by which it is masked. They go by shape alone and check no digits."""
+"""Patterns of personal data, by which it is masked. They go by shape alone and check no digits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PATTERNS = {
 
 
 def masking(kinds: Sequence[str]) -> tuple[str, Replace]:
-    """What finds personal data of these kinds, and what gives a placeholder such as <email> for it.
+    """Return a pattern of personal data of these kinds, and a function that gives a placeholder such as <email>.
 
     Where a text fits several kinds, the first in the order of `PATTERNS` counts.
     """

@@ -1,4 +1,4 @@
-"""What is done to texts before they are tokenised, in training and in serving alike, if the settings ask for it.
+"""Steps of cleaning before tokenisation, in training and in serving alike, as the settings name them.
 
 Each step is an operation of the graph, and knows where every character of its result stood before: answers about places
 in a text are about the raw text. What the patterns look for is in `markup` and `personal_data`.
@@ -53,7 +53,7 @@ class Cleaning:
         self._clean_with_origin = tf.function(self._run, input_signature=[texts], autograph=False)
 
     def settings(self) -> dict[str, Any]:
-        """What to give to build it again, as plain JSON."""
+        """Settings to build it again, as plain JSON."""
         return dict(self._settings)
 
     @property
@@ -63,7 +63,7 @@ class Cleaning:
 
     @property
     def steps(self) -> dict[str, Step]:
-        """What is done, by the names of the settings."""
+        """Steps that are set, by the names of the settings."""
         steps: dict[str, Step] = {}
         if self._settings["markup"]:
             steps["markup"] = lambda texts: replace(texts, markup.PATTERN, markup.replacement)

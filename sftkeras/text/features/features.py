@@ -40,7 +40,7 @@ class Features:
 
     @property
     def resources(self) -> Sequence[Any]:
-        """What an export must take along, such as a tokenizer's lookup tables."""
+        """Resources that an export must take along, such as a tokenizer's lookup tables."""
         return ()
 
     def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:

@@ -117,7 +117,7 @@ def _slices(tokens: tf.RaggedTensor, rows: tf.Tensor, begins: tf.Tensor, sizes: 
 
 
 def _at(values: tf.RaggedTensor, rows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
-    """What stands at `places` [rows, length] of these rows; anything where there is no such place."""
+    """Values at `places` [rows, length] of these rows; anything where there is no such place."""
     where = tf.gather(tf.cast(values.row_starts(), tf.int32), rows)[:, tf.newaxis] + places
     known = tf.concat([values.flat_values, [0]], 0)  # never empty
     return tf.gather(known, tf.clip_by_value(where, 0, tf.size(known) - 1))

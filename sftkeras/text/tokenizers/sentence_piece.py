@@ -144,7 +144,7 @@ class SentencePiece(Tokenizer):
         return self.rules == "hugging_face"
 
     def _rewrite(self, texts: tf.Tensor) -> tf.Tensor:
-        """What is done to texts [n] string before they are split, character by character."""
+        """Rewrites texts [n] string before they are split, character by character."""
         if not self._by_words:
             return _fold(texts, self.lowercase, self.strip_accents)
         texts = tf.strings.regex_replace(texts, _NUL, _NO_CHARACTER)
@@ -155,7 +155,7 @@ class SentencePiece(Tokenizer):
         return tf.strings.regex_replace(texts, _SPACE, " ")
 
     def _words(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
-        """What is split at once, rewritten, [batch, (words)] string; and the byte where each begins, [words] int64."""
+        """Rewritten parts to split at once, [batch, (words)] string; and the byte where each begins, [words] int64."""
         if not self._by_words:
             return tf.RaggedTensor.from_uniform_row_length(self._rewrite(texts), 1), tf.zeros_like(texts, tf.int64)
         for quote in _QUOTES:
@@ -165,7 +165,7 @@ class SentencePiece(Tokenizer):
 
 
 def _fold(texts: tf.Tensor, lowercase: bool, strip_accents: bool) -> tf.Tensor:
-    """What the public preprocessors do to texts before they split them."""
+    """Rewrites texts as the public preprocessors do before they split them."""
     if strip_accents:
         texts = tf.strings.regex_replace(tf_text.normalize_utf8(texts, "NFD"), r"\p{Mn}", "")
     return tf_text.case_fold_utf8(texts) if lowercase else texts

@@ -48,7 +48,7 @@ def is_usable(string: str) -> bool:
 
 
 class SpecialStrings(Tokenizer):
-    """What `with_special_strings` gives.
+    """A tokenizer that knows special strings; made by `with_special_strings`.
 
     Args:
         tokenizer: of everything else.
@@ -140,7 +140,7 @@ class _Divided(NamedTuple):
 
     @property
     def ordinary(self) -> tf.Tensor:
-        """What is left to the tokenizer, [pieces] string: nothing of the special strings."""
+        """Pieces left to the tokenizer, [pieces] string: nothing of the special strings."""
         return tf.where(self.special, "", self.pieces.flat_values)
 
     def beside(self, of_tokens: tf.RaggedTensor, of_pieces: tf.Tensor) -> tf.RaggedTensor:
@@ -150,5 +150,5 @@ class _Divided(NamedTuple):
         return tf.concat([of_tokens, single], axis=1)
 
     def in_texts(self, of_pieces: tf.RaggedTensor) -> tf.RaggedTensor:
-        """What is of the pieces, [pieces, (tokens)], as of the texts: [batch, (tokens)]."""
+        """Turn values of pieces, [pieces, (tokens)], into those of texts: [batch, (tokens)]."""
         return self.pieces.with_flat_values(of_pieces).merge_dims(-2, -1)

@@ -1,4 +1,4 @@
-"""What every tokenizer gives: texts to token numbers in the graph, and the special tokens around them."""
+"""Interface of all tokenizers: texts to token numbers in the graph, and the special tokens around them."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class WordPiece(Tokenizer):
         return tf.gather(tf.constant([*range(len(self.vocabulary)), *self._found.numbers], tf.int32), pieces)
 
     def _rewrite(self, texts: tf.Tensor) -> tf.Tensor:
-        """What is done to texts [n] string before they are split into words, character by character."""
+        """Rewrites texts [n] string before they are split into words, character by character."""
         if self.rules == "tensorflow_text":
             return _tensorflow_text_rewrite(texts, self.lowercase)
         return self._steps.rewrite(texts)

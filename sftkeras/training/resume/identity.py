@@ -1,4 +1,4 @@
-"""What a run may not change between its start and its end, and what differs where it did. Imports no TensorFlow."""
+"""Identity of a run: what may not change between its start and its end, and how it differs. Imports no TensorFlow."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MOST_SHOWN = 5
 
 
 def identity_of(config: TrainConfig, data_fingerprint: str | None = None) -> dict[str, Any]:
-    """What decides the weights that a run ends with, by dotted names.
+    """Everything that decides the final weights of a run, by dotted names.
 
     Args:
         config: the run's settings.
@@ -91,7 +91,7 @@ def continues(run: RunFolder, config: TrainConfig, identity: Identity) -> bool:
 
 
 def _read_identity(run: RunFolder) -> dict[str, Any]:
-    """What an interrupted run began as; empty if that cannot be read, so that everything differs."""
+    """Identity with which an interrupted run began; empty if it cannot be read, so that everything differs."""
     try:
         identity = json.loads(run.identity_file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -25,7 +25,7 @@ class Part(Protocol):
     """A callback that knows something which a resumed run needs."""
 
     def state(self) -> dict[str, Any]:
-        """What it knows, as numbers and words."""
+        """Its own state, as numbers and words."""
         ...
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -34,7 +34,7 @@ class Part(Protocol):
 
 
 class RunState:
-    """What a run is made of at one moment.
+    """The state of a run at one moment.
 
     Args:
         model: what is trained.

@@ -30,7 +30,7 @@ _PARTIAL = ".partial.safetensors"  # one name, so that what a killed process lef
 
 @dataclass(frozen=True)
 class State:
-    """What a run needs to go on as if it had never stopped.
+    """Saved state, from which a run resumes as if it had never stopped.
 
     Attributes:
         arrays: the variables by name.

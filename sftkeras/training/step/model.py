@@ -42,7 +42,7 @@ _MANY_ROWS = 8192
 
 
 class StepGuard(Protocol):
-    """What stands between `fit` and its steps."""
+    """Wraps the steps of `fit`."""
 
     def __call__(self, step: StepFunction) -> StepFunction:
         """Wraps the function that trains on a batch."""

@@ -1,1 +1,1 @@
-"""What people see of a training while it runs: progress, times, stalls, TensorBoard and trackers."""
+"""Display of a training while it runs: progress, times, stalls, TensorBoard and trackers."""

@@ -1,4 +1,4 @@
-"""What else the machine does while this process trains: other processes, swapping, a container's limit."""
+"""Load of the machine from elsewhere while this process trains: other processes, swapping, a container's limit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Load:
         return cls(time.monotonic(), sum(times) - guests - idle, _own(gang), psutil.swap_memory().sin, _throttled())
 
     def since(self, earlier: Load) -> Usage:
-        """What happened between `earlier` and this moment."""
+        """Use of the machine between `earlier` and this moment."""
         seconds = max(self.at - earlier.at, 1e-3)
         cores = psutil.cpu_count() or 1
         busy = min((self.busy - earlier.busy) / seconds, cores)
@@ -53,7 +53,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Usage:
-    """What the machine did between two moments, on average.
+    """Use of the machine between two moments, on average.
 
     Attributes:
         cores: that the machine has.

@@ -1,4 +1,4 @@
-"""What the terminal shows of `fit`: a bar for the steps, with the time left, and a line for each epoch."""
+"""Terminal output of `fit`: a bar for the steps, with the time left, and a line for each epoch."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class StepTimer(keras.callbacks.Callback):
         self._began = self._saved = 0.0
 
     def state(self) -> Seconds:
-        """What a resumed run needs to go on counting."""
+        """State of the clocks, from which a resumed run counts on."""
         return {**self.sums, "steps": self.steps}
 
     def restore(self, state: Seconds) -> None:

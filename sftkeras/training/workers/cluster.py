@@ -1,4 +1,4 @@
-"""Who this process is among the workers of one training, and how they agree. Imports TensorFlow only to agree.
+"""Identity of this process among the workers of one training, and how they agree. Imports TensorFlow only to agree.
 
 Whatever starts the workers tells each of them by environment variables; docs/scaling.md lists them. `enter` reads them
 and leaves them in the one form TensorFlow reads, TF_CONFIG.
@@ -46,7 +46,7 @@ class Cluster:
     index: int
 
     def tf_config(self) -> str:
-        """What the environment variable TF_CONFIG says of it."""
+        """The cluster as the environment variable TF_CONFIG describes it."""
         return json.dumps({"cluster": {"worker": self.addresses}, "task": {"type": "worker", "index": self.index}})
 
 

@@ -112,7 +112,7 @@ def _say(line: socket.socket, words: dict[str, Any]) -> None:
 
 
 def _listen(line: socket.socket) -> dict[str, Any]:
-    """What the other side says in a line of JSON; nothing if it says none."""
+    """Message of the other side, a line of JSON; nothing if it sends none."""
     said = b""
     try:
         while not said.endswith(b"\n") and len(said) < _LONGEST_LINE:

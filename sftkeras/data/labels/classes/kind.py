@@ -23,7 +23,7 @@ _MANY_LABELS = 10  # from which labels with a row each are probably no classes
 
 
 class _Classes(LabelKind):
-    """What both kinds share."""
+    """Common parts of both kinds of classes."""
 
     has_names = True
     several_columns = True

@@ -148,7 +148,7 @@ def _tags(block: Block, layout: EntityLayout, config: DataConfig) -> Iterator[Se
 
 
 def _quotes(block: Block, layout: EntityLayout, config: DataConfig) -> Iterator[Quote]:
-    """What the rows say is written at the places of their entities, in texts that countings count differently."""
+    """The texts that the rows give for the places of their entities, in texts that countings count differently."""
     for row in _rows(block):
         cells = layout.cells(row)
         if isinstance(cells, Fault):
