@@ -4,7 +4,7 @@
     python benchmarks/ceiling.py --hidden 768 --intermediate 3072
 
 "square" is what the machine can do at all; "model" is what it can do on the products of an encoder layer's forward and
-backward pass, each as often as it comes, with nothing between them: the most that any code for this model can reach.
+backward pass, each as often as it occurs, with nothing between them: the most that any code for this model can reach.
 """
 
 from __future__ import annotations

@@ -92,10 +92,10 @@ class Outcome:
     Attributes:
         seconds: from the start of the process to trained weights on disk; None if it was not trained fully.
         cpu_seconds: processor time it had used until then, over all threads.
-        peak_memory: most resident bytes until then; None where the system does not tell.
+        peak_memory: most resident bytes until then; None where the system does not report it.
         examples_per_second: steady speed of the training steps, with all that happens between them.
         accuracy: on the test rows, 0 to 1; None if the task has none.
-        tokens: tokens of a training example, padding left out; only sftkeras tells.
+        tokens: tokens of a training example, without padding; only sftkeras reports them.
         ceilings: matrix-multiply ceilings before and after, in GFLOP/s; only measured around sftkeras, if at all.
     """
 
@@ -112,7 +112,7 @@ class Outcome:
 
 
 class Contender:
-    """Someone who trains from a `Recipe`, in a process that is told nothing but its command line."""
+    """Someone who trains from a `Recipe`, in a process that gets nothing but its command line."""
 
     name = ""
 
@@ -233,7 +233,7 @@ def take_turns(contenders: list[Contender], recipe: Recipe, seeds: int, work: Pa
             output = work / f"{contender.name}-{seed}"
             output.mkdir(parents=True, exist_ok=True)
             own = replace(recipe, seed=seed, output=str(output))
-            os.sync()  # nobody waits for the disk to write what the one before has left
+            os.sync()  # none waits for the disk to write what the one before has left
             yield own, contender.run(own)
 
 

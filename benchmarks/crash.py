@@ -3,11 +3,11 @@
     python benchmarks/crash.py                          # 51 kills, 17 in each of three settings
     python benchmarks/crash.py --kills 6 --settings "one device"
 
-A tiny encoder is trained for real (dropout, shuffling, best weights, a state every few steps), exported and judged: on
-one device, on two logical devices, and by two worker processes that `sftkeras.launch` starts. Each run is killed some
+A tiny encoder is trained (dropout, shuffling, best weights, a state every few steps), exported and evaluated: on one
+device, on two logical devices, and by two worker processes that `sftkeras.launch` starts. Each run is killed some
 times, in turn while it trains, writes a state, validates, writes the best weights, exports, and writes its report; the
 moment within the phase is random. Of two workers one is killed, and the command starts both again by itself. Then the
-run is left to end, and compared with one that nobody killed: the best weights, the loss of every step in TensorBoard,
+run is left to end, and compared with one that was not killed: the best weights, the loss of every step in TensorBoard,
 the metrics of every epoch, the weights of the export and the report's figures, bit for bit. The folders of the run and
 of the export must hold nothing half made, and every version that was ever published must load and answer.
 
@@ -65,7 +65,7 @@ class Outcome:
         hits: the phases it was killed in.
         died_when_asked: how often it died of the question where it is.
         seconds: from its first process to its end.
-        faults: what differs from the run that nobody killed, or is broken; empty if it passed.
+        faults: what differs from the run that was not killed, or is broken; empty if it passed.
     """
 
     setting: str
@@ -125,7 +125,7 @@ def training_flags(work: Path) -> list[str]:
 
 
 def outcomes_of(setting: str, kills: int, flags: list[str], work: Path, chance: random.Random) -> Iterator[Outcome]:
-    """Runs until there were so many kills; first the run that nobody kills."""
+    """Runs until there were so many kills; first the run that is not killed."""
     reference = work / f"{setting} whole".replace(" ", "-")
     undisturbed = run(setting, reference, flags, [], lambda: 0.0, chance)
     if undisturbed.faults:
@@ -148,7 +148,7 @@ def outcomes_of(setting: str, kills: int, flags: list[str], work: Path, chance: 
 
 
 def in_order(aims: list[str]) -> list[str]:
-    """Export and report come last: whoever is killed there trains no more."""
+    """Export and report come last: a run that is killed there trains no more."""
     return sorted(aims, key=lambda phase: ONCE.index(phase) if phase in ONCE else -1)
 
 

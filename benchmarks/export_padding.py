@@ -64,7 +64,7 @@ def answer_padded(model: TextModel, length: int | None) -> Answer:
         if length is not None:
             short = length - tf.shape(inputs["token_ids"])[1]
             inputs = {name: tf.pad(tensor, [[0, 0], [0, short]]) for name, tensor in inputs.items()}
-        answers = model.answer_features(inputs)
+        answers = model.predict_features(inputs)
         return answers.get("probabilities", answers.get("value"))
 
     return tf.function(answer, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)

@@ -29,7 +29,7 @@ _BLOCK = [
 def write_for_transformers(version: Path, encoder: Path, folder: Path) -> None:
     """Writes what peers/fastapi_classifier.py reads.
 
-    Whether it computes the same is for the caller to compare: the weights are told apart by their order alone.
+    Whether it computes the same is for the caller to compare: the weights are matched by their order alone.
 
     Args:
         version: of an export; a classification with a mean of the tokens and a linear head.

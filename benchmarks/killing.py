@@ -1,6 +1,6 @@
 """Trainings that are killed in a chosen phase. Which phases, how often and what must come of it stands in crash.py.
 
-Python's fault handler tells, on a signal, where the main thread of a process is, whatever it does; a `sitecustomize`
+Python's fault handler shows, on a signal, where the main thread of a process is, whatever it does; a `sitecustomize`
 module switches it on in every process of a training. So a phase is not guessed from the clock. (It must not be asked
 for the other threads: that can end the process. Asked while modules are imported it can too, if rarely: so it is asked
 seldom before training begins, and a process that dies of it counts as one more that crashed.) A state is written by
@@ -33,7 +33,7 @@ if folder:
     path = os.path.join(folder, str(os.getpid()))
     file = open(path + ".new", "w")
     faulthandler.register(signal.{ASK.name}, file=file, all_threads=False)
-    os.rename(path + ".new", path)  # whoever sees the file may ask: before, the signal would end the process
+    os.rename(path + ".new", path)  # from now on: before, the signal would end the process
 """
 
 # What is on the stack in each phase: a file and a function. The first that fits is the phase.

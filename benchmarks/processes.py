@@ -35,7 +35,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 @contextmanager
 def ended(words: list[str], log: Path, **pipes: Any) -> Iterator[subprocess.Popen]:
-    """A process that is told to end, and made to, when the block is left; what it says goes into a log."""
+    """A process that is ended, by force if need be, when the block is left; its output goes into a log."""
     with log.open("w", encoding="utf-8") as said:
         process = subprocess.Popen(words, env=environment(), **{"stdout": said, "stderr": said, **pipes})
     try:
@@ -117,7 +117,7 @@ class Worker:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """A free port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 

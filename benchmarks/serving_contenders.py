@@ -116,7 +116,7 @@ def all_contenders(
         work: folder for logs and weights.
     """
     model = version.parent.name
-    models = work / "models"  # the one version, so that nobody looks at another
+    models = work / "models"  # the one version, so that none looks at another
     (models / model).mkdir(parents=True)
     (models / model / version.name).symlink_to(version.resolve())
     with ExitStack() as stack:

@@ -16,7 +16,7 @@ __all__ = ["write_rows", "write_tiny_bert"]
 
 
 def write_rows(path: Path, rows: int, *, longest: int = 24) -> Path:
-    """Writes rows of text and label, no text twice; a word among others tells the label."""
+    """Writes rows of text and label, no text twice; a word among others decides the label."""
     random = np.random.default_rng(11)
     fillers = np.array([*NOUNS, "a", "the"])
     with path.open("w", encoding="utf-8", newline="") as file:

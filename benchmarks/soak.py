@@ -78,7 +78,7 @@ class Soaked:
         published: versions that came while there was load.
         served: how many of them the server took in while there was load.
         sent: requests, by protocol.
-        failures: what failed requests were told, and how often.
+        failures: the errors of failed requests, and how often each came.
         memory: resident bytes of the server, sample by sample.
         latencies: of the answered requests, in seconds.
     """

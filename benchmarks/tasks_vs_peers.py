@@ -5,7 +5,7 @@
     python benchmarks/tasks_vs_peers.py --peer_python … --seeds 1 --tasks tweet-ner               # a quick look
 
 Both train the same weights on the same rows with the same batch size, epochs, maximum length, learning rates, decay and
-clipping, in float32, and evaluate the validation rows after each epoch. Both are judged on the same test rows by the
+clipping, in float32, and evaluate the validation rows after each epoch. Both are evaluated on the same test rows by the
 same measure: accuracy, or the F1 of entities whose characters and label are right. They take turns, each run in a fresh
 process. A comparison is that of the two runs of one seed, and the figure is the mean over the seeds. The exit code is 1
 if sftkeras is more than half a point below, or less than 1.15 times as fast.
@@ -126,7 +126,7 @@ def compare(comparison: Comparison, settings: argparse.Namespace, work: Path) ->
         contender.warm_up()
     outcomes = []
     for own, outcome in take_turns(contenders, recipe, settings.seeds, work):
-        score = judge(comparison, own, outcome)
+        score = test_score(comparison, own, outcome)
         outcomes.append({**asdict(outcome), "score": score})
         speed = f"{outcome.examples_per_second:.1f} examples/s"
         print(f"{comparison.name}, {outcome.contender} (seed {outcome.seed}): {score:.4f}, {speed}", flush=True)
@@ -196,7 +196,7 @@ def tagged_spans(tokens: list[str], tags: list[str]) -> Spans:
 # --- what is found ---
 
 
-def judge(comparison: Comparison, recipe: Recipe, outcome: Outcome) -> float:
+def test_score(comparison: Comparison, recipe: Recipe, outcome: Outcome) -> float:
     """How good a run's answers to the test rows are, 0 to 1; the report of sftkeras must say the same."""
     score = entity_score(recipe, outcome.contender) if comparison.measure == "entity_f1" else outcome.accuracy
     assert score is not None

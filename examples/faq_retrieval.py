@@ -66,7 +66,7 @@ def main() -> int:
             faq = Faq.of(entries, client)
             for question in options.questions or _typed():
                 vector = client.answer_arrays([question])["vector"][0]
-                for text in told(faq.nearest(vector, options.most), options.least):
+                for text in shown(faq.nearest(vector, options.most), options.least):
                     console.print(text, soft_wrap=True)
     except ClientError as error:
         print(f"{options.server}: {error}", file=sys.stderr)
@@ -74,7 +74,7 @@ def main() -> int:
     return 0
 
 
-def told(found: Sequence[tuple[float, Entry]], least: float) -> Iterator[Text]:
+def shown(found: Sequence[tuple[float, Entry]], least: float) -> Iterator[Text]:
     """Yields a line for each entry that is near enough, or says that there is none."""
     near = [(cosine, entry) for cosine, entry in found if cosine >= least]
     if not near:

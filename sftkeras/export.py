@@ -29,7 +29,7 @@ def describe(version: ExportedVersion) -> None:
     oldest = version.minimum_server
     say(
         f"{version.path}  version {version.version}",
-        f"It answers as the trained model does (largest difference {version.parity:.1e}), loaded in a fresh process; "
+        f"Its predictions equal the trained model's (largest difference {version.parity:.1e}), in a fresh process; "
         f"its weights take {version.size_ratio:.3f} times their bare size.",
         *([f"TensorFlow Serving {oldest} and newer have all its operations."] if oldest else []),
         *(f"Warning: {warning}" for warning in version.warnings),

@@ -33,7 +33,7 @@ _PR_SET_PDEATHSIG = 1  # of Linux's prctl: the signal a process gets when its pa
 
 def main(config: LaunchConfig) -> None:
     """Starts the workers, and starts all again when one dies; ends as they do."""
-    training = commands.parse(TrainConfig, config.arguments)  # a mistake is told once, and at once
+    training = commands.parse(TrainConfig, config.arguments)  # a mistake is reported once, and at once
     if training.training.strategy == "mirrored":
         problem = "mirrored is for one process, and launch starts several. Leave it out, or run sftkeras.train."
         raise SFTError("SFT102", flag="--training.strategy", problem=problem)
@@ -69,9 +69,9 @@ class Stop:
 
     Attributes:
         seconds: how long the workers may take to end.
-        wanted: it was told to stop.
+        wanted: whether a stop was requested.
         deadline: when that time is over.
-        gang: who is told in turn.
+        gang: gets the signal too.
     """
 
     seconds: float
@@ -79,19 +79,19 @@ class Stop:
     deadline: float = float("inf")
     gang: Gang | None = None
 
-    def tell(self, number: int, frame: FrameType | None) -> None:
+    def receive(self, number: int, frame: FrameType | None) -> None:
         """Passes a signal on."""
         if not self.wanted:
             self.wanted, self.deadline = True, time.monotonic() + self.seconds
         if self.gang:
-            self.gang.tell(number)
+            self.gang.pass_on(number)
 
 
 @contextmanager
 def forwarded_signals(seconds: float) -> Iterator[Stop]:
     """Inside the block SIGTERM and SIGINT go to the workers, which are in sessions of their own."""
     stop = Stop(seconds)
-    before = {number: signal.signal(number, stop.tell) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, stop.receive) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
@@ -141,12 +141,12 @@ class Gang:
         stop.gang = self
         deadline = float("inf")
         try:
-            if stop.wanted:  # since before there was a worker to tell
-                self.tell(signal.SIGTERM)
+            if stop.wanted:  # since before there was a worker to stop
+                self.pass_on(signal.SIGTERM)
             while any(code is None for code in self._codes()):
                 failed = [code for code in self._codes() if code]
                 if failed and deadline == float("inf"):
-                    # A killed worker will never answer the others; one that ended by itself has told them why.
+                    # A killed worker will never answer the others; one that ended by itself has reported why.
                     patience = 0 if min(failed) < 0 else _LAST_WORDS_SECONDS
                     deadline = time.monotonic() + (stop.seconds if RESUMABLE in failed else patience)
                 if time.monotonic() > min(deadline, stop.deadline):
@@ -157,7 +157,7 @@ class Gang:
             stop.gang = None
             self._kill()
 
-    def tell(self, number: int) -> None:
+    def pass_on(self, number: int) -> None:
         """Sends a signal to those that still run."""
         for worker in self._workers:
             if worker.poll() is None:
@@ -228,7 +228,7 @@ def worker_environments(count: int) -> list[dict[str, str]]:
 
 
 def free_addresses(count: int) -> tuple[str, ...]:
-    """Addresses on this machine that nobody listens at."""
+    """Free addresses on this machine."""
     with ExitStack() as opened:
         sockets = [opened.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return tuple(f"127.0.0.1:{taken.getsockname()[1]}" for taken in sockets)

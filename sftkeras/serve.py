@@ -42,7 +42,7 @@ class Guards:
 
 def main(config: ServeConfig) -> None:
     """Serves until SIGTERM or ctrl-C."""
-    # Mistakes in files are told before TensorFlow is loaded.
+    # Mistakes in files are reported before TensorFlow is loaded.
     source = _source(config)
     batching = _batching(config)
     certificates = _certificates(config)
@@ -135,7 +135,7 @@ def _tokens(config: ServeConfig) -> tuple[Token | None, Token | None]:
 
 def _check_ports(config: ServeConfig) -> None:
     if config.port is None and config.rest_api_port is None:
-        raise SFTError("SFT104", flag="--port", remedy="Without --port and --rest_api_port nobody could ask anything.")
+        raise SFTError("SFT104", flag="--port", remedy="Without it and --rest_api_port no request could come in.")
     for flag in ("port", "rest_api_port"):
         port = getattr(config, flag)
         if port is None:

@@ -57,9 +57,9 @@ def main(recipe):
     trainer.train()
     trainer.save_model()
     print("TRAINED", flush=True)
-    judged = trainer.predict(data["test"])
+    evaluated = trainer.predict(data["test"])
     answer = {
-        "accuracy": judged.metrics["test_accuracy"],
+        "accuracy": evaluated.metrics["test_accuracy"],
         "step_ends": clock.ends,
         "versions": {name: version(name) for name in ("torch", "transformers")},
     }
@@ -90,8 +90,8 @@ def training_arguments(recipe, **others):
     )
 
 
-def accuracy(judged):
-    return {"accuracy": float(np.mean(judged.predictions.argmax(-1) == judged.label_ids))}
+def accuracy(evaluated):
+    return {"accuracy": float(np.mean(evaluated.predictions.argmax(-1) == evaluated.label_ids))}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Hugging Face `Trainer` on PyTorch with a token classifier, as its documentation shows it.
 
 The first token of each word has the word's tag; other tokens have no loss. The epoch with the best F1 of entities is
-kept. The tags of the test rows, each word's likeliest, go to tags.jsonl, for the parent to judge.
+kept. The tags of the test rows, each word's likeliest, go to tags.jsonl, for the parent to evaluate.
 
 Run by benchmarks/tasks_vs_peers.py, in an environment of its own: python hugging_face_tagging.py RECIPE.json
 """
@@ -39,8 +39,8 @@ def main(recipe):
             entities([names[tag] for tag in row[begins]]) for row, begins in zip(tags, labels != NO_LOSS, strict=True)
         ]
 
-    def metrics(judged):
-        labels, best = judged.label_ids, judged.predictions.argmax(-1)
+    def metrics(evaluated):
+        labels, best = evaluated.label_ids, evaluated.predictions.argmax(-1)
         return {"entity_f1": entity_f1(sentences(labels, labels), sentences(best, labels))}
 
     data = load_dataset("json", data_files=recipe["files"])

@@ -1,4 +1,4 @@
-"""`python -m examples.finance_monitor`: texts as they come → the sentiment a served model gives them → alerts."""
+"""`python -m examples.finance_monitor`: a stream of texts → the sentiment a served model predicts for them → alerts."""
 
 from __future__ import annotations
 

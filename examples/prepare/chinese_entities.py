@@ -70,8 +70,8 @@ def annotated(lines: Iterable[str]) -> Account:
             count.update(entity["label"] for entity in found)
             account.rows.append({"text": text, "entities": found})
     without = sum(not row["entities"] for row in account.rows)
-    told = ", ".join(f"{label} {count[label]:,}" for label in LABELS.values())
-    account.notes = [f"entities: {told}", f"without an entity: {without:,}"]
+    counts = ", ".join(f"{label} {count[label]:,}" for label in LABELS.values())
+    account.notes = [f"entities: {counts}", f"without an entity: {without:,}"]
     return account
 
 

@@ -1,7 +1,7 @@
 """Questions with their answers, in English, from the package chatterbot-corpus.
 
 The opening of a conversation is the question, the first reply its answer. Categories of small talk are left out: what
-is replied to "you are cruel" could be replied to anything, so nobody could find it.
+is replied to "you are cruel" could be replied to anything, so it cannot be found.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Questions with an answer that is theirs or another's, in English, from the package chatterbot-corpus.
 
 Of each question there are two rows: one with its answer, one with that of the next question of the category. So each
-answer is right once and wrong once, and neither text alone tells which. Questions are divided into files before, so
+answer is right once and wrong once, and neither text alone shows which. Questions are divided into files before, so
 that none is in two parts.
 """
 

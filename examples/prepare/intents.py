@@ -21,7 +21,7 @@ SOURCE = (
     "#sha256=86de5300afb9a80826386339d3bec79c0a72eb0358abb8327e2ecef5ae0ce154"
 )
 FILES = {"english": "intent-en.jsonl", "chinese": "intent-zh.jsonl"}
-# An intent with fewer different openings than this can be neither learned nor judged.
+# An intent with fewer different openings than this can be neither learned nor evaluated.
 LEAST = 10
 
 Conversations = Mapping[str, Iterable[object]]
@@ -69,7 +69,7 @@ def openings(conversations: Conversations, account: Account) -> Iterator[tuple[s
             match conversation:
                 case [str(opening), str(answer), *_]:
                     yield " ".join(opening.split()), answer.strip(), category
-                case _:  # a slip of whoever wrote the file, such as a dash too few
+                case _:  # a slip in the file, such as a dash too few
                     account.left_out["are no list of texts"] += 1
 
 

@@ -68,7 +68,7 @@ def write_model(model: ModelFile, tokenizer: dict[str, Any], folder: Path, keeps
         model: the weights and the pieces that their table of tokens is of.
         tokenizer: the content of the model's tokenizer.json.
         folder: must exist.
-        keeps: tells of a piece whether it stays; the special tokens always do.
+        keeps: whether a piece stays; the special tokens always do.
 
     Raises:
         ValueError: the tokenizer is not the one that the weights belong to.

@@ -30,7 +30,7 @@ def fetch_npm(package: str, version: str, integrity: str, wanted: Callable[[str]
         package: its name, such as "@scope/name".
         version: the exact version.
         integrity: "sha512-" and the hash of its archive in base64, as lock files of npm have it.
-        wanted: tells of a file's path inside the package whether it is kept.
+        wanted: whether a file is kept, by its path inside the package.
 
     Raises:
         SFTError: SFT106 or SFT108 if the cache cannot be written; SFT275 without npm; SFT276 if it fails; SFT277 wrong

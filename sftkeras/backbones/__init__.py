@@ -25,7 +25,7 @@ __all__ = [
 
 
 def check_folder(folder: Path, *, max_length: int) -> None:
-    """Finds what `load_backbone` would refuse, as far as the small files of a Hugging Face folder tell it at once.
+    """Finds what `load_backbone` would refuse, as far as the small files of a Hugging Face folder show it at once.
 
     Imports no TensorFlow.
 
@@ -71,7 +71,7 @@ def load_backbone(
         extra_tokens: strings that become tokens; see `sftkeras.backbones.extra_tokens`.
 
     Raises:
-        SFTError: SFT35x to SFT38x if the folder's files are broken, do not belong together, are of no supported kind
+        SFTError: SFT35x to SFT38x if the folder's files are broken, do not match, are of no supported kind
             or cannot do what is asked.
     """
     if without_weights is None:

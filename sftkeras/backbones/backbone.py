@@ -49,7 +49,7 @@ class Backbone:
 
     @property
     def is_module(self) -> bool:
-        """Whether the encoder is a TF-Hub module that is trained as it is: its parts cannot be told apart."""
+        """Whether the encoder is a TF-Hub module that is trained as it is: its layers cannot be accessed."""
         return self.format == "tfhub"
 
     @property
@@ -86,5 +86,5 @@ class Backbone:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the encoder has learnt."""
+        """Number of the encoder's parameters."""
         return self.encoder.count_params()

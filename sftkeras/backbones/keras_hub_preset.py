@@ -10,7 +10,7 @@ import numpy as np
 
 from sftkeras.backbones.backbone import Backbone
 from sftkeras.backbones.hugging_face.families import FAMILIES
-from sftkeras.backbones.hugging_face.family import told
+from sftkeras.backbones.hugging_face.family import listed
 from sftkeras.backbones.token_encoder import TokenEncoder
 from sftkeras.errors import SFTError
 from sftkeras.text import BytePair, Tokenizer, Unigram, WordPiece
@@ -38,7 +38,7 @@ def load(folder: Path, *, dropout: float | None, weights: bool) -> Backbone:
         raise SFTError("SFT354", path=folder, problem=" ".join(str(error).split())) from error
     kind = type(backbone).__name__
     if kind not in _MODEL_TYPES:
-        raise SFTError("SFT355", folder=folder, key="backbone", value=kind, known=told(_MODEL_TYPES))
+        raise SFTError("SFT355", folder=folder, key="backbone", value=kind, known=listed(_MODEL_TYPES))
     tokenizer = _tokenizer_of(splitter, folder)
     if tokenizer.size > backbone.vocabulary_size:
         raise SFTError("SFT353", folder=folder, pieces=tokenizer.size, rows=backbone.vocabulary_size)
@@ -58,7 +58,7 @@ def _encoder_of(backbone: keras_hub.models.Backbone, model_type: str) -> keras.M
         return backbone
     if model_type in ("roberta", "xlm-roberta"):
         return _with_segments_and_pooler(backbone, model_type)
-    FAMILIES[model_type].mend(backbone)
+    FAMILIES[model_type].adjust(backbone)
     encoder = TokenEncoder(backbone)
     encoder.model_type = model_type
     return encoder

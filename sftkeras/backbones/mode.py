@@ -19,7 +19,7 @@ class Choice:
     Attributes:
         folder: what is to be loaded: the folder itself, or what it was converted to.
         mode: "native" or "opaque".
-        notes: what the user should be told of the choice.
+        notes: for the user, on the choice.
     """
 
     folder: Path

@@ -23,7 +23,7 @@ def end(code: int) -> NoReturn:
     A process that has loaded TensorFlow ends without being taken apart: Python's garbage collector takes 6 to 15 s to
     free graphs and models (TensorFlow 2.21), which the system does at once. What Python does before that is done: it
     waits for threads that are no daemons, and calls what is registered to be called at the end, as trackers and loggers
-    are. Files are closed before, by whoever wrote them.
+    are. Files are closed before, by their writers.
     """
     alone = getattr(sys.modules["__main__"].__spec__, "name", "").startswith("sftkeras.")
     if _taken_apart or not alone or "tensorflow" not in sys.modules:

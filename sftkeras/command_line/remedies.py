@@ -42,8 +42,8 @@ def in_flags_of(command: type, message: str) -> str:
     names = {known: setting.name for setting in fields(command) if (known := setting.metadata.get("of_train"))}
     message = _FLAG.sub(lambda found: f"--{names.get(found[1], found[1])}", message)
     own = flags_of(command)
-    told = _SENTENCE_OF_TRAIN.sub("", message)
-    others = [name for name in flags_in(told) if name not in own and name in flags_of(TrainConfig)]
+    rest = _SENTENCE_OF_TRAIN.sub("", message)
+    others = [name for name in flags_in(rest) if name not in own and name in flags_of(TrainConfig)]
     if not others:
         return message
     listed = " and ".join(f"--{name}" for name in others)

@@ -21,7 +21,7 @@ class ComparedReport:
     """A model with its report.
 
     Attributes:
-        name: what tells it from the other ones.
+        name: distinguishes it from the other ones.
         folder: that of the report.
         report: what `report.json` holds.
         resampled: its figures on resampled test rows; None if the folder has none.

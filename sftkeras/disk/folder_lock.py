@@ -15,7 +15,7 @@ _TRIES = 100  # each needs another process that removes the folder in between
 def folder_locked(folder: Path, *, wait: bool) -> Iterator[None]:
     """Makes a folder if it is missing, and holds its lock.
 
-    Whoever removes such a folder does so under its lock, so inside the block it stays. Where the file system has no
+    Such a folder is removed only under its lock, so inside the block it stays. Where the file system has no
     locks (some network drives), this only makes the folder.
 
     Args:
@@ -35,7 +35,7 @@ def folder_locked(folder: Path, *, wait: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lock_of_abandoned(folder: Path) -> Iterator[None]:
-    """Holds the lock of a folder that nobody else holds.
+    """Holds the lock of a folder exclusively.
 
     Raises:
         OSError: the folder is gone, another process holds its lock, or the file system has no locks.

@@ -102,7 +102,7 @@ def _names_by_content(
 ) -> dict[str, str]:
     """Gives {old name: new name}: the name without its number, numbered by a hash of what the function does.
 
-    Of two functions that do the same with different objects, such as two tables, `bindings` tells which has which.
+    Of two functions that do the same with different objects, such as two tables, `bindings` shows which has which.
     """
     digests: dict[str, str] = {}
 

@@ -45,7 +45,7 @@ def export(
 ) -> ExportedVersion:
     """Publishes a model as the next version in `folder`, whose name is the served model's.
 
-    A process that is killed right after cannot tell that it has published; if it leaves a note before, the next one
+    A process that is killed right after cannot report that it has published; if it leaves a note before, the next one
     takes the version that it finds by it, and publishes no second one.
 
     Args:
@@ -54,14 +54,14 @@ def export(
         origin: where the model comes from, for the contract.
         sample_texts: texts, besides odd ones of our own, on which the export must agree with the model.
         sample_pairs: the second texts of `sample_texts`; only a model of pairs looks at them.
-        process: proves the export and has it loaded afterwards, ready to answer; None starts one for the proof.
+        process: proves the export and has it loaded afterwards, ready to predict; None starts one for the proof.
         server: a release of TensorFlow Serving that must be able to load it, see `op_gate.known_release`.
         flag: the setting that decides `folder`, named in errors.
         note: the file for that note; None leaves none.
 
     Raises:
         SFTError: SFT106 or SFT108 if it cannot be written, SFT512 if `server` cannot load it, SFT505, SFT510 or SFT511
-            if the export does not answer as the model does. Nothing is published then, and nothing left behind.
+            if the export's predictions differ from the model's. Nothing is published then, and nothing left behind.
     """
     with contextlib.ExitStack() as stack:
         # Started first: it imports TensorFlow while the graph is traced and written here.

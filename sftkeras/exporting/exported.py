@@ -11,7 +11,7 @@ from sftkeras.disk.files import write_text
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import read_contract
 
-# Entries of a contract that tell one version from another.
+# Entries of a contract that distinguish one version from another.
 _CONTENTS = ("created", "weights_sha256", "graph_sha256")
 
 
@@ -22,10 +22,10 @@ class ExportedVersion:
     Attributes:
         path: FOLDER/NAME/VERSION.
         version: its number.
-        parity: largest difference between its answers and those of the model in memory.
+        parity: largest difference between its predictions and those of the model in memory.
         size_ratio: bytes of its variables over bytes of the parameters it uses.
         minimum_server: the oldest release of TensorFlow Serving that can load it; None if no public one can.
-        warnings: what whoever serves it should know.
+        warnings: for users who serve it.
     """
 
     path: Path
@@ -66,7 +66,7 @@ def noted_version(note: Path, folder: Path, server: str | None) -> ExportedVersi
     wanted = (folder.absolute(), server, {entry: contract.get(entry) for entry in _CONTENTS})
     if wanted != (path.parent, about["server"], about["contract"]):
         return None
-    # As a child of `folder`, which may be told relative to where the command runs.
+    # As a child of `folder`, which may be relative to where the command runs.
     return ExportedVersion(
         folder / path.name, int(path.name), about["parity"], about["size_ratio"], contract["minimum_server"]
     )

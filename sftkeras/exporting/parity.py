@@ -1,4 +1,4 @@
-"""The gate before publishing: an export must answer as the model that was trained."""
+"""The gate before publishing: an export must give the predictions of the trained model."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def check_parity(
         as in regression in large units.
 
     Raises:
-        SFTError: SFT510 if an answer differs by more than `TOLERANCE` or in any label that is not as likely as
+        SFTError: SFT510 if a prediction differs by more than `TOLERANCE` or in any label that is not as likely as
             another, SFT511 if one is not finite.
     """
     tokens, expected = _outputs_in_memory(text_model, samples)

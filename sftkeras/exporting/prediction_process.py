@@ -32,7 +32,7 @@ _TAIL = 2000  # characters of a dead worker's last words that are looked at
 class PredictionProcess:
     """A process that loads versions and predicts with them. Use it in a `with` statement.
 
-    It starts at once and takes some seconds to import TensorFlow, while this process goes on.
+    It starts at once and takes some seconds to import TensorFlow, while this process continues.
 
     Args:
         version: a version folder to load; None loads nothing yet.

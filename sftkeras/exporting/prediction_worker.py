@@ -1,4 +1,4 @@
-"""The program of a fresh process that answers from a SavedModel the way a stock server would.
+"""The program of a fresh process that predicts with a SavedModel the way a stock server does.
 
 It knows nothing of the rest of the package but the file that says which graphs are loaded: it imports NumPy, TensorFlow
 and tensorflow_text (for its operations) alone and loads with the V1 loader, the route TensorFlow Serving takes.

@@ -1,6 +1,6 @@
 """Configuration files of TensorFlow Serving, beside the models of an export folder: which models, batching, metrics.
 
-They are a start for whoever runs the server. What stands in them already is never changed, so edit them: only a model
+They are a start for those who run the server. What stands in them already is never changed, so edit them: only a model
 that models.config does not have yet is added to it.
 """
 
@@ -83,7 +83,7 @@ def write_server_config(folder: Path, flag: str = "--export.folder") -> None:
 
 
 def splitting_warning(folder: Path) -> SFTError | None:
-    """The warning for a model whose answers are lists, if the folder's file lets a server split requests."""
+    """The warning for a model whose predictions are lists, if the folder's file lets a server split requests."""
     path = folder / BATCHING
     try:
         text = path.read_text(encoding="utf-8")

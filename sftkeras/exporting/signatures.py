@@ -32,10 +32,10 @@ def trace_signatures(text_model: TextModel) -> dict[str, tf.types.experimental.C
     """
     # Functions of their own, so that the graph holds each once however many signatures call it. No autograph: it would
     # rewrite the code of the libraries inside.
-    answer_inputs: Callable[[Tensors], Tensors] = text_model.answer_features
+    answer_inputs: Callable[[Tensors], Tensors] = text_model.predict_features
     if not text_model.features.windows:
         specs = _input_specs(text_model)
-        answer_inputs = tf.function(text_model.answer_features, input_signature=[specs], autograph=False)
+        answer_inputs = tf.function(text_model.predict_features, input_signature=[specs], autograph=False)
 
     names = (TEXT, PAIR) if text_model.features.pairs else (TEXT,)
 

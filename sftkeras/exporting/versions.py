@@ -34,7 +34,7 @@ def check_writable(folder: Path, flag: str = "--export.folder") -> None:
 def draft(folder: Path, flag: str = "--export.folder") -> Iterator[Path]:
     """Gives an empty hidden folder inside `folder`, to be filled and handed to `publish`.
 
-    Whatever happens, it is gone afterwards, and so are the drafts that killed processes left: those whose locks nobody
+    Whatever happens, it is gone afterwards, and so are the drafts that killed processes left: those whose locks no one
     holds. Drafts are made and swept under the lock of `folder`, so none is seen before its own lock is held.
 
     Raises:
@@ -58,7 +58,7 @@ def publish(path: Path, announce: Callable[[Path], object] = lambda version: Non
 
     Args:
         path: the draft.
-        announce: is told where the version will be, before each try.
+        announce: called with the folder of the version, before each try.
     """
     while True:
         version = path.with_name(str(1 + max(_versions(path.parent), default=0)))

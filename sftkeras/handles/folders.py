@@ -30,7 +30,7 @@ _OTHER_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", "tf_model.
 
 
 def kind_of(folder: Path) -> Kind:
-    """Tells what wrote a folder of weights.
+    """Returns the kind of a folder of weights.
 
     Raises:
         SFTError: SFT304 if nothing known is in it, SFT305 if the weights are pickled, SFT306 if a file is missing,
@@ -71,7 +71,7 @@ def _name_of(version: Path) -> str:
 
 
 def kind_of_names(names: Iterable[str], place: object) -> Kind:
-    """Tells what wrote the weights from the file names alone; `place` stands in the error. Raises as `kind_of`."""
+    """Returns the kind of the weights from the file names alone; `place` is for the error. Raises as `kind_of`."""
     names = set(names)
     if names & {SAFETENSORS, SAFETENSORS_INDEX}:
         kind, needed = "hugging_face", CONFIG

@@ -157,7 +157,7 @@ def _keep(module: Path, entry: Path, handle: WebHandle | BucketHandle, sha256: s
 
 
 def _descriptor(entry: Path) -> Path:
-    """The file by which tensorflow_hub tells people what an entry is. Programs read nothing of it but our last line."""
+    """The file by which tensorflow_hub describes an entry to people. Programs read only our last line of it."""
     return entry.with_name(f"{entry.name}.descriptor.txt")
 
 

@@ -25,7 +25,7 @@ from sftkeras.handles.wheels import unpack_wheel
 
 _log = logging.getLogger(__name__)
 
-# How pip, told to be verbose, names a server that stayed silent through all retries. Its last line is then "no matching
+# How pip, with --verbose, names a server that stayed silent through all retries. Its last line is then "no matching
 # distribution", which would blame the handle.
 _NO_NETWORK = re.compile(
     r"Could not fetch URL (\S+): (?:connection error|timed out|There was a problem)"

@@ -103,7 +103,7 @@ class BucketHandle:
 
 @dataclass(frozen=True)
 class PathHandle:
-    """A folder or file on this machine, or the name of a KerasHub preset: which one, only the disk can tell."""
+    """A folder or file on this machine, or the name of a KerasHub preset: only the disk shows which one."""
 
     path: Path
 

@@ -32,7 +32,7 @@ def unpack_tar(
     bounds: Bounds = BOUNDS,
     landing: Callable[[str], str | None] = lambda path: path,
 ) -> None:
-    """Unpacks an archive and reads it to its end, where gzip tells whether it is whole.
+    """Unpacks an archive and reads it to its end, where gzip checks whether it is whole.
 
     Args:
         archive: the file.

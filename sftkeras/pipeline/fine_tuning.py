@@ -45,7 +45,7 @@ def train_and_export(
     run = RunFolder.plan(config)
     with run.claimed(), signals_end(lambda: run.is_unfinished):
         RunFolder.plan(config)  # again: another process may have ended the run just before this one claimed it
-        continues(run, config, identity_of(config))  # what differs is told before the long work
+        continues(run, config, identity_of(config))  # what differs is reported before the long work
         seconds: Seconds = {"start": time.perf_counter() - (began if started is None else started)}
         folders, data = read(config, seconds)
         setup = prepare(config, data, folders, seconds)
@@ -91,7 +91,7 @@ def train_along(config: TrainConfig) -> None:
 
 def say_how_to_go_on(run: RunFolder) -> None:
     """Ends an interrupted run with what can be done now."""
-    say("The same command goes on from here.", f"Export what there is with: {next_commands.export_of(run.folder)}")
+    say("The same command resumes from here.", f"Export what there is with: {next_commands.export_of(run.folder)}")
 
 
 def say_what_next(run: RunFolder, report: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ def print_records(records: Iterable[Record], predictions: Predictions) -> None:
         sys.stdout.reconfigure(encoding="utf-8")  # JSON Lines are, whatever the terminal is set to
     for record in records:
         sys.stdout.write(json_line(record))
-        sys.stdout.flush()  # whoever reads the pipe may be waiting
+        sys.stdout.flush()  # the reader of the pipe may be waiting
 
 
 def _show(records: Iterable[Record], predictions: Predictions, console: Console) -> None:

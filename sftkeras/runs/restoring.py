@@ -112,7 +112,7 @@ def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:
         without_weights=settings["backbone"],
         extra_tokens=settings.get("extra_tokens", ()),
     )
-    backbone = replace(backbone, has_pooler=settings["has_pooler"])  # its weights, which would tell, are not here
+    backbone = replace(backbone, has_pooler=settings["has_pooler"])  # its weights, which would show it, are not here
     task = restore_task(settings["task"])
     network = attach_head(backbone, task, settings["pooling"])
     load_best_weights(run, network)

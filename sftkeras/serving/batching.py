@@ -94,7 +94,7 @@ class _Part:
         return self.run.rows or 1
 
     def is_wanted(self) -> bool:
-        """Whether somebody still waits for it; whoever waited too long is told so."""
+        """Whether its caller still waits; one that waited too long gets an error."""
         request = self.request
         if request.deadline is not None and time.monotonic() > request.deadline:
             request.fail(too_late())
@@ -146,7 +146,7 @@ class Batcher:
         """
         rows = run.rows or 1
         # The messages are those of shared_batch_scheduler.h in tensorflow/tensorflow. There a full queue is
-        # UNAVAILABLE, which makes clients try again; RESOURCE_EXHAUSTED tells them that there is too much already.
+        # UNAVAILABLE, which makes clients try again; RESOURCE_EXHAUSTED, that there is too much already.
         if rows > self._parameters.max_batch_size:
             raise invalid(f"Task size {rows} is larger than maximum input batch size {self._parameters.max_batch_size}")
         runs = self._split(run)

@@ -98,7 +98,7 @@ class Engine:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Waits for runs under way, such as those nobody waits for any more, and frees the model's memory."""
+        """Waits for runs under way, such as those of callers that have left, and frees the model's memory."""
         with self._changed:
             self._closed = True
             self._changed.wait_for(lambda: not self._running)

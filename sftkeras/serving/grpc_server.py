@@ -68,7 +68,7 @@ class GrpcOptions:
         max_requests: worked on at once; more are answered RESOURCE_EXHAUSTED.
         certificates: make it TLS.
         token: what callers must show, but for the health service, whose callers often cannot.
-        admin_token: what they must show to replace the config, which may name any folder; None lets nobody do it.
+        admin_token: what they must show to replace the config, which may name any folder; None refuses it.
         tensor_content: whether numbers are sent as `tensor_content` instead of typed values.
     """
 
@@ -108,7 +108,7 @@ class GrpcServer:
             options=[
                 ("grpc.max_receive_message_length", min(_OWN_WORDS * options.max_message_bytes, _LONGEST_MESSAGE)),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),  # or a second server would take half of the calls, and nobody be told
+                ("grpc.so_reuseport", 0),  # or a second server would silently take half of the calls
             ],
             # gRPC's own bound is above ours, which leaves room for probes when the server is busy.
             maximum_concurrent_rpcs=4 * options.max_requests,
@@ -150,7 +150,7 @@ class GrpcServer:
         """Puts a new server in the place of one that fell.
 
         In grpcio 1.85 (cygrpc's aio/server.pyx.pxi, _server_main_loop) one call of a method whose name is not UTF-8
-        ends the whole server, before anything of ours sees the call. What is being answered goes on in the old one.
+        ends the whole server, before anything of ours sees the call. Open requests finish in the old one.
         The test of it, in test_grpc_fuzz.py, says when this can go.
         """
         while True:
@@ -215,7 +215,7 @@ class GrpcServer:
         return grpc.method_handlers_generic_handler(name, handlers)
 
     def _guarded(self, api: str, kind: type[Message], method: Method) -> Callable[[bytes, Any], Awaitable[Message]]:
-        """Turns what `method` raises into a status, and tells the observer."""
+        """Turns what `method` raises into a status, and notifies the observer."""
 
         async def answer(content: bytes, context: grpc.aio.ServicerContext) -> Message:
             began, status, request = time.perf_counter(), grpc.StatusCode.CANCELLED, None
@@ -285,7 +285,7 @@ class _Health(health.HealthServicer):
         self._watching: set[asyncio.Task] = set()
 
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: grpc.aio.ServicerContext) -> None:  # noqa: N802
-        """Tells of each change, until `end_watching`."""
+        """Reports each change, until `end_watching`."""
         task = asyncio.ensure_future(super().Watch(request, context))
         self._watching.add(task)
         try:

@@ -27,7 +27,7 @@ DEFAULT_PATH = "/monitoring/prometheus/metrics"
 # A model of thousands of classes would make as many time series: the rest share one.
 _MOST_LABELS = 100
 OTHER = "(other)"
-# Whoever asks for a model that is not there chooses its name, so it is no label.
+# A client chooses the name of a model that is not there, so it is no label.
 UNKNOWN = "(unknown)"
 
 _BATCH_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -86,7 +86,7 @@ class Metrics:
     """Counts and times; may be called from any thread. It is an `Observer`."""
 
     def __init__(self) -> None:
-        prometheus_client.disable_created_metrics()  # a second time series for each counter, which nobody needs
+        prometheus_client.disable_created_metrics()  # a second time series for each counter, which is not needed
         self._registry = CollectorRegistry()
         self._names: Callable[[], Iterable[str]] = tuple
         self._known: set[str] = set()

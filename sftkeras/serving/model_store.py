@@ -27,7 +27,7 @@ from sftkeras.serving.version_folders import fingerprint, is_settled, version_fo
 
 _log = logging.getLogger(__name__)
 
-# Ended versions of a model that GetModelStatus still tells of.
+# Ended versions of a model that GetModelStatus still reports.
 _REMEMBERED = 16
 
 # How long a start or a reload waits for folders that are still being written.
@@ -65,7 +65,7 @@ class ModelStore:
         self._models: dict[str, Versions] = {}
         self._problems: dict[str, str] = {}
         self._lock = threading.Lock()  # of the attributes above; held for moments only
-        self._changes = threading.RLock()  # whoever holds it loads and unloads
+        self._changes = threading.RLock()  # its holder loads and unloads
         self._wake = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._follow, name="model-store", daemon=True)
@@ -160,7 +160,7 @@ class ModelStore:
             return {model: self._failure(model) for model in sorted(self._configured()) if not self._available(model)}
 
     def folder(self, spec: ModelSpec) -> Path:
-        """The folder of the version that would answer; raises as `use`."""
+        """The folder of the version that would predict; raises as `use`."""
         with self.use(spec) as version:
             return version.folder
 

@@ -10,7 +10,7 @@ from grpc import StatusCode
 
 
 class Observer(Protocol):
-    """Is told of requests and batches, from any thread; it must be quick and must not raise.
+    """Receives requests and batches, from any thread; it must be quick and must not raise.
 
     `api` is Predict, Classify, Regress, MultiInference, GetModelMetadata, GetModelStatus or HandleReloadConfigRequest.
     """

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 Work = TypeVar("Work")
 
 _log = logging.getLogger(__name__)
-# aiohttp logs a trace for every request that is no HTTP: whoever sends such things could fill the disk.
+# aiohttp logs a trace for every request that is no HTTP: such requests could fill the disk.
 _http_log = logging.getLogger(f"{__name__}.http")
 _http_log.setLevel(logging.CRITICAL)
 
@@ -122,7 +122,7 @@ class RestServer:
         app = web.Application(client_max_size=options.max_body_bytes, middlewares=[self._guarded])
         app.router.add_route(hdrs.METH_ANY, "/{path:.*}", self._dispatch)
         app.on_response_prepare.append(_without_server_name)
-        # Nobody reads an access log of aiohttp's here: the metrics count, and a front logs.
+        # An access log of aiohttp's is not needed here: the metrics count, and a proxy in front logs.
         self._runner = web.AppRunner(app, access_log=None, logger=_http_log, shutdown_timeout=_LAST_BYTES)
 
     async def start(self) -> int:
@@ -208,7 +208,7 @@ class RestServer:
         raise invalid(f"Malformed request: {request.method} {path}")
 
     async def _counted(self, request: web.Request, spec: ModelSpec, method: str) -> web.StreamResponse:
-        """Answers a prediction request within the bounds and tells the metrics."""
+        """Answers a prediction request within the bounds and counts it in the metrics."""
         if self._stopping:
             raise ServingError(StatusCode.UNAVAILABLE, "The server is shutting down")
         if self._open >= self._options.max_requests:
@@ -331,7 +331,7 @@ def _json(message: Message) -> str:
 
 
 async def _without_server_name(_: web.Request, response: web.StreamResponse) -> None:
-    """Which versions of Python and aiohttp run here is nobody's business."""
+    """Removes the versions of Python and aiohttp from the headers."""
     response.headers.popall("Server", None)
 
 

@@ -97,5 +97,5 @@ class Token:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
-        return f"not a PEM file of this kind, or they do not belong together ({error.reason or error})"
+        return f"not a PEM file of this kind, or they do not match ({error.reason or error})"
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

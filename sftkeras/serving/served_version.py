@@ -82,7 +82,7 @@ class ServedVersion:
             _check_weights(self.folder)
             engine = Engine(self.folder)
             replayed = warm_up(engine, self.folder)
-        except Exception as error:  # whatever it is, the server goes on without this version
+        except Exception as error:  # whatever it is, the server runs without this version
             if engine:
                 engine.close()
             self.error = _as_serving_error(error)
@@ -95,7 +95,7 @@ class ServedVersion:
         _log.info("%s is available: loaded in %.1f s, %d warm-up requests replayed", self, seconds, replayed)
 
     def unload(self) -> None:
-        """Frees its memory; nobody may use it any more."""
+        """Frees its memory; it must not be used any more."""
         self._loaded.close()
         self._engine = None
         self.state = END
@@ -104,7 +104,7 @@ class ServedVersion:
         _log.info("%s is unloaded", self)
 
     def status(self) -> ModelVersionStatus:
-        """Its state as ModelService tells it."""
+        """Its state as ModelService reports it."""
         status = ModelVersionStatus(version=self.number, state=self.state)
         status.status.error_code = self.error.code.value[0] if self.error else 0
         status.status.error_message = self.error.message if self.error else ""

@@ -65,7 +65,7 @@ class Server:
         """Takes no new requests, and gives those that are open `seconds` to end.
 
         Returns:
-            Whether all of them did. A run that did not cannot be interrupted; its thread goes on with its model.
+            Whether all of them did. A run that did not cannot be interrupted; its thread continues with its model.
         """
         limit = time.monotonic() + seconds
         await asyncio.gather(*(side.server.stop(seconds) for side in (self._grpc, self._rest) if side))

@@ -47,8 +47,8 @@ def fingerprint(version: Path) -> Fingerprint:
 def is_settled(files: Fingerprint) -> bool:
     """Whether nothing was written to the files lately, so that they are complete.
 
-    A network drive whose clock runs ahead cannot tell. If the folder is incomplete after all, it fails to load, and is
-    tried again when it changes.
+    A network drive with a clock ahead does not show it. If the folder is incomplete after all, it fails to load, and
+    is tried again when it changes.
     """
     newest = max((changed for _, _, changed in files), default=0)
     return abs(time.time_ns() - newest) > _SETTLED_SECONDS * 1e9

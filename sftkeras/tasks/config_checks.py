@@ -1,6 +1,6 @@
 """Checks of a run's settings that every task makes: a setting that it would not look at is refused.
 
-Whoever sets it means something by it. Imports no TensorFlow.
+It is set for a purpose. Imports no TensorFlow.
 """
 
 from __future__ import annotations

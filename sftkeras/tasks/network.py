@@ -157,7 +157,7 @@ class TextModel:
     Attributes:
         features: texts to model inputs.
         network: model inputs to logits.
-        task: logits to named answers.
+        task: logits to named predictions.
     """
 
     features: Features
@@ -165,10 +165,10 @@ class TextModel:
     task: Task
 
     def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        """Answers `texts` [batch] string, and `second_texts` where the task is about pairs."""
-        return self.answer_features(self.features(texts, second_texts))
+        """Predicts for `texts` [batch] string, and `second_texts` where the task is about pairs."""
+        return self.predict_features(self.features(texts, second_texts))
 
-    def answer_features(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Answers what `features` gives."""
+    def predict_features(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Predicts from what `features` gives."""
         taken = {name: inputs[name] for name in self.network.input}
         return self.task.outputs(self.network(taken, training=False), inputs)

@@ -135,7 +135,7 @@ def ranks_of(outputs: Mapping[str, np.ndarray]) -> dict[str, int]:
 
 
 def records(outputs: Mapping[str, np.ndarray], predictions: Predictions | None = None) -> Iterator[Record]:
-    """Yields each text's prediction as JSON values; the names of the outputs say what it is, where nobody else does."""
+    """Yields each text's prediction as JSON values; without `predictions`, the names of the outputs say which."""
     predictions = predictions or predictions_of(ranks_of(outputs))
     plain = {name: array.tolist() for name, array in outputs.items()}
     for values in zip(*plain.values(), strict=True):

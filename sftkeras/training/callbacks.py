@@ -79,7 +79,7 @@ class Recorder(keras.callbacks.Callback):
         return {"seconds": self._run_clock.seconds, "epoch_seconds": self._epoch_clock.seconds}
 
     def restore(self, state: dict[str, float]) -> None:
-        """Goes on from the clocks, and from the position for the rows."""
+        """Restores the clocks, and the rows by the position."""
         self._run_clock, self._epoch_clock = _Clock(state["seconds"]), _Clock(state["epoch_seconds"])
         for row in self._steps.read(self._position.global_step):
             self._add(row)
@@ -223,7 +223,7 @@ class KeepBest(keras.callbacks.Callback):
         return {"best": self._best, "best_epoch": self.best_epoch}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from them."""
+        """Restores them."""
         self._best, self.best_epoch = state["best"], state["best_epoch"]
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -257,7 +257,7 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class StopEarly(keras.callbacks.EarlyStopping):
-    """`EarlyStopping` that goes on where an interrupted run was; Keras' own begins anew."""
+    """`EarlyStopping` that resumes where an interrupted run was; Keras' own begins anew."""
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Keeps what it was restored to."""
@@ -267,7 +267,7 @@ class StopEarly(keras.callbacks.EarlyStopping):
         return {"best": self.best, "wait": self.wait}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from them."""
+        """Restores them."""
         self.best, self.wait = state["best"], state["wait"]
 
 

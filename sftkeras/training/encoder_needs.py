@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
     from sftkeras.text import Cleaning
 
-_NO_LAYERS = "which has no layers that can be told apart"
+_NO_LAYERS = "which gives no access to its layers"
 _NO_VOCABULARY = "whose vocabulary cannot be added to"
 
 

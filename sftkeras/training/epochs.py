@@ -25,7 +25,7 @@ def train_from(
     validation is left is none.
     """
     strategy = model.distribute_strategy
-    judged_on = validation.distributed(range(1), strategy)
+    validation_batches = validation.distributed(range(1), strategy)
     throughout = _Throughout(callbacks, add_history=True, model=model, epochs=epochs, steps=train.steps)
 
     def fit_epochs(which: range, first_step: int = 0) -> None:
@@ -34,7 +34,7 @@ def train_from(
             initial_epoch=which.start,
             epochs=which.stop,
             steps_per_epoch=train.steps - first_step,
-            validation_data=judged_on,
+            validation_data=validation_batches,
             validation_steps=validation.steps,
             shuffle=False,  # the plan has shuffled already
             callbacks=throughout,
@@ -45,7 +45,7 @@ def train_from(
     throughout.begin()
     first = position.epoch
     if position.step == position.steps:
-        _end_epoch(model, first, judged_on, validation.steps, throughout)
+        _end_epoch(model, first, validation_batches, validation.steps, throughout)
         first += 1
     elif position.step:
         fit_epochs(range(first, first + 1), position.step)
@@ -56,12 +56,12 @@ def train_from(
 
 
 def _end_epoch(
-    model: SupervisedModel, epoch: int, judged_on: Any, steps: int, callbacks: keras.callbacks.CallbackList
+    model: SupervisedModel, epoch: int, validation_batches: Any, steps: int, callbacks: keras.callbacks.CallbackList
 ) -> None:
     """Does what `fit` does after an epoch's steps, for a run that was stopped there."""
     callbacks.on_epoch_begin(epoch)
     logs = model.get_metrics_result()
-    scores = model.evaluate(judged_on, steps=steps, callbacks=callbacks, return_dict=True, verbose=0)
+    scores = model.evaluate(validation_batches, steps=steps, callbacks=callbacks, return_dict=True, verbose=0)
     callbacks.on_epoch_end(epoch, {**logs, **{f"val_{name}": score for name, score in scores.items()}})
 
 
@@ -75,9 +75,9 @@ class _Throughout(keras.callbacks.CallbackList):
         """Not the training's end, but that of one call."""
 
     def begin(self) -> None:
-        """Tells all that training begins."""
+        """Starts the training of all of them."""
         super().on_train_begin()
 
     def end(self) -> None:
-        """Tells all that training ends."""
+        """Ends the training of all of them."""
         super().on_train_end()

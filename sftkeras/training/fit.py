@@ -236,7 +236,7 @@ class _Shown:
 
 
 def _show(model: SupervisedModel, train: Batches, config: TrainConfig, run: RunFolder, followed: _Followed) -> _Shown:
-    """Made after a state is restored: an event file begins where the run goes on."""
+    """Made after a state is restored: an event file begins where the run resumes."""
     position, record, timer = followed.position, followed.record, followed.timer
     trackers = config.training.trackers if is_chief() else []
     return _Shown(
@@ -276,7 +276,7 @@ def _with_state(callbacks: Sequence[keras.callbacks.Callback]) -> dict[str, Part
 
 def _resume(state: RunState, files: StateFiles, recorder: Recorder, position: Position, run: RunFolder) -> bool:
     """Goes to where the newest state was saved, or to the beginning; gives whether training was over there."""
-    agree(False)  # nobody looks for states before the chief has made or cleared the run's folder
+    agree(False)  # no worker looks for states before the chief has made or cleared the run's folder
     newest = files.newest()
     if newest:
         state.restore(newest)

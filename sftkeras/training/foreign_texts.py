@@ -42,7 +42,7 @@ def foreign_texts(
         examples: what is learned.
         parts: the rows of each part.
         inputs: the tokens of the rows.
-        tokenizer: what they stand for; nothing is found where the encoder or its preprocessor does not tell.
+        tokenizer: what they stand for; nothing is found where the encoder or its preprocessor does not give them.
     """
     if not isinstance(tokenizer, Tokenizer):
         return []

@@ -81,8 +81,8 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
 
     Several workers first wait for each other here.
     """
-    told = workers.digest([plain(config), data.fingerprint])
-    meet(workers.current(), told, config.training.join_minutes * 60)
+    digest = workers.digest([plain(config), data.fingerprint])
+    meet(workers.current(), digest, config.training.join_minutes * 60)
     strategy = runtime.make_strategy(config.training, config.seed)
     workers.connect(strategy)
     max_length = config.backbone.max_length

@@ -18,7 +18,7 @@ def depths_of(network: keras.Model, backbone: Backbone) -> tuple[int, ...]:
 
     Args:
         network: the encoder with a head.
-        backbone: the encoder, whose layers can be told apart.
+        backbone: the encoder, whose layers are accessible.
     """
     top = len(backbone.layers) + 1
     depths = {id(variable): 0 for variable in backbone.encoder.variables}

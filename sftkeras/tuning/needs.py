@@ -9,7 +9,7 @@ from sftkeras.errors import SFTError
 
 
 def needing_layers(config: TrainConfig) -> dict[str, Any]:
-    """Return the settings, and their values, that tell an encoder's layers apart: one that hides them cannot have them.
+    """Return the settings, and their values, that need access to an encoder's layers.
 
     A value that is false asks for nothing.
     """

@@ -1,6 +1,6 @@
 """Gradual unfreezing: the head learns first, then more and more layers, from the top (Howard & Ruder, 2018).
 
-Which weights learn is a function of the epoch alone, so a resumed run goes on as it would have.
+Which weights learn is a function of the epoch alone, so a resumed run continues as it would have.
 """
 
 from __future__ import annotations

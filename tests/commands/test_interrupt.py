@@ -17,7 +17,7 @@ def test_training_stops_with_the_best_weights_and_says_what_to_do(interrupted: I
     assert interrupted.complained == ""
     *_, asked, kept, going_on, advice = interrupted.said.splitlines()
     assert asked == "Stopping after this step, with the state saved. A second ctrl-C stops at once."
-    assert going_on == "The same command goes on from here."
+    assert going_on == "The same command resumes from here."
     assert kept.startswith("Stopped. Kept: the weights of epoch ")
     assert kept.endswith(", the best so far.")
     assert advice.startswith("Export what there is with: ")

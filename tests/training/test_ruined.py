@@ -38,7 +38,7 @@ def even(labels: np.ndarray) -> Any:
 def said(losses: list[float], task: Any = CLASSES, labels: np.ndarray = LABELS) -> list[str]:
     told: list[str] = []
     record, position = StepRecord(), Position(steps=1000)
-    watch = RuinWatch(record, position, task, even(labels), 0.01, tell=told.append)
+    watch = RuinWatch(record, position, task, even(labels), 0.01, report=told.append)
     for step, loss in enumerate(losses):
         position.step = step
         record.losses.append(loss)

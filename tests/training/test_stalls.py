@@ -48,7 +48,7 @@ class Training:
             self.best,  # type: ignore[arg-type]
             cluster=cluster or Cluster(("",), 0),
             devices=2,
-            tell=self.said.append,
+            report=self.said.append,
             look=lambda: self.load,
         )
 
@@ -164,8 +164,8 @@ def test_the_machine_is_looked_at_now_and_then(code: str, monkeypatch: pytest.Mo
 
 def test_other_processes_that_leave_cores_idle_are_no_cause() -> None:
     usage = Usage(cores=8, idle=3.0, others=4.0, swapping=0.0, throttled=0.0)
-    assert not Training().watch._judge_usage(usage)
-    assert Training().watch._judge_usage(replace(usage, idle=0.2))
+    assert not Training().watch._check_usage(usage)
+    assert Training().watch._check_usage(replace(usage, idle=0.2))
 
 
 @pytest.mark.parametrize(

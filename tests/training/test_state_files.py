@@ -118,7 +118,7 @@ def test_a_damaged_state_is_told_and_the_one_before_it_taken(
     assert step_of(files.newest()) == 2
     said = capsys.readouterr().out.strip()
     assert said.startswith(f"{newest} is damaged (")
-    assert said.endswith("): the run goes on from the one before it.")
+    assert said.endswith("): the run resumes from the one before it.")
     assert "\n" not in said
 
     files.sweep(2)  # or the damaged one would count as the newest of those to keep
@@ -134,7 +134,7 @@ def test_a_run_whose_states_are_all_damaged_begins_again(tmp_path: Path, capsys:
     for path in tmp_path.iterdir():
         path.write_bytes(b"")
     assert files.newest() is None
-    assert capsys.readouterr().out.strip().endswith("the run goes on from the beginning.")
+    assert capsys.readouterr().out.strip().endswith("the run resumes from the beginning.")
 
 
 def test_a_state_that_cannot_be_written_leaves_the_one_before_it(

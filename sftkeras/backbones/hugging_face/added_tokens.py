@@ -81,8 +81,8 @@ def read_added(
         SFTError: SFT354 if they are not written as they should be, SFT388 if one is found by rules that are not known.
     """
     listed = {it.content: it for it in _listed(folder, settings, whole, numbers)}
-    if (told := settings.get(_IN_TEXTS)) is not None:
-        listed = {content: it for content, it in listed.items() if content in told}
+    if (found := settings.get(_IN_TEXTS)) is not None:
+        listed = {content: it for content, it in listed.items() if content in found}
     else:
         around = _AROUND | {token_name(settings.get(name)) for name in _NAMES}
         listed = {content: it for content, it in listed.items() if content not in around}

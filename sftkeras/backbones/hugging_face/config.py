@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sftkeras.backbones.hugging_face.families import FAMILIES
-from sftkeras.backbones.hugging_face.family import ACTIVATION_ALIASES, Family, told
+from sftkeras.backbones.hugging_face.family import ACTIVATION_ALIASES, Family, listed
 from sftkeras.errors import SFTError
 
 
@@ -23,19 +23,19 @@ def read_config(folder: Path) -> tuple[Family, dict[str, Any]]:
     model_type = config.get("model_type") or _model_type_of_class(config)
     if not model_type:
         if classes := config.get("architectures"):
-            raise SFTError("SFT355", folder=folder, key="architectures", value=told(classes), known=told(FAMILIES))
-        raise SFTError("SFT367", folder=folder, known=told(FAMILIES))
+            raise SFTError("SFT355", folder=folder, key="architectures", value=listed(classes), known=listed(FAMILIES))
+        raise SFTError("SFT367", folder=folder, known=listed(FAMILIES))
     if model_type not in list(FAMILIES):  # a list also takes what no dict can have as a key
-        raise SFTError("SFT355", folder=folder, key="model_type", value=model_type, known=told(FAMILIES))
+        raise SFTError("SFT355", folder=folder, key="model_type", value=model_type, known=listed(FAMILIES))
     family = FAMILIES[model_type]
     if (name := config.get(family.activation)) in list(ACTIVATION_ALIASES):
         config[family.activation] = ACTIVATION_ALIASES[name]
     for key, values in family.supported.items():
         value = config.get(key, family.defaults.get(key))
         if value not in values:
-            raise SFTError("SFT355", folder=folder, key=key, value=value, known=told(values))
+            raise SFTError("SFT355", folder=folder, key=key, value=value, known=listed(values))
     if missing := [key for key in (*family.sizes, *family.defaults) if not _is_right(config, key, family)]:
-        raise SFTError("SFT354", path=folder / "config.json", problem=f"no number for {told(missing)}")
+        raise SFTError("SFT354", path=folder / "config.json", problem=f"no number for {listed(missing)}")
     return family, config
 
 

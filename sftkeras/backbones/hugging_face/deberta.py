@@ -78,5 +78,5 @@ DEBERTA = Family(
         "conv_kernel_size": (0,),
     },
     has_segments=False,
-    mend=_with_one_epsilon,
+    adjust=_with_one_epsilon,
 )

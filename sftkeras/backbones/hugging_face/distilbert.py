@@ -66,5 +66,5 @@ DISTILBERT = Family(
     activation="activation",
     dropout=("dropout", "attention_dropout"),
     has_segments=False,
-    mend=_without_dropout_after_attention,
+    adjust=_without_dropout_after_attention,
 )

@@ -93,7 +93,7 @@ class Family:
         dropout: the keys of its dropout in general, and of that of attention weights.
         first_position: the row of the position table that the first token of a text has.
         has_segments: whether it has an embedding of segments, "type_vocab_size" of them.
-        mend: what else must be set in an encoder to equal the original.
+        adjust: sets what else an encoder needs to equal the original.
     """
 
     model_type: str
@@ -107,7 +107,7 @@ class Family:
     dropout: tuple[str, str] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
     first_position: int = 0
     has_segments: bool = True
-    mend: Callable[[keras.Model], None] = lambda encoder: None
+    adjust: Callable[[keras.Model], None] = lambda encoder: None
 
     def positions(self, config: Config) -> int:
         """Most tokens that an encoder has positions for."""
@@ -134,7 +134,7 @@ class Family:
             parts.intermediate.activation = activation
             parts.attention_norm.epsilon = parts.output_norm.epsilon = settings["layer_norm_eps"]
             set_attention_dropout(layer, attention)
-        self.mend(encoder)
+        self.adjust(encoder)
         encoder = encoder if isinstance(encoder.output, dict) else TokenEncoder(encoder)
         encoder.model_type = self.model_type
         return encoder
@@ -150,7 +150,7 @@ class Family:
         layer = next(transformer_layers(encoder))
         activation = layer_parts(layer).intermediate.activation.__name__
         if activation not in _ACTIVATION_NAMES:
-            raise SFTError("SFT355", folder=encoder.name, key="activation", value=activation, known=told(ACTIVATIONS))
+            raise SFTError("SFT355", folder=encoder.name, key="activation", value=activation, known=listed(ACTIVATIONS))
         sizes = {key: getattr(encoder, argument) for key, argument in self.sizes.items()}
         sizes[_POSITIONS] += self.first_position
         general, attention = self.dropout
@@ -172,8 +172,8 @@ def is_pooler(weight: Weight) -> bool:
     return weight.name.startswith("pooler.")
 
 
-def told(values: Iterable[Any]) -> str:
-    """Values in an error."""
+def listed(values: Iterable[Any]) -> str:
+    """Returns values as a list in an error message."""
     return ", ".join(map(str, values))
 
 

@@ -33,7 +33,7 @@ def load(folder: Path, *, dropout: float | None, weights: bool) -> Backbone:
 
 
 def check_folder(folder: Path, *, max_length: int) -> None:
-    """Finds what `load` and the length would fail on, as far as the small files tell.
+    """Finds what `load` and the length would fail on, as far as the small files show it.
 
     Raises:
         SFTError: SFT351 if the encoder has too few positions, SFT353 to SFT356 if a file is missing or damaged, asks

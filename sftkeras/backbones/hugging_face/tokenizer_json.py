@@ -261,7 +261,7 @@ def _piece_normalizers(whole: Mapping[str, Any], folder: Path) -> list[tuple[str
 
 
 def _step(normalizer: Mapping[str, Any]) -> tuple[str, ...]:
-    """A normalizer with what tells it from others of its type."""
+    """A normalizer with the settings that distinguish it from others of its type."""
     kind = str(normalizer.get("type"))
     if kind != "Replace":
         return (kind,)

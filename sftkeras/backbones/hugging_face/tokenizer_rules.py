@@ -1,7 +1,7 @@
 """Rules for texts before pieces are looked for, as tokenizer_config.json and tokenizer.json give them together.
 
 What tokenizer.json says counts. Where tokenizer_config.json says otherwise, Hugging Face's own libraries follow now the
-one and now the other, so nobody can know which the encoder was trained with: such folders are refused. Imports no
+one and now the other, so it is unknown which the encoder was trained with: such folders are refused. Imports no
 TensorFlow.
 """
 

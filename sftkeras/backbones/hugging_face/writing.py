@@ -10,7 +10,7 @@ from sftkeras.backbones.hugging_face.albert import ALBERT
 from sftkeras.backbones.hugging_face.bert import BERT
 from sftkeras.backbones.hugging_face.electra import ELECTRA
 from sftkeras.backbones.hugging_face.families import FAMILIES
-from sftkeras.backbones.hugging_face.family import Family, is_pooler, told
+from sftkeras.backbones.hugging_face.family import Family, is_pooler, listed
 from sftkeras.backbones.hugging_face.masked_lm import MaskedLMHead, head_weights
 from sftkeras.backbones.hugging_face.tensors import write_tensors
 from sftkeras.backbones.hugging_face.tokenizers import write_tokenizer
@@ -30,7 +30,7 @@ def write_folder(
     """Writes config.json, model.safetensors and the tokenizer's files.
 
     The weights are those of the encoder, bit for bit; the config is what the encoder is, not what a config.json that it
-    once came from said. Files are written one by one: give a folder that nobody reads yet.
+    once came from said. Files are written one by one: give a folder that is not read yet.
 
     Args:
         folder: made if it is missing.
@@ -52,10 +52,10 @@ def write_folder(
 def write_config(encoder: keras.Model, folder: Path) -> Family:
     """Writes config.json alone, into a folder that exists, and gives the architecture. Raises as `write_folder`."""
     kind = type(encoder).__name__
-    # An encoder that was not built here is told by its class.
+    # An encoder that was not built here is known by its class.
     family = FAMILIES.get(getattr(encoder, "model_type", "")) or _BY_CLASS.get(kind)
     if family is None:
-        raise SFTError("SFT355", folder=folder, key="encoder", value=kind, known=told(_BY_CLASS))
+        raise SFTError("SFT355", folder=folder, key="encoder", value=kind, known=listed(_BY_CLASS))
     config = json.dumps(family.describe(encoder), indent=2)
     (folder / "config.json").write_text(config + "\n", encoding="utf-8")
     return family

@@ -56,7 +56,7 @@ def write_encoder(made_of: Publication, folder: Path) -> None:
         for training in (False, True):
             call.get_concrete_function(specs, training=training)
         attach_tokenizer_files(module, made_of.tokenizer, Path(beside))
-        # The settings that no variable tells, such as the activation, as Hugging Face writes them.
+        # The settings that no variable shows, such as the activation, as Hugging Face writes them.
         write_config(encoder, Path(beside))
         module.encoder_config = tf.saved_model.Asset(str(Path(beside, "config.json")))
         tf.saved_model.save(module, str(folder), signatures=_serving(call, specs))

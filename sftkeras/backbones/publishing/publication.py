@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 
 from sftkeras.backbones.backbone import Backbone
-from sftkeras.backbones.hugging_face.family import model_type_of, told
+from sftkeras.backbones.hugging_face.family import listed, model_type_of
 from sftkeras.errors import SFTError
 from sftkeras.text import SentencePiece, Tokenizer, WordPiece, WordRules, without_special_strings
 
@@ -51,5 +51,5 @@ class Publication:
             or isinstance(plain.rules, WordRules)
         ):
             tokenizer = type(plain).__name__
-            raise SFTError("SFT381", encoder=kind, tokenizer=tokenizer, known=told(_PUBLISHED))
+            raise SFTError("SFT381", encoder=kind, tokenizer=tokenizer, known=listed(_PUBLISHED))
         return cls(backbone.encoder, backbone.tokenizer, pooled, backbone.has_pooler, backbone.max_positions)

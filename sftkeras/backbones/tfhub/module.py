@@ -1,4 +1,4 @@
-"""A TF2 Hub module: what it holds, told from its files without running it; and calling it, whatever its convention.
+"""A TF2 Hub module: what it holds, read from its files without running it; and calling it, whatever its convention.
 
 A module is a folder with a SavedModel whose root can be called and lists its variables: TF-Hub's reusable SavedModel.
 What becomes of it is said elsewhere: `native` rebuilds it as a KerasHub encoder, `opaque` trains it as it is.
@@ -155,7 +155,7 @@ class LoadedModule:
 
 
 def read_module(folder: Path) -> HubModule:
-    """Tells what a module is, from its files alone: no operation of it is run.
+    """Reads facts about a module from its files alone: no operation of it is run.
 
     Raises:
         SFTError: SFT363 if it is in the format of TF1, SFT364 if a file is missing or damaged, SFT365 if it could reach

@@ -1,6 +1,6 @@
 """A TF-Hub encoder module to a Hugging Face style folder whose encoder has equal outputs.
 
-The architecture is read from the names and shapes of the module's variables. What these do not tell, such as the
+The architecture is read from the names and shapes of the module's variables. What these do not show, such as the
 activation, is tried: the module itself says which candidate is right. Nothing is kept that differs from the module by
 more than `TOLERANCE`. The folder lands in the cache, so a module is converted once; from there on it is loaded as any
 Hugging Face folder is.
@@ -36,7 +36,7 @@ from sftkeras.disk.cache import building, cache_folder, locked, read_manifest, w
 from sftkeras.errors import SFTError
 
 TOLERANCE = 1e-4  # largest difference of an output between the module and what is made of it
-_ROUNDING = 1e-5  # differences below this are those of float32: no other candidate can be told to be better
+_ROUNDING = 1e-5  # differences below this are those of float32: no other candidate can be called better
 _FORMAT = 2  # of what is written; a higher number makes every module be converted again
 
 # Names of 2019's exports by today's, applied in this order to names without the prefix they share.
@@ -55,7 +55,7 @@ _POOLER = "pooler_transform/kernel"
 # Candidates, the likeliest first: public modules have the tanh approximation and 1e-12.
 _ACTIVATIONS = ("gelu_new", "gelu", "relu", "silu")
 _EPSILONS = (1e-12, 1e-6, 1e-5, 1e-7, 1e-3)
-# Settings that no output shows. A module that does not tell them gets the family's own.
+# Settings that no output shows. A module that does not give them gets the family's own.
 _DROPOUT = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 _HEAD_SIZE = 64  # nearly every public encoder's
 _LAYERS = (12, 24, *range(1, 12), *range(13, 24), 48)
@@ -158,11 +158,11 @@ class _Architecture:
         stored = _todays_names(module.variables)
         shapes = {name: module.variables[older].shape for name, older in stored.items()}
         family, sizes = _read_sizes(shapes, module.layers)
-        told = _told_settings(module)
+        own = _own_settings(module)
         certain: dict[str, Any] = {key: size for key, size in sizes.items() if size is not None}
         if module.dropout is not None:
             certain |= dict.fromkeys(_DROPOUT, module.dropout)
-        certain |= {key: told[key][0] for key in _DROPOUT if key in told}
+        certain |= {key: own[key][0] for key in _DROPOUT if key in own}
         # Sizes first: a wrong one hides what else is wrong.
         uncertain: dict[str, Sequence[Any]] = {
             "num_hidden_layers": _LAYERS,
@@ -170,12 +170,12 @@ class _Architecture:
             "hidden_act": _ACTIVATIONS,
             "layer_norm_eps": _EPSILONS,
         }
-        candidates = {key: [*told.get(key, ()), *values] for key, values in uncertain.items() if key not in certain}
+        candidates = {key: [*own.get(key, ()), *values] for key, values in uncertain.items() if key not in certain}
         return cls(family, certain, candidates, stored)
 
 
 def _read_sizes(shapes: Mapping[str, tuple[int, ...]], layers: int | None) -> tuple[Family, dict[str, Any]]:
-    """The family, and the sizes by the keys of config.json; None for those that the variables do not tell.
+    """The family, and the sizes by the keys of config.json; None for those that the variables do not show.
 
     Args:
         shapes: of the variables, by today's names.
@@ -205,7 +205,7 @@ def _read_sizes(shapes: Mapping[str, tuple[int, ...]], layers: int | None) -> tu
     }
 
 
-def _told_settings(module: HubModule) -> dict[str, list[Any]]:
+def _own_settings(module: HubModule) -> dict[str, list[Any]]:
     """Read the settings that the variables do not show from the module's own config.json, if it has one."""
     config = {} if module.encoder_config is None else read_json(module.encoder_config)
     possible = {"hidden_act": lambda value: value in ACTIVATIONS, "layer_norm_eps": _is_share}
@@ -244,7 +244,7 @@ class _ModuleOutputs:
 
     Args:
         loaded: the module.
-        architecture: what its variables tell.
+        architecture: what its variables show.
     """
 
     def __init__(self, loaded: LoadedModule, architecture: _Architecture) -> None:
@@ -252,7 +252,7 @@ class _ModuleOutputs:
         length = min(config["max_position_embeddings"], loaded.module.length or _LENGTH, _LENGTH)
         draw = np.random.default_rng(0)
         mask = np.arange(length) < np.linspace(1, length, _ROWS).astype(int)[:, np.newaxis]
-        # Padding is random too: an encoder that looks at it is told from one that does not.
+        # Padding is random too: an encoder that looks at it differs from one that does not.
         self._inputs = {
             "token_ids": draw.integers(config["vocab_size"], size=mask.shape, dtype=np.int32),
             "padding_mask": mask.astype(np.int32),

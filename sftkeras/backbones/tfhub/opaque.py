@@ -87,7 +87,7 @@ class SharedVariable(keras.Variable):
             autocast=False,
             name=name.rpartition("/")[2],  # by which an optimizer knows what not to decay: "bias", "gamma", …
         )
-        self._path = name  # the whole name, which tells it from the other layers' biases
+        self._path = name  # the whole name, which differs from the other layers' biases
 
     def _initialize_with_initializer(self, initializer: Any) -> None:
         self._initialize(initializer(self._shape, self._dtype))  # stock Keras would make a new variable
@@ -184,7 +184,7 @@ def _output_widths(loaded: LoadedModule, max_length: int) -> dict[str, int]:
         raise SFTError("SFT371", folder=loaded.module.folder, length=max_length, problem=problem) from error
     widths = {name: strategy.experimental_local_results(vector)[0].shape[-1] for name, vector in vectors.items()}
     if loaded.module.kind == "text_encoder":
-        widths.pop("sequence_output", None)  # of tokens that nobody but the module knows
+        widths.pop("sequence_output", None)  # of tokens that only the module knows
     if not widths:
         problem = "it gives no vectors of texts or tokens"
         raise SFTError("SFT375", flag="--backbone.handle", folder=loaded.module.folder, problem=problem)
@@ -199,7 +199,7 @@ def _draws_without_seed(folder: Path) -> bool:
 
 
 def _positions(module: HubModule) -> int:
-    """Most tokens the module takes, as far as its signature and its names tell."""
+    """Most tokens the module takes, as far as its signature and its names show."""
     rows = [
         variable.shape[0]
         for name, variable in module.variables.items()

@@ -19,7 +19,7 @@ from sftkeras.data.augmentation.text_tables import TextTable, comparable, read_t
 from sftkeras.data.storage.examples import Examples
 from sftkeras.errors import SFTError
 
-_VERSION = 1  # raise it when the same settings give other texts: the token cache tells them apart
+_VERSION = 1  # raise it when the same settings give other texts: the token cache distinguishes them
 _STREAM = 240  # keeps these random numbers apart from those of the batch plan, which have the same seed
 
 # Chinese characters, each of which may be a word.

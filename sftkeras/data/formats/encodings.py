@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 _SAMPLE = 1 << 16  # bytes of lines that have more than ASCII
 _SCANNED = 1 << 26  # bytes that are looked through for such lines
-_FEW = 10  # letters, too few to tell Korean from Chinese
+_FEW = 10  # letters, too few to distinguish Korean from Chinese
 _RUN = 3  # letters that follow one another in languages without Latin ones
 
 

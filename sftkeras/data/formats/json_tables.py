@@ -39,7 +39,7 @@ def _rows_of_data(table: Row, text_column: str) -> list[Row] | None:
 def _rows_of_grid(table: dict[str, Row], text_column: str) -> list[Row] | None:
     """The rows of orientation columns, an object for each column, or index, an object for each row."""
     inner = next(iter(table.values())).keys()
-    if (text_column in table) == (text_column in inner):  # the numbers that pandas gives to rows tell
+    if (text_column in table) == (text_column in inner):  # recognised by the numbers that pandas gives to rows
         by_row, by_column = (all(map(str.isdecimal, keys)) for keys in (table, inner))
     else:
         by_row, by_column = text_column in inner, text_column in table

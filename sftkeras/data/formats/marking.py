@@ -63,7 +63,7 @@ def _marked_block(block: Block, counting: Counting, config: DataConfig) -> Block
     for row, line in enumerate(block.lines):
         cells = {name: column[row] for name, column in block.columns.items()}
         text = cells[config.text_column]
-        # The reading of texts tells what is wrong with one that is none.
+        # The reading of texts reports what is wrong with one that is none.
         marks = [(name, cells[name]) for name in config.mark]
         marked = _marked(text, marks, counting) if isinstance(text, str) else text
         if isinstance(marked, Fault):

@@ -70,7 +70,7 @@ def read_blocks(
 
 
 def column_names(source: Source, config: DataConfig) -> list[str] | None:
-    """Returns the columns of a file that names them, as far as its first rows tell; None for others."""
+    """Returns the columns of a file that names them, as far as its first rows show; None for others."""
     match source.format:
         case "csv" | "tsv":
             return csv_columns(source, config)

@@ -111,7 +111,7 @@ def find_part(
 
     Args:
         handles: files, folders, patterns, `pypi:` handles and `hf://` names, as a list or as `listed` reads them.
-        form: how all of them are written; None tells by the ending of each.
+        form: how all of them are written; None goes by the ending of each.
         flag: the setting; by default that of the part.
         at_hand: leave out what has to be downloaded first.
 
@@ -152,7 +152,7 @@ def find_source(
     """Finds the one file that a handle names; raises as `find_part`.
 
     Args:
-        form: how it is written; None tells by its ending.
+        form: how it is written; None goes by its ending.
         offline: raise SFT317 rather than download what a `pypi:` handle names.
     """
     flag = flag or f"--data.{part}"

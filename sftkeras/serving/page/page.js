@@ -33,7 +33,7 @@ function errorIn(text) {
   try {
     return readJson(text).error;
   } catch {
-    return null; // whoever said this, it was not the model server
+    return null; // not from the model server
   }
 }
 

@@ -21,7 +21,7 @@ from sftkeras.tasks.classification.scores import EvaluatedLabels
 
 # Weaker regularisation than scikit-learn's 1: on 8,000 short reviews it scores 1 to 2 points more.
 REGULARISATION_C = 4
-# One linear model is fitted for each label; beyond this many it takes longer than it tells.
+# One linear model is fitted for each label; beyond this many it takes too long.
 MOST_SEPARATE_LABELS = 200
 
 _LINEAR = "TF-IDF + logistic regression"

@@ -22,7 +22,7 @@ SUM_TOLERANCE = 1e-3
 MOST_RANKED_LABELS = 200
 # A confusion matrix of more labels is left out of report.json; the most confused pairs are always there.
 MOST_CONFUSION_LABELS = 200
-# Probabilities are float32: nearer to 0 or 1 than this they cannot tell.
+# Probabilities are float32: nearer to 0 or 1 than this they are not distinguishable.
 SMALLEST_PROBABILITY = 1e-7
 
 
@@ -42,7 +42,7 @@ class EvaluatedLabels(EvaluatedRows):
 
     Raises:
         SFTError: SFT601 for shapes that do not fit, SFT602 for no rows, SFT603 for answers that are not finite,
-            SFT604 for a truth that is no label, SFT605 for answers that are no probabilities.
+            SFT604 for a truth that is no label, SFT605 for predictions that are no probabilities.
     """
 
     label_names: tuple[str, ...]

@@ -35,7 +35,7 @@ class QuestionFeatures(TokenFeatures[Tokenizer]):
     """Tokenises questions and contexts; a long context becomes several windows, each with the whole question first.
 
     Args:
-        tokenizer: splits a text into token numbers and tells their offsets.
+        tokenizer: splits a text into token numbers with their offsets.
         max_length: tokens a window may have, question and special tokens included. A question that takes more than
             half of them is cut.
     """

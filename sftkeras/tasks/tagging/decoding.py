@@ -1,7 +1,7 @@
 """Tags of words to entities, in the graph: which tags are legal one after another, and which words they join.
 
-Tag 0 is "outside"; label k begins an entity by tag 2k + 1 and goes on by tag 2k + 2, which is BIO. The words of all
-texts stand one after another, with the number of the text that each is of.
+Tag 0 is "outside"; label k begins an entity by tag 2k + 1 and continues it by tag 2k + 2, which is BIO. The words of
+all texts stand one after another, with the number of the text that each is of.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Joined:
 
 
 def join(tags: tf.Tensor, texts: tf.Tensor) -> Joined:
-    """Reads tags as people do: one that goes on with nothing, or with another label, begins an entity.
+    """Reads tags leniently: one that continues nothing, or another label, begins an entity.
 
     Args:
         tags: [words] int32.
@@ -67,7 +67,7 @@ def _before(values: tf.Tensor, first: int | bool) -> tf.Tensor:
 
 
 def likeliest_legal(log_probabilities: tf.Tensor) -> tf.Tensor:
-    """The likeliest sequence of tags in which only what has begun goes on (Viterbi, 1967).
+    """The likeliest sequence of tags in which only what has begun continues (Viterbi, 1967).
 
     The probability of a sequence is that of its tags; a legal tag is as likely after one tag as after another.
 
@@ -125,7 +125,7 @@ def _best_before(best: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _by_tag(any_: tf.Tensor, own: tf.Tensor) -> tf.Tensor:
-    """`any_` [texts] for what may follow anything, and `own` [texts, labels] for what goes on: [texts, tags]."""
+    """`any_` [texts] for what may follow anything, and `own` [texts, labels] for what continues: [texts, tags]."""
     begins = tf.broadcast_to(any_[:, tf.newaxis], tf.shape(own))
     of_labels = tf.reshape(tf.stack([begins, own], 2), [tf.shape(own)[0], -1])
     return tf.concat([any_[:, tf.newaxis], of_labels], 1)

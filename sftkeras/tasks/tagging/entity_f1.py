@@ -36,11 +36,11 @@ class EntityF1(keras.metrics.Metric):
         truth = join(tf.gather_nd(tf.cast(truths, tf.int32), words), rows)
         given = join(tf.gather_nd(tf.argmax(answers, -1, output_type=tf.int32), words), rows)
         differ = (truth.begins != given.begins) | (truth.goes_on != given.goes_on) | (truth.label != given.label)
-        # An answer that goes on after the last word of a true entity is wrong as well.
+        # A prediction that continues after the last word of a true entity is wrong as well.
         after = tf.concat([given.goes_on & ~truth.goes_on, [False]], 0)[1:]
         wrong = tf.cast(truth.inside & (differ | after), tf.float32)
         entities = tf.reduce_sum(tf.cast(truth.begins, tf.int32))
-        # Words outside count for an entity of no account.
+        # Words outside count for an entity that is ignored.
         number = tf.where(truth.inside, truth.entity, entities)
         faults = tf.math.unsorted_segment_sum(wrong, number, entities + 1)[:entities]
         self._hits.assign_add(tf.reduce_sum(tf.cast(faults == 0, tf.float32)))

@@ -22,7 +22,7 @@ from sftkeras.text.tokenizers.origin import Origin, normalise, replace, untouche
 from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
 _NUL = r"\x{00}"  # at which tf_text.regex_split_with_offsets 2.21 ends a text; HTML reads it as U+FFFD
-_VERSION = 1  # raise it when the steps give other texts: caches and contracts tell them apart
+_VERSION = 1  # raise it when the steps give other texts: caches and contracts distinguish them
 
 UnicodeForm = Literal["nfc", "nfkc"]
 Step = Callable[[tf.Tensor], tuple[tf.Tensor, Origin]]
@@ -48,7 +48,7 @@ class Cleaning:
     ) -> None:
         self._settings: dict[str, Any] = {"markup": markup, "unicode": unicode, "mask": list(mask), "spaces": spaces}
         texts = tf.TensorSpec([None], tf.string)
-        # Functions, so that what tells the origin is left out of the graph where nobody asks for it.
+        # Functions, so that the origin is left out of the graph where it is not needed.
         self._clean = tf.function(lambda texts: self._run(texts)[0], input_signature=[texts], autograph=False)
         self._clean_with_origin = tf.function(self._run, input_signature=[texts], autograph=False)
 
@@ -81,7 +81,7 @@ class Cleaning:
         return self._clean(texts)
 
     def with_origin(self, texts: tf.Tensor) -> tuple[tf.Tensor, Origin]:
-        """Cleans as `__call__`, and tells which raw characters each character of the result stands for."""
+        """Cleans as `__call__`, and returns the raw characters that each character of the result stands for."""
         texts, starts, ends = self._clean_with_origin(texts)
         return texts, Origin(starts, ends)
 

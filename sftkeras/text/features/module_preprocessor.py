@@ -54,8 +54,8 @@ class ModulePreprocessor:
     def size(self) -> int | None:
         """How many tokens there are; None if the preprocessor does not say."""
         special_tokens = getattr(getattr(self.module, "tokenize", None), "get_special_tokens_dict", None)
-        told = special_tokens() if callable(special_tokens) else {}
-        return int(told["vocab_size"]) if "vocab_size" in told else None
+        known = special_tokens() if callable(special_tokens) else {}
+        return int(known["vocab_size"]) if "vocab_size" in known else None
 
     @property
     def own_length(self) -> int | None:
@@ -86,7 +86,7 @@ class ModulePreprocessor:
 
         Returns:
             `{"token_ids", "segment_ids", "padding_mask"}`, each [batch, length] int32; and [batch] int32: the length
-            before truncation, where the preprocessor tells its tokens, else after it.
+            before truncation, where the preprocessor gives its tokens, else after it.
         """
         given = [part for part in (texts, second_texts) if part is not None]
         if self.cleaning:
@@ -101,7 +101,7 @@ class ModulePreprocessor:
         return _without_padding(_renamed(packed)), untruncated
 
     def pieces(self, numbers: np.ndarray) -> list[str]:
-        """The numbers themselves: a preprocessor does not tell its vocabulary."""
+        """The numbers themselves: a preprocessor does not give its vocabulary."""
         return [str(number) for number in numbers]
 
     def _call_whole(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,4 +1,4 @@
-"""Features for tasks that answer about tokens: long texts as windows, with the characters each word stands for."""
+"""Features for tasks that predict for tokens: long texts as windows, with the characters each word stands for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class WindowFeatures(TokenFeatures[Tokenizer]):
     """Tokenises texts and packs them into windows, so that nothing of a long text is cut off.
 
     Args:
-        tokenizer: splits a text into token numbers and tells their offsets.
+        tokenizer: splits a text into token numbers with their offsets.
         max_length: tokens a window may have, special tokens included.
     """
 
@@ -45,7 +45,7 @@ class WindowFeatures(TokenFeatures[Tokenizer]):
         Returns:
             token_ids, segment_ids and padding_mask, [windows, length] int32; `word_starts` and `word_ends` likewise:
             the characters of the word whose first token this is, 0 and 0 for all other tokens and where another
-            window has the say; `text_number` [windows] int32, ascending; `texts` [batch] string, valid UTF-8.
+            window owns the token; `text_number` [windows] int32, ascending; `texts` [batch] string, valid UTF-8.
 
         Raises:
             ValueError: there are second texts.

@@ -19,7 +19,7 @@ class Windows:
         ends: [windows, length] int32, the character after its last, likewise.
         text: [windows] int32, the number of the text that each window is of.
         token: [windows, length] int32, the number in its text of each token of the text, -1 for all others.
-        owned: [windows, length] bool, where a window has the say: each token of a text is owned by just one window,
+        owned: [windows, length] bool, where a window owns the token: each token of a text is owned by just one window,
             that in which it is farthest from the ends.
         sizes: [batch] int32, tokens of each text.
     """

@@ -1,7 +1,7 @@
 """From bytes of a text, or of what it was rewritten to, to the characters of the raw one, inside the graph.
 
 Many tokenizers lower texts and take letters and accents apart before they split them. Each character's rewriting
-depends on that character alone, so its length can be had from the few different characters of a batch, and tells which
+depends on that character alone, so its length can be had from the few different characters of a batch, and shows which
 bytes of the rewritten text come from where.
 """
 

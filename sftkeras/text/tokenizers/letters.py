@@ -1,4 +1,4 @@
-"""Texts as letters: what is no UTF-8 mended; and lower case as tokenizers of BERT's descent make it, each letter by
+"""Texts as letters: invalid UTF-8 repaired; and lower case as tokenizers of BERT's descent make it, each letter by
 itself, on every machine alike."""
 
 from __future__ import annotations

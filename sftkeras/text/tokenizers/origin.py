@@ -99,7 +99,7 @@ def normalise(texts: tf.Tensor, form: str) -> tuple[tf.Tensor, Origin]:
     rows, begins = places.value_rowids(), places.values
     is_last = rows != tf.roll(rows, -1, 0)  # the end of a text, where there is no character
     ends = tf.where(is_last, begins, tf.roll(begins, -1, 0))
-    # Of several characters for one, as "k" and "g" for "㎏", all but the first are told to begin where it ends.
+    # Of several characters for one, as "k" and "g" for "㎏", all but the first begin where it ends.
     is_first = (ends > begins) | is_last
     first = tf.gather(tf.where(is_first)[:, 0], tf.cumsum(tf.cast(is_first, tf.int32)) - 1)
     return new, Origin(places.with_values(tf.gather(begins, first)), places.with_values(ends))

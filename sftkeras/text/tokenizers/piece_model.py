@@ -26,7 +26,7 @@ class PieceModel:
         space: number of the piece "▁"; -1 if there is none.
 
     Attributes:
-        name: tells models of other contents apart.
+        name: distinguishes models of other contents.
     """
 
     def __init__(self, contents: bytes, space: int) -> None:
@@ -53,6 +53,6 @@ class PieceModel:
             reverse=False,
             out_type=tf.int32,
         )
-        # A piece within what the model makes of one character, such as "f" of "ﬁ", is told to end where it begins.
+        # A piece within what the model makes of one character, such as "f" of "ﬁ", ends where it begins.
         ends = tf.where(self.is_space(numbers), begins, tf.maximum(ends, begins + 1))
         return tf.RaggedTensor.from_row_splits(numbers, splits, validate=False), begins, ends

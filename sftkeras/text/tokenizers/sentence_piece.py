@@ -7,7 +7,7 @@ Where the same pieces fit a word in several orders, as "rr", "rr" and "r" fit "r
 and rounding decides: of float32 here, of float64 there. About one film review in three hundred has such a word.
 
 Where a model itself makes several characters of one (cased models, "½" to "1⁄2") and a piece ends among them, the op
-does not tell: the span of "x1" of "x½" is "x", that of "2" is "½".
+does not show: the span of "x1" of "x½" is "x", that of "2" is "½".
 """
 
 from __future__ import annotations

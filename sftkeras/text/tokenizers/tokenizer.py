@@ -66,7 +66,7 @@ class Tokenizer:
         raise NotImplementedError
 
     def with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
-        """Tokenises as `__call__`, and tells which characters of the raw text each token stands for.
+        """Tokenises as `__call__`, and returns the characters of the raw text that each token stands for.
 
         `text[start:end]`, as Python counts characters, has those of the token: accents that belong to its last letter
         are in, white space around it is not. Starts ascend, and spans do not overlap, but that the pieces of one
@@ -74,7 +74,7 @@ class Tokenizer:
         in the text has start = end; one for an unknown word spans the word.
 
         Args:
-            texts: [batch] string, UTF-8. Where there is none a server must still answer: offsets are within the text.
+            texts: [batch] string, UTF-8. A server must predict where there is none too: offsets are within the text.
 
         Returns:
             The tokens, their starts and their ends (exclusive), each [batch, (tokens)] int32.

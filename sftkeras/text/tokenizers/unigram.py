@@ -87,7 +87,7 @@ class Unigram(Tokenizer):
         """The same tokenizer, but that no piece spans two Chinese characters, as with BERT (Devlin et al., 2019).
 
         The model has pieces such as "在北京", of which a place is only a part: who answers with places in a text could
-        not tell it from the rest.
+        not distinguish it from the rest.
         """
         return Unigram(self.model, rules=self.rules, ideographs_apart=True)
 
@@ -116,7 +116,7 @@ class Unigram(Tokenizer):
         before = tf.gather(word_begins, word)
         begins, ends = (before + tf.cast(byte, tf.int32) for byte in (begins, ends))
         tokens = self._numbered(words, pieces)
-        # "▁1" of " ½" is told to end before the "½".
+        # "▁1" of " ½" ends before the "½".
         alignment = align(texts, space=MODELS_SPACE)
         places = alignment.spans(tf.gather(words.value_rowids(), word), begins, ends, reach=True)
         return tokens, *(tokens.with_flat_values(place) for place in places)

@@ -1,1 +1,1 @@
-"""A run that is interrupted goes on as if it had not been: its state, the files of it, and when they are written."""
+"""Resuming of interrupted runs, bit for bit: the state of a run, the files of it, and when they are written."""

@@ -60,7 +60,7 @@ def identity_of(config: TrainConfig, data_fingerprint: str | None = None) -> dic
 
 
 def continues(run: RunFolder, config: TrainConfig, identity: Identity) -> bool:
-    """Whether a run goes on from where it was interrupted, or begins.
+    """Whether a run resumes from where it was interrupted, or begins.
 
     Args:
         run: where it is, or will be.

@@ -1,4 +1,4 @@
-"""The record of a run on disk: rows that are only added, and cut back to where a resumed run goes on."""
+"""The record of a run on disk: rows that are only added, and cut back to where a resumed run continues."""
 
 from __future__ import annotations
 

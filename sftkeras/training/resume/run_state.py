@@ -29,7 +29,7 @@ class Part(Protocol):
         ...
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from what it once knew."""
+        """Restores its state."""
         ...
 
 
@@ -50,7 +50,7 @@ class RunState:
         self._metrics: dict[str, np.ndarray] = {}
 
     def capture(self, epoch: int, step: int, *, done: bool = False) -> State:
-        """Copies the state, from which a run goes on at this step of this epoch, or with all training done.
+        """Copies the state, from which a run resumes at this step of this epoch, or with all training done.
 
         The arrays are overwritten by the next capture: memory that is used before is copied to ten times as fast.
         Under several workers, all must call it together.

@@ -1,4 +1,4 @@
-"""When the state of a run is saved, and the thread that writes it while training goes on."""
+"""When the state of a run is saved, and the thread that writes it while training continues."""
 
 from __future__ import annotations
 

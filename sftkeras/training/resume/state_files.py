@@ -77,14 +77,14 @@ class StateFiles:
                 path.unlink()
 
     def newest(self) -> State | None:
-        """The newest state that is not damaged, or None if there is none; tells of damaged ones."""
+        """The newest state that is not damaged, or None if there is none; reports damaged ones."""
         paths = self._paths()
         for number, path in enumerate(paths):
             try:
                 return read_state(path)
             except DamagedStateError as error:
                 older = "the one before it" if number + 1 < len(paths) else "the beginning"
-                say(f"{path} is damaged ({error}): the run goes on from {older}.")
+                say(f"{path} is damaged ({error}): the run resumes from {older}.")
         return None
 
     def sweep(self, steps: int) -> None:

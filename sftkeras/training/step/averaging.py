@@ -1,7 +1,7 @@
 """A running average of the weights, which is validated, kept and exported in their place.
 
 Keras' own (`use_ema`) overwrites the weights with their average and fails under strategies. Here the average is read
-where it is asked for, and the weights that training goes on with are never touched.
+where it is set, and the weights that training continues with are never touched.
 """
 
 from __future__ import annotations

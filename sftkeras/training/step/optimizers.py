@@ -96,8 +96,8 @@ class FusedAdamW(keras.optimizers.AdamW):
         if self.own_steps:
             updated = trainable_variables or self._trainable_variables
             positions = [index_of(self, variable) for variable in updated]
-            learnt = tf.reduce_sum(tf.one_hot(positions, self._steps.shape[0], dtype=tf.int64), 0)
-            self._steps.assign_add(learnt)
+            updated = tf.reduce_sum(tf.one_hot(positions, self._steps.shape[0], dtype=tf.int64), 0)
+            self._steps.assign_add(updated)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Updates `variable` and its moments in place."""

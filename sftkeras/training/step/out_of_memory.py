@@ -2,7 +2,7 @@
 
 Micro-batches do not change the result, so neither does this. It helps where an allocation fails: on GPUs (not run on
 one), and on a CPU where the system refuses it. Linux mostly grants what it has not got, and kills the process later; a
-limit such as `ulimit -v` makes TensorFlow's own threads fail first. The dry run tells before.
+limit such as `ulimit -v` makes TensorFlow's own threads fail first. The dry run shows this before.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SmallerSteps:
 
         The function it gives raises:
             SFTError: SFT441 if memory runs out with one row a device, SFT442 if it ran out while weights were changed,
-                SFT443 if there are several workers, whose communication TensorFlow cannot mend.
+                SFT443 if there are several workers, whose communication TensorFlow cannot repair.
         """
 
         def guarded(iterator: Any) -> Logs:

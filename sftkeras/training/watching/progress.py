@@ -12,7 +12,7 @@ from sftkeras.console import console, say
 from sftkeras.training.callbacks import Logs, StepRecord
 from sftkeras.training.position import Position
 
-FIRST_STEPS = 5  # of a process, too slow to tell the speed by
+FIRST_STEPS = 5  # of a process, too slow to measure the speed by
 LINE_SECONDS = 300  # between two lines where there is no terminal for a bar
 
 

@@ -31,7 +31,7 @@ class RuinWatch(keras.callbacks.Callback):
         task: whose loss it is.
         batches: of the training part.
         rate: the setting of the peak learning rate.
-        tell: says a line.
+        report: prints a line.
     """
 
     def __init__(
@@ -42,13 +42,13 @@ class RuinWatch(keras.callbacks.Callback):
         batches: Batches,
         rate: float,
         *,
-        tell: Callable[[str], None] = say,
+        report: Callable[[str], None] = say,
     ) -> None:
         super().__init__()
         self._record = record
         self._position = position
         self._rate = rate
-        self._tell = tell
+        self._report = report
         self._told = False
         self._constant = constant_loss(task, batches)
 
@@ -63,7 +63,7 @@ class RuinWatch(keras.callbacks.Callback):
             self._told = True
             step = f"{self._position.global_step + 1:,}"
             shown = {"loss": f"{loss:.3g}", "usual": f"{usual:.3g}", "rate": f"{self._rate:g}"}
-            self._tell(str(SFTError("SFT460", step=step, what=what, **shown)))
+            self._report(str(SFTError("SFT460", step=step, what=what, **shown)))
 
 
 def constant_loss(task: Task, batches: Batches) -> float:

@@ -35,16 +35,16 @@ SWAP_BYTES = 5e6  # a second
 
 
 class StallWatch(keras.callbacks.Callback):
-    """Watches each step, and tells each cause once.
+    """Watches each step, and reports each cause once.
 
     Args:
         timer: divides the steps; it stands before this in the list of callbacks.
         record: filled by a `Recorder` that stands before this too.
         position: of the run.
-        best: saves the best weights, before this is told of an epoch's end.
+        best: saves the best weights, before this gets an epoch's end.
         cluster: the workers, and which of them this process is; those of this training by default.
         devices: how many add up their gradients.
-        tell: says a line.
+        report: prints a line.
         look: reads the machine's counters.
     """
 
@@ -57,7 +57,7 @@ class StallWatch(keras.callbacks.Callback):
         *,
         cluster: Cluster | None = None,
         devices: int = 1,
-        tell: Callable[[str], None] = say,
+        report: Callable[[str], None] = say,
         look: Callable[[], Load] | None = None,
     ) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class StallWatch(keras.callbacks.Callback):
         self._cluster = cluster or current()
         self._workers = len(self._cluster.addresses)
         self._devices = devices
-        self._tell = tell
+        self._report = report
         self._look = look or (lambda: Load.now(gang=self._workers > 1))
         self._seen = 0
         self._steps: deque[dict[str, float]] = deque(maxlen=WINDOW)
@@ -78,48 +78,48 @@ class StallWatch(keras.callbacks.Callback):
         self._epoch_began = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Judges the step, and now and then the last ones together."""
+        """Checks the step, and now and then the last ones together."""
         self._seen += 1
         if self._seen > FIRST_STEPS and not self._timer.traced:
-            self._judge_step()
+            self._check_step()
             self._steps.append(dict(self._timer.step) | {"whole": self._timer.whole})
             if len(self._steps) == WINDOW:
-                self._judge_window()
+                self._check_window()
         # By the run's own step, which is the same on all workers, and not by what this process has seen.
         if (self._position.global_step + 1) % WINDOW == 0:
-            self._judge_reducing()
+            self._check_reducing()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Starts the epoch's clock."""
         self._epoch_began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Tells of best weights that took long to write."""
+        """Reports best weights that took long to write."""
         took, share = self._best.seconds, self._best.seconds / max(time.monotonic() - self._epoch_began, 1e-3)
         if took > WRITING_SECONDS and share > MUCH_SAVING:
             self._warn(SFTError("SFT459", epoch=epoch + 1, seconds=f"{took:.1f} s", share=f"{share:.0%}"))
 
-    def _judge_step(self) -> None:
-        """Tells of a step that is far slower than others of its size, with what the machine did meanwhile."""
+    def _check_step(self) -> None:
+        """Reports a step that is far slower than others of its size, with the machine's load meanwhile."""
         whole, tokens = self._timer.whole, max(self._record.tokens[-1], 1)
         known = len(self._seconds_a_token) >= WINDOW // 2
         usual = median(self._seconds_a_token) * tokens if known else whole
         slow = whole > SLOW_TIMES * usual and whole > usual + SLOW_SECONDS
         self._seconds_a_token.append(whole / tokens)
-        explained = self._judge_machine(at_once=slow) or self._timer.step["input"] > whole / 2
+        explained = self._check_machine(at_once=slow) or self._timer.step["input"] > whole / 2
         if slow and not explained:
             times = f"{whole / usual:.0f}"
             self._warn(SFTError("SFT452", step=self._step, seconds=f"{whole:.1f} s", times=times))
 
-    def _judge_machine(self, *, at_once: bool) -> bool:
+    def _check_machine(self, *, at_once: bool) -> bool:
         """Looks at the machine, now and then or at once; whether it does what slows training down."""
         if not at_once and time.monotonic() - self._load.at < LOOK_SECONDS:
             return False
         load = self._look()
         usage, self._load = load.since(self._load), load
-        return self._judge_usage(usage)
+        return self._check_usage(usage)
 
-    def _judge_usage(self, usage: Usage) -> bool:
+    def _check_usage(self, usage: Usage) -> bool:
         warnings = []
         if usage.swapping > SWAP_BYTES:
             warnings.append(SFTError("SFT454", step=self._step, rate=f"{usage.swapping / 1e6:.0f}"))
@@ -131,8 +131,8 @@ class StallWatch(keras.callbacks.Callback):
             self._warn(warning)
         return bool(warnings)
 
-    def _judge_window(self) -> None:
-        """Tells of what takes too large a share of the last steps."""
+    def _check_window(self) -> None:
+        """Reports what takes too large a share of the last steps."""
         share = self._shares()
         if share["input"] > MUCH_WAITING:
             self._warn(SFTError("SFT451", step=self._step, share=f"{share['input']:.0%}"))
@@ -141,8 +141,8 @@ class StallWatch(keras.callbacks.Callback):
             seconds = f"{sum(states) / len(states):.2g} s"
             self._warn(SFTError("SFT455", step=self._step, share=f"{share['checkpoint']:.0%}", seconds=seconds))
 
-    def _judge_reducing(self) -> None:
-        """Tells which worker the others wait for, or that the link is slow. All workers come here at the same step."""
+    def _check_reducing(self) -> None:
+        """Reports the worker the others wait for, or a slow link. All workers come here at the same step."""
         share = self._shares()["all_reduce"] if len(self._steps) >= WINDOW // 2 else LITTLE_REDUCING
         waits_little = [number == self._cluster.index and share < LITTLE_REDUCING for number in range(self._workers)]
         long, *little = agree(share > MUCH_REDUCING, *waits_little)
@@ -166,4 +166,4 @@ class StallWatch(keras.callbacks.Callback):
     def _warn(self, warning: SFTError) -> None:
         if warning.code not in self._told:
             self._told.add(warning.code)
-            self._tell(str(warning))
+            self._report(str(warning))

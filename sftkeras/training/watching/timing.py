@@ -106,7 +106,7 @@ class StepTimer(keras.callbacks.Callback):
         return {**self.sums, "steps": self.steps}
 
     def restore(self, state: Seconds) -> None:
-        """Goes on from `state`."""
+        """Restores `state`."""
         self.steps = int(state["steps"])
         self.sums = {part: float(state.get(part, 0.0)) for part in PARTS}
 

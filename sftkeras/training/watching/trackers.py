@@ -1,5 +1,5 @@
 """Weights & Biases and MLflow, each through its own Keras callback. They are imported only when asked for, and one that
-fails is told once and left out: no run ends because of a tracker."""
+fails is reported once and not used any more: no run ends because of a tracker."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Tracker:
         callbacks: its own Keras callbacks.
         tell_step: gives them the figures of a step, counted from 0 over the whole run.
         tell_epoch: gives them those of an epoch.
-        end: ends the tracker's run; told whether training is finished.
+        end: ends the tracker's run; takes whether training is finished.
     """
 
     run_id: str
@@ -54,7 +54,7 @@ class Tracking(keras.callbacks.Callback):
     Args:
         name: as in `training.trackers`.
         config: the run's settings, which the tracker shows.
-        run: keeps the tracker's name for it, so that a resumed run goes on there.
+        run: keeps the tracker's name for it, so that a resumed run continues there.
         position: where the run is.
         timer: divides each step's time.
     """
@@ -108,7 +108,7 @@ class Tracking(keras.callbacks.Callback):
 
     @contextmanager
     def _surviving(self) -> Iterator[None]:
-        """Whatever the tracker raises inside the block, training goes on, without it."""
+        """Whatever the tracker raises inside the block, training continues without it."""
         try:
             yield
         except Exception as error:  # trackers raise errors of their own, of their server and of their libraries

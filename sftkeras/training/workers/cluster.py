@@ -1,7 +1,7 @@
 """Identity of this process among the workers of one training, and how they agree. Imports TensorFlow only to agree.
 
-Whatever starts the workers tells each of them by environment variables; docs/scaling.md lists them. `enter` reads them
-and leaves them in the one form TensorFlow reads, TF_CONFIG.
+The program that starts the workers configures each by environment variables; docs/scaling.md lists them. `enter`
+reads them and leaves them in the one form TensorFlow reads, TF_CONFIG.
 """
 
 from __future__ import annotations
@@ -255,5 +255,5 @@ def address_parts(address: str) -> tuple[str, int]:
 
 
 def digest(settings: Any) -> str:
-    """A short hash that is the same on workers that were told the same."""
+    """A short hash that is the same on workers with the same settings."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The workers of a training wait for each other, and compare what they were told, before TensorFlow connects them.
+"""The workers of a training wait for each other, and compare their settings, before TensorFlow connects them.
 
 TensorFlow 2.21 waits an hour for a worker that never comes, and then aborts the process without a word.
 """
@@ -30,7 +30,7 @@ def meet(cluster: Cluster, settings: str, seconds: float) -> None:
         seconds: the longest wait.
 
     Raises:
-        SFTError: SFT431 if a worker does not come in time, SFT432 if one was told other settings; on all workers.
+        SFTError: SFT431 if a worker does not come in time, SFT432 if one has other settings; on all workers.
     """
     if len(cluster.addresses) == 1:
         return
@@ -51,12 +51,12 @@ def _receive(cluster: Cluster, settings: str, deadline: float, seconds: float) -
         except OSError as error:
             problem = f"cannot listen at {cluster.addresses[0]} ({error.strerror})"
             raise SFTError("SFT430", problem=problem) from error
-        told: dict[str, Any] = {}
-        while len(present) < len(cluster.addresses) - 1 and not told:
+        verdict: dict[str, Any] = {}
+        while len(present) < len(cluster.addresses) - 1 and not verdict:
             caller = _accept(listening, deadline)
             if caller is None:
                 missing = [at for index, at in enumerate(cluster.addresses) if index and index not in present]
-                told = {"code": "SFT431", "workers": ", ".join(missing), "minutes": f"{seconds / 60:g}"}
+                verdict = {"code": "SFT431", "workers": ", ".join(missing), "minutes": f"{seconds / 60:g}"}
                 break
             opened.enter_context(caller)
             said = _listen(caller)
@@ -65,10 +65,10 @@ def _receive(cluster: Cluster, settings: str, deadline: float, seconds: float) -
                 continue  # a port scanner, or a worker of another training
             present[index] = caller
             if said.get("settings") != settings:
-                told = {"code": "SFT432", "worker": cluster.addresses[index]}
+                verdict = {"code": "SFT432", "worker": cluster.addresses[index]}
         for caller in present.values():
-            _say(caller, told)
-    _raise(told)
+            _say(caller, verdict)
+    _raise(verdict)
 
 
 def _call(cluster: Cluster, settings: str, deadline: float, seconds: float) -> None:
@@ -78,7 +78,7 @@ def _call(cluster: Cluster, settings: str, deadline: float, seconds: float) -> N
         try:
             with socket.create_connection(address_parts(chief), timeout=min(left, 10)) as line:
                 _say(line, {"index": cluster.index, "settings": settings})
-                line.settimeout(left + 5)  # the chief, which may have begun to wait later, tells first who is missing
+                line.settimeout(left + 5)  # the chief, which may have begun to wait later, reports first who is missing
                 answer = _listen(line)
         except OSError:  # not up yet, its name not known yet, or its port still of another
             answer = {}
@@ -89,10 +89,10 @@ def _call(cluster: Cluster, settings: str, deadline: float, seconds: float) -> N
     raise SFTError("SFT431", workers=chief, minutes=f"{seconds / 60:g}")
 
 
-def _raise(told: dict[str, Any]) -> None:
-    if told:
-        details = {name: value for name, value in told.items() if name != "code"}
-        raise SFTError(told["code"], **details)
+def _raise(verdict: dict[str, Any]) -> None:
+    if verdict:
+        details = {name: value for name, value in verdict.items() if name != "code"}
+        raise SFTError(verdict["code"], **details)
 
 
 def _accept(listening: socket.socket, deadline: float) -> socket.socket | None:

@@ -136,7 +136,7 @@ def test_numbers_are_described_by_part(put_rows: PutRows) -> None:
 # --- a file to judge a model on ---
 
 
-def test_a_file_to_judge_on_keeps_the_ids_the_model_knows(put_rows: PutRows) -> None:
+def test_a_file_to_evaluate_on_keeps_the_ids_the_model_knows(put_rows: PutRows) -> None:
     path = put_rows([("t1", "a"), ("t2", "c")])
     data = load_file(path, DataConfig(), ONE_LABEL, ["c", "b", "a"])
     assert data.examples.labels.tolist() == [2, 0]
@@ -144,6 +144,6 @@ def test_a_file_to_judge_on_keeps_the_ids_the_model_knows(put_rows: PutRows) -> 
     assert data.splits["test"].tolist() == [0, 1]
 
 
-def test_a_file_to_judge_on_may_not_have_other_labels(put_rows: PutRows) -> None:
+def test_a_file_to_evaluate_on_may_not_have_other_labels(put_rows: PutRows) -> None:
     with pytest.raises(DataError, match=r'SFT214 .* line 3: label "bb" is not one of a, b'):
         load_file(put_rows([("t1", "a"), ("t2", "bb")]), DataConfig(), ONE_LABEL, ["a", "b"])

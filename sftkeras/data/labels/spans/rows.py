@@ -188,7 +188,7 @@ def _tagged(
     if isinstance(text, (list, tuple)):
         return read_words(text, label, scheme, config.label_names)
     if not isinstance(text, str):
-        return text, []  # the reading of texts tells what is wrong with it
+        return text, []  # the reading of texts reports what is wrong with it
     if not isinstance(label, (list, tuple)):
         expected = 'a list of entities, such as [[0, 5, "PER"]], or words with a tag each'
         return Fault("SFT219", {"column": layout.label, "found": shown(label), "expected": expected, "hint": ""})

@@ -241,7 +241,7 @@ def test_labels_of_columns_may_get_other_names(put: Put) -> None:
     assert data.label_names == ("actors", "music", "story")
 
 
-def test_columns_are_read_again_to_judge_a_model(put: Put) -> None:
+def test_columns_are_read_again_to_evaluate_a_model(put: Put) -> None:
     path, known = put_columns(put, "csv"), ["cast", "plot", "score"]
     data = load_file(path, DataConfig(label=["score", "plot", "cast"]), SEVERAL_LABELS, known)
     assert labels_of(data) == [sorted(labels) for labels in SETS]
