@@ -1,4 +1,4 @@
-"""TensorBoard's event files cut back to where a resumed run goes on, so that no point stands there twice."""
+"""TensorBoard's event files cut back to where a resumed run continues, so that no point is written twice."""
 
 from __future__ import annotations
 
