@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {folder: number for number, folder in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(places[item.path], len(LONGEST)))
     for item in items:
-        if places[item.path] in PROCESSES:
+        if places[item.path] in PROCESSES or item.get_closest_marker("real_weights"):  # which pip fetches
             item.add_marker("processes")
 
 

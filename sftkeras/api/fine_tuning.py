@@ -20,7 +20,6 @@ from sftkeras.pipeline.stages import rehearse
 from sftkeras.runs import RunFolder
 from sftkeras.runtime import left_as_it_was
 from sftkeras.tasks import spec_of
-from sftkeras.training.resume.state_files import THREAD
 
 if TYPE_CHECKING:
     import keras
@@ -85,6 +84,8 @@ def fine_tune(
 @contextmanager
 def _states_written() -> Iterator[None]:
     """Waits, at the end of the block, for a state that is still written: the call may be repeated at once."""
+    from sftkeras.training.resume.state_files import THREAD
+
     try:
         yield
     finally:

@@ -52,6 +52,7 @@ OF_ONE_COMMAND = {
         "SFT290",
         "SFT401",
         "SFT403",
+        "SFT465",
         "SFT421",
         "SFT610",
     }

@@ -16,6 +16,7 @@ from sftkeras.config import ExportCommandConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import read_contract
 from sftkeras.exporting.prediction_process import PredictionProcess
+from sftkeras.pipeline import export_run
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import restore_model
 from sftkeras.tasks import TextModel, attach_head
@@ -66,7 +67,7 @@ def test_run_is_exported_again_as_a_new_version(
     def shared() -> Iterator[PredictionProcess]:
         yield process
 
-    monkeypatch.setattr(command, "PredictionProcess", shared)
+    monkeypatch.setattr(export_run, "PredictionProcess", shared)
     (tmp_path / "saved_models" / "movies" / "4").mkdir(parents=True)
     command.main(commands.parse(ExportCommandConfig, ["--run", str(finished_run.folder)]))
     path = tmp_path / "saved_models" / "movies" / "5"
