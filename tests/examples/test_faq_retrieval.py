@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from examples.faq_retrieval import Entry, Faq, told
+from examples.faq_retrieval import Entry, Faq, shown
 
 ENTRIES = [Entry("q0", "a0"), Entry("q1", "a1"), Entry("q2", "a2")]
 # The questions stand apart; the answers of 1 and 2 are near the question of 0, each in its way.
@@ -21,5 +21,5 @@ def test_no_more_are_found_than_asked_for():
 
 def test_what_is_not_near_enough_is_not_told():
     found = FAQ.nearest(np.array([1, 0, 0], np.float32), 3)
-    assert [str(line) for line in told(found, 0.7)] == ["1.00 q0 → a0", "0.80 q2 → a2"]
-    assert [str(line) for line in told(found[1:], 0.9)] == ["I do not know."]
+    assert [str(line) for line in shown(found, 0.7)] == ["1.00 q0 → a0", "0.80 q2 → a2"]
+    assert [str(line) for line in shown(found[1:], 0.9)] == ["I do not know."]
