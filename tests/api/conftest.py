@@ -31,8 +31,9 @@ def settings(folder: Path, tiny_bert: Path, **others: Any) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def quick_predictions() -> Iterator[None]:
+    """Of this folder alone: other tests in the same process start prediction processes as users do."""
     with forked_predictions():
         yield
 

@@ -271,7 +271,7 @@ def test_model_of_pairs_takes_them_from_two_columns(
     answers = lines(capsys.readouterr().out)
     assert [(answer["text"], answer["pair"]) for answer in answers] == [("good", "film"), ("bad", "plot")]
     for words in (["text"], ["--file", "-"], ["--file", str(tmp_path / "in.csv")]):
-        with pytest.raises(SFTError, match=r"SFT651 .*answers pairs of texts"):
+        with pytest.raises(SFTError, match=r"SFT651 .*takes pairs of texts"):
             run("--model", model, *words)
 
 

@@ -85,7 +85,7 @@ def test_pairs_are_taken_from_two_columns(tmp_path: Path, capsys: pytest.Capture
     with canned_server.grpc_server(Canned(takes=("text", "pair"))) as address:
         run("--grpc", address, "--name", "tiny", "--file", str(tmp_path / "in.csv"), "--pair", "reply")
         assert [answer["pair"] for answer in lines(capsys.readouterr().out)] == ["film", "one"]
-        with pytest.raises(SFTError, match=r"SFT651  --grpc .* answers pairs of texts"):
+        with pytest.raises(SFTError, match=r"SFT651  --grpc .*: this model takes pairs of texts"):
             run("--grpc", address, "--name", "tiny", "text")
 
 
