@@ -15,7 +15,7 @@ from sftkeras.comparison.curves import curves
 from sftkeras.disk.files import write_aside, write_errors, write_text
 from sftkeras.evaluation import pictures
 from sftkeras.evaluation.report import wording
-from sftkeras.evaluation.report.pages import escape_markdown
+from sftkeras.evaluation.report.pages import page_environment
 from sftkeras.evaluation.statistics.metrics import Metric
 
 if TYPE_CHECKING:
@@ -116,15 +116,6 @@ def _trusted(picture: str) -> Any:
 
 @cache
 def _environment(kind: str) -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("sftkeras.comparison"),
-        autoescape=kind == "html",
-        finalize=escape_markdown if kind == "md" else None,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("sftkeras.comparison", kind)
     environment.filters.update(in_words=_in_words, setting=_setting, number=wording.number, between=wording.between)
     return environment

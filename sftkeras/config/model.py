@@ -14,7 +14,7 @@ Pooling = Literal["cls", "mean", "max", "markers"]
 
 @dataclass(frozen=True)
 class TaskSettings:
-    """What the model learns to predict
+    """The task: what the model learns to predict
 
     Each task has settings of its own, a dataclass that is made of this one: see `sftkeras.tasks`.
     """

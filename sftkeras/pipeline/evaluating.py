@@ -74,7 +74,7 @@ def report_on(
 
 
 def _run_of(model: str) -> RunFolder | None:
-    return RunFolder.open(model) if model and (Path(model).expanduser() / "config.yaml").exists() else None
+    return RunFolder.open(model) if model and RunFolder(Path(model).expanduser()).config_file.exists() else None
 
 
 def _read(config: EvaluateConfig, contract: dict[str, Any], run: RunFolder | None) -> LabelledData:

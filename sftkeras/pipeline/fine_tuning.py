@@ -19,9 +19,6 @@ from sftkeras.runs import RunFolder
 if TYPE_CHECKING:
     import keras
 
-if TYPE_CHECKING:
-    pass
-
 
 def train_and_export(
     config: TrainConfig, callbacks: Sequence[keras.callbacks.Callback] = (), *, started: float | None = None
@@ -38,19 +35,20 @@ def train_and_export(
         SFTError: whatever is wrong with settings, data, weights or machine.
     """
     began = time.perf_counter()
-    from sftkeras.training.resume.identity import continues, identity_of
+    from sftkeras.training.resume.identity import continues, identity_of, with_contents
     from sftkeras.training.resume.preemption import signals_end
     from sftkeras.training.workers import cluster
 
     run = RunFolder.plan(config)
     with run.claimed(), signals_end(lambda: run.is_unfinished):
         RunFolder.plan(config)  # again: another process may have ended the run just before this one claimed it
-        continues(run, config, identity_of(config))  # what differs is reported before the long work
+        identity = identity_of(config)
+        continues(run, config, identity)  # what differs is reported before the long work
         seconds: Seconds = {"start": time.perf_counter() - (began if started is None else started)}
         folders, data = read(config, seconds)
         setup = prepare(config, data, folders, seconds)
         # Only now: a mistake in the data or the weights must not cost an earlier run.
-        identity = identity_of(config, data.fingerprint)
+        identity = with_contents(identity, data.fingerprint)
         if continues(run, config, identity):
             run.keep_settings(config, identity)
         else:

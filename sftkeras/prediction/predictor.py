@@ -5,11 +5,10 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from sftkeras.errors import SFTError
-from sftkeras.prediction.backends import BATCH_SIZE, TIMEOUT, LocalModel, RemoteModel, open_model
+from sftkeras.prediction.backends import BATCH_SIZE, TIMEOUT, LocalModel, OpenModel, RemoteModel, open_model
 from sftkeras.prediction.records import text_records
 from sftkeras.runs import RunFolder
 
@@ -73,7 +72,7 @@ def load(
     return Predictor(opened)
 
 
-class Predictor:
+class Predictor(OpenModel):
     """A loaded model. `close` it, or use it in a `with` statement; it closes too when nothing refers to it any more.
 
     Attributes:
@@ -111,14 +110,6 @@ class Predictor:
 
     __call__ = predict
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def __repr__(self) -> str:
         return f"Predictor({self.name!r})"
 
@@ -137,7 +128,5 @@ class Predictor:
 
 def _version_of(model: str | Path) -> str | Path:
     """The version that a run exported last, if it is a run's folder."""
-    folder = Path(model).expanduser()
-    if (folder / "config.yaml").exists() and (folder / "model.json").exists():
-        return RunFolder(folder).last_export()
-    return model
+    run = RunFolder(Path(model).expanduser())
+    return run.last_export() if run.config_file.exists() and run.model_file.exists() else model

@@ -43,7 +43,7 @@ class RunFolder:
 
     @property
     def model_file(self) -> Path:
-        """What besides weights is needed to build the model again: task, lengths, pooling."""
+        """Task, lengths and pooling: all but weights that is needed to build the model again."""
         return self.folder / "model.json"
 
     @property

@@ -140,6 +140,8 @@ class Task:
     ) -> Features:
         """Gives what makes the encoder's inputs of raw texts, in training and in serving alike.
 
+        By default each text, or each pair of them, is a row.
+
         Args:
             tokenizer: the backbone's; None if its encoder reads texts itself.
             max_length: tokens a row may have, special tokens included.
@@ -149,7 +151,9 @@ class Task:
         Raises:
             SFTError: the tokenizer cannot do what the task needs.
         """
-        raise NotImplementedError
+        from sftkeras.text import make_features
+
+        return make_features(tokenizer, max_length=max_length, pairs=pairs, cleaning=cleaning)
 
     def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
         """Attaches the head: a functional model from the features' model inputs to float32 logits [batch, …].

@@ -1,4 +1,4 @@
-"""What a user gets of a finished run."""
+"""A finished run gives its user a report, predictions, its model and new exports."""
 
 from __future__ import annotations
 

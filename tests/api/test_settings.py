@@ -55,5 +55,5 @@ def test_what_is_no_config_is_refused() -> None:
 
 
 def test_remedies_are_keywords() -> None:
-    told = "Choose another --name, or replace it with --overwrite true."
-    assert in_keywords(told) == "Choose another name, or replace it with overwrite=True."
+    message = "Choose another --name, or replace it with --overwrite true."
+    assert in_keywords(message) == "Choose another name, or replace it with overwrite=True."

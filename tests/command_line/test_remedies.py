@@ -153,14 +153,14 @@ def codes(command: str) -> list[str]:
 def test_a_command_has_every_flag_that_its_errors_name(command: str) -> None:
     wrong = {}
     for code in codes(command):
-        told = in_flags_of(COMMANDS[command], CATALOGUE[code])
-        for other, words in _WHOLE_COMMAND.findall(told):
+        worded = in_flags_of(COMMANDS[command], CATALOGUE[code])
+        for other, words in _WHOLE_COMMAND.findall(worded):
             assert set(flags_in(words)) <= flags_of(COMMANDS[other]), code
-        told = _WHOLE_COMMAND.sub("", told)
+        worded = _WHOLE_COMMAND.sub("", worded)
         known = flags_of(COMMANDS[command]) | OTHERS
-        if "rain again" in told or "of sftkeras.train" in told or code in OF_THE_TRAINING.get(command, ()):
+        if "rain again" in worded or "of sftkeras.train" in worded or code in OF_THE_TRAINING.get(command, ()):
             known |= flags_of(TrainConfig)
-        if unknown := set(flags_in(told)) - known:
+        if unknown := set(flags_in(worded)) - known:
             wrong[code] = unknown
     assert wrong == {}
 
@@ -187,7 +187,7 @@ def test_every_flag_that_the_code_names_is_a_flag_of_some_command() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "message", "told"),
+    ("command", "message", "worded"),
     [
         (EvaluateConfig, "no column x (--data.label).", "no column x (--label)."),
         (EvaluateConfig, "give a file with --data.test", "give a file with --data.test"),
@@ -202,5 +202,5 @@ def test_every_flag_that_the_code_names_is_a_flag_of_some_command() -> None:
         ),
     ],
 )  # fmt: skip
-def test_a_message_names_the_flags_of_the_command_that_shows_it(command: type, message: str, told: str) -> None:
-    assert in_flags_of(command, message) == told
+def test_a_message_names_the_flags_of_the_command_that_shows_it(command: type, message: str, worded: str) -> None:
+    assert in_flags_of(command, message) == worded

@@ -23,7 +23,7 @@ from sftkeras.tasks.tagging.spec import TaggingSettings
 
 
 def printed(*words: str) -> str:
-    """What train prints with --help or --print_config."""
+    """Runs train with --help or --print_config, and gives what it prints."""
     output = io.StringIO()
     with pytest.raises(SystemExit) as ended, contextlib.redirect_stdout(output):
         parse(TrainConfig, list(words))

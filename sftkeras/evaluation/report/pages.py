@@ -68,22 +68,27 @@ def _template(own: Path | None, kind: str) -> Template:
 
 @cache
 def _environment(kind: str) -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("sftkeras.evaluation.report"),
-        autoescape=kind == "html",
-        finalize=escape_markdown if kind == "md" else None,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("sftkeras.evaluation.report", kind)
     filters = (
         wording.figure, wording.percent, wording.number, wording.running, wording.between, wording.duration,
         wording.chance, wording.sampled, wording.gain, wording.signed, wording.outcome, counted,
     )  # fmt: skip
     environment.filters.update({function.__name__: function for function in filters})
     return environment
+
+
+def page_environment(package: str, kind: str) -> Environment:
+    """Makes what renders pages of "html" or "md" from a package's templates, and escapes whatever these print."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader(package),
+        autoescape=kind == "html",
+        finalize=escape_markdown if kind == "md" else None,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _view(report: dict[str, Any], evaluation: Evaluation) -> dict[str, Any]:

@@ -19,32 +19,15 @@ from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
-from sftkeras.text import AnyTokenizer, Cleaning, Features, make_features
 
 
-@dataclass(frozen=True)
-class Classification(Task):
-    """Gives each text the likeliest of its labels.
-
-    Attributes:
-        label_names: the labels; a label's position is its number.
-        dropout: share of the features dropped before the head.
-        label_smoothing: share of the target probability that is spread over all labels.
-        class_weights: one number a label: its examples' weight in the loss.
-    """
-
-    label_names: tuple[str, ...]
-    dropout: float = 0.1
-    label_smoothing: float = 0.0
-    class_weights: tuple[float, ...] = ()
+class LabelTask(Task):
+    """The network and the targets of a task that has one logit a label."""
 
     kind: ClassVar[str] = "classification"
 
-    def features(
-        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
-    ) -> Features:
-        """Texts or pairs of them, a row each."""
-        return make_features(tokenizer, max_length=max_length, pairs=pairs, cleaning=cleaning)
+    label_names: tuple[str, ...]
+    dropout: float
 
     def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
         """Gives logits [batch, classes]."""
@@ -59,6 +42,23 @@ class Classification(Task):
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """The inputs and the labels as they are."""
         return inputs, np.asarray(labels)
+
+
+@dataclass(frozen=True)
+class Classification(LabelTask):
+    """Gives each text the likeliest of its labels.
+
+    Attributes:
+        label_names: the labels; a label's position is its number.
+        dropout: share of the features dropped before the head.
+        label_smoothing: share of the target probability that is spread over all labels.
+        class_weights: one number a label: its examples' weight in the loss.
+    """
+
+    label_names: tuple[str, ...]
+    dropout: float = 0.1
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] = ()
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Cross-entropy with label smoothing (Szegedy et al., 2016, arXiv:1512.00567), [batch]."""
@@ -107,7 +107,7 @@ class Classification(Task):
 
 
 @dataclass(frozen=True)
-class MultiLabelClassification(Task):
+class MultiLabelClassification(LabelTask):
     """Gives each text every label whose probability reaches the threshold.
 
     Attributes are those of `Classification`, and `threshold`, the probability from which a label is given.
@@ -118,28 +118,6 @@ class MultiLabelClassification(Task):
     dropout: float = 0.1
     label_smoothing: float = 0.0
     class_weights: tuple[float, ...] = ()
-
-    kind: ClassVar[str] = "classification"
-
-    def features(
-        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
-    ) -> Features:
-        """Texts or pairs of them, a row each."""
-        return make_features(tokenizer, max_length=max_length, pairs=pairs, cleaning=cleaning)
-
-    def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
-        """Gives logits [batch, classes]."""
-        return text_network(backbone, pooling, self.head, self.kind)
-
-    def head(self, features: keras.KerasTensor) -> keras.KerasTensor:
-        """Gives logits [batch, classes]."""
-        return dense_head(features, len(self.label_names), self.dropout)
-
-    def targets(
-        self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
-    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """The inputs and the labels as they are."""
-        return inputs, np.asarray(labels)
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Binary cross-entropy, weighted by class and averaged over the labels, [batch]."""

@@ -17,7 +17,6 @@ from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
 from sftkeras.tasks.regression.spec import RegressionSettings
-from sftkeras.text import AnyTokenizer, Cleaning, Features, make_features
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,6 @@ class Regression(Task):
     dropout: float = 0.1
 
     kind: ClassVar[str] = "regression"
-
-    def features(
-        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
-    ) -> Features:
-        """Texts or pairs of them, a row each."""
-        return make_features(tokenizer, max_length=max_length, pairs=pairs, cleaning=cleaning)
 
     def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
         """Gives logits [batch, 1]."""

@@ -103,7 +103,7 @@ class ScoresEvaluation(VectorsEvaluation):
         )
 
     def tally(self, evaluated: EvaluatedScores) -> Tally:
-        """What correlations follow from."""
+        """Sums from which the correlations follow."""
         return score_tally(evaluated)
 
     def mistakes(self, evaluated: EvaluatedScores, limit: int) -> list[dict[str, Any]]:

@@ -20,11 +20,33 @@ from sftkeras.tasks.similarity.pair_scores import InBatchAccuracy, PearsonCorrel
 from sftkeras.tasks.similarity.spec import SimilaritySettings
 from sftkeras.text import AnyTokenizer, Cleaning, Features, TextFeatures, make_features
 
-_KIND = "similarity"
+
+class VectorTask(Task):
+    """The features and the network of a task that gives each text of a pair a vector.
+
+    The texts of a pair are rows of their own, and may be on two devices.
+    """
+
+    kind: ClassVar[str] = "similarity"
+    whole_batch: ClassVar[bool] = True
+
+    def features(
+        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
+    ) -> Features:
+        """Single texts, whose pairs the token cache keeps together; raises SFT610 for an encoder of raw texts."""
+        single = make_features(tokenizer, max_length=max_length, pairs=False, cleaning=cleaning)
+        if not isinstance(single, TextFeatures):
+            reason = "this encoder reads texts itself, and pairs of them cannot be kept"
+            raise SFTError("SFT610", kind=self.kind, reason=reason)
+        return BiEncoderFeatures(single)
+
+    def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
+        """Gives vectors [batch, hidden] of length one."""
+        return text_network(backbone, pooling, _to_length_one, self.kind)
 
 
 @dataclass(frozen=True)
-class MatchingPairs(Task):
+class MatchingPairs(VectorTask):
     """Learns from pairs of related texts; the other texts of a batch are the negatives.
 
     Attributes:
@@ -32,19 +54,6 @@ class MatchingPairs(Task):
     """
 
     temperature: float = 0.05
-
-    kind: ClassVar[str] = _KIND
-    whole_batch: ClassVar[bool] = True
-
-    def features(
-        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
-    ) -> Features:
-        """Single texts, whose pairs the token cache keeps together; raises SFT610 for an encoder of raw texts."""
-        return _features(tokenizer, max_length, cleaning)
-
-    def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
-        """Gives vectors [batch, hidden] of length one."""
-        return text_network(backbone, pooling, _to_length_one, self.kind)
 
     def targets(
         self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
@@ -98,7 +107,7 @@ class MatchingPairs(Task):
 
 
 @dataclass(frozen=True)
-class ScoredPairs(Task):
+class ScoredPairs(VectorTask):
     """Learns from pairs of texts with a number that says how near they are.
 
     Attributes:
@@ -113,19 +122,6 @@ class ScoredPairs(Task):
     margin: float = 0.5
     lowest: float = 0.0
     highest: float = 1.0
-
-    kind: ClassVar[str] = _KIND
-    whole_batch: ClassVar[bool] = True  # the texts of a pair are rows of their own, and may be on two devices
-
-    def features(
-        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
-    ) -> Features:
-        """Single texts, whose pairs the token cache keeps together; raises SFT610 for an encoder of raw texts."""
-        return _features(tokenizer, max_length, cleaning)
-
-    def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
-        """Gives vectors [batch, hidden] of length one."""
-        return text_network(backbone, pooling, _to_length_one, self.kind)
 
     def targets(
         self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
@@ -209,13 +205,6 @@ def _ends(numbers: np.ndarray) -> tuple[float, float]:
     """The numbers that stand for cosines of 0 and 1: numbers that could be cosines are meant as they are."""
     lowest, highest = float(numbers.min()), float(numbers.max())
     return (0.0, 1.0) if lowest >= -1 and highest <= 1 else (lowest, highest)
-
-
-def _features(tokenizer: AnyTokenizer, max_length: int, cleaning: Cleaning | None) -> BiEncoderFeatures:
-    single = make_features(tokenizer, max_length=max_length, pairs=False, cleaning=cleaning)
-    if not isinstance(single, TextFeatures):
-        raise SFTError("SFT610", kind=_KIND, reason="this encoder reads texts itself, and pairs of them cannot be kept")
-    return BiEncoderFeatures(single)
 
 
 def _to_length_one(features: keras.KerasTensor) -> keras.KerasTensor:

@@ -54,9 +54,12 @@ def identity_of(config: TrainConfig, data_fingerprint: str | None = None) -> dic
     identity["code.sftkeras"] = f"{sftkeras.__version__} ({source_hash(Path(sftkeras.__file__).parent)})"
     if config.start_from:
         identity["start_from.weights"] = sha256_of(RunFolder(Path(config.start_from).expanduser()).best_weights)
-    if data_fingerprint:
-        identity["data.contents"] = data_fingerprint
-    return identity
+    return with_contents(identity, data_fingerprint) if data_fingerprint else identity
+
+
+def with_contents(identity: Identity, data_fingerprint: str) -> dict[str, Any]:
+    """Returns an identity with what is in the data, once that is read."""
+    return {**identity, "data.contents": data_fingerprint}
 
 
 def continues(run: RunFolder, config: TrainConfig, identity: Identity) -> bool:
