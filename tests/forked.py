@@ -191,7 +191,9 @@ def forked_from() -> str:
     assert started.stdout.readline() == "ready\n"
 
     def end() -> None:
-        started.communicate()
+        assert started.stdin
+        started.stdin.close()
+        started.wait()  # and not for the processes forked from it, which may end with this one
         folder.cleanup()
 
     atexit.register(end)

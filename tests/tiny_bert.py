@@ -1,4 +1,4 @@
-"""A random two-layer BERT as a Hugging Face folder, and short reviews it can learn: what tests train in seconds."""
+"""A random BERT of one layer as a Hugging Face folder, and short reviews it can learn: what tests train in seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-HIDDEN, LAYERS, HEADS, POSITIONS = 16, 2, 2, 64
+HIDDEN, LAYERS, HEADS, POSITIONS = 16, 1, 2, 64
 
 GOOD, BAD = ("good", "great", "lovely", "moving"), ("bad", "dull", "awful", "boring")
 NOUNS = ("film", "plot", "cast", "scene", "score", "ending", "pace", "story")

@@ -35,10 +35,10 @@ Answers = dict[str, Any]
 
 
 def write_weights(folder: Path, model_type: str) -> None:
-    """An encoder of one layer."""
+    """An encoder of this type."""
     write_tiny_bert(folder / model_type)
     path = folder / model_type / "config.json"
-    config = json.loads(path.read_text()) | {"model_type": model_type, "num_hidden_layers": 1}
+    config = json.loads(path.read_text()) | {"model_type": model_type}
     path.write_text(json.dumps(config))
 
 

@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 
 Run = dict[str, np.ndarray]
@@ -33,22 +34,23 @@ class _Host:
         here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}  # the code that is tested, not one installed
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  open as long as the process
         self._busy = threading.Lock()
-        self.process = subprocess.Popen(
+        reading, writing = os.pipe()
+        self.process = forked.Process(
             [sys.executable, str(Path(__file__).with_name("tiny_run.py")), str(devices)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=writing,
             stderr=self._errors,
-            text=True,
             env=here,
         )
+        os.close(writing)
+        self._answers = os.fdopen(reading)
 
     def train(self, folder: Path, runs: dict[str, dict[str, Any]]) -> None:
-        stdin, stdout = self.process.stdin, self.process.stdout
+        stdin = self.process.stdin
         assert stdin
-        assert stdout
         with self._busy:
-            print(json.dumps([str(folder), runs]), file=stdin, flush=True)
-            if stdout.readline() != "done\n":
+            stdin.write(f"{json.dumps([str(folder), runs])}\n".encode())
+            if self._answers.readline() != "done\n":
                 self.process.wait()
                 self._errors.seek(0)
                 raise AssertionError(self._errors.read()[-3000:])

@@ -15,19 +15,20 @@ EVERYTHING: dict[str, object] = {
     "accumulation": 2,
     "ema": 0.9,
     "layer_decay": 0.7,
-    "unfreeze": 2,
+    "unfreeze": 1,
     "rematerialise": True,
     "row_weights": True,
 }
-DROPOUT: dict[str, object] = {"dropout": 0.2, "unfreeze": 2}
+DROPOUT: dict[str, object] = {"dropout": 0.2, "unfreeze": 1}
+TWO_LAYERS: dict[str, object] = {"optimizer": "sgd", "clip_norm": 1e9, "layers": 2}
 RUNS: dict[int, dict[str, dict[str, object]]] = {
     1: {
         "everything": {**EVERYTHING, "accumulation": 1},
         "dropout": DROPOUT,
         "3 micro-batches": {**DROPOUT, "accumulation": 3},
         "rematerialised": {**DROPOUT, "rematerialise": True},
-        "sgd": {"optimizer": "sgd", "clip_norm": 1e9},
-        "sgd layer decay": {"optimizer": "sgd", "clip_norm": 1e9, "layer_decay": 0.5},
+        "sgd": TWO_LAYERS,
+        "sgd layer decay": {**TWO_LAYERS, "layer_decay": 0.5},
     },
     2: {"everything": EVERYTHING},
 }

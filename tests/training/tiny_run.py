@@ -1,7 +1,7 @@
 """Tiny training runs in a process of their own, which has one distribution strategy.
 
 `python tests/training/tiny_run.py DEVICES` reads lines such as `["FOLDER", {"NAME": {settings}, …}]`, trains a random
-two-layer encoder for each name, leaves its weights and history in FOLDER/NAME.npz, and answers each line with `done`.
+encoder for each name, leaves its weights and history in FOLDER/NAME.npz, and answers each line with `done`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Settings:
     dropout: float = 0.0
     precision: str = "float32"
     fused: bool = True
-    layers: int = 2
+    layers: int = 1
     clip_norm: float = 0.5
     class_weights: bool = False
     row_weights: bool = False  # weights of the examples, zero for some
