@@ -27,24 +27,24 @@ def columns_of(rows: int) -> dict[str, Any]:
     return {"texts": texts_of(rows), "pairs": None, "places": [("reviews.csv", row + 2) for row in range(rows)]}
 
 
-def one_label(names: Sequence[str], truth: Any, answers: Any, **more: Any) -> EvaluatedLabels:
+def one_label(names: Sequence[str], truth: Any, predictions: Any, **more: Any) -> EvaluatedLabels:
     """Rows with one label each, from plain lists."""
-    return _labels(names, truth, answers, multi_label=False, **more)
+    return _labels(names, truth, predictions, multi_label=False, **more)
 
 
-def many_labels(names: Sequence[str], truth: Any, answers: Any, **more: Any) -> EvaluatedLabels:
+def many_labels(names: Sequence[str], truth: Any, predictions: Any, **more: Any) -> EvaluatedLabels:
     """Rows with none, one or several labels, from plain lists."""
-    return _labels(names, truth, answers, multi_label=True, **more)
+    return _labels(names, truth, predictions, multi_label=True, **more)
 
 
-def _labels(names: Sequence[str], truth: Any, answers: Any, **more: Any) -> EvaluatedLabels:
-    known = columns_of(len(truth)) | {"truth": np.asarray(truth), "answers": np.asarray(answers, np.float32)}
+def _labels(names: Sequence[str], truth: Any, predictions: Any, **more: Any) -> EvaluatedLabels:
+    known = columns_of(len(truth)) | {"truth": np.asarray(truth), "predictions": np.asarray(predictions, np.float32)}
     return EvaluatedLabels(**known | more, label_names=tuple(names))
 
 
-def numbers(truth: Any, answers: Any, **more: Any) -> EvaluatedNumbers:
+def numbers(truth: Any, predictions: Any, **more: Any) -> EvaluatedNumbers:
     """Rows with a number each, from plain lists."""
-    known = columns_of(len(truth)) | {"truth": np.asarray(truth), "answers": np.asarray(answers, np.float32)}
+    known = columns_of(len(truth)) | {"truth": np.asarray(truth), "predictions": np.asarray(predictions, np.float32)}
     return EvaluatedNumbers(**known | more)
 
 
@@ -52,16 +52,16 @@ def one_label_rows(rows: int = 300, labels: int = 3, seed: int = 0) -> Evaluated
     random = np.random.default_rng(seed)
     truth = random.integers(labels, size=rows).astype(np.int32)
     logits = random.normal(size=(rows, labels)) + 1.5 * np.eye(labels)[truth]
-    answers = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return one_label([f"label {n}" for n in range(labels)], truth, answers)
+    predictions = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return one_label([f"label {n}" for n in range(labels)], truth, predictions)
 
 
 def many_label_rows(rows: int = 300, labels: int = 4, seed: int = 0) -> EvaluatedLabels:
     random = np.random.default_rng(seed)
     truth = (random.random((rows, labels)) < 0.3).astype(np.uint8)
-    answers = 1 / (1 + np.exp(-random.normal(3.0 * truth - 1.5)))
+    predictions = 1 / (1 + np.exp(-random.normal(3.0 * truth - 1.5)))
     names = [f"label {n}" for n in range(labels)]
-    return many_labels(names, truth, answers, thresholds=np.linspace(0.3, 0.6, labels))
+    return many_labels(names, truth, predictions, thresholds=np.linspace(0.3, 0.6, labels))
 
 
 def number_rows(rows: int = 300, seed: int = 0) -> EvaluatedNumbers:

@@ -9,7 +9,8 @@ MESSAGES: dict[str, str] = {
     "SFT603": "{count} of {total} predictions are not finite, the first for {place}. The training diverged: "
     "train again with a smaller --optimizer.learning_rate.",
     "SFT604": "{place}: {truth} is no label that the model knows. Correct it, or train again with rows of this label.",
-    "SFT605": "{place}: the predictions {answers} are not probabilities. The model must end in a softmax or a sigmoid.",
+    "SFT605": "{place}: the predictions {predictions} are not probabilities. The model must end in a softmax or a "
+    "sigmoid.",
     "SFT606": "{path}: the report cannot be written ({problem}). The model is safe: make room or give write access, "
     "then evaluate it with python -m sftkeras.evaluate.",
     "SFT607": "{flag} says how a labelled file is read, but the run's own test part is read as in training. Name a "

@@ -169,15 +169,15 @@ def comparison_figure(rows: Sequence[tuple[str, float, tuple[float, float] | Non
     return figure
 
 
-def residual_figure(truth: np.ndarray, answers: np.ndarray) -> Figure:
+def residual_figure(truth: np.ndarray, predictions: np.ndarray) -> Figure:
     """Draws predictions over truth, and the distribution of the errors (`[rows]` float each)."""
     figure, (cloud, spread) = side_by_side_axes(9.6, 3.6, 2)
     rows = np.random.default_rng(0).permutation(len(truth))[: 4 * MOST_POINTS]
-    ends = [float(min(truth.min(), answers.min())), float(max(truth.max(), answers.max()))]
+    ends = [float(min(truth.min(), predictions.min())), float(max(truth.max(), predictions.max()))]
     cloud.plot(ends, ends, color=MUTED, linestyle="--", linewidth=1)
-    cloud.plot(truth[rows], answers[rows], ".", color=BLUE, markersize=4, alpha=0.5)
+    cloud.plot(truth[rows], predictions[rows], ".", color=BLUE, markersize=4, alpha=0.5)
     cloud.set(xlabel="truth", ylabel="prediction")
-    spread.hist(np.asarray(answers, float) - truth, bins=min(40, max(1, len(truth))), color=BLUE)
+    spread.hist(np.asarray(predictions, float) - truth, bins=min(40, max(1, len(truth))), color=BLUE)
     spread.axvline(0, color=MUTED, linestyle="--", linewidth=1)
     spread.set(xlabel="error (prediction − truth)", ylabel="texts")
     return figure

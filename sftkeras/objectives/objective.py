@@ -19,10 +19,10 @@ Network = Callable[[dict[str, tf.Tensor]], tf.Tensor]  # model inputs → logits
 
 
 class Compared(NamedTuple):
-    """Inputs of the task's metrics: see `Task.truths` and `Task.answers`."""
+    """Inputs of the task's metrics: see `Task.truths` and `Task.predictions`."""
 
     truths: tf.Tensor
-    answers: tf.Tensor
+    predictions: tf.Tensor
 
 
 class Loss(NamedTuple):
@@ -79,6 +79,6 @@ class RowByRow:
     def loss(self, network: Network, rows: Rows, ahead: None = None) -> Loss:
         """Sum the losses that the task gives each row; see `Objective.loss`."""
         inputs, labels, weights = rows
-        losses, answers = self._task.row_results(network, inputs, labels)
-        compared = Compared(self._task.truths(labels), answers)
+        losses, predictions = self._task.row_results(network, inputs, labels)
+        compared = Compared(self._task.truths(labels), predictions)
         return Loss(tf.reduce_sum(losses * weights), tf.reduce_sum(weights), compared)

@@ -60,7 +60,7 @@ class WholeBatch:
         _, labels, weights = rows
         of_rows = row_losses(self._task.loss, labels, logits, weights)
         labels, logits = on_first_replica(labels, logits)
-        return Ahead(of_rows, Compared(self._task.truths(labels), self._task.answers(logits)))
+        return Ahead(of_rows, Compared(self._task.truths(labels), self._task.predictions(logits)))
 
     def loss(self, network: Network, rows: Rows, ahead: Ahead | None = None) -> Loss:
         """Give the rows their part of the whole batch's loss; see `Objective.loss`."""

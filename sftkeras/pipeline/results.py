@@ -66,7 +66,7 @@ def evaluate_export(trained: Trained, version: ExportedVersion, process: Predict
     from sftkeras.evaluation import print_summary, write_report
     from sftkeras.evaluation.evaluate import baselines_for, evaluate, predictor_of, samples
     from sftkeras.exporting.contract import read_contract, update_contract
-    from sftkeras.training.watching.tensorboard import write_answers
+    from sftkeras.training.watching.tensorboard import write_evaluation
 
     config, data, run = trained.config, trained.data, trained.run
     began = time.perf_counter()
@@ -81,7 +81,7 @@ def evaluate_export(trained: Trained, version: ExportedVersion, process: Predict
     facts = facts_of(trained, version, process.examples_per_second)
     report = write_report(run.folder, evaluation, evaluated, facts, baselines, config.report)
     update_contract(version.path, metrics=report["metrics"])
-    write_answers(
+    write_evaluation(
         run.tensorboard,
         config,
         metrics=report["metrics"],

@@ -110,11 +110,11 @@ class RowResults(NamedTuple):
 
     Attributes:
         losses: [rows] float32.
-        answers: what `Task.answers` gives.
+        predictions: what `Task.predictions` gives.
     """
 
     losses: tf.Tensor
-    answers: tf.Tensor
+    predictions: tf.Tensor
 
 
 class Task:
@@ -198,7 +198,7 @@ class Task:
             labels: those of `targets`.
         """
         logits = network(inputs)
-        return RowResults(self.loss(labels, logits), self.answers(logits))
+        return RowResults(self.loss(labels, logits), self.predictions(logits))
 
     def constant_logits(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
         """Gives the logits [outputs] of the best prediction that does not look at the text; None if none is simple.
@@ -216,14 +216,14 @@ class Task:
         raise NotImplementedError
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Gives fresh metrics to follow while training; `truths` and `answers` feed them."""
+        """Gives fresh metrics to follow while training; `truths` and `predictions` feed them."""
         raise NotImplementedError
 
     def truths(self, labels: tf.Tensor) -> tf.Tensor:
         """Gives labels in the form the metrics take."""
         raise NotImplementedError
 
-    def answers(self, logits: tf.Tensor) -> tf.Tensor:
+    def predictions(self, logits: tf.Tensor) -> tf.Tensor:
         """Gives probabilities [batch, …, classes] or values [batch]: what the metrics compare with the truth."""
         raise NotImplementedError
 
@@ -258,11 +258,11 @@ class Task:
         """
         return False
 
-    def with_thresholds(self, answers: dict[str, np.ndarray], labels: Any) -> Task:
+    def with_thresholds(self, predictions: dict[str, np.ndarray], labels: Any) -> Task:
         """Gives the task with what it chooses by the validation part.
 
         Args:
-            answers: the named predictions for the rows of that part, by the best weights.
+            predictions: the named predictions for the rows of that part, by the best weights.
             labels: what the data has of these rows.
         """
         return self

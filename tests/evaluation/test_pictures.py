@@ -25,11 +25,11 @@ def test_every_picture_becomes_a_png_and_a_themed_svg():
     curve = {"edges": [0, 0.5, 1], "count": [0, 3], "probability": [None, 0.8], "right": [None, 0.7]}
     figures = [
         pictures.confusion_figure(np.array([[5, 1], [0, 3]]), ["a", "b"]),
-        precision_recall_figure(one_label.truth, one_label.answers, one_label.label_names),
+        precision_recall_figure(one_label.truth, one_label.predictions, one_label.label_names),
         pictures.reliability_figure(curve),
         pictures.learning_figure(history, [0.9, 0.7, 0.5]),
         pictures.comparison_figure([("this", 0.8, (0.7, 0.9)), ("other", 0.5, None)], "Accuracy"),
-        pictures.residual_figure(numbers.truth, numbers.answers),
+        pictures.residual_figure(numbers.truth, numbers.predictions),
     ]
     for number, figure in enumerate(figures):
         assert pictures.png(figure).startswith(PNG)
@@ -42,7 +42,7 @@ def test_every_picture_becomes_a_png_and_a_themed_svg():
 
 def test_ids_of_two_pictures_do_not_meet():
     one_label = one_label_rows()
-    figure = precision_recall_figure(one_label.truth, one_label.answers, one_label.label_names)
+    figure = precision_recall_figure(one_label.truth, one_label.predictions, one_label.label_names)
     ids = [
         {element.get("id") for element in ElementTree.fromstring(pictures.svg(figure, name, "")).iter()} - {None}
         for name in ("one", "two")

@@ -161,7 +161,7 @@ def test_markdown_is_printed_as_it_is():
 
 def test_a_model_that_answers_every_text_alike_is_said_to_be_no_better(tmp_path, evaluated):
     baselines = baselines_of(evaluated)
-    alike = evaluated.with_answers(baselines.fitted[0].evaluated.answers)
+    alike = evaluated.with_predictions(baselines.fitted[0].evaluated.predictions)
     report = report_of(tmp_path, alike, FACTS, baselines, ReportConfig(bootstrap=50))
     output = io.StringIO()
     print_summary(report, evaluation_of(alike), console=Console(file=output, width=500))

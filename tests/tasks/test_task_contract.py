@@ -232,7 +232,7 @@ def test_example_weights_are_the_class_weights(case: Case) -> None:
 
 
 def test_answers_are_probabilities_or_values(case: Case) -> None:
-    np.testing.assert_allclose(case.task.answers(tf.constant(case.logits)), case.answers, rtol=1e-5)
+    np.testing.assert_allclose(case.task.predictions(tf.constant(case.logits)), case.answers, rtol=1e-5)
 
 
 def test_outputs_have_their_names_types_and_shapes(case: Case) -> None:
@@ -266,10 +266,10 @@ def test_outputs_agree_with_the_answers(case: Case) -> None:
         assert outputs["score"][2, 0] == pytest.approx(sure, rel=1e-5)
         return
     if "value" in outputs:
-        np.testing.assert_array_equal(outputs["value"], case.task.answers(tf.constant(case.logits)))
+        np.testing.assert_array_equal(outputs["value"], case.task.predictions(tf.constant(case.logits)))
         return
     probabilities = outputs["probabilities"]
-    np.testing.assert_array_equal(probabilities, case.task.answers(tf.constant(case.logits)))
+    np.testing.assert_array_equal(probabilities, case.task.predictions(tf.constant(case.logits)))
     assert [[name.decode() for name in row] for row in outputs["classes"]] == [list(NAMES)] * BATCH
     if "label" in outputs:
         assert [label.decode() for label in outputs["label"]] == [NAMES[best] for best in probabilities.argmax(-1)]
@@ -284,7 +284,7 @@ def test_metrics_are_those_of_the_answers(case: Case) -> None:
     for metric in task.metrics():
         for rows in (slice(0, 4), slice(4, None)):  # in two batches, as training feeds them
             logits = tf.constant(case.logits[rows])
-            metric.update_state(task.truths(tf.constant(case.labels[rows])), task.answers(logits))
+            metric.update_state(task.truths(tf.constant(case.labels[rows])), task.predictions(logits))
         found[metric.name] = float(metric.result())
     assert found == pytest.approx(case.metrics, rel=1e-5)
 

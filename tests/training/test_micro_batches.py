@@ -32,8 +32,8 @@ class MostRows(keras.metrics.Metric):
         super().__init__(name="most_rows", dtype="float32")
         self.most = self.add_variable((), "zeros")
 
-    def update_state(self, truths: tf.Tensor, answers: tf.Tensor, sample_weight: None = None) -> None:
-        self.most.assign(tf.maximum(self.most.value, tf.cast(tf.shape(answers)[0], tf.float32)))
+    def update_state(self, truths: tf.Tensor, predictions: tf.Tensor, sample_weight: None = None) -> None:
+        self.most.assign(tf.maximum(self.most.value, tf.cast(tf.shape(predictions)[0], tf.float32)))
 
     def result(self) -> tf.Tensor:
         return tf.identity(self.most.value)

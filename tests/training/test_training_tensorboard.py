@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams.backend_context import Context
 from tensorboard.util.tensor_util import make_ndarray
 
 from sftkeras.training.fit import Fitted, fit
-from sftkeras.training.watching.tensorboard import write_answers
+from sftkeras.training.watching.tensorboard import write_evaluation
 
 
 def events(folder: Path) -> EventAccumulator:
@@ -84,7 +84,7 @@ def test_answers_of_the_export_are_written(tmp_path: Path) -> None:
     picture = tmp_path / "confusion.png"
     matplotlib.image.imsave(picture, np.zeros((4, 6, 3)))
     truth, probability = np.array([True, False, True, False]), np.array([0.9, 0.2, 0.6, 0.7], np.float32)
-    write_answers(
+    write_evaluation(
         tmp_path / "events",
         CONFIG,
         metrics={"accuracy": 0.75, "undefined": None},
@@ -130,7 +130,7 @@ def test_hparams_page_names_runs_and_shows_score_and_learning_rate_first(tmp_pat
         config = replace(configured(epochs=2, optimizer={"learning_rate": 0.01 * (number + 1)}), name=name)
         prepared = prepare(tmp_path / name, config)
         fitted = fit(prepared.model, prepared.train, prepared.validation, config, prepared.run)
-        write_answers(
+        write_evaluation(
             prepared.run.tensorboard,
             config,
             metrics={"accuracy": 0.5 + number / 4},
@@ -155,7 +155,7 @@ def test_hparams_page_names_runs_and_shows_score_and_learning_rate_first(tmp_pat
 
 
 def test_run_interrupted_in_its_first_epoch_has_no_validation_figure_to_compare(tmp_path: Path) -> None:
-    write_answers(
+    write_evaluation(
         tmp_path,
         CONFIG,
         metrics={"accuracy": None},

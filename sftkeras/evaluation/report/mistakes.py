@@ -26,13 +26,13 @@ def row_facts(evaluated: EvaluatedRows, row: int) -> dict[str, Any]:
 
 
 def largest_errors(evaluated: Any, limit: int) -> list[dict[str, Any]]:
-    """Describes at most `limit` rows whose number `answers` is wrong, those furthest from the `truth` first."""
-    errors = evaluated.answers.astype(np.float64) - evaluated.truth
+    """Describes at most `limit` rows whose number `predictions` is wrong, those furthest from the `truth` first."""
+    errors = evaluated.predictions.astype(np.float64) - evaluated.truth
     return [
         row_facts(evaluated, row)
         | {
             "truth": float(evaluated.truth[row]),
-            "answer": float(evaluated.answers[row]),
+            "answer": float(evaluated.predictions[row]),
             "error": float(errors[row]),
         }
         for row in worst_rows(np.where(errors == 0, NOT_WRONG, np.abs(errors)), limit)

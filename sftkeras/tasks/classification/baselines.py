@@ -70,8 +70,8 @@ def _majority(train_truth: np.ndarray, evaluated: EvaluatedLabels) -> Baseline:
     else:
         share = np.bincount(train_truth, minlength=labels) / len(train_truth)
         name = f"always “{evaluated.label_names[share.argmax()]}”"
-    answers = np.broadcast_to(share, (rows, labels)).astype(np.float32)
-    given = evaluated.with_answers(answers)
+    predictions = np.broadcast_to(share, (rows, labels)).astype(np.float32)
+    given = evaluated.with_predictions(predictions)
     return Baseline("majority", name, given, len(train_truth), time.perf_counter() - start)
 
 
@@ -80,11 +80,11 @@ def _linear(read_texts: ReadTexts, train_truth: np.ndarray, evaluated: Evaluated
     labels = 1 if evaluated.multi_label else len(evaluated.label_names)  # of one model
     rows = _sample(train_truth, seed)
     train, test = linear_features(read_texts, rows, evaluated, labels)
-    answers = _fit_and_predict(evaluated, train, np.asarray(train_truth[rows]), test)
+    predictions = _fit_and_predict(evaluated, train, np.asarray(train_truth[rows]), test)
     return Baseline(
         "tfidf_logistic_regression",
         _LINEAR,
-        evaluated.with_answers(answers),
+        evaluated.with_predictions(predictions),
         len(rows),
         time.perf_counter() - start,
     )
@@ -99,17 +99,17 @@ def _sample(train_truth: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _fit_and_predict(evaluated: EvaluatedLabels, train: Any, truth: np.ndarray, test: Any) -> np.ndarray:
-    """Probabilities in the shape of `evaluated.answers`, float32."""
-    answers = np.zeros(evaluated.answers.shape, np.float32)
+    """Probabilities in the shape of `evaluated.predictions`, float32."""
+    predictions = np.zeros(evaluated.predictions.shape, np.float32)
     if not evaluated.multi_label:
         present, probabilities = _logistic(train, truth, test)
-        answers[:, present] = probabilities
-        return answers
+        predictions[:, present] = probabilities
+        return predictions
     for label, column in enumerate(truth.T):
-        answers[:, label] = column[0]  # what every row says, unless they differ
+        predictions[:, label] = column[0]  # what every row says, unless they differ
         if np.ptp(column):
-            answers[:, label] = _logistic(train, column, test)[1][:, 1]
-    return answers
+            predictions[:, label] = _logistic(train, column, test)[1][:, 1]
+    return predictions
 
 
 def _logistic(train: Any, truth: np.ndarray, test: Any) -> tuple[np.ndarray, np.ndarray]:

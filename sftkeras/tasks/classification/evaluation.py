@@ -75,7 +75,9 @@ class LabelsEvaluation(Evaluation):
     def curves(self, evaluated: EvaluatedLabels) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """A curve for each of the first labels."""
         names = evaluated.label_names[:MOST_CURVES]
-        return {name: (evaluated.has_label(number), evaluated.answers[:, number]) for number, name in enumerate(names)}
+        return {
+            name: (evaluated.has_label(number), evaluated.predictions[:, number]) for number, name in enumerate(names)
+        }
 
 
 class OneLabelEvaluation(LabelsEvaluation):
@@ -89,7 +91,7 @@ class OneLabelEvaluation(LabelsEvaluation):
     ) -> EvaluatedLabels:
         """Probabilities beside label numbers."""
         return EvaluatedLabels(
-            **rows, label_names=label_names, truth=np.asarray(truth), answers=predictions["probabilities"]
+            **rows, label_names=label_names, truth=np.asarray(truth), predictions=predictions["probabilities"]
         )
 
     def compared(self, evaluated: EvaluatedLabels, baseline: EvaluatedLabels) -> dict[str, Any]:
@@ -124,7 +126,7 @@ class ManyLabelsEvaluation(LabelsEvaluation):
             **rows,
             label_names=label_names,
             truth=np.asarray(truth),
-            answers=predictions["probabilities"],
+            predictions=predictions["probabilities"],
             multi_label=True,
             thresholds=np.full(len(label_names), self.settings["threshold"]),
         )
@@ -142,4 +144,6 @@ class ManyLabelsEvaluation(LabelsEvaluation):
 
 
 def _curves(evaluated: EvaluatedLabels, *, for_browser: bool = False) -> Any:
-    return precision_recall_figure(evaluated.truth, evaluated.answers, evaluated.label_names, for_browser=for_browser)
+    return precision_recall_figure(
+        evaluated.truth, evaluated.predictions, evaluated.label_names, for_browser=for_browser
+    )

@@ -13,14 +13,14 @@ from sftkeras.tasks.classification.scores import EvaluatedLabels
 def wrong_label_mistakes(evaluated: EvaluatedLabels, limit: int) -> list[dict[str, Any]]:
     """Describes at most `limit` texts that got a wrong label, by the probability of that label, the highest first."""
     given, names = evaluated.given, evaluated.label_names
-    confidence = evaluated.answers.max(axis=1)
+    confidence = evaluated.predictions.max(axis=1)
     return [
         row_facts(evaluated, row)
         | {
             "truth": names[evaluated.truth[row]],
             "answer": names[given[row]],
             "probability": float(confidence[row]),
-            "truth_probability": float(evaluated.answers[row, evaluated.truth[row]]),
+            "truth_probability": float(evaluated.predictions[row, evaluated.truth[row]]),
         }
         for row in worst_rows(np.where(given != evaluated.truth, confidence, NOT_WRONG), limit)
     ]
@@ -30,7 +30,7 @@ def wrong_decision_mistakes(evaluated: EvaluatedLabels, limit: int) -> list[dict
     """Describes at most `limit` texts with a wrong decision on a label, by the confidence in it, the highest first."""
     given, truth = evaluated.given, evaluated.truth.astype(bool)
     # [rows, labels]: how confident the model was of each wrong decision
-    confidence = np.where(given == truth, NOT_WRONG, np.where(given, evaluated.answers, 1 - evaluated.answers))
+    confidence = np.where(given == truth, NOT_WRONG, np.where(given, evaluated.predictions, 1 - evaluated.predictions))
     worst = confidence.argmax(axis=1)
     return [
         row_facts(evaluated, row)
@@ -38,7 +38,7 @@ def wrong_decision_mistakes(evaluated: EvaluatedLabels, limit: int) -> list[dict
             "truth": _labels(evaluated, truth[row]),
             "answer": _labels(evaluated, given[row]),
             "label": evaluated.label_names[worst[row]],
-            "probability": float(evaluated.answers[row, worst[row]]),
+            "probability": float(evaluated.predictions[row, worst[row]]),
         }
         for row in worst_rows(confidence.max(axis=1), limit)
     ]

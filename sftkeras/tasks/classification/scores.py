@@ -36,18 +36,18 @@ class EvaluatedLabels(EvaluatedRows):
         places: file name and 1-based line of each row.
         label_names: one name a label.
         truth: `[rows]` int label numbers | `[rows, labels]` 0 or 1.
-        answers: `[rows, labels]` float probabilities.
+        predictions: `[rows, labels]` float probabilities.
         multi_label: whether a text has none, one or several labels.
         thresholds: `[labels]` float, the probability from which each label is given (multi-label only); None takes 0.5.
 
     Raises:
-        SFTError: SFT601 for shapes that do not fit, SFT602 for no rows, SFT603 for answers that are not finite,
+        SFTError: SFT601 for shapes that do not fit, SFT602 for no rows, SFT603 for predictions that are not finite,
             SFT604 for a truth that is no label, SFT605 for predictions that are no probabilities.
     """
 
     label_names: tuple[str, ...]
     truth: np.ndarray
-    answers: np.ndarray
+    predictions: np.ndarray
     multi_label: bool = False
     thresholds: np.ndarray | None = None
 
@@ -55,14 +55,14 @@ class EvaluatedLabels(EvaluatedRows):
         self._check_shapes()
         if not len(self):
             raise SFTError("SFT602")
-        check_finite(self.answers, self.places)
+        check_finite(self.predictions, self.places)
         self._check_answers()
         self._check_truth()
 
     @property
     def given(self) -> np.ndarray:
         """Predicted labels: `[rows]` label numbers | `[rows, labels]` bool."""
-        return self.answers >= self.label_thresholds if self.multi_label else self.answers.argmax(axis=1)
+        return self.predictions >= self.label_thresholds if self.multi_label else self.predictions.argmax(axis=1)
 
     @property
     def label_thresholds(self) -> np.ndarray:
@@ -82,15 +82,15 @@ class EvaluatedLabels(EvaluatedRows):
             return ", ".join(self.label_names[number] for number in np.flatnonzero(value)) or "none"
         return self.label_names[value]
 
-    def with_answers(self, answers: np.ndarray) -> EvaluatedLabels:
+    def with_predictions(self, predictions: np.ndarray) -> EvaluatedLabels:
         """Returns the same rows with the probabilities of another model, whose thresholds are 0.5."""
-        return replace(self, answers=answers, thresholds=None)
+        return replace(self, predictions=predictions, thresholds=None)
 
     def _check_shapes(self) -> None:
         rows, labels = len(self.truth), len(self.label_names)
         expected: dict[str, tuple[Any, tuple[int, ...]]] = {
             "truth": (self.truth.shape, (rows, labels) if self.multi_label else (rows,)),
-            "answers": (self.answers.shape, (rows, labels)),
+            "predictions": (self.predictions.shape, (rows, labels)),
             "texts": ((len(self.texts),), (rows,)),
             "places": ((len(self.places),), (rows,)),
         }
@@ -103,12 +103,12 @@ class EvaluatedLabels(EvaluatedRows):
                 raise SFTError("SFT601", what=name, found=found, expected=shape)
 
     def _check_answers(self) -> None:
-        bad = np.flatnonzero(((self.answers < 0) | (self.answers > 1 + SUM_TOLERANCE)).any(axis=1))
+        bad = np.flatnonzero(((self.predictions < 0) | (self.predictions > 1 + SUM_TOLERANCE)).any(axis=1))
         if not self.multi_label and not bad.size:
-            bad = np.flatnonzero(np.abs(self.answers.sum(axis=1, dtype=np.float64) - 1) > SUM_TOLERANCE)
+            bad = np.flatnonzero(np.abs(self.predictions.sum(axis=1, dtype=np.float64) - 1) > SUM_TOLERANCE)
         if bad.size:
-            answers = np.round(self.answers[bad[0]][:5], 4).tolist()
-            raise SFTError("SFT605", place=in_file(self.places[bad[0]]), answers=answers)
+            predictions = np.round(self.predictions[bad[0]][:5], 4).tolist()
+            raise SFTError("SFT605", place=in_file(self.places[bad[0]]), predictions=predictions)
 
     def _check_truth(self) -> None:
         if self.multi_label:
@@ -142,7 +142,7 @@ def tally_labels(evaluated: EvaluatedLabels) -> Tally:
 def _one_label_tally(evaluated: EvaluatedLabels) -> Tally:
     from scipy.sparse import csr_array, hstack
 
-    rows, labels = evaluated.answers.shape
+    rows, labels = evaluated.predictions.shape
     actual, answered = _one_hot(evaluated.truth, labels), _one_hot(evaluated.given, labels)
     errors = np.stack([_log_losses(evaluated), _brier_scores(evaluated)], axis=1)  # [rows, 2]
     facts = hstack([actual * answered, answered, actual, csr_array(errors)], format="csr")
@@ -162,7 +162,7 @@ def _one_label_tally(evaluated: EvaluatedLabels) -> Tally:
 def _many_label_tally(evaluated: EvaluatedLabels) -> Tally:
     from scipy.sparse import csr_array, hstack
 
-    rows, labels = evaluated.answers.shape
+    rows, labels = evaluated.predictions.shape
     truth, given = evaluated.truth.astype(bool), evaluated.given
     wrong = (truth != given).sum(axis=1)
     errors = np.stack([wrong == 0, wrong, _log_losses(evaluated), _brier_scores(evaluated)], axis=1)  # [rows, 4]
@@ -193,7 +193,7 @@ def _one_hot(numbers: np.ndarray, labels: int) -> csr_array:
 
 def _log_losses(evaluated: EvaluatedLabels) -> np.ndarray:
     """`[rows]` float64: negative log-probability of the truth; the mean over labels for multi-label."""
-    probabilities = np.clip(evaluated.answers, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY).astype(np.float64)
+    probabilities = np.clip(evaluated.predictions, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY).astype(np.float64)
     if not evaluated.multi_label:
         return -np.log(probabilities[np.arange(len(evaluated)), evaluated.truth])
     return -np.where(evaluated.truth == 1, np.log(probabilities), np.log1p(-probabilities)).mean(axis=1)
@@ -206,8 +206,8 @@ def _brier_scores(evaluated: EvaluatedLabels) -> np.ndarray:
     mean over labels (0 to 1). That is scikit-learn's convention.
     """
     if evaluated.multi_label:
-        return ((evaluated.answers - evaluated.truth) ** 2).mean(axis=1, dtype=np.float64)
-    errors = evaluated.answers.astype(np.float64)
+        return ((evaluated.predictions - evaluated.truth) ** 2).mean(axis=1, dtype=np.float64)
+    errors = evaluated.predictions.astype(np.float64)
     errors[np.arange(len(evaluated)), evaluated.truth] -= 1
     scores = (errors**2).sum(axis=1)
     return scores / 2 if len(evaluated.label_names) == 2 else scores
@@ -248,7 +248,7 @@ def _ranking_figures(evaluated: EvaluatedLabels, number: int) -> dict[str, float
     truth = evaluated.has_label(number)
     if truth.all() or not truth.any() or len(evaluated.label_names) > MOST_RANKED_LABELS:
         return {"roc_auc": None, "average_precision": None}
-    probabilities = evaluated.answers[:, number]
+    probabilities = evaluated.predictions[:, number]
     return {
         "roc_auc": float(roc_auc_score(truth, probabilities)),
         "average_precision": float(average_precision_score(truth, probabilities)),
@@ -258,8 +258,8 @@ def _ranking_figures(evaluated: EvaluatedLabels, number: int) -> dict[str, float
 def _calibration(evaluated: EvaluatedLabels) -> dict[str, Any]:
     """Reliability of the answer's probability (one label), or of every label's (multi-label)."""
     if not evaluated.multi_label:
-        return reliability(evaluated.answers.max(axis=1), evaluated.given == evaluated.truth)
-    return reliability(evaluated.answers.ravel(), evaluated.truth.ravel() == 1)
+        return reliability(evaluated.predictions.max(axis=1), evaluated.given == evaluated.truth)
+    return reliability(evaluated.predictions.ravel(), evaluated.truth.ravel() == 1)
 
 
 def _confusion(evaluated: EvaluatedLabels) -> dict[str, Any]:

@@ -87,13 +87,13 @@ class Classification(LabelTask):
         """Labels as [batch, classes] of zeros and one."""
         return tf.one_hot(labels, len(self.label_names))
 
-    def answers(self, logits: tf.Tensor) -> tf.Tensor:
+    def predictions(self, logits: tf.Tensor) -> tf.Tensor:
         """Probabilities [batch, classes]."""
         return tf.nn.softmax(logits)
 
     def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`label` and its `probability` [batch]; `probabilities` and `classes` [batch, classes], in label order."""
-        probabilities = self.answers(logits)
+        probabilities = self.predictions(logits)
         return {
             "label": tf.gather(tf.constant(self.label_names), tf.argmax(probabilities, -1)),
             "probability": tf.reduce_max(probabilities, -1),
@@ -144,13 +144,13 @@ class MultiLabelClassification(LabelTask):
         """Labels as [batch, classes] float32 of zeros and ones."""
         return tf.cast(labels, tf.float32)
 
-    def answers(self, logits: tf.Tensor) -> tf.Tensor:
+    def predictions(self, logits: tf.Tensor) -> tf.Tensor:
         """Each label's own probability, [batch, classes]."""
         return tf.nn.sigmoid(logits)
 
     def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`selected` (bool), `probabilities` and `classes`, each [batch, classes], in label order."""
-        probabilities = self.answers(logits)
+        probabilities = self.predictions(logits)
         return {
             "selected": probabilities >= self.threshold,
             "probabilities": probabilities,

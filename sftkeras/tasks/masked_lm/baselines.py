@@ -23,11 +23,11 @@ def fit_mask_baselines(training_rows: int, evaluated: EvaluatedMasks) -> Baselin
     unseen = (kinds / (others + kinds) if kinds else 1.0) / (evaluated.vocabulary - kinds)
     shares = np.where(counts > 1, (counts - 1) / (others + len(names)), unseen)[number]
     usual = names[np.argsort(-counts, kind="stable")[: evaluated.guesses.shape[1]]]
-    answers = replace(
+    predictions = replace(
         evaluated,
         losses=-np.log(shares),
         guesses=np.broadcast_to(usual, (len(number), len(usual))),
         confidence=np.full(len(number), counts.max() / len(number)),
     )
     seconds = time.perf_counter() - start
-    return Baselines((Baseline("frequencies", "how frequent each token is", answers, training_rows, seconds),))
+    return Baselines((Baseline("frequencies", "how frequent each token is", predictions, training_rows, seconds),))

@@ -68,22 +68,22 @@ class EvaluatedMasks(EvaluatedRows):
         return " ".join(self.hidden[here]), " ".join(self.guesses[here, 0])
 
 
-def read_masks(rows: dict[str, Any], answers: dict[str, np.ndarray], vocabulary: int) -> EvaluatedMasks:
+def read_masks(rows: dict[str, Any], predictions: dict[str, np.ndarray], vocabulary: int) -> EvaluatedMasks:
     """Read the predictions of an exported version.
 
     Args:
         rows: texts and places.
-        answers: `token` and `probability` [rows, most, 5], `hidden` and `loss` [rows, most].
+        predictions: `token` and `probability` [rows, most, 5], `hidden` and `loss` [rows, most].
         vocabulary: how many tokens the model knows.
     """
-    there = answers["hidden"] != ""
+    there = predictions["hidden"] != ""
     return EvaluatedMasks(
         **rows | {"pairs": None},
         rows=np.nonzero(there)[0],
-        hidden=answers["hidden"][there],
-        losses=answers["loss"][there].astype(np.float64),
-        guesses=answers["token"][there],
-        confidence=answers["probability"][there][:, 0],
+        hidden=predictions["hidden"][there],
+        losses=predictions["loss"][there].astype(np.float64),
+        guesses=predictions["token"][there],
+        confidence=predictions["probability"][there][:, 0],
         vocabulary=vocabulary,
     )
 

@@ -149,7 +149,7 @@ class MaskedLM(Task):
         """The masked tokens, [batch, most]."""
         return labels
 
-    def answers(self, logits: tf.Tensor) -> tf.Tensor:
+    def predictions(self, logits: tf.Tensor) -> tf.Tensor:
         """Most probable token at each mask, [batch, most] int32: a probability for each would fill the memory."""
         return tf.argmax(logits, -1, output_type=tf.int32)
 
@@ -211,9 +211,9 @@ def choose(words: np.ndarray, share: float, random: np.random.Generator) -> np.n
     return (keys <= last) & (words > 0)
 
 
-def _found(truths: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
+def _found(truths: tf.Tensor, predictions: tf.Tensor) -> tf.Tensor:
     """Whether each masked token was predicted, [masked tokens]."""
-    return tf.cast(tf.boolean_mask(truths == answers, truths >= 0), tf.float32)
+    return tf.cast(tf.boolean_mask(truths == predictions, truths >= 0), tf.float32)
 
 
 def make(config: MaskedLMSettings, label_names: tuple[str, ...], labels: Any) -> MaskedLM:

@@ -45,8 +45,8 @@ def fit_number_baselines(
 
 def _mean(train_truth: np.ndarray, evaluated: EvaluatedNumbers) -> Baseline:
     start = time.perf_counter()
-    answers = np.full(len(evaluated), train_truth.mean(dtype=np.float64)).astype(np.float32)
-    given = evaluated.with_answers(answers)
+    predictions = np.full(len(evaluated), train_truth.mean(dtype=np.float64)).astype(np.float32)
+    given = evaluated.with_predictions(predictions)
     return Baseline("mean", "always the mean", given, len(train_truth), time.perf_counter() - start)
 
 
@@ -54,8 +54,8 @@ def _linear(read_texts: ReadTexts, train_truth: np.ndarray, evaluated: Evaluated
     start = time.perf_counter()
     rows = sampled_rows(len(train_truth), seed)
     train, test = linear_features(read_texts, rows, evaluated, outputs=1)
-    answers = _ridge(train, np.asarray(train_truth[rows]), test)
-    given = evaluated.with_answers(answers)
+    predictions = _ridge(train, np.asarray(train_truth[rows]), test)
+    given = evaluated.with_predictions(predictions)
     return Baseline("tfidf_ridge", _LINEAR, given, len(rows), time.perf_counter() - start)
 
 

@@ -43,7 +43,7 @@ class NumbersEvaluation(Evaluation):
         self, rows: dict[str, Any], truth: Any, predictions: dict[str, np.ndarray], label_names: tuple[str, ...]
     ) -> EvaluatedNumbers:
         """Numbers beside numbers."""
-        return EvaluatedNumbers(**rows, truth=np.asarray(truth), answers=predictions["value"])
+        return EvaluatedNumbers(**rows, truth=np.asarray(truth), predictions=predictions["value"])
 
     def tally(self, evaluated: EvaluatedNumbers) -> Tally:
         """Errors, and what correlations follow from."""
@@ -63,4 +63,4 @@ class NumbersEvaluation(Evaluation):
 
     def figures(self, evaluated: EvaluatedNumbers, report: Report) -> Pictures:
         """Errors over the truth, and how they are spread."""
-        return {"residuals": pictures.residual_figure(evaluated.truth, evaluated.answers)}
+        return {"residuals": pictures.residual_figure(evaluated.truth, evaluated.predictions)}

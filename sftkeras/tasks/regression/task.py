@@ -23,7 +23,7 @@ from sftkeras.tasks.regression.spec import RegressionSettings
 class Regression(Task):
     """Gives each text a number.
 
-    The head learns standardised targets, so that one learning rate suits any unit; answers are in the data's own unit.
+    The head learns standardised targets, so that one learning rate suits any unit. Predictions are in the data's own.
 
     Attributes:
         mean: of the training targets.
@@ -76,13 +76,13 @@ class Regression(Task):
         """The numbers, [batch]."""
         return labels
 
-    def answers(self, logits: tf.Tensor) -> tf.Tensor:
+    def predictions(self, logits: tf.Tensor) -> tf.Tensor:
         """The numbers in the data's unit, [batch]."""
         return tf.squeeze(logits, -1) * self.deviation + self.mean
 
     def outputs(self, logits: tf.Tensor, features: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`value` [batch]."""
-        return {"value": self.answers(logits)}
+        return {"value": self.predictions(logits)}
 
     def continuing(self, earlier: Mapping[str, Any]) -> Regression:
         """In the unit that the head has learned."""
@@ -93,8 +93,8 @@ class Regression(Task):
         return {"kind": self.kind, "mean": self.mean, "deviation": self.deviation}
 
 
-def _absolute_errors(truths: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
-    return tf.abs(truths - answers)
+def _absolute_errors(truths: tf.Tensor, predictions: tf.Tensor) -> tf.Tensor:
+    return tf.abs(truths - predictions)
 
 
 def make(config: RegressionSettings, label_names: tuple[str, ...], labels: np.ndarray) -> Regression:

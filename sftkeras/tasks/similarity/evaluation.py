@@ -112,4 +112,4 @@ class ScoresEvaluation(VectorsEvaluation):
 
     def figures(self, evaluated: EvaluatedScores, report: Report) -> Pictures:
         """Errors over the truth, and how they are spread."""
-        return {"residuals": pictures.residual_figure(evaluated.truth, evaluated.answers)}
+        return {"residuals": pictures.residual_figure(evaluated.truth, evaluated.predictions)}

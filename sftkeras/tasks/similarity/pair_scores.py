@@ -46,15 +46,15 @@ class InBatchAccuracy(keras.metrics.Metric):
         super().__init__(name=name, dtype="float32")
         self._hits, self._texts = (self.add_variable((), "zeros", name=part) for part in ("hits", "texts"))
 
-    def update_state(self, truths: tf.Tensor, answers: tf.Tensor, sample_weight: None = None) -> None:
+    def update_state(self, truths: tf.Tensor, predictions: tf.Tensor, sample_weight: None = None) -> None:
         """Counts the texts of a whole batch.
 
         Args:
             truths: [2 * pairs] int32, equal for equal texts.
-            answers: [2 * pairs, hidden] vectors.
+            predictions: [2 * pairs, hidden] vectors.
             sample_weight: not used.
         """
-        scores = all_cosines(truths, answers)
+        scores = all_cosines(truths, predictions)
         partner = tf.linalg.diag_part(scores)
         for axis in (0, 1):
             nearest = partner >= tf.reduce_max(scores, axis)
@@ -67,7 +67,7 @@ class InBatchAccuracy(keras.metrics.Metric):
 
 
 class PearsonCorrelation(keras.metrics.Metric):
-    """Linear agreement of numbers and answers over all batches; Keras' own correlates each row by itself."""
+    """Linear agreement of numbers and predictions over all batches; Keras' own correlates each row by itself."""
 
     _direction = "up"
 
@@ -75,13 +75,13 @@ class PearsonCorrelation(keras.metrics.Metric):
         super().__init__(name=name, dtype="float32")
         self._sums = self.add_variable((6,), "zeros", name="sums")
 
-    def update_state(self, truths: tf.Tensor, answers: tf.Tensor, sample_weight: None = None) -> None:
-        """Adds `truths` and `answers`, [pairs] float32 near zero each; `sample_weight` is not used."""
-        columns = [tf.ones_like(truths), truths, answers, truths**2, answers**2, truths * answers]
+    def update_state(self, truths: tf.Tensor, predictions: tf.Tensor, sample_weight: None = None) -> None:
+        """Adds `truths` and `predictions`, [pairs] float32 near zero each; `sample_weight` is not used."""
+        columns = [tf.ones_like(truths), truths, predictions, truths**2, predictions**2, truths * predictions]
         self._sums.assign_add(tf.stack([tf.reduce_sum(column) for column in columns]))
 
     def result(self) -> tf.Tensor:
         """The correlation so far, 0 where one of the two does not vary."""
-        count, truths, answers, truths2, answers2, both = tf.unstack(self._sums.value)
-        spread = (count * truths2 - truths**2) * (count * answers2 - answers**2)
-        return tf.math.divide_no_nan(count * both - truths * answers, tf.sqrt(tf.maximum(spread, 0.0)))
+        count, truths, predictions, truths2, predictions2, both = tf.unstack(self._sums.value)
+        spread = (count * truths2 - truths**2) * (count * predictions2 - predictions**2)
+        return tf.math.divide_no_nan(count * both - truths * predictions, tf.sqrt(tf.maximum(spread, 0.0)))

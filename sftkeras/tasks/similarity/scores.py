@@ -76,13 +76,13 @@ class EvaluatedScores(EvaluatedRows):
     highest: float
 
     @property
-    def answers(self) -> np.ndarray:
+    def predictions(self) -> np.ndarray:
         """`[rows]` float: the cosines in the unit of the truth."""
         return self.lowest + self.cosines * (self.highest - self.lowest)
 
     def in_words(self, row: int) -> tuple[str, str]:
         """The truth and the answer of a row, for people."""
-        return f"{self.truth[row]:g}", f"{self.answers[row]:.3g}"
+        return f"{self.truth[row]:g}", f"{self.predictions[row]:.3g}"
 
     def with_vectors(self, first: Any, second: Any) -> EvaluatedScores:
         """Returns the same rows with the vectors of another model."""
@@ -173,8 +173,8 @@ def score_tally(evaluated: EvaluatedScores) -> Tally:
     }
     facts = []
     for pair in columns.values():
-        truth, answers = (_standardised(column) for column in pair)
-        facts += [truth, answers, truth**2, answers**2, truth * answers]
+        truth, predictions = (_standardised(column) for column in pair)
+        facts += [truth, predictions, truth**2, predictions**2, truth * predictions]
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
         means = np.moveaxis(sums / len(evaluated), -1, 0)
@@ -190,12 +190,12 @@ def _standardised(column: np.ndarray) -> np.ndarray:
 
 
 def _correlation(
-    truth: np.ndarray, answers: np.ndarray, truth2: np.ndarray, answers2: np.ndarray, both: np.ndarray
+    truth: np.ndarray, predictions: np.ndarray, truth2: np.ndarray, predictions2: np.ndarray, both: np.ndarray
 ) -> np.ndarray:
     """From means; not a number where one of the two does not vary."""
-    spread = np.maximum(truth2 - truth**2, 0) * np.maximum(answers2 - answers**2, 0)
+    spread = np.maximum(truth2 - truth**2, 0) * np.maximum(predictions2 - predictions**2, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(spread > 1e-24, np.clip((both - truth * answers) / np.sqrt(spread), -1, 1), np.nan)
+        return np.where(spread > 1e-24, np.clip((both - truth * predictions) / np.sqrt(spread), -1, 1), np.nan)
 
 
 def row_cosines(first: Any, second: Any) -> np.ndarray:

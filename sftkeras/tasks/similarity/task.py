@@ -89,7 +89,7 @@ class MatchingPairs(VectorTask):
         """The numbers of the texts, [2 * pairs]."""
         return labels
 
-    def answers(self, logits: tf.Tensor) -> tf.Tensor:
+    def predictions(self, logits: tf.Tensor) -> tf.Tensor:
         """The vectors, [2 * pairs, hidden]."""
         return logits
 
@@ -156,7 +156,7 @@ class ScoredPairs(VectorTask):
         """The cosine that each pair is to have, [pairs]."""
         return labels[0::2]
 
-    def answers(self, logits: tf.Tensor) -> tf.Tensor:
+    def predictions(self, logits: tf.Tensor) -> tf.Tensor:
         """The cosine of each pair, [pairs]."""
         return cosines(logits)
 

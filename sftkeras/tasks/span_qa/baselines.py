@@ -31,7 +31,7 @@ def fit_answer_baselines(evaluated: EvaluatedAnswers) -> Baselines:
 def _baseline(key: str, name: str, find: Find, evaluated: EvaluatedAnswers) -> Baseline:
     start = time.perf_counter()
     answers = [find(question, context) for question, context in zip(evaluated.texts, evaluated.pairs, strict=True)]
-    return Baseline(key, name, evaluated.with_answers(answers), 0, time.perf_counter() - start)
+    return Baseline(key, name, evaluated.with_predictions(answers), 0, time.perf_counter() - start)
 
 
 def _sentences(context: str) -> list[Answer]:

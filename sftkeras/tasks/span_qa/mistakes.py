@@ -16,13 +16,15 @@ def worst_answer_mistakes(evaluated: EvaluatedAnswers, limit: int) -> list[dict[
     """
     exact = evaluated.facts[:, 0]
     wrong = [row for row in range(len(evaluated)) if not exact[row]]
-    return [_described(evaluated, row) for row in sorted(wrong, key=lambda row: -evaluated.answers[row].score)[:limit]]
+    return [
+        _described(evaluated, row) for row in sorted(wrong, key=lambda row: -evaluated.predictions[row].score)[:limit]
+    ]
 
 
 def _described(evaluated: EvaluatedAnswers, row: int) -> dict[str, Any]:
     file, line = evaluated.places[row]
     true = evaluated.truth[row][0] if evaluated.truth[row] else None
-    given = evaluated.answers[row] if evaluated.answers[row].text else None
+    given = evaluated.predictions[row] if evaluated.predictions[row].text else None
     truth, answer = evaluated.in_words(row)
     here = [one for one in (true, given) if one]
     context = evaluated.pairs[row]
@@ -33,7 +35,7 @@ def _described(evaluated: EvaluatedAnswers, row: int) -> dict[str, Any]:
         "what": _fault(true, given, evaluated.facts[row, 1]),
         "truth": truth,
         "answer": answer,
-        "probability": evaluated.answers[row].score,
+        "probability": evaluated.predictions[row].score,
         "text": evaluated.texts[row],
         "segments": pieces,
         "marked": marked(pieces),

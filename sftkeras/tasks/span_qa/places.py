@@ -103,16 +103,16 @@ class SpanF1(keras.metrics.Metric):
         self._most_tokens = most_tokens
         self._sum, self._rows = (self.add_variable((), "zeros", name=part) for part in ("sum", "rows"))
 
-    def update_state(self, truths: tf.Tensor, answers: tf.Tensor, sample_weight: None = None) -> None:
+    def update_state(self, truths: tf.Tensor, predictions: tf.Tensor, sample_weight: None = None) -> None:
         """Counts some rows.
 
         Args:
             truths: [rows, 2] int32, the places of the first and the last token; 0 and 0 for "not here".
-            answers: [rows, length, 2] probabilities of every place.
+            predictions: [rows, length, 2] probabilities of every place.
             sample_weight: not used.
         """
-        logits = tf.math.log(tf.maximum(answers, 1e-30))
-        legal = (answers[:, :, 0] > 0) & (tf.range(tf.shape(answers)[1]) > 0)[tf.newaxis]
+        logits = tf.math.log(tf.maximum(predictions, 1e-30))
+        legal = (predictions[:, :, 0] > 0) & (tf.range(tf.shape(predictions)[1]) > 0)[tf.newaxis]
         best = best_spans(logits, legal, self._most_tokens)
         here = best.rating > 0
         first, last = tf.where(here, best.first, 0), tf.where(here, best.last, 0)

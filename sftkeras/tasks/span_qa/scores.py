@@ -39,7 +39,7 @@ class EvaluatedAnswers(EvaluatedRows):
         pairs: its context.
         places: file name and 1-based line of each row.
         truth: the true answers of each row; none where the context has none.
-        answers: what the model answered.
+        predictions: the answer that the model gave to each.
 
     Raises:
         SFTError: SFT602 for no rows.
@@ -47,7 +47,7 @@ class EvaluatedAnswers(EvaluatedRows):
 
     pairs: Sequence[str]
     truth: Sequence[Sequence[Answer]]
-    answers: Sequence[Answer]
+    predictions: Sequence[Answer]
 
     @cached_property
     def facts(self) -> np.ndarray:
@@ -55,42 +55,42 @@ class EvaluatedAnswers(EvaluatedRows):
         return np.array(
             [
                 (exact_match(given.text, texts), f1(given.text, texts), bool(texts))
-                for given, texts in zip(self.answers, map(_texts, self.truth), strict=True)
+                for given, texts in zip(self.predictions, map(_texts, self.truth), strict=True)
             ],
             np.float64,
         )
 
-    def with_answers(self, answers: Sequence[Answer]) -> EvaluatedAnswers:
+    def with_predictions(self, predictions: Sequence[Answer]) -> EvaluatedAnswers:
         """Returns the same rows with the answers of another model."""
-        return replace(self, answers=answers)
+        return replace(self, predictions=predictions)
 
     def in_words(self, row: int) -> tuple[str, str]:
         """Gives the truth and the answer of a row, for people."""
-        return " / ".join(_texts(self.truth[row])) or NO_ANSWER, self.answers[row].text or NO_ANSWER
+        return " / ".join(_texts(self.truth[row])) or NO_ANSWER, self.predictions[row].text or NO_ANSWER
 
 
 def _texts(truth: Sequence[Answer]) -> list[str]:
     return list(dict.fromkeys(one.text for one in truth))
 
 
-def read_answers(rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray]) -> EvaluatedAnswers:
+def read_answers(rows: dict[str, Any], truth: Any, predictions: dict[str, np.ndarray]) -> EvaluatedAnswers:
     """Takes the answers of an exported version apart.
 
     Args:
         rows: texts, pairs and places.
         truth: `sftkeras.data` spans of each row, [answers, 3] int32.
-        answers: `answer`, `score`, `start` and `end`, each [rows].
+        predictions: `answer`, `score`, `start` and `end`, each [rows].
 
     Raises:
         SFTError: SFT603 for scores that are not finite.
     """
-    check_finite(answers["score"], rows["places"])
-    columns = (answers[name].tolist() for name in ("start", "end", "answer", "score"))
+    check_finite(predictions["score"], rows["places"])
+    columns = (predictions[name].tolist() for name in ("start", "end", "answer", "score"))
     true = [
         [Answer(start, end, context[start:end]) for start, end, _ in spans.tolist()]
         for context, spans in zip(rows["pairs"], truth, strict=True)
     ]
-    return EvaluatedAnswers(**rows, truth=true, answers=[Answer(*row) for row in zip(*columns, strict=True)])
+    return EvaluatedAnswers(**rows, truth=true, predictions=[Answer(*row) for row in zip(*columns, strict=True)])
 
 
 def answer_tally(evaluated: EvaluatedAnswers) -> Tally:
@@ -117,7 +117,7 @@ def answer_tally(evaluated: EvaluatedAnswers) -> Tally:
 def score_answers(evaluated: EvaluatedAnswers) -> Scores:
     """Computes every figure of answers."""
     metrics = scores_of(answer_tally(evaluated))
-    scores = np.clip([one.score for one in evaluated.answers], 0, 1)
+    scores = np.clip([one.score for one in evaluated.predictions], 0, 1)
     calibration = reliability(scores, evaluated.facts[:, 0] > 0)
     metrics["answer_ece"] = expected_calibration_error(calibration)
     groups = {

@@ -88,7 +88,7 @@ class SpanQA(Task):
         """The places, [rows, 2]."""
         return labels
 
-    def answers(self, logits: tf.Tensor) -> tf.Tensor:
+    def predictions(self, logits: tf.Tensor) -> tf.Tensor:
         """The probability of each place as first and as last token, [rows, length, 2]."""
         return tf.nn.softmax(logits, axis=1)
 
@@ -125,16 +125,16 @@ class SpanQA(Task):
         """Whether the threshold is open, and some question has no answer by which it could be chosen."""
         return self.no_answer_threshold is None and not all(len(answers) for answers in labels)
 
-    def with_thresholds(self, answers: dict[str, np.ndarray], labels: Any) -> SpanQA:
+    def with_thresholds(self, predictions: dict[str, np.ndarray], labels: Any) -> SpanQA:
         """The task with the threshold that is best for these questions: by the F1 of characters, averaged.
 
         Args:
-            answers: what this task answers without a threshold.
+            predictions: those of this task without a threshold.
             labels: the true spans of each question, [answers, 3].
         """
-        places = zip(answers["start"].tolist(), answers["end"].tolist(), labels, strict=True)
+        places = zip(predictions["start"].tolist(), predictions["end"].tolist(), labels, strict=True)
         gains = [_shared_characters(start, end, true) for start, end, true in places]
-        return replace(self, no_answer_threshold=best_threshold(answers["no_answer"], np.array(gains)))
+        return replace(self, no_answer_threshold=best_threshold(predictions["no_answer"], np.array(gains)))
 
     def settings(self) -> dict[str, Any]:
         """How long an answer may be, and when none is given."""

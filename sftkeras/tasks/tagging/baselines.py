@@ -47,8 +47,8 @@ def _baseline(
 ) -> Baseline:
     start = time.perf_counter()
     fitted = model(texts, truth)
-    answers = [list(fitted.find(text)) for text in evaluated.texts]
-    return Baseline(key, name, evaluated.with_answers(answers), len(texts), time.perf_counter() - start)
+    predictions = [list(fitted.find(text)) for text in evaluated.texts]
+    return Baseline(key, name, evaluated.with_predictions(predictions), len(texts), time.perf_counter() - start)
 
 
 def _words(text: str) -> list[Word]:

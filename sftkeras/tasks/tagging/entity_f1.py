@@ -23,18 +23,18 @@ class EntityF1(keras.metrics.Metric):
             self.add_variable((), "zeros", name=part) for part in ("hits", "answered", "actual")
         )
 
-    def update_state(self, truths: tf.Tensor, answers: tf.Tensor, sample_weight: None = None) -> None:
+    def update_state(self, truths: tf.Tensor, predictions: tf.Tensor, sample_weight: None = None) -> None:
         """Counts the entities of some rows.
 
         Args:
             truths: [rows, length] int32 tags, -1 where there is no word.
-            answers: [rows, length, tags] probabilities.
+            predictions: [rows, length, tags] probabilities.
             sample_weight: not used.
         """
         words = tf.where(truths >= 0)  # [words, 2], row by row
         rows = tf.cast(words[:, 0], tf.int32)
         truth = join(tf.gather_nd(tf.cast(truths, tf.int32), words), rows)
-        given = join(tf.gather_nd(tf.argmax(answers, -1, output_type=tf.int32), words), rows)
+        given = join(tf.gather_nd(tf.argmax(predictions, -1, output_type=tf.int32), words), rows)
         differ = (truth.begins != given.begins) | (truth.goes_on != given.goes_on) | (truth.label != given.label)
         # A prediction that continues after the last word of a true entity is wrong as well.
         after = tf.concat([given.goes_on & ~truth.goes_on, [False]], 0)[1:]

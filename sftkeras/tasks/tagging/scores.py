@@ -41,7 +41,7 @@ class EvaluatedEntities(EvaluatedRows):
         places: file name and 1-based line of each row.
         label_names: one name a label.
         truth: the entities of each row, in order.
-        answers: those that the model found.
+        predictions: those that the model found.
 
     Raises:
         SFTError: SFT602 for no rows.
@@ -49,20 +49,20 @@ class EvaluatedEntities(EvaluatedRows):
 
     label_names: tuple[str, ...]
     truth: Sequence[Sequence[ScoredEntity]]
-    answers: Sequence[Sequence[ScoredEntity]]
+    predictions: Sequence[Sequence[ScoredEntity]]
 
     @cached_property
     def matches(self) -> list[list[Match]]:
         """Matches of true and predicted entities of each row."""
-        return [matches(true, found) for true, found in zip(self.truth, self.answers, strict=True)]
+        return [matches(true, found) for true, found in zip(self.truth, self.predictions, strict=True)]
 
-    def with_answers(self, answers: Sequence[Sequence[ScoredEntity]]) -> EvaluatedEntities:
-        """Returns the same rows with the answers of another model."""
-        return replace(self, answers=answers)
+    def with_predictions(self, predictions: Sequence[Sequence[ScoredEntity]]) -> EvaluatedEntities:
+        """Returns the same rows with the predictions of another model."""
+        return replace(self, predictions=predictions)
 
     def in_words(self, row: int) -> tuple[str, str]:
         """Gives the true and the found entities of a row, for people."""
-        return self._words(row, self.truth[row]), self._words(row, self.answers[row])
+        return self._words(row, self.truth[row]), self._words(row, self.predictions[row])
 
     def _words(self, row: int, entities: Sequence[ScoredEntity]) -> str:
         text = self.texts[row]
@@ -70,22 +70,22 @@ class EvaluatedEntities(EvaluatedRows):
 
 
 def read_entities(
-    rows: dict[str, Any], truth: Any, answers: dict[str, np.ndarray], label_names: tuple[str, ...]
+    rows: dict[str, Any], truth: Any, predictions: dict[str, np.ndarray], label_names: tuple[str, ...]
 ) -> EvaluatedEntities:
-    """Takes the answers of an exported version apart.
+    """Takes the predictions of an exported version apart.
 
     Args:
         rows: texts and places.
         truth: `sftkeras.data` spans of each row, [spans, 3] int32.
-        answers: `label`, `score`, `start` and `end`, each [rows, most entities].
+        predictions: `label`, `score`, `start` and `end`, each [rows, most entities].
         label_names: the labels.
 
     Raises:
         SFTError: SFT603 for scores that are not finite.
     """
     numbers = {name: number for number, name in enumerate(label_names)}
-    check_finite(answers["score"], rows["places"])
-    columns = (answers[name].tolist() for name in ("start", "end", "label", "score"))
+    check_finite(predictions["score"], rows["places"])
+    columns = (predictions[name].tolist() for name in ("start", "end", "label", "score"))
     found = [
         [
             ScoredEntity(start, end, numbers[label], score)
@@ -95,7 +95,7 @@ def read_entities(
         for row in zip(*columns, strict=True)
     ]
     true = [[ScoredEntity(*span) for span in spans.tolist()] for spans in truth]
-    return EvaluatedEntities(**rows | {"pairs": None}, label_names=label_names, truth=true, answers=found)
+    return EvaluatedEntities(**rows | {"pairs": None}, label_names=label_names, truth=true, predictions=found)
 
 
 def entity_tally(evaluated: EvaluatedEntities) -> Tally:
@@ -104,7 +104,7 @@ def entity_tally(evaluated: EvaluatedEntities) -> Tally:
 
     labels = len(evaluated.label_names)
     counts = np.array(
-        [_semeval_counts(*row) for row in zip(evaluated.truth, evaluated.answers, strict=True)], np.float64
+        [_semeval_counts(*row) for row in zip(evaluated.truth, evaluated.predictions, strict=True)], np.float64
     )
     by_label = np.concatenate(_label_counts(evaluated), axis=1)  # [rows, 3 * labels]
 

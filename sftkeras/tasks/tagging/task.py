@@ -96,7 +96,7 @@ class Tagging(Task):
         """The tags, [batch, length]."""
         return labels
 
-    def answers(self, logits: tf.Tensor) -> tf.Tensor:
+    def predictions(self, logits: tf.Tensor) -> tf.Tensor:
         """The probability of each tag, [batch, length, tags]."""
         return tf.nn.softmax(logits)
 

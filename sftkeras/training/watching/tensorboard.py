@@ -124,7 +124,7 @@ class TensorBoardLogs(keras.callbacks.Callback):
             self._profiling = False
 
 
-def write_answers(
+def write_evaluation(
     folder: Path,
     config: TrainConfig,
     *,
@@ -135,7 +135,7 @@ def write_answers(
     curves: dict[str, tuple[np.ndarray, np.ndarray]],
     samples: list[tuple[str, str, str]],
 ) -> None:
-    """Writes what the exported model answered on the test rows, and the run as a trial of the HParams page.
+    """Writes the figures of the exported model on the test rows, and the run as a trial of the HParams page.
 
     That page calls the trial by the run's name. It shows the first five scalars in alphabetical order as its columns:
     what tells runs apart is therefore written once more under `compare/`, before `epoch/`. (A list of columns could be

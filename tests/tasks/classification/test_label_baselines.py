@@ -19,7 +19,7 @@ def test_majority_answers_what_is_most_frequent_in_training():
     truth = np.array([2] * 60 + [0] * 40)
     majority = fit_label_baselines(reader(texts_of(100)), truth, evaluated, 17).fitted[0]
     assert set(majority.evaluated.given) == {2}
-    assert majority.evaluated.answers[0] == pytest.approx([0.4, 0, 0.6])
+    assert majority.evaluated.predictions[0] == pytest.approx([0.4, 0, 0.6])
 
 
 def test_the_linear_model_learns_words():

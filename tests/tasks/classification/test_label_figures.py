@@ -16,7 +16,7 @@ from sftkeras.tasks.classification.scores import score_labels
 @pytest.mark.parametrize("labels", [2, 3, 7])
 def test_figures_of_one_label_are_those_of_sklearn(labels):
     evaluated = one_label_rows(labels=labels)
-    truth, given, answers = evaluated.truth, evaluated.given, evaluated.answers.astype(np.float64)
+    truth, given, answers = evaluated.truth, evaluated.given, evaluated.predictions.astype(np.float64)
     expected = {
         "accuracy": sk.accuracy_score(truth, given),
         "log_loss": sk.log_loss(truth, answers / answers.sum(1)[:, None]),
@@ -36,7 +36,7 @@ def test_figures_of_each_label_are_those_of_sklearn():
     rows = one_label_rows()
     expected = sk.precision_recall_fscore_support(rows.truth, rows.given, zero_division=0)
     for number, row in enumerate(score_labels(rows).per_class.values()):
-        is_label, probability = rows.truth == number, rows.answers[:, number]
+        is_label, probability = rows.truth == number, rows.predictions[:, number]
         assert row["roc_auc"] == pytest.approx(sk.roc_auc_score(is_label, probability))
         assert row["average_precision"] == pytest.approx(sk.average_precision_score(is_label, probability))
         for name, column in zip(("precision", "recall", "f1", "support"), expected, strict=True):
@@ -55,7 +55,7 @@ def test_figures_of_many_labels_are_those_of_sklearn():
         expected |= {
             f"{average}_{name}": value for name, value in zip(("precision", "recall", "f1"), figures, strict=False)
         }
-    expected["log_loss"] = np.mean([sk.log_loss(truth[:, n], rows.answers[:, n]) for n in range(4)])
+    expected["log_loss"] = np.mean([sk.log_loss(truth[:, n], rows.predictions[:, n]) for n in range(4)])
     scores = score_labels(rows)
     assert {name: scores.metrics[name] for name in expected} == pytest.approx(expected, abs=1e-6)
     assert scores.confusion["counts"] == sk.multilabel_confusion_matrix(truth, given).tolist()

@@ -15,5 +15,5 @@ def test_numbers_are_compared_with_the_mean_and_ridge():
     truth = np.array([5.0, 1.0] * 30)
     mean, ridge = fit_number_baselines(lambda rows: ([texts[row] for row in rows], None), truth, evaluated, 17).fitted
     assert mean.key == "mean"
-    assert mean.evaluated.answers.tolist() == [3, 3]
+    assert mean.evaluated.predictions.tolist() == [3, 3]
     assert NumbersEvaluation({}).scores(ridge.evaluated).metrics["mae"] < 0.5

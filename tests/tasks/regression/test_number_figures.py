@@ -15,7 +15,7 @@ from sftkeras.tasks.regression.evaluation import METRICS, NumbersEvaluation
 
 def test_figures_of_numbers_are_those_of_sklearn_and_scipy():
     rows = number_rows()
-    truth, answers = rows.truth.astype(np.float64), rows.answers.astype(np.float64)
+    truth, answers = rows.truth.astype(np.float64), rows.predictions.astype(np.float64)
     expected = {
         "mae": sk.mean_absolute_error(truth, answers),
         "rmse": sk.root_mean_squared_error(truth, answers),
@@ -31,7 +31,7 @@ def test_figures_of_numbers_keep_their_digits_far_from_zero():
     truth = 1e6 + np.arange(50, dtype=np.float64)
     evaluated = numbers(truth, truth + np.tile([0.5, -0.5], 25))
     assert NumbersEvaluation({}).scores(evaluated).metrics["r2"] == pytest.approx(
-        sk.r2_score(truth, evaluated.answers.astype(np.float64)), abs=1e-6
+        sk.r2_score(truth, evaluated.predictions.astype(np.float64)), abs=1e-6
     )
 
 

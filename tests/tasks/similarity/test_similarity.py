@@ -88,7 +88,7 @@ def test_no_rows_have_no_loss_and_no_metrics(task: MatchingPairs | ScoredPairs) 
     labels = NUMBERS[:0] if isinstance(task, MatchingPairs) else TOGETHER[:0]
     assert loss_of(task, labels, VECTORS[:0]).shape == (0,)
     (metric,) = task.metrics()
-    metric.update_state(task.truths(tf.constant(labels)), task.answers(tf.constant(VECTORS[:0])))
+    metric.update_state(task.truths(tf.constant(labels)), task.predictions(tf.constant(VECTORS[:0])))
     assert float(metric.result()) == 0
 
 

@@ -108,7 +108,7 @@ def test_correlations_are_those_of_scipy() -> None:
     metrics = SCORED.scores(evaluated).metrics
     assert metrics["spearman"] == pytest.approx(spearmanr(truth, cosines).statistic, abs=1e-5)
     assert metrics["pearson"] == pytest.approx(pearsonr(truth, cosines).statistic, abs=1e-5)
-    np.testing.assert_allclose(evaluated.answers, 5 * cosines, rtol=1e-5)
+    np.testing.assert_allclose(evaluated.predictions, 5 * cosines, rtol=1e-5)
 
 
 def test_correlation_of_what_does_not_vary_is_not_defined() -> None:

@@ -90,7 +90,7 @@ def test_mistakes_are_shown_in_their_context() -> None:
 
 def test_baselines_answer_with_a_sentence() -> None:
     baselines = fit_answer_baselines(evaluated())
-    first, nearest = (baseline.evaluated.answers for baseline in baselines.fitted)
+    first, nearest = (baseline.evaluated.predictions for baseline in baselines.fitted)
     assert {one.text for one in first} == {"The <b>Eiffel</b> Tower stands in Paris."}
     assert nearest[1].text == "It was built by Gustave Eiffel in 1889!"
     assert all(CONTEXT[one.start : one.end] == one.text for one in (*first, *nearest))

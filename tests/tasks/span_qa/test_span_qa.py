@@ -157,7 +157,7 @@ def test_loss_is_the_cross_entropy_of_both_ends() -> None:
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     expected = [-np.log([probabilities[row, labels[row, end], end] for end in (0, 1)]).mean() for row in range(3)]
     np.testing.assert_allclose(TASK.loss(tf.constant(labels), tf.constant(logits)), expected, rtol=1e-5)
-    np.testing.assert_allclose(TASK.answers(tf.constant(logits)), probabilities, rtol=1e-5)
+    np.testing.assert_allclose(TASK.predictions(tf.constant(logits)), probabilities, rtol=1e-5)
     assert TASK.example_weights(labels).tolist() == [1, 1, 1]
 
 

@@ -116,7 +116,7 @@ def test_answers_of_an_export_are_taken_apart() -> None:
     rows = {"texts": ["John Rome", "x"], "pairs": None, "places": [("a", 1), ("a", 2)]}
     truth = [np.array([[0, 4, 1]], np.int32), np.zeros((0, 3), np.int32)]
     evaluated = read_entities(rows, truth, answers, NAMES)
-    assert evaluated.answers == [[ScoredEntity(0, 4, 1, 0.5), ScoredEntity(5, 9, 0, 0.75)], []]
+    assert evaluated.predictions == [[ScoredEntity(0, 4, 1, 0.5), ScoredEntity(5, 9, 0, 0.75)], []]
     assert evaluated.truth == [[ScoredEntity(0, 4, 1)], []]
     assert evaluated.in_words(0) == ("PER “John”", "PER “John”, LOC “Rome”")
     answers["score"][1, 0] = np.nan
@@ -137,7 +137,7 @@ def fitted(texts: list[str], truth: list[list[ScoredEntity]], asked: list[str]) 
     spans = Spans(np.array([one[:3] for one in row], np.int32).reshape(-1, 3) for row in truth)
     evaluated = EvaluatedEntities(asked, None, [("a", 1)] * len(asked), NAMES, [[]] * len(asked), [[]] * len(asked))
     baselines = fit_entity_baselines(lambda rows: ([texts[row] for row in rows], None), spans, evaluated, 17)
-    return {one.key: one.evaluated.answers for one in baselines.fitted}
+    return {one.key: one.evaluated.predictions for one in baselines.fitted}
 
 
 def test_baselines_know_what_stood_in_the_training_texts() -> None:
@@ -155,7 +155,7 @@ def test_the_dictionary_leaves_out_what_is_mostly_something_else() -> None:
     assert fitted(texts, [[], [], [], [ScoredEntity(0, 3, 1)]], ["may"])["dictionary"] == [[]]
 
 
-@pytest.mark.parametrize("evaluated", [EVALUATED, EVALUATED.with_answers([[]] * 5)], ids=["some", "none found"])
+@pytest.mark.parametrize("evaluated", [EVALUATED, EVALUATED.with_predictions([[]] * 5)], ids=["some", "none found"])
 def test_the_report_shows_entities(tmp_path: Path, evaluated: EvaluatedEntities) -> None:
     spans = Spans(np.array([one[:3] for one in row], np.int32).reshape(-1, 3) for row in TRUTH)
     baselines = fit_entity_baselines(lambda rows: ([TEXTS[row] for row in rows], None), spans, evaluated, 17)
