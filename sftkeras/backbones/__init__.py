@@ -66,7 +66,7 @@ def load_backbone(
         mode: how a TF-Hub module is loaded; see `choose_mode`.
         preprocessor: folder of the TF-Hub preprocessor that tokenises; None takes the encoder's own tokenizer, or the
             preprocessor that a run keeps beside its encoder.
-        without_weights: the folder's kind, if it holds no weights: the encoder is built with random ones, for a run
+        without_weights: the folder's kind, if it holds no weights: the encoder is built with zeros, for a run
             that has its own. A module is always whole.
         extra_tokens: strings that become tokens; see `sftkeras.backbones.extra_tokens`.
 
@@ -117,12 +117,14 @@ def load_chosen(
 
 def _load_native(folder: Path, max_length: int, dropout: float | None, without_weights: Kind | None) -> Backbone:
     from sftkeras.backbones.fused_transformer import use_fused_encoder_layers
+    from sftkeras.internals.keras import zeros_in_place_of_random
 
     if (without_weights or kind_of(folder)) == "hugging_face":
         from sftkeras.backbones.hugging_face import load
     else:
         from sftkeras.backbones.keras_hub_preset import load
-    backbone = load(folder, dropout=dropout, weights=without_weights is None)
+    with zeros_in_place_of_random():
+        backbone = load(folder, dropout=dropout, weights=without_weights is None)
     use_fused_encoder_layers(backbone.encoder)
     if max_length > backbone.max_positions:
         raise SFTError("SFT351", length=max_length, most=backbone.max_positions)

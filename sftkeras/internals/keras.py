@@ -5,11 +5,19 @@ Each fault names the test that fails when it is gone; that of the names is tests
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import keras
 import tensorflow as tf
+
+_RANDOM = (
+    keras.initializers.TruncatedNormal,
+    keras.initializers.RandomNormal,
+    keras.initializers.RandomUniform,
+    keras.initializers.VarianceScaling,  # Glorot's and He's too
+)
 
 
 def stop_reducing_gradients(optimizer: keras.optimizers.Optimizer) -> None:
@@ -52,6 +60,23 @@ class LogsOfOneReplica:
             return {name: self.distribute_strategy.experimental_local_results(it)[0] for name, it in figures.items()}
 
         return tf.function(step, reduce_retracing=True)
+
+
+@contextmanager
+def zeros_in_place_of_random() -> Iterator[None]:
+    """Makes variables start at zero inside the block where they would start at random: weights are read into them.
+
+    To draw 23 million numbers for nothing takes 0.7 s of a core, and KerasHub's models cannot be told not to.
+    Test: tests/internals/test_private_names.py::test_keras_hub_draws_the_first_weights_of_a_model.
+    """
+    drawing = {kind: kind.__call__ for kind in _RANDOM}
+    for kind in _RANDOM:
+        kind.__call__ = lambda _, shape, dtype=None: tf.zeros(shape, dtype)
+    try:
+        yield
+    finally:
+        for kind, call in drawing.items():
+            kind.__call__ = call
 
 
 def all_layers(layer: keras.layers.Layer, *, itself: bool = True) -> list[keras.layers.Layer]:

@@ -17,7 +17,10 @@ runtime.start_tensorflow()
 
 import keras  # noqa: E402
 import keras_hub  # noqa: E402
+import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+
+from sftkeras.internals.keras import zeros_in_place_of_random  # noqa: E402
 
 PACKAGE = Path(__file__).parents[2] / "sftkeras"
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "internals"]
@@ -35,6 +38,24 @@ def test_keras_cannot_change_the_height_of_a_built_table() -> None:
     layer.build((None,))
     with pytest.raises(ValueError, match="cannot add new elements of state"):
         layer.add_weight(shape=(4, 2))
+
+
+def bert() -> keras.Model:
+    return keras_hub.models.BertBackbone(
+        vocabulary_size=9, num_layers=1, num_heads=1, hidden_dim=2, intermediate_dim=2, max_sequence_length=4
+    )
+
+
+def test_keras_hub_draws_the_first_weights_of_a_model() -> None:
+    drawn = bert()
+    with zeros_in_place_of_random():
+        zeros = bert()
+    for before, variable, after in zip(*(model.trainable_variables for model in (drawn, zeros, bert())), strict=True):
+        start = variable.path.endswith("gamma")
+        assert np.all(variable.numpy() == start)
+        if len(variable.shape) > 1 and not variable.path.endswith("bias"):
+            assert before.numpy().any()
+            assert after.numpy().any()
 
 
 def test_keras_does_not_say_what_made_a_tensor() -> None:
