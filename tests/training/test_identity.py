@@ -142,6 +142,16 @@ def test_what_is_left_out_exists(package: Path) -> None:
     assert all((package / path).exists() for path in _ONLY_WORDS)
 
 
+def test_settings_of_other_tasks_which_earlier_versions_kept_are_no_difference(config: TrainConfig) -> None:
+    file = RunFolder.of(config).identity_file
+    of_others = {"task.margin": 0.5, "task.loss": "multiple_negatives", "task.no_answer_threshold": None}
+    file.write_text(json.dumps({**json.loads(file.read_text()), **of_others}))
+    assert go_on(config)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "task.threshold": 0.4, "task.gone": 1}))
+    with pytest.raises(SFTError, match=r"SFT420.*: task.gone 1 → nothing, task.threshold 0.4 → 0.5\."):
+        go_on(config)
+
+
 def test_many_differences_are_counted(config: TrainConfig) -> None:
     optimizer = OptimizerConfig("sgd", 0.1, "cosine", 0.2, 0.0, None, 0.8, 0.99, 1e-6)
     with pytest.raises(SFTError, match=r"SFT420.*, 4 more\."):

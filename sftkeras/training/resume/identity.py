@@ -16,6 +16,7 @@ from sftkeras.disk.files import sha256_of
 from sftkeras.errors import SFTError
 from sftkeras.runs import RunFolder
 from sftkeras.runtime import versions
+from sftkeras.tasks import TASKS, spec_of
 
 Identity = Mapping[str, Any]
 
@@ -75,7 +76,7 @@ def continues(run: RunFolder, config: TrainConfig, identity: Identity) -> bool:
     """
     if config.resume.mode == "never" or not run.is_unfinished:
         return False
-    began = _read_identity(run)
+    began = _without_other_tasks(_read_identity(run), config)
     allow = config.resume.allow
     unknown = () if "data.contents" in identity else ("data.contents",)  # until the data is read
     different = {
@@ -100,6 +101,13 @@ def _read_identity(run: RunFolder) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return identity if isinstance(identity, dict) else {}
+
+
+def _without_other_tasks(identity: Identity, config: TrainConfig) -> dict[str, Any]:
+    """Returns an identity without the settings that only other tasks have: earlier versions kept those of all tasks."""
+    of_any = {f"task.{setting.name}" for kind in TASKS for setting in dataclasses.fields(spec_of(kind).settings)}
+    own = {f"task.{setting.name}" for setting in dataclasses.fields(config.task)}
+    return {name: value for name, value in identity.items() if name not in of_any - own}
 
 
 def _flat(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
