@@ -170,7 +170,8 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         loss, gradients = sum_over_replicas(loss, gradients, self._learning_variables())
         self.clock.note(arrived, own_gradients, gradients)
         norm, gradients = self._clip(gradients)
-        with tf.control_dependencies([norm, *gradients]):
+        # One operation to wait for: each of those below would else wait for all gradients one by one.
+        with tf.control_dependencies([tf.group(norm, *gradients)]):
             self._update_weights(gradients)
             # A float16 step whose scaled gradient overflowed is skipped by the optimizer, and counts for nothing here.
             finite = tf.math.is_finite(norm)

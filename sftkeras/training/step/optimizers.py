@@ -67,14 +67,20 @@ class AdamStep(NamedTuple):
     Attributes:
         learning_rate: before a variable's own factor.
         decay: share of a weight that is taken from it, before a variable's own factor.
-        beta_1_power: decay rate of the first moment to the power of the step's number, counted from 1.
-        beta_2_power: the same of the second moment.
+        beta_1: decay rate of the first moment.
+        beta_2: decay rate of the second moment.
+        beta_1_power: `beta_1` to the power of the step's number, counted from 1.
+        beta_2_power: the same of `beta_2`.
+        epsilon: added to the root of the second moment.
     """
 
     learning_rate: tf.Tensor
     decay: tf.Tensor
+    beta_1: tf.Tensor
+    beta_2: tf.Tensor
     beta_1_power: tf.Tensor
     beta_2_power: tf.Tensor
+    epsilon: tf.Tensor
 
 
 @keras.saving.register_keras_serializable("sftkeras")
@@ -130,22 +136,26 @@ class FusedAdamW(keras.optimizers.AdamW):
             beta1_power=step.beta_1_power[index] if self.own_steps else step.beta_1_power,
             beta2_power=step.beta_2_power[index] if self.own_steps else step.beta_2_power,
             lr=_times(step.learning_rate, factor),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
+            beta1=step.beta_1,
+            beta2=step.beta_2,
+            epsilon=step.epsilon,
             grad=gradient,
         )
 
     def _backend_update_step(
         self, grads: list[tf.Tensor], trainable_variables: list[keras.Variable], learning_rate: tf.Tensor
     ) -> None:
-        # What all variables share is computed once: traced again for each of them, it took a fifth of the tracing.
+        # What all variables share is computed once: traced again for each of them, it took a quarter of the tracing.
         number = tf.cast((self._steps.value if self.own_steps else self.iterations.value) + 1, tf.float32)
+        beta_1, beta_2 = tf.constant(self.beta_1), tf.constant(self.beta_2)
         step = AdamStep(
             learning_rate=learning_rate,
             decay=learning_rate * (self.weight_decay or 0.0),
-            beta_1_power=tf.pow(self.beta_1, number),
-            beta_2_power=tf.pow(self.beta_2, number),
+            beta_1=beta_1,
+            beta_2=beta_2,
+            beta_1_power=tf.pow(beta_1, number),
+            beta_2_power=tf.pow(beta_2, number),
+            epsilon=tf.constant(self.epsilon),
         )
         super()._backend_update_step(grads, trainable_variables, step)
 
