@@ -1,12 +1,14 @@
-"""Progress bars that move in a terminal and in a notebook; elsewhere they show nothing."""
+"""Progress bars and spinners that move in a terminal and in a notebook; elsewhere they show nothing."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, ProgressColumn, TaskID
+from rich.progress import Progress, ProgressColumn, SpinnerColumn, TaskID, TextColumn
 
 _SECONDS = 0.1  # between two drawings in a notebook
 
@@ -74,3 +76,12 @@ class Bars(Progress):
     def _refresh_at_times(self) -> None:
         if self._inline and time.monotonic() - self._drawn >= _SECONDS:
             self.refresh()
+
+
+@contextmanager
+def spinner(message: str, console: Console) -> Iterator[None]:
+    """Shows a message while the block runs, which nothing counts."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
+    with Bars(*columns, console=console, transient=True) as bars:
+        bars.add_task(message, total=None)
+        yield

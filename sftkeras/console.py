@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sftkeras.bars import Bars
+from sftkeras.bars import Bars, spinner
 
 _LOG_WIDTH = 120
 
@@ -88,3 +88,8 @@ def progress_bar(output: Console = console) -> Bars:
         TimeRemainingColumn(),
         console=output,
     )
+
+
+def waiting(message: str) -> AbstractContextManager[None]:
+    """Shows on the terminal, while a block runs, what it is that takes seconds."""
+    return spinner(message, console)

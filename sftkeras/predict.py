@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from sftkeras.bars import spinner
 from sftkeras.command_line import commands
 from sftkeras.command_line.remedies import in_flags_of
 from sftkeras.config import DataConfig, PredictConfig
@@ -55,7 +56,8 @@ def main(config: PredictConfig) -> None:
         _check_pairs(config, model, files, data)
         blocks = files.read() if files else iter([_typed(config.texts, model)])
         first = next(blocks, TextBlock([]))  # a mistake in the file is found before the model is loaded
-        model.load()
+        with spinner("Loading the model", Console(stderr=True)):
+            model.load()
         records = row_records(model, chain([first], blocks), _progress(output))
         if output:
             write_records(records, output, model.predictions)

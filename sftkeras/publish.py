@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sftkeras import runtime
 from sftkeras.command_line import commands, next_commands
 from sftkeras.config import PublishConfig, TrainConfig
-from sftkeras.console import say
+from sftkeras.console import say, waiting
 from sftkeras.disk.cache import building, cache_folder, locked
 from sftkeras.disk.files import write_errors, write_text
 from sftkeras.errors import SFTError
@@ -53,7 +53,8 @@ def main(config: PublishConfig) -> None:
     # The lock is in the cache: the user's folders are no place for it.
     with locked(cache_folder("publishing") / hashlib.sha256(str(output.resolve()).encode()).hexdigest()):
         check_output(output, overwrite=config.overwrite)
-        difference = publish(source, output)
+        with waiting("Publishing the module"):
+            difference = publish(source, output)
     describe(output, difference)
 
 

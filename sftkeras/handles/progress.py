@@ -13,14 +13,11 @@ _log = logging.getLogger(__name__)
 def waiting(message: str) -> Iterator[None]:
     """Writes a line to the log, and shows the message, with a spinner that turns in a terminal."""
     from rich.console import Console  # kept out of the start of every command
-    from rich.progress import SpinnerColumn, TextColumn
 
-    from sftkeras.bars import Bars
+    from sftkeras.bars import spinner
 
     _log.info("%s.", message)
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        bars.add_task(message, total=None)
+    with spinner(message, Console(stderr=True)):
         yield
 
 

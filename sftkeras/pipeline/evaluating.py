@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sftkeras.command_line import commands
 from sftkeras.command_line.remedies import in_flags_of
 from sftkeras.config import DataConfig, EvaluateConfig, TrainConfig, plain
-from sftkeras.console import outputs, progress_bar
+from sftkeras.console import outputs, progress_bar, waiting
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.exporting.versions import find_version
@@ -66,8 +66,10 @@ def report_on(
         rows=data.examples.rows_fingerprint(data.splits["test"]),
     )
     seed = contract["origin"]["seed"] or facts.seed
-    baselines = baselines_for(evaluation, evaluated, data, config.report, seed)
-    report = write_report(output, evaluation, evaluated, facts, baselines, config.report)
+    with waiting("Evaluating the baselines"):
+        baselines = baselines_for(evaluation, evaluated, data, config.report, seed)
+    with waiting("Writing the report"):
+        report = write_report(output, evaluation, evaluated, facts, baselines, config.report)
     for console in outputs():
         print_summary(report, evaluation, console=console)
     return report

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sftkeras import runtime
 from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
+from sftkeras.console import waiting
 from sftkeras.exporting.contract import ModelOrigin
 from sftkeras.exporting.op_gate import known_release
 from sftkeras.exporting.prediction_process import PredictionProcess
@@ -43,8 +44,9 @@ def _export(run: RunFolder, folder: str | None, server: str | None) -> ExportedV
     if server:
         known_release(server, "--server")
     check_writable(home, "--folder")  # before the seconds that TensorFlow takes to start
-    runtime.start_tensorflow()
-    with PredictionProcess() as process:
+    with waiting("Starting TensorFlow"):
+        runtime.start_tensorflow()
+    with PredictionProcess() as process, waiting("Exporting the model"):
         from sftkeras.exporting.export import export
 
         origin = ModelOrigin.read(run.origin_file) if run.origin_file.exists() else ModelOrigin.of(settings)

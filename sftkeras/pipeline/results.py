@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sftkeras.command_line import next_commands
 from sftkeras.config import plain
-from sftkeras.console import outputs, say
+from sftkeras.console import outputs, say, waiting
 from sftkeras.errors import SFTError
 from sftkeras.pipeline.stages import Trained, row_counts
 from sftkeras.runs.restoring import restore_model, write_encoder
@@ -27,7 +27,8 @@ def export_and_evaluate(trained: Trained) -> dict[str, Any]:
     with PredictionProcess() as process:  # starts while the export is written
         began = time.perf_counter()
         try:
-            version = export(trained, process)
+            with waiting("Exporting the model"):
+                version = export(trained, process)
         except (SFTError, KeyboardInterrupt):
             later = next_commands.export_of(trained.run.folder)
             say(f"Not exported, but the trained model is safe. Export it later with: {later}")
@@ -76,10 +77,12 @@ def evaluate_export(trained: Trained, version: ExportedVersion, process: Predict
     trained.seconds["judge"] = time.perf_counter() - began
     began = time.perf_counter()
     known = (trained.untuned,) if trained.untuned else ()
-    baselines = baselines_for(evaluation, evaluated, data, config.report, config.seed, *known)
+    with waiting("Evaluating the baselines"):
+        baselines = baselines_for(evaluation, evaluated, data, config.report, config.seed, *known)
     trained.seconds["baselines"] += time.perf_counter() - began
     facts = facts_of(trained, version, process.examples_per_second)
-    report = write_report(run.folder, evaluation, evaluated, facts, baselines, config.report)
+    with waiting("Writing the report"):
+        report = write_report(run.folder, evaluation, evaluated, facts, baselines, config.report)
     update_contract(version.path, metrics=report["metrics"])
     write_evaluation(
         run.tensorboard,

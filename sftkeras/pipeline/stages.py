@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sftkeras.config import TrainConfig, added_tokens
-from sftkeras.console import progress_bar, say
+from sftkeras.console import progress_bar, say, waiting
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
 
@@ -69,9 +69,10 @@ def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders, s
     from sftkeras import runtime
 
     began = time.perf_counter()
-    runtime.start_tensorflow()
-    runtime.check_backend()
-    from sftkeras.training.setup import set_up
+    with waiting("Starting TensorFlow"):
+        runtime.start_tensorflow()
+        runtime.check_backend()
+        from sftkeras.training.setup import set_up
 
     setup = set_up(config, data, folders)
     say(setup.describe())

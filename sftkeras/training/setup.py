@@ -13,7 +13,7 @@ from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.rematerialisation import rematerialise
 from sftkeras.config import TrainConfig, added_tokens, plain
-from sftkeras.console import progress_bar
+from sftkeras.console import progress_bar, waiting
 from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs
 from sftkeras.plurals import counted
 from sftkeras.runs.restoring import load_best_weights
@@ -100,7 +100,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     choice = replace(choice, notes=(*beginning.notes, *choice.notes, *around))
     if choice.mode == "opaque":
         check_opaque(config)
-    with strategy.scope():
+    with waiting("Loading the encoder"), strategy.scope():
         backbone = load_chosen(
             choice,
             max_length=max_length,
