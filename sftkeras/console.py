@@ -23,6 +23,11 @@ console = Console(highlight=False)
 _log = Console(file=StringIO(), width=_LOG_WIDTH, highlight=False, force_jupyter=False)
 
 
+def is_command() -> bool:
+    """Says whether this process is that of a command, such as `python -m sftkeras.train`, and of nothing else."""
+    return getattr(sys.modules["__main__"].__spec__, "name", "").startswith("sftkeras.")
+
+
 def be_quiet() -> None:
     """Shows nothing on the terminal from here on: of several workers, one speaks for all."""
     console.quiet = True

@@ -14,9 +14,10 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sftkeras.config import TrainingConfig
+from sftkeras.console import is_command
 from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def start_tensorflow() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    with _without_noise(), _without_garbage_collection():
+    with _without_noise(), _without_garbage_collection(), _without_optional_packages():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -64,6 +65,23 @@ def _without_garbage_collection() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+@contextmanager
+def _without_optional_packages() -> Iterator[None]:
+    """Hides packages from Keras inside the block, which imports them if they are there: a third of its import.
+
+    They are for `keras.visualization` and for its estimators of scikit-learn, which no command uses. In a process of
+    the user's own, Keras finds them.
+    """
+    modules: dict[str, Any] = sys.modules
+    hidden = [name for name in ("matplotlib", "sklearn") if is_command() and name not in modules]
+    modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del modules[name]
 
 
 @contextmanager

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "disk": {"errors"},
     "bars": set(),
     "console": {"errors", "bars"},
-    "runtime": {*BASIS, "internals"},
+    "runtime": {*BASIS, "internals", "console"},
     "handles": {"errors", "disk", "runtime", "bars"},
     "data": {*BASIS, "disk", "console", "handles"},
     "text": {"errors"},

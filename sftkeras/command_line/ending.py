@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import NoReturn
 
+from sftkeras.console import is_command
+
 _taken_apart = False
 
 
@@ -25,8 +27,7 @@ def end(code: int) -> NoReturn:
     waits for threads that are no daemons, and calls what is registered to be called at the end, as trackers and loggers
     are. Files are closed before, by their writers.
     """
-    alone = getattr(sys.modules["__main__"].__spec__, "name", "").startswith("sftkeras.")
-    if _taken_apart or not alone or "tensorflow" not in sys.modules:
+    if _taken_apart or not is_command() or "tensorflow" not in sys.modules:
         sys.exit(code)
     try:
         threading._shutdown()  # type: ignore[attr-defined]  # Python calls these two itself, and names them nowhere

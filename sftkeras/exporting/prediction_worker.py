@@ -25,9 +25,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
-import tensorflow_text  # noqa: F401  registers the operations of the text signatures
+# Keras, which TensorFlow imports, imports these if they are there: a third of its import, for nothing.
+sys.modules.update(dict.fromkeys(("matplotlib", "sklearn")))  # type: ignore[arg-type]
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+import tensorflow_text  # noqa: E402, F401  registers the operations of the text signatures
 
 
 def _load_alone(name: str, file: str) -> ModuleType:
