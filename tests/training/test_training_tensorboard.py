@@ -98,6 +98,9 @@ def test_answers_of_the_export_are_written(tmp_path: Path) -> None:
     assert values(accumulator, "test/accuracy") == pytest.approx({0: 0.75})
     tags = set(accumulator.Tags()["tensors"])
     assert {"test/confusion", "test/precision_recall/odd/pr_curves", "test/samples"} <= tags
+    assert accumulator.summary_metadata["test/confusion"].plugin_data.plugin_name == "images"
+    shown = accumulator.Tensors("test/confusion")[0].tensor_proto.string_val
+    assert list(shown) == [b"6", b"4", picture.read_bytes()]  # width, height and the file
     assert "test/undefined" not in tags
     assert "| a \\| b c | odd | even |" in text(accumulator, "test/samples")
     assert "_hparams_/session_start_info" in accumulator.summary_metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import tensorflow as tf
 import yaml
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api as hparams
+from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.plugins.pr_curve import summary as pr_curve
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
@@ -164,13 +166,20 @@ def write_evaluation(
                 if value is not None:
                     tf.summary.scalar(f"{group}/{name}", value)
         for name, path in pictures.items():
-            tf.summary.image(f"test/{name}", tf.io.decode_png(path.read_bytes(), channels=3)[tf.newaxis])
+            _write_picture(f"test/{name}", path.read_bytes())
         for label, (truth, probability) in curves.items():
             curve = pr_curve.pb(f"test/precision_recall/{label}", truth, probability, num_thresholds=101)
             tf.summary.experimental.write_raw_pb(curve.SerializeToString(), step=0)
         rows = "\n".join(f"| {_cell(text)} | {_cell(truth)} | {_cell(answer)} |" for text, truth, answer in samples)
         tf.summary.text("test/samples", f"| text | truth | prediction |\n|---|---|---|\n{rows}")
         hparams.hparams(_flat(plain(config)), trial_id=config.name)
+
+
+def _write_picture(tag: str, png: bytes) -> None:
+    """Writes a picture as it is; `tf.summary.image` takes pixels, and would encode them again."""
+    width, height = struct.unpack(">II", png[16:24])  # which stand at the beginning of every PNG
+    metadata = image_metadata.create_summary_metadata(display_name=None, description=None)
+    tf.summary.write(tag, tf.constant([str(width), str(height), png]), metadata=metadata)
 
 
 def _cell(text: str) -> str:
