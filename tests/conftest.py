@@ -20,9 +20,9 @@ from tiny_bert import reviews, write_csv, write_tiny_bert
 CACHE = "SFTKERAS_CACHE"
 _USERS_CACHE = os.environ.get(CACHE)
 
-# The folders with the files that take longest. They begin first: one that begins last would keep one process busy
-# while the others are done. pytest-xdist must be told to keep this order (see the Makefile).
-LONGEST = ("contract", "training", "commands", "examples", "benchmarks")
+# The folders with files that take longest, the longest first. They begin first: one that begins last would keep one
+# process busy while the others are done. pytest-xdist must be told to keep this order (see the Makefile).
+LONGEST = ("contract", "api", "examples", "commands", "training", "backbones", "text", "exporting", "benchmarks")
 
 # The folders whose tests start processes or servers, or train: `make check` leaves them out, and single tests elsewhere
 # that are marked `processes`.

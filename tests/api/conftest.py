@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drawn_once import drawn_once
 from forked import forked_predictions
 from tiny_bert import reviews
 
@@ -32,9 +33,9 @@ def settings(folder: Path, tiny_bert: Path, **others: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_predictions() -> Iterator[None]:
-    """Of this folder alone: other tests in the same process start prediction processes as users do."""
-    with forked_predictions():
+def quick_reports() -> Iterator[None]:
+    """Of this folder alone: other tests in the same process start prediction processes and draw as users do."""
+    with forked_predictions(), drawn_once():
         yield
 
 
@@ -53,7 +54,10 @@ def rows() -> list[dict[str, str]]:
 @pytest.fixture(scope="session")
 def finished(once: Once, tiny_bert_folder: Path, rows: list[dict[str, str]]) -> sftkeras.Run:
     """A finished run that was trained on rows in memory. Do not change it."""
-    folder = once(
-        "finished-in-python", lambda folder: sftkeras.fine_tune(**settings(folder, tiny_bert_folder), data=rows)
-    )
+
+    def train(folder: Path) -> None:
+        with forked_predictions():
+            sftkeras.fine_tune(**settings(folder, tiny_bert_folder), data=rows)
+
+    folder = once("finished-in-python", train)
     return sftkeras.Run.open(folder / "runs" / "tiny")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import forked
 import h5py
 import numpy as np
-import psutil
 import pytest
 from command_line import flags
 from tiny_runs import Finished
@@ -22,10 +21,10 @@ EPOCHS = 3
 
 
 @pytest.fixture
-def launched(tmp_path: Path, tiny_bert_folder: Path, reviews_csv: Path) -> Iterator[Callable[[str], subprocess.Popen]]:
+def launched(tmp_path: Path, tiny_bert_folder: Path, reviews_csv: Path) -> Iterator[Callable[[str], forked.Process]]:
     running = []
 
-    def start(name: str) -> subprocess.Popen:
+    def start(name: str) -> forked.Process:
         words = flags(
             name=name,
             backbone__handle=tiny_bert_folder,
@@ -37,19 +36,20 @@ def launched(tmp_path: Path, tiny_bert_folder: Path, reviews_csv: Path) -> Itera
             resume__allow="code,task",
             report__bootstrap=20,
         )
-        log = (tmp_path / f"{name}.log").open("ab")
-        command = [sys.executable, "-m", "sftkeras.launch", "--workers", "2", "--", *words]
-        here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-        running.append(subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, env=here))
+        (tmp_path / name).mkdir(exist_ok=True)
+        program = Path(__file__).with_name("forked_launch.py")
+        command = [sys.executable, str(program), str(tmp_path / name), "--workers", "2", "--", *words]
+        with (tmp_path / f"{name}.log").open("ab") as log:
+            running.append(forked.Process(command, cwd=tmp_path, stdout=log, stderr=log))
         return running[-1]
 
     yield start
     for process in running:
-        process.kill()
-        process.wait()
+        process.terminate()  # it stops its workers
+        process.wait(600)
 
 
-def until_step(folder: Path, name: str, step: int, process: subprocess.Popen) -> None:
+def until_step(folder: Path, name: str, step: int, process: forked.Process) -> None:
     """Waits until so many steps are recorded on disk."""
     file = folder / "runs" / name / "state" / "steps.jsonl"
     end = time.monotonic() + 600
@@ -59,7 +59,7 @@ def until_step(folder: Path, name: str, step: int, process: subprocess.Popen) ->
         time.sleep(0.02)
 
 
-def until_said(folder: Path, name: str, words: str, process: subprocess.Popen) -> None:
+def until_said(folder: Path, name: str, words: str, process: forked.Process) -> None:
     """Waits until a run's log has these words."""
     end = time.monotonic() + 600
     while words not in (folder / f"{name}.log").read_text():
@@ -81,14 +81,14 @@ def files(run: Path) -> set[str]:
 
 
 def test_a_killed_and_stopped_training_ends_as_an_undisturbed_one(
-    launched: Callable[[str], subprocess.Popen], tmp_path: Path, finished: Finished
+    launched: Callable[[str], forked.Process], tmp_path: Path, finished: Finished
 ) -> None:
     whole = launched("whole")
     until_said(tmp_path, "whole", "Best epoch: ", whole)  # it is trained; its export would tell nothing more
-    whole.kill()
+    whole.terminate()
     disturbed = launched("disturbed")
     until_step(tmp_path, "disturbed", STEPS + 3, disturbed)
-    max(psutil.Process(disturbed.pid).children(), key=lambda child: child.pid).kill()  # the second worker
+    os.kill(int((tmp_path / "disturbed" / "worker-1").read_text()), signal.SIGKILL)
     until_said(tmp_path, "disturbed", "(1 of 3)", disturbed)
     until_step(tmp_path, "disturbed", 2 * STEPS, disturbed)
     disturbed.send_signal(signal.SIGTERM)
