@@ -71,11 +71,11 @@ def _without_garbage_collection() -> Iterator[None]:
 def _without_optional_packages() -> Iterator[None]:
     """Hides packages from Keras inside the block, which imports them if they are there: a third of its import.
 
-    They are for `keras.visualization` and for its estimators of scikit-learn, which no command uses. In a process of
-    the user's own, Keras finds them.
+    They are for `keras.visualization`, estimators of scikit-learn and data frames in `fit`, which no command uses. In a
+    process of the user's own, Keras finds them.
     """
     modules: dict[str, Any] = sys.modules
-    hidden = [name for name in ("matplotlib", "sklearn") if is_command() and name not in modules]
+    hidden = [name for name in ("matplotlib", "pandas", "sklearn") if is_command() and name not in modules]
     modules.update(dict.fromkeys(hidden))
     try:
         yield

@@ -26,7 +26,7 @@ from types import ModuleType
 from typing import Any
 
 # Keras, which TensorFlow imports, imports these if they are there: a third of its import, for nothing.
-sys.modules.update(dict.fromkeys(("matplotlib", "sklearn")))  # type: ignore[arg-type]
+sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "sklearn")))  # type: ignore[arg-type]
 
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402

@@ -16,15 +16,16 @@ if {command}:
 from sftkeras import runtime
 runtime.start_tensorflow()
 import keras
-loaded = [name for name in ("matplotlib", "sklearn") if name in sys.modules]
+loaded = [name for name in ("matplotlib", "pandas", "sklearn") if name in sys.modules]
 from matplotlib.figure import Figure
+from pandas import DataFrame
 from sklearn.linear_model import LogisticRegression
 print(json.dumps(loaded))
 """
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize(("command", "loaded"), [(True, []), (False, ["matplotlib", "sklearn"])])
+@pytest.mark.parametrize(("command", "loaded"), [(True, []), (False, ["matplotlib", "pandas", "sklearn"])])
 def test_commands_leave_out_what_keras_would_import_if_it_is_there(command: bool, loaded: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(command=command)],
