@@ -19,8 +19,8 @@ EVERYTHING: dict[str, object] = {
     "rematerialise": True,
     "row_weights": True,
 }
-DROPOUT: dict[str, object] = {"dropout": 0.2, "unfreeze": 1}
-TWO_LAYERS: dict[str, object] = {"optimizer": "sgd", "clip_norm": 1e9, "layers": 2}
+DROPOUT: dict[str, object] = {"dropout": 0.2, "unfreeze": 1, "validated": False}
+TWO_LAYERS: dict[str, object] = {"optimizer": "sgd", "clip_norm": 1e9, "layers": 2, "validated": False}
 RUNS: dict[int, dict[str, dict[str, object]]] = {
     1: {
         "everything": {**EVERYTHING, "accumulation": 1},

@@ -20,7 +20,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
     modules = tmp_path_factory.mktemp("modules")
     # "cls" pooling, as tiny_run has it for modules: the pooler's weights are trained too.
     runs = {
-        case: {"module": str(ENCODERS[case].write(modules / case)), "mode": "native", "class_weights": True}
+        case: {
+            "module": str(ENCODERS[case].write(modules / case)),
+            "mode": "native",
+            "class_weights": True,
+            "validated": False,
+        }
         for case in CASES
     }
     with ThreadPoolExecutor(2) as pool:

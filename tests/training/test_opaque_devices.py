@@ -20,17 +20,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
     plain = str(EncoderModule(width=8).write(modules / "plain"))
     penalised = str(EncoderModule(regularised=True, interface="list").write(modules / "penalised"))
     free = str(EncoderModule(interface="list").write(modules / "free"))
-    gentle: dict[str, Any] = {"optimizer": "sgd", "clip_norm": 1e9}
+    adam: dict[str, Any] = {"module": plain, "class_weights": True, "validated": False}
+    gentle: dict[str, Any] = {"optimizer": "sgd", "clip_norm": 1e9, "class_weights": True, "validated": False}
     runs: dict[int, dict[str, dict[str, Any]]] = {
         1: {
-            "adamw": {"module": plain, "class_weights": True},
-            "penalty": {"module": penalised, **gentle, "class_weights": True},
-            "no penalty": {"module": free, **gentle, "class_weights": True},
-            "bfloat16": {"module": plain, "class_weights": True, "precision": "mixed_bfloat16"},
+            "adamw": adam,
+            "penalty": {"module": penalised, **gentle},
+            "no penalty": {"module": free, **gentle},
+            "bfloat16": {**adam, "precision": "mixed_bfloat16"},
         },
         2: {
-            "adamw": {"module": plain, "class_weights": True},
-            "penalty, 2 micro-batches": {"module": penalised, **gentle, "class_weights": True, "accumulation": 2},
+            "adamw": adam,
+            "penalty, 2 micro-batches": {"module": penalised, **gentle, "accumulation": 2},
         },
     }
     with ThreadPoolExecutor(2) as pool:

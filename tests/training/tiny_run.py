@@ -59,6 +59,7 @@ class Settings:
     unfreeze: int | None = None
     rematerialise: bool = False
     loss_scale: float = 0.0  # to begin with, where the loss is scaled; 0 takes Keras' own
+    validated: bool = True  # on the same rows, after each epoch: half as much again to trace
     compare_replicas: bool = False  # also give each replica's loss of one batch
     module: str = ""  # folder of a TF-Hub module to train in place of the KerasHub encoder
     mode: str = "opaque"  # how it is loaded
@@ -183,8 +184,8 @@ def train(settings: Settings, strategy: tf.distribute.Strategy) -> dict[str, Any
         dataset,
         epochs=EPOCHS,
         steps_per_epoch=STEPS,
-        validation_data=dataset,
-        validation_steps=STEPS,
+        validation_data=dataset if settings.validated else None,
+        validation_steps=STEPS if settings.validated else None,
         callbacks=[steps, *model.tuning.callbacks(model.train_only)],
         verbose=0,
     ).history
