@@ -15,8 +15,10 @@ import atexit
 import contextlib
 import fcntl
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -35,6 +37,8 @@ from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 SOCKET = "SFTKERAS_TESTS_FORKED_FROM"  # processes that are forked may have others forked
+
+OF_A_RUN = ("pipeline", "training", "exporting", "evaluation", "tasks", "prediction")  # packages that a run imports
 
 
 class Process:
@@ -66,6 +70,7 @@ class Process:
         self.args = list(arguments)
         self.returncode: int | None = None
         self.stdin: IO[bytes] | None = None
+        self.stdout = self.stderr = None  # no pipes: files are given for these
         environment = {**(os.environ if env is None else env), SOCKET: forked_from()}
         request = {"arguments": self.args[1:], "cwd": str(cwd or os.getcwd()), "env": environment}
         request |= {"fds": list(pass_fds), "session": start_new_session}
@@ -204,7 +209,7 @@ def forked_from() -> str:
 
 
 def import_what_takes_seconds() -> dict[str, str]:
-    """Imports TensorFlow and its like, and returns what it has set in the environment.
+    """Imports TensorFlow and its like, and what a run does; returns what these have set in the environment.
 
     Nothing is computed: that would start threads, which are not forked.
     """
@@ -217,6 +222,11 @@ def import_what_takes_seconds() -> dict[str, str]:
     import sklearn.metrics  # noqa: F401
     import tensorflow_text  # noqa: F401
     from tensorflow.python.eager import context
+
+    for package in OF_A_RUN:
+        for module in pkgutil.walk_packages([str(ROOT / "sftkeras" / package)], f"sftkeras.{package}."):
+            if not module.name.endswith("_worker"):  # a program
+                importlib.import_module(module.name)
 
     assert not context.context()._initialized
     gc.freeze()
@@ -251,14 +261,14 @@ def fork_once_more(request: dict[str, Any], connection: socket.socket) -> None:
     if child:
         for file in request["files"]:
             os.close(file)
-        connection.sendall(f"{child}\n".encode())
         _, status = os.waitpid(child, 0)
         with contextlib.suppress(OSError):  # nobody waits any more
             connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
         os._exit(0)
-    connection.close()
     if request["session"]:
         os.setsid()
+    connection.sendall(f"{os.getpid()}\n".encode())  # once it may be sent signals, alone or with its group
+    connection.close()
 
 
 def take_over(request: dict[str, Any], settings: dict[str, str]) -> None:
@@ -279,7 +289,7 @@ def execute(words: list[str]) -> None:
     """Does what `python WORDS` does."""
     safe_path = words[0] == "-P"
     words = words[1:] if safe_path else words
-    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in sys.path]
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in sys.path[1:]]
     sys.path[:1] = paths
     if words[0] == "-m":
         sys.argv = words[1:]
