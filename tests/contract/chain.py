@@ -22,7 +22,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sftkeras import runtime
+# The process may be forked from one that has imported the package as it is: the one of the first path is to be tested.
+for module in [name for name in sys.modules if name.partition(".")[0] == "sftkeras"]:
+    del sys.modules[module]
+
+from sftkeras import runtime  # noqa: E402
 
 runtime.start_tensorflow()
 
@@ -31,6 +35,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from drawn_once import drawn_once  # noqa: E402
 from every_task import ENTRIES, OF_THE_GUIDE, Entry  # noqa: E402
+from forked import forked_predictions  # noqa: E402
 
 from sftkeras import evaluate, predict, train  # noqa: E402
 from sftkeras.command_line import commands, next_commands  # noqa: E402
@@ -204,11 +209,11 @@ def share_strategy() -> None:
 
 @contextmanager
 def one_fresh_process() -> Iterator[None]:
-    """Gives one process to all that start one: importing TensorFlow takes it seconds."""
-    with prediction_process.PredictionProcess() as process:
+    """Gives one process to all that start one, and does not load a version again that it has: either takes seconds."""
+    with forked_predictions(), prediction_process.PredictionProcess() as process:
 
         def start(version: Path | None = None, *, gpu: bool = False) -> prediction_process.PredictionProcess:
-            if version is not None:
+            if version not in (None, process.version):
                 process.load(version)
             return process
 

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -58,7 +57,7 @@ def run_chain(folder: Path, way: str) -> str:
     """Runs chain.py and returns what it said."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder / "package"), str(HERE.parent)])}
     command = [sys.executable, str(HERE / "chain.py"), str(folder), way]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = forked.run(command, cwd=folder, env=environment)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     return done.stdout
 
