@@ -9,6 +9,7 @@ WORKERS ?= 3
 QUICKSTART := examples/quickstart.yaml
 # The quickstart's encoder as a TF-Hub module, published once into the cache.
 MODULE := $(or $(SFTKERAS_CACHE),$(HOME)/.cache/sftkeras)/published/all-minilm-l6-v2
+PEER := --peer_python .venv-bench/bin/python
 
 .PHONY: help demo check test lint bench clean
 
@@ -31,10 +32,14 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy sftkeras examples benchmarks
 
-bench: $(VENV)/.installed  ## Compare with Hugging Face Trainer and plain KerasHub, in an environment of its own
+bench: $(VENV)/.installed  ## Compare with PyTorch, Hugging Face Trainer and FastAPI; end with the README's claims
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install --quiet "torch==2.13.0" "transformers~=5.23" accelerate datasets safetensors fastapi "uvicorn[standard]"
-	$(BIN)/python benchmarks/train_vs_peers.py --peer_python .venv-bench/bin/python
+	test -d saved_models/movie-sentiment || $(BIN)/python -m sftkeras.train --config $(QUICKSTART) --training.epochs 1
+	$(BIN)/python benchmarks/steps_vs_peers.py $(PEER)
+	$(BIN)/python benchmarks/train_vs_peers.py $(PEER)
+	$(BIN)/python benchmarks/serve_vs_peers.py $(PEER) --model saved_models/movie-sentiment
+	$(BIN)/python benchmarks/claims.py
 
 clean:  ## Remove the environments; runs, exports and the cache stay
 	rm -rf .venv .venv-bench

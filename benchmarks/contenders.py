@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 import psutil
-from processes import HERE, environment
+from processes import HERE, cpu_seconds, environment
+from turns import order
 
 from sftkeras import runtime
 from sftkeras.config import TrainConfig
 from sftkeras.data import LabelledData
 from sftkeras.handles import resolve
-
-FIRST_STEPS = 20  # not counted in the steady speed: graphs are traced and compiled, memory is claimed
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,6 @@ class Recipe:
         evaluation_batch_size: as sftkeras evaluates.
         warmup: share of all steps.
         output: folder for what the contender writes.
-        most_steps: end plain KerasHub after so many steps; 0 trains it fully.
     """
 
     model: str
@@ -56,7 +54,6 @@ class Recipe:
     epsilon: float
     seed: int
     output: str
-    most_steps: int = 0
 
     @classmethod
     def of(cls, config: TrainConfig, **others: Any) -> Recipe:
@@ -90,24 +87,22 @@ class Outcome:
     """One contender's run.
 
     Attributes:
-        seconds: from the start of the process to trained weights on disk; None if it was not trained fully.
-        cpu_seconds: processor time it had used until then, over all threads.
+        seconds: from the start of the process to trained weights on disk.
+        before: seconds from the start of the process to the end of its first step.
+        after: seconds from the end of its last step to the end of the process.
+        cpu_seconds: processor time it had used when its weights were trained, over all threads.
         peak_memory: most resident bytes until then; None where the system does not report it.
-        examples_per_second: steady speed of the training steps, with all that happens between them.
         accuracy: on the test rows, 0 to 1; None if the task has none.
-        tokens: tokens of a training example, without padding; only sftkeras reports them.
-        ceilings: matrix-multiply ceilings before and after, in GFLOP/s; only measured around sftkeras, if at all.
     """
 
     contender: str
     seed: int
-    seconds: float | None
-    cpu_seconds: float | None
+    seconds: float
+    before: float
+    after: float
+    cpu_seconds: float
     peak_memory: int | None
-    examples_per_second: float
     accuracy: float | None
-    tokens: float | None = None
-    ceilings: list[dict[str, float]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
 
 
@@ -134,35 +129,24 @@ class Contender:
 
 
 class Sftkeras(Contender):
-    """`python -m sftkeras.train`, as a user types it.
-
-    Args:
-        model_shape: hidden and intermediate size of the encoder whose ceilings are measured; None measures none.
-    """
+    """`python -m sftkeras.train`, as a user types it."""
 
     name = "sftkeras"
 
-    def __init__(self, config: Path, model_shape: tuple[int, int] | None = None) -> None:
+    def __init__(self, config: Path) -> None:
         super().__init__(sys.executable, "tensorflow, keras_hub, tensorflow_text")
         self._config = config
-        self._model_shape = model_shape
 
     def run(self, recipe: Recipe) -> Outcome:
         output = Path(recipe.output)
         words = [self.python, "-m", "sftkeras.train", "--config", str(self._config), *self._flags(recipe)]
-        before = self._ceilings()
         process = watch(words, output, trained=re.compile("^Best epoch: "), SFTKERAS_CACHE=str(output / "cache"))
-        ceilings = [*before, *self._ceilings()]
         report = json.loads((output / "runs" / "comparison" / "report.json").read_text(encoding="utf-8"))
-        ends, tokens = read_steps(output / "runs" / "comparison" / "tensorboard", recipe)
         return Outcome(
             self.name,
             recipe.seed,
-            **process.figures,
-            examples_per_second=steady_speed(ends, recipe),
+            **process.figures(step_ends(output / "runs" / "comparison" / "tensorboard")),
             accuracy=report["metrics"].get("accuracy"),
-            tokens=tokens,
-            ceilings=ceilings,
             versions=report["versions"],
         )
 
@@ -183,15 +167,6 @@ class Sftkeras(Contender):
             **{f"data.{part}": path for part, path in recipe.files.items()},
         }
         return [word for name, value in flags.items() for word in (f"--{name}", str(value))]
-
-    def _ceilings(self) -> list[dict[str, float]]:
-        if self._model_shape is None:
-            return []
-        hidden, intermediate = map(str, self._model_shape)
-        shape = ["--hidden", hidden, "--intermediate", intermediate]
-        words = [self.python, str(HERE / "ceiling.py"), *shape]
-        answer = subprocess.run(words, env=environment(), check=True, capture_output=True, text=True)
-        return [json.loads(answer.stdout)]
 
 
 class Peer(Contender):
@@ -217,60 +192,84 @@ class Peer(Contender):
         return Outcome(
             self.name,
             recipe.seed,
-            **process.figures,
-            examples_per_second=steady_speed(result["step_ends"], recipe),
+            **process.figures(result["step_ends"]),
             accuracy=result.get("accuracy"),
             versions=result["versions"],
         )
 
 
 def take_turns(contenders: list[Contender], recipe: Recipe, seeds: int, work: Path) -> Iterator[tuple[Recipe, Outcome]]:
-    """Runs all contenders with one seed, then with the next; who begins changes from seed to seed."""
+    """Runs all contenders with one seed, then with the next; the order changes from seed to seed."""
+    known = {contender.name: contender for contender in contenders}
     for turn in range(seeds):
-        begins = turn % len(contenders)
-        for contender in contenders[begins:] + contenders[:begins]:
+        for name in order(list(known), turn):
             seed = recipe.seed + turn
-            output = work / f"{contender.name}-{seed}"
+            output = work / f"{name}-{seed}"
             output.mkdir(parents=True, exist_ok=True)
             own = replace(recipe, seed=seed, output=str(output))
             os.sync()  # none waits for the disk to write what the one before has left
-            yield own, contender.run(own)
+            yield own, known[name].run(own)
+
+
+def pairs(outcomes: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The runs of sftkeras and of its peer with the same seed, each the fields of its `Outcome` and what was added."""
+    found = {(outcome["contender"], outcome["seed"]): outcome for outcome in outcomes}
+    seeds = sorted({seed for _, seed in found})
+    return [(found["sftkeras", seed], found["hugging_face", seed]) for seed in seeds]
 
 
 @dataclass
 class Watched:
-    """A finished process: what it printed, and what it had used when its weights were trained."""
+    """A finished process: what it printed, and when.
 
+    Attributes:
+        began: when it was started, in seconds since 1970, as all moments here.
+        trained: when its weights were trained.
+        ended: when it ended.
+        used: processor time and peak memory when its weights were trained.
+    """
+
+    began: float
+    trained: float = 0.0
+    ended: float = 0.0
+    used: dict[str, Any] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
-    figures: dict[str, Any] = field(
-        default_factory=lambda: dict.fromkeys(("seconds", "cpu_seconds", "peak_memory"), None)
-    )
+
+    def figures(self, step_ends: list[float]) -> dict[str, Any]:
+        """What an `Outcome` has of it, by the moments at which its steps ended."""
+        moments = {
+            "seconds": self.trained - self.began,
+            "before": step_ends[0] - self.began,
+            "after": self.ended - step_ends[-1],
+        }
+        return moments | self.used
 
 
 def watch(words: list[str], output: Path, *, trained: re.Pattern, **variables: str) -> Watched:
-    """Runs a command; takes time, processor time and peak memory at the line that says that it has trained."""
-    watched = Watched()
+    """Runs a command; takes time, processor time and peak memory at the line that says that it has trained.
+
+    Raises:
+        SystemExit: it failed; names its log.
+    """
     log = output / "log.txt"
     with log.open("w", encoding="utf-8") as errors:
-        began = time.perf_counter()
+        watched = Watched(time.time())
         process = subprocess.Popen(
             words, env=environment(**variables), stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8"
         )
         assert process.stdout is not None
         for line in process.stdout:
-            if watched.figures["seconds"] is None and trained.search(line):
-                seconds = time.perf_counter() - began
-                used = psutil.Process(process.pid).cpu_times()
-                watched.figures = {
-                    "seconds": seconds,
-                    "cpu_seconds": used.user + used.system,
-                    "peak_memory": peak_memory(process.pid),
-                }
+            if not watched.trained and trained.search(line):
+                watched.trained = time.time()
+                used = cpu_seconds(psutil.Process(process.pid))
+                watched.used = {"cpu_seconds": used, "peak_memory": peak_memory(process.pid)}
             watched.lines.append(line)
             errors.write(line)
             errors.flush()
-    if process.wait():
-        raise SystemExit(f"{' '.join(words)}\nended with {process.returncode}; its log is {log}")
+        failed = process.wait()
+        watched.ended = time.time()
+    if failed or not watched.trained:
+        raise SystemExit(f"{' '.join(words)}\nended with {failed}; its log is {log}")
     return watched
 
 
@@ -283,35 +282,13 @@ def peak_memory(process: int) -> int | None:
     return int(found[1]) * 1024 if found else None
 
 
-def read_steps(folder: Path, recipe: Recipe) -> tuple[list[list[float]], float]:
-    """Reads from a run's TensorBoard files when each step ended, epoch by epoch, and the tokens of an example."""
+def step_ends(folder: Path) -> list[float]:
+    """When each step ended, by a run's TensorBoard files."""
     runtime.start_tensorflow()  # TensorBoard imports it, less quietly
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from tensorboard.util.tensor_util import make_ndarray
 
-    events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
-    events.Reload()
-
-    def values(tag: str) -> list[float]:
-        return [float(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)]
-
-    times = [event.wall_time for event in events.Tensors("step/loss")]
-    steps = len(times) // recipe.epochs
-    ends = [times[begin : begin + steps] for begin in range(0, len(times), steps)]
-    per_second = zip(values("speed/tokens_per_second"), values("speed/examples_per_second"), strict=True)
-    each = [tokens / examples for tokens, examples in per_second]
-    return ends, sum(each) / len(each)
-
-
-def steady_speed(ends: list[list[float]], recipe: Recipe) -> float:
-    """Examples a second over all steps but the first, from one step's end to the next; evaluation is left out."""
-    examples = rows_of(recipe.files["train"])
-    done = seconds = 0.0
-    for epoch, times in enumerate(ends):
-        first = min(FIRST_STEPS, len(times) // 4) if epoch == 0 else 1
-        done += min(len(times) * recipe.batch_size, examples) - first * recipe.batch_size
-        seconds += times[-1] - times[first - 1]
-    return done / seconds
+    events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+    return [event.wall_time for event in events.Tensors("step/loss")]
 
 
 def labelled_rows(data: LabelledData, rows: np.ndarray) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,13 @@ def environment(**variables: str) -> dict[str, str]:
 
 @contextmanager
 def ended(words: list[str], log: Path, **pipes: Any) -> Iterator[subprocess.Popen]:
-    """A process that is ended, by force if need be, when the block is left; its output goes into a log."""
+    """A process that is ended, by force if need be, when the block is left; its output goes into a log.
+
+    It leads a process group, which can be stopped for a while as a whole.
+    """
     with log.open("w", encoding="utf-8") as said:
-        process = subprocess.Popen(words, env=environment(), **{"stdout": said, "stderr": said, **pipes})
+        pipes = {"stdout": said, "stderr": said, **pipes}
+        process = subprocess.Popen(words, env=environment(), process_group=0, **pipes)
     try:
         yield process
     finally:
@@ -74,10 +78,17 @@ def sftkeras_server(models: Path, log: Path, *flags: str) -> Iterator[tuple[psut
 
 
 class Worker:
-    """A process that answers each line of JSON with another. Use it in a `with` statement."""
+    """A process that answers each line of JSON with another. Use it in a `with` statement.
 
-    def __init__(self, program: str, arguments: list[str], log: Path) -> None:
-        words = [sys.executable, str(HERE / program), *arguments]
+    Args:
+        program: a file of this folder.
+        arguments: its command line.
+        log: for what it says besides.
+        python: the interpreter; this one by default.
+    """
+
+    def __init__(self, program: str, arguments: list[str], log: Path, python: str = sys.executable) -> None:
+        words = [python, str(HERE / program), *arguments]
         self._log = log
         self._ended = ended(words, log, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -95,19 +106,21 @@ class Worker:
     def tell(self, **question: Any) -> None:
         """Gives it work, and does not wait."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended: `answer` says so
+            self._process.stdin.write(json.dumps(question) + "\n")
+            self._process.stdin.flush()
 
     def answer(self) -> Any:
         """Waits for the answer.
 
         Raises:
-            SystemExit: the process ended; names its log.
+            SystemExit: the process ended; names its log, with its last words.
         """
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"A worker ended; its log is {self._log}")
+            last = self._log.read_text(encoding="utf-8").strip().rpartition("\n")[2]
+            raise SystemExit(f"{self._log.stem} ended: {last}\nIts log is {self._log}")
         return json.loads(line)
 
     def ask(self, **question: Any) -> Any:

@@ -18,6 +18,8 @@ from rich.table import Table
 Rows = tuple[list[str], list[list[str]]]
 """A table: its columns, and its rows."""
 
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+
 
 def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -26,6 +28,7 @@ def now() -> str:
 def machine() -> dict[str, Any]:
     return {
         "processor": processor(),
+        "features": features(),
         "cores": psutil.cpu_count(logical=False) or os.cpu_count(),
         "threads": psutil.cpu_count(),
         "memory": psutil.virtual_memory().total,
@@ -35,21 +38,29 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's model, with the instructions that matter to matrix products."""
+    """The processor's model."""
+    return cpuinfo().get("model name") or platform.processor() or platform.machine()
+
+
+def features() -> list[str]:
+    """Instructions of the processor that matter to matrix products."""
+    flags = cpuinfo().get("flags", "").split()
+    return [flag for flag in FEATURES if flag in flags]
+
+
+def cpuinfo() -> dict[str, str]:
+    """What Linux says of the processor; empty elsewhere."""
     file = Path("/proc/cpuinfo")
-    if not file.exists():
-        return platform.processor() or platform.machine()
-    lines = dict(line.split(":", 1) for line in file.read_text().splitlines() if ":" in line)
-    values = {name.strip(): value.strip() for name, value in lines.items()}
-    flags = values.get("flags", "").split()
-    known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "amx_tile") if flag in flags]
-    return " ".join([values.get("model name", platform.machine()), *known])
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    pairs = (line.split(":", 1) for line in lines if ":" in line)
+    return {name.strip(): value.strip() for name, value in pairs}
 
 
 def shown_machine(record: dict[str, Any]) -> str:
     """When and where a record was made."""
     at = record["machine"]
-    return f"{record['when'][:10]}, {at['processor']}, {at['cores']} cores, {at['memory'] / 2**30:.0f} GiB."
+    named = " ".join([at["processor"], *at["features"]])
+    return f"{record['when'][:10]}, {named}, {at['cores']} cores, {at['memory'] / 2**30:.0f} GiB."
 
 
 def keep(record: dict[str, Any], folder: Path, name: str, about: str, tables: list[Rows]) -> None:
@@ -79,15 +90,6 @@ def markdown(table: Rows) -> str:
 
 def shown(value: float | None, form: str, unit: str = "", *, before: str = "", missing: str = "-") -> str:
     return missing if value is None else f"{before}{value:{form}}{unit}"
-
-
-def ratio(part: float | None, whole: float | None) -> float | None:
-    return part / whole if part is not None and whole else None
-
-
-def difference(ours: float | None, theirs: float | None) -> float | None:
-    """In points: hundredths."""
-    return 100 * (ours - theirs) if ours is not None and theirs is not None else None
 
 
 def mean(values: list[float | None]) -> float | None:

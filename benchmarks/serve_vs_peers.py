@@ -4,8 +4,8 @@
 
 All answer the same short texts with the same weights, one text a request, and must agree before anything is timed. The
 clients run in processes of their own on the same machine, and each asks its next question when it has the answer to
-the last. The contenders take turns, round after round, so that whatever else the machine does meets them alike; even
-so, only the ratios of one run mean something.
+the last. The contenders take turns of a few seconds, as turns.py describes, and a ratio is formed of two turns of one
+round: the figure is the median over the rounds, with the quartiles.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,19 @@ from typing import Any
 import numpy as np
 from processes import HERE
 from records import Rows, keep, machine, now, show, shown_machine
-from serving_contenders import BATCHES, FASTAPI, GRPC, REST, SINGLE, Contender, Turn, all_contenders, peer_versions
+from serving_contenders import (
+    BATCHES,
+    FASTAPI,
+    GRPC,
+    REST,
+    SINGLE,
+    Asked,
+    Contender,
+    Turn,
+    all_contenders,
+    peer_versions,
+)
+from turns import Quartiles, Round, ratio, take_turns
 
 from sftkeras import runtime
 from sftkeras.command_line import commands
@@ -49,7 +61,8 @@ def main() -> None:
         encoder = Path(resolve(config.backbone.handle))
         with all_contenders(version, encoder, settings.peer_python, texts, CLIENTS, work) as contenders:
             difference = compare_answers(contenders, texts[:COMPARED])
-            turns = list(take_turns(contenders, settings.rounds, settings.seconds))
+            rounds = all_rounds(contenders, settings)
+    turns = [turn for of_clients in rounds.values() for results in of_clients for turn in results.values()]
     record = {
         "when": now(),
         "machine": machine(),
@@ -59,12 +72,11 @@ def main() -> None:
         "rounds": settings.rounds,
         "seconds": settings.seconds,
         "figures": figures(turns),
-        "ratios": {target.name: target.reached(turns) for target in TARGETS},
+        "ratios": {target.name: asdict(target.reached(rounds)) for target in TARGETS if target.clients in rounds},
         "turns": [{**asdict(turn), "latencies": len(turn.latencies)} for turn in turns],
     }
     keep(record, settings.results, "serve_vs_peers", about(record), tables(record))
     show(about(record), tables(record))
-    print(f"Kept in {settings.results}. Timings on shared machines are noisy: the ratios of one run are what counts.")
 
 
 def arguments() -> argparse.Namespace:
@@ -72,8 +84,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peer_python", required=True, help="interpreter with torch, transformers, fastapi, uvicorn")
     parser.add_argument("--model", type=Path, required=True, help="an export of --config: NAME or NAME/VERSION")
     parser.add_argument("--config", type=Path, default=CONFIG, help="a classification with the mean of the tokens")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=8, help="of each turn, after a second of warm-up")
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=3, help="of each turn, after half a second of warm-up")
+    parser.add_argument("--clients", type=int, nargs="+", choices=CLIENTS, default=CLIENTS, help="at once")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder for the record and its tables")
     parser.add_argument("--work", help="folder for logs and weights; by default one that is removed at the end")
     return parser.parse_args()
@@ -100,18 +113,16 @@ def compare_answers(contenders: list[Contender], texts: list[str]) -> float:
     return difference
 
 
-def take_turns(contenders: list[Contender], rounds: int, seconds: float) -> Iterator[Turn]:
-    """Lets all contenders work with so many clients, one after the other, round after round."""
-    for clients in CLIENTS:
-        competing = [contender for contender in contenders if clients in contender.clients]
-        for number in range(rounds):
-            for contender in competing:
-                turn = contender.take_turn(clients, number, seconds)
-                print(
-                    f"{counted(clients)}, round {number + 1}: {contender.name}, {turn.per_second:.1f} texts/s",
-                    flush=True,
-                )
-                yield turn
+def all_rounds(contenders: list[Contender], settings: argparse.Namespace) -> dict[int, list[Round]]:
+    """The rounds with each number of clients."""
+    return {
+        clients: take_turns(
+            [Asked(contender, clients, settings.seconds) for contender in contenders if clients in contender.clients],
+            settings.rounds,
+            counted(clients),
+        )
+        for clients in settings.clients
+    }
 
 
 @dataclass(frozen=True)
@@ -136,19 +147,12 @@ class Target:
     def name(self) -> str:
         return f"{self.figure}, {self.ours} to {self.theirs}, {counted(self.clients)}"
 
-    def reached(self, turns: list[Turn]) -> dict[str, float]:
-        """The ratio in the middle round, and the extremes."""
-        figure = FIGURES[self.figure]
-        ours, theirs = of(turns, self.ours, self.clients), of(turns, self.theirs, self.clients)
-        ratios = [figure(our) / figure(their) for our, their in zip(ours, theirs, strict=True)]
-        return {"median": statistics.median(ratios), "least": min(ratios), "most": max(ratios)}
+    def reached(self, rounds: dict[int, list[Round]]) -> Quartiles:
+        """The ratio, pair by pair."""
+        return ratio(rounds[self.clients], FIGURES[self.figure], self.ours, self.theirs)
 
     def is_met(self, ratio: float) -> bool:
         return ratio <= self.bound if self.most else ratio >= self.bound
-
-
-def of(turns: list[Turn], contender: str, clients: int) -> list[Turn]:
-    return [turn for turn in turns if (turn.contender, turn.clients) == (contender, clients)]
 
 
 def counted(clients: int) -> str:
@@ -176,7 +180,7 @@ def figures(turns: list[Turn]) -> list[dict[str, Any]]:
     """For each contender and number of clients, over all rounds."""
     found = []
     for contender, clients in dict.fromkeys((turn.contender, turn.clients) for turn in turns):
-        own = of(turns, contender, clients)
+        own = [turn for turn in turns if (turn.contender, turn.clients) == (contender, clients)]
         latencies = [latency for turn in own for latency in turn.latencies]
         found.append(
             {
@@ -212,14 +216,13 @@ def tables(record: dict[str, Any]) -> list[Rows]:
         ]
         for it in record["figures"]
     ]
-    against = ["ratio of", "the middle round", "all rounds", "to reach", ""]
+    against = ["ratio of", "median (quartiles)", "to reach", ""]
     ratios = []
     for target in TARGETS:
-        it = record["ratios"][target.name]
-        sign = "≤" if target.most else "≥"
-        verdict = "reached" if target.is_met(it["median"]) else "missed"
-        extremes = f"{it['least']:.2f} to {it['most']:.2f}"
-        ratios.append([target.name, f"{it['median']:.2f}", extremes, f"{sign} {target.bound:g}", verdict])
+        if target.name in record["ratios"]:
+            it = Quartiles(**record["ratios"][target.name])
+            verdict = "reached" if target.is_met(it.median) else "missed"
+            ratios.append([target.name, it.shown(), f"{'≤' if target.most else '≥'} {target.bound:g}", verdict])
     return [(columns, rows), (against, ratios)]
 
 

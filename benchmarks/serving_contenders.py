@@ -28,7 +28,7 @@ from processes import (
 from sftkeras.serving.client import Client
 
 ROWS = 32  # texts in a call of the contender in batches
-WARM_UP = 1.0  # seconds of each turn that are not counted
+WARM_UP = 0.5  # seconds of each turn that are not counted
 
 GRPC, REST, FASTAPI = "sftkeras, gRPC", "sftkeras, REST", "FastAPI + transformers"
 SINGLE, BATCHES = "in process, 1 text a call", f"in process, {ROWS} texts a call"
@@ -99,6 +99,27 @@ class Contender:
         latencies = reply["latencies"]
         count = self.rows * len(latencies)
         return Turn(self.name, clients, number, reply["seconds"], count, latencies, used / reply["sent"])
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A contender with so many clients, in turns of so many seconds."""
+
+    contender: Contender
+    clients: int
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        return self.contender.name
+
+    @property
+    def processes(self) -> list[int]:
+        """The server's and its clients'."""
+        return [self.contender.process.pid, self.contender.worker.pid]
+
+    def take_turn(self, number: int) -> Turn:
+        return self.contender.take_turn(self.clients, number, self.seconds)
 
 
 @contextmanager

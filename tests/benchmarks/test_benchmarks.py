@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sftkeras.command_line import commands
+from sftkeras.config import TrainConfig
+
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "benchmarks"))  # where Python looks when it runs one of them
+
+from steps_vs_peers import write_recipe  # noqa: E402
+
 SMOKE = Path(__file__).with_name("smoke.py")
 SCRIPTS = sorted(
     path.name for path in (ROOT / "benchmarks").glob("*.py") if "ArgumentParser(" in path.read_text("utf-8")
@@ -23,6 +30,8 @@ RUN = {
     "data_memory.py": "rows",
     "checkpoint_cost.py": "ratio",
     "growth.py": "tokenise",
+    "sftkeras_steps.py": '{"logits": ',
+    "claims.py": "Claims of the README",
 }
 
 
@@ -35,6 +44,7 @@ def words_of(script: str, folder: Path, tiny_bert: Path, reviews: Path) -> list[
         "data": {"train": str(reviews)},
     }
     config.write_text(yaml.safe_dump(settings), "utf-8")
+    recipe = write_recipe(commands.parse(TrainConfig, ["--config", str(config)]), folder)
     growth = folder / "growth"
     growth.mkdir(exist_ok=True)
     return {
@@ -43,6 +53,8 @@ def words_of(script: str, folder: Path, tiny_bert: Path, reviews: Path) -> list[
         "data_memory.py": ["--rows", "200"],
         "checkpoint_cost.py": [f"--config={config}", "--steps=1", "--pairs=1", f"--results={folder}"],
         "growth.py": ["--measure", "200", "3", str(growth)],
+        "sftkeras_steps.py": [str(recipe), "float32"],
+        "claims.py": [],
     }[script]
 
 
