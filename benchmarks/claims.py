@@ -5,7 +5,8 @@
 
 The claims are the ratios of sftkeras in results/published.json, of which the table in README.md is made. One is
 confirmed if this machine's median is as good or better, undecided if it is worse but the claim lies between the
-quartiles, and not confirmed otherwise. Another kind of processor may well differ: both are named.
+quartiles, and not confirmed otherwise. Another kind of processor may well differ: both are named. Where other processes
+used more than a twentieth of the processor, nothing is confirmed, and nothing published.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from records import Rows, machine, markdown, now, show
 from turns import Quartiles
 
 BEGIN, END = "<!-- made by claims.py -->", "<!-- end -->"
+MOST_OTHERS = 0.05  # of the processor's time, used by others during a measurement
 MORE_IS_BETTER = ("texts/s",)  # how such figures begin; of all others less is better
 
 
@@ -30,7 +32,7 @@ def main() -> None:
     file = settings.results / "published.json"
     published = json.loads(file.read_text(encoding="utf-8"))
     measured = newest_ratios(settings.results)
-    here = {**kind(machine()), "date": now()[:10], "ratios": measured}
+    here = {**kind(machine()), "date": now()[:10], "ratios": publishable(measured)}
     show(f"Claims of the README on {named(here)}:", [confirmed(published, measured)])
     if settings.publish:
         published = merged(published, here)
@@ -47,14 +49,21 @@ def arguments() -> argparse.Namespace:
 
 
 def newest_ratios(folder: Path) -> dict[str, Any]:
-    """The ratios of the last record of each benchmark that was run on this machine."""
+    """The ratios of the last record of each benchmark that was run on this machine, each with the share of others."""
     found: dict[str, Any] = {}
     for file in sorted(folder.glob("*.jsonl")):
         record = json.loads(file.read_text(encoding="utf-8").splitlines()[-1])
         ratios = record.get("ratios", {})
         if isinstance(ratios, dict) and kind(record["machine"]) == kind(machine()):
-            found |= ratios
+            found |= {figure: {**ratio, "others": record["others"]} for figure, ratio in ratios.items()}
     return found
+
+
+def publishable(measured: dict[str, Any]) -> dict[str, Any]:
+    """The ratios that were measured while little else ran."""
+    names = ("low", "median", "high", "count")
+    calm = {figure: ratio for figure, ratio in measured.items() if ratio["others"] <= MOST_OTHERS}
+    return {figure: {name: ratio[name] for name in names} for figure, ratio in calm.items()}
 
 
 def kind(at: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +98,8 @@ def verdict(figure: str, stated: dict[str, Any], here: dict[str, Any] | None) ->
     """Whether a machine's ratio confirms a stated one."""
     if here is None:
         return "not measured"
+    if here["others"] > MOST_OTHERS:
+        return f"others used {here['others']:.0%}"
     sign = 1 if figure.startswith(MORE_IS_BETTER) else -1
     if sign * (here["median"] - stated["median"]) >= 0:
         return "confirmed"
@@ -99,7 +110,9 @@ def shown(ratio: dict[str, Any] | None) -> str:
     """The median, with the quartiles where they are known."""
     if ratio is None:
         return "-"
-    return Quartiles(**ratio).shown() if "low" in ratio else f"{ratio['median']:.2f} ×"
+    if "low" not in ratio:
+        return f"{ratio['median']:.2f} ×"
+    return Quartiles(*(ratio[name] for name in ("low", "median", "high", "count"))).shown()
 
 
 def merged(published: list[dict[str, Any]], here: dict[str, Any]) -> list[dict[str, Any]]:

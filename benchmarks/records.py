@@ -60,7 +60,8 @@ def shown_machine(record: dict[str, Any]) -> str:
     """When and where a record was made."""
     at = record["machine"]
     named = " ".join([at["processor"], *at["features"]])
-    return f"{record['when'][:10]}, {named}, {at['cores']} cores, {at['memory'] / 2**30:.0f} GiB."
+    others = f" Other processes used {record['others']:.0%} of the processor." if "others" in record else ""
+    return f"{record['when'][:10]}, {named}, {at['cores']} cores, {at['memory'] / 2**30:.0f} GiB.{others}"
 
 
 def keep(record: dict[str, Any], folder: Path, name: str, about: str, tables: list[Rows]) -> None:

@@ -33,7 +33,7 @@ from serving_contenders import (
     all_contenders,
     peer_versions,
 )
-from turns import Quartiles, Round, ratio, take_turns
+from turns import OtherWork, Quartiles, Round, ratio, take_turns
 
 from sftkeras import runtime
 from sftkeras.command_line import commands
@@ -61,11 +61,14 @@ def main() -> None:
         encoder = Path(resolve(config.backbone.handle))
         with all_contenders(version, encoder, settings.peer_python, texts, CLIENTS, work) as contenders:
             difference = compare_answers(contenders, texts[:COMPARED])
-            rounds = all_rounds(contenders, settings)
+            own = {process for contender in contenders for process in (contender.process.pid, contender.worker.pid)}
+            with OtherWork(own) as others:
+                rounds = all_rounds(contenders, settings)
     turns = [turn for of_clients in rounds.values() for results in of_clients for turn in results.values()]
     record = {
         "when": now(),
         "machine": machine(),
+        "others": others.share,
         "versions": {**runtime.versions(), **peer_versions(settings.peer_python)},
         "texts": len(texts),
         "largest_difference": difference,

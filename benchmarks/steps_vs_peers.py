@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from processes import HERE, Worker
 from records import Rows, features, keep, machine, now, show, shown_machine
-from turns import Quartiles, Round, ratio, take_turns
+from turns import OtherWork, Quartiles, Round, ratio, take_turns
 
 from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
@@ -77,10 +77,12 @@ def main() -> None:
         recipe = write_recipe(config, Path(folder))
         with all_contenders(settings, recipe, Path(folder)) as (contenders, ready):
             compare_logits(ready)
-            rounds = take_turns(contenders, settings.rounds, "Steps")
+            with OtherWork(contender.worker.pid for contender in contenders) as others:
+                rounds = take_turns(contenders, settings.rounds, "Steps")
     record = {
         "when": now(),
         "machine": machine(),
+        "others": others.share,
         "ratios": ratios(rounds),
         "seconds_before_the_first_turn": {name: each["seconds"] for name, each in ready.items()},
         "rounds": rounds,

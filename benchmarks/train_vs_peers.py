@@ -25,7 +25,7 @@ import numpy as np
 from contenders import HERE, Contender, Outcome, Peer, Recipe, Sftkeras, labelled_rows, pairs, take_turns, write_rows
 from records import Rows, deviation, keep, machine, mean, now, show, shown, shown_machine
 from rich.console import Console
-from turns import Quartiles
+from turns import OtherWork, Quartiles
 
 from sftkeras.bars import Bars
 from sftkeras.command_line import commands
@@ -46,10 +46,12 @@ def main() -> None:
         work = Path(settings.work or folder)
         work.mkdir(parents=True, exist_ok=True)
         recipe = write_recipe(config, work, settings)
-        outcomes = [asdict(outcome) for outcome in run_all(settings, recipe, work)]
+        with OtherWork() as others:
+            outcomes = [asdict(outcome) for outcome in run_all(settings, recipe, work)]
     record = {
         "when": now(),
         "machine": machine(),
+        "others": others.share,
         "recipe": {**asdict(recipe), "model": config.backbone.handle, "files": config.data.train},
         "rows": settings.rows,
         "ratios": ratios(outcomes, WHOLE if settings.whole else FIXED),

@@ -3,6 +3,9 @@
 In each round every contender has one short turn, in an order that changes. While one has its turn, the processes of the
 others are stopped. A ratio is formed of two turns of one round, and the figure is the median over the rounds, with the
 quartiles. What a turn does, and what it costs, is known to the caller.
+
+What changes slowly cannot move such a ratio. Work of others at the same time can: it slows down most who waits for all
+cores. So its share of the processor is measured too (`OtherWork`), and stands beside the ratios.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ import os
 import random
 import signal
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import psutil
 from rich.console import Console
 
 from sftkeras.bars import Bars
@@ -92,6 +97,45 @@ def send(groups: Sequence[int] | set[int], number: signal.Signals) -> None:
             os.killpg(group, number)
         except ProcessLookupError:
             continue
+
+
+class OtherWork:
+    """The share of all cores' time that others use while a `with` block runs.
+
+    Args:
+        processes: that are not others, besides this one and those that it has waited for.
+
+    Attributes:
+        share: 0 to 1, once the block has ended.
+    """
+
+    def __init__(self, processes: Iterable[int] = ()) -> None:
+        self._processes = {os.getpid(), *processes}
+        self.share = 0.0
+
+    def __enter__(self) -> OtherWork:
+        self._began, self._before = time.perf_counter(), self._by_others()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        cores = psutil.cpu_count() or 1
+        share = (self._by_others() - self._before) / (cores * (time.perf_counter() - self._began))
+        self.share = min(max(share, 0.0), 1.0)
+
+    def _by_others(self) -> float:
+        return used_by_machine() - used_by(self._processes)
+
+
+def used_by(processes: Iterable[int]) -> float:
+    """Seconds of processor time that living processes have used, with the children that they have waited for."""
+    times = [psutil.Process(process).cpu_times() for process in processes if psutil.pid_exists(process)]
+    return sum(each.user + each.system + each.children_user + each.children_system for each in times)
+
+
+def used_by_machine() -> float:
+    """Seconds of processor time that the machine's cores have worked, or were kept from it by other machines."""
+    times = psutil.cpu_times()
+    return sum(getattr(times, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq", "steal"))
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.append(str(BENCHMARKS))  # where Python looks when it runs one of them
 
 import claims  # noqa: E402
+import turns  # noqa: E402
 from processes import Worker  # noqa: E402
-from turns import Quartiles, order, ratio, take_turns  # noqa: E402
+from turns import OtherWork, Quartiles, order, ratio, take_turns  # noqa: E402
 
 FAKE = str(Path(__file__).with_name("taking_turns.py"))
 STEP = "time of a step, sftkeras float32 to PyTorch float32"
@@ -117,8 +118,27 @@ def test_a_claim_is_confirmed_by_a_median_as_good(
     figure: str, stated: float, here: tuple[float, float, float], verdict: str
 ) -> None:
     low, median, high = here
-    assert claims.verdict(figure, {"median": stated}, {"low": low, "median": median, "high": high}) == verdict
+    measured = {"low": low, "median": median, "high": high}
+    assert claims.verdict(figure, {"median": stated}, measured | {"others": 0.02}) == verdict
+    assert claims.verdict(figure, {"median": stated}, measured | {"others": 0.4}) == "others used 40%"
     assert claims.verdict(figure, {"median": stated}, None) == "not measured"
+
+
+def test_the_work_of_others_is_what_the_machine_does_besides(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, all_used, own_used = iter([100.0, 110.0]), iter([50.0, 64.0]), iter([5.0, 14.0])
+    monkeypatch.setattr(turns.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(turns.psutil, "cpu_count", lambda: 2)
+    monkeypatch.setattr(turns, "used_by_machine", lambda: next(all_used))
+    monkeypatch.setattr(turns, "used_by", lambda processes: next(own_used))
+    with OtherWork([1]) as others:
+        pass
+    assert others.share == pytest.approx((14 - 9) / (2 * 10))
+
+
+def test_processes_of_a_measurement_are_not_others(tmp_path: Path) -> None:
+    with fakes(tmp_path, {"a": ["1"]}) as (contender,):
+        assert contender.worker.ask(number=1) == 2.0
+        assert 0 < turns.used_by([contender.worker.pid]) <= turns.used_by_machine()
 
 
 AMX = {"processor": "Fast", "features": ["avx2", "amx_bf16"], "cores": 2}
@@ -135,10 +155,13 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of results with what was measured on this machine and on another, and a README beside it."""
     (tmp_path / "published.json").write_text(json.dumps(published()))
     here = {"low": 0.70, "median": 0.74, "high": 0.75, "count": 12}
-    records = [{"machine": PLAIN, "ratios": {STEP: here | {"median": 0.2}}}, {"machine": PLAIN, "ratios": {STEP: here}}]
+    calm = {"machine": PLAIN, "others": 0.01}
+    records = [{**calm, "ratios": {STEP: here | {"median": 0.2}}}, {**calm, "ratios": {STEP: here}}]
     (tmp_path / "steps.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     elsewhere = {"machine": AMX, "ratios": {SERVED: here}}
     (tmp_path / "serving.jsonl").write_text(json.dumps(elsewhere) + "\n")
+    busy = {"machine": PLAIN, "others": 0.5, "ratios": {"peak memory, sftkeras to hugging_face": here}}
+    (tmp_path / "memory.jsonl").write_text(json.dumps(busy) + "\n")
     (tmp_path / "workers.jsonl").write_text(json.dumps({"machine": PLAIN, "ratios": [0.7]}) + "\n")
     (tmp_path / "README.md").write_text(f"before\n{claims.BEGIN}\nold\n{claims.END}\nafter\n")
     monkeypatch.setattr(claims, "machine", lambda: PLAIN | {"memory": 1})
