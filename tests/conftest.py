@@ -31,6 +31,12 @@ PROCESSES = {"api", "backbones", "benchmarks", "commands", "contract", "examples
 Once = Callable[[str, Callable[[Path], object]], Path]
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves out the folders of `PROCESSES` unread where their tests would be left out."""
+    folder = collection_path.relative_to(Path(__file__).parent).parts[:1]
+    return True if config.option.markexpr == "not processes" and PROCESSES.intersection(folder) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the tests of `LONGEST` before all others, and marks those of `PROCESSES`."""
     places = {item.path: item.path.relative_to(Path(__file__).parent).parts[0] for item in items}
