@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -97,13 +98,16 @@ def test_tensorflow_only_reads_fingerprints() -> None:
     assert not hasattr(tf.saved_model.experimental, "create_fingerprint")
 
 
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+@cache
+def trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
 
 
+@cache
 def own_names() -> set[str]:
     """The private names that this package gives its own classes and modules."""
     names = set()
-    for tree in TREES.values():
+    for tree in trees().values():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 names.add(node.name)
@@ -114,13 +118,10 @@ def own_names() -> set[str]:
     return names
 
 
-OWN = own_names()
-
-
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_other_module_touches_a_private_name(path: Path) -> None:
     found = set()
-    for node in ast.walk(TREES[path]):
+    for node in ast.walk(trees()[path]):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PRIVATE_MODULES):
             found.add(node.module)
         # A subclass may use what it inherits: `self` and `cls` are not looked at.
@@ -128,6 +129,6 @@ def test_no_other_module_touches_a_private_name(path: Path) -> None:
             isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
         ):
             is_private = node.attr.startswith("_") and not node.attr.startswith("__")
-            if is_private and node.attr not in OWN | OTHERS:
+            if is_private and node.attr not in own_names() | OTHERS:
                 found.add(node.attr)
     assert found == set()
