@@ -11,11 +11,19 @@ from typing import Any
 
 import pytest
 from command_line import ONE_LINE, Running, flags, run_command
+from forked import forked_predictions
 from tiny_runs import RESUMABLE, Finished, Interrupted, Refuse, tiny_flags
 
 from sftkeras.command_line import commands
 
 Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_predictions() -> Iterator[None]:
+    """Of this folder alone: other tests in the same process start prediction processes as users do."""
+    with forked_predictions():
+        yield
 
 
 @pytest.fixture

@@ -12,12 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from backbones.hub_modules import EncoderModule, variables_of_hugging_face
 from command_line import Done, flags, refusal, run_several
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tiny_bert import HEADS, HIDDEN
-from tiny_runs import Finished, tiny_flags
+from tiny_bert import HEADS, HIDDEN, LAYERS
+from tiny_runs import Finished, curve, tiny_flags
 
 from sftkeras import export
 from sftkeras.config import ExportCommandConfig
@@ -40,7 +38,7 @@ class Chain:
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, reviews_csv: Path) -> Chain:
     folder = tmp_path_factory.mktemp("native")
-    module = EncoderModule(activation="gelu", inner=2 * HIDDEN, heads=HEADS, dropout=0.1)
+    module = EncoderModule(activation="gelu", inner=2 * HIDDEN, heads=HEADS, layers=LAYERS, dropout=0.1)
     module.write(folder / "module", variables_of_hugging_face(tiny_bert_folder, HEADS))
     EncoderModule(talking_heads=True).write(folder / "other")
     words = tiny_flags(folder, folder / "module", data__train=reviews_csv, backbone__pooling="cls")
@@ -56,18 +54,13 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, revi
     return Chain(folder, done, refused)
 
 
-def step_losses(run: Path) -> list[float]:
-    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"tensors": 0}).Reload()
-    return [float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("step/loss")]
-
-
 def test_the_run_says_that_the_module_is_rebuilt_and_how_exactly(chain: Chain) -> None:
     assert "Note: the TF-Hub module is rebuilt (native), equal to it to " in chain.done.stdout
     assert "rebuilt (native)" in json.loads((chain.run / "report.json").read_text("utf-8"))["model"]["notes"]
 
 
 def test_the_losses_are_those_of_the_folder_it_was_made_of(chain: Chain, finished: Finished) -> None:
-    one, two = (step_losses(run) for run in (chain.run, finished.run))
+    one, two = (curve(run, "step/loss") for run in (chain.run, finished.run))
     assert len(one) > 10
     np.testing.assert_allclose(one, two, atol=1e-5)
     assert np.ptp(one) > 0.1  # it is no flat line

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from command_line import flags, run_several
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_bert import write_tiny_bert
-from tiny_runs import Finished, Interrupted, Refuse, tiny_flags
+from tiny_runs import Finished, Interrupted, Refuse, curve, tiny_flags
 
 from sftkeras.backbones import load_backbone
 from sftkeras.backbones.tfhub.names import hub_names
@@ -61,9 +60,7 @@ def report(story: Story, name: str) -> dict[str, Any]:
 
 def losses(story: Story, name: str) -> np.ndarray:
     """The training loss of every step of a run."""
-    folder = story["runs"][name] / "tensorboard"
-    events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
-    return np.array([tf.make_ndarray(event.tensor_proto) for event in events.Tensors("step/loss")])
+    return curve(story["runs"][name], "step/loss")
 
 
 def test_training_from_the_module_is_training_from_the_folder(story: Story) -> None:

@@ -97,7 +97,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, revi
         "evaluate": ("evaluate", ["--model", model, "--data", str(data), "--output", str(folder / "evaluation")]),
         "continue": ("train", train("again", **marked, checkpoint__every_steps=2)),
         "publish": ("publish", flags(run=folder / "runs" / "relations", output=module)),
-        "frozen": ("train", train("frozen", data__train=reviews_csv, training__freeze_embeddings="true")),
+        "frozen": ("fit", train("frozen", data__train=reviews_csv, training__freeze_embeddings="true")),
     }
     done = dict(zip(calls, run_several(list(calls.values()), cwd=folder), strict=True))
     yield Chain(folder, done)

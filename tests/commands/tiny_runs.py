@@ -1,4 +1,4 @@
-"""What tests take from the runs that `conftest.py` makes, and the flags of such a run."""
+"""What tests take from the runs that `conftest.py` makes, the flags of such a run, and its curves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from command_line import flags
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 Refuse = Callable[..., str]
 
@@ -55,3 +58,9 @@ def tiny_flags(folder: Path, tiny_bert: Path, **settings: object) -> list[str]:
         report__bootstrap=20,
         **settings,
     )
+
+
+def curve(run: Path, tag: str) -> np.ndarray:
+    """The values that TensorBoard shows of a run, such as "step/loss" or "epoch/val_loss"."""
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"tensors": 0}).Reload()
+    return np.array([make_ndarray(event.tensor_proto) for event in events.Tensors(tag)])
