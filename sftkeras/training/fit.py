@@ -125,7 +125,7 @@ def fit(
     """Trains `model` from the newest state of the run, if there is one, and leaves in it the weights of its best epoch.
 
     SIGTERM and ctrl-C end it cleanly: the state is saved, and so are the best weights, those as they are if no epoch
-    is over yet.
+    is over yet. The model then stays as it is.
 
     Args:
         callbacks: the user's own. They come after ours, and before the state of a step is saved. One with the methods
@@ -170,9 +170,9 @@ def fit(
             say(f"Stopped. Kept: {_kept(best.best_epoch)}.")
         finally:
             shown.close(finished=finished)
-    if is_chief():  # the other workers are done, and need not wait for the file
-        model.network.load_weights(run.best_weights)
     interrupted = stopped or wish.wanted
+    if is_chief() and not interrupted:  # the other workers are done, and need not wait for the file
+        model.network.load_weights(run.best_weights)
     seconds = followed.recorder.seconds
     return Fitted(followed.record, best.best_epoch, seconds, interrupted, followed.timer.divided(seconds))
 
