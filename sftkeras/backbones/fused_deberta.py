@@ -68,11 +68,11 @@ class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
         parts = attention_parts(attention)
         heads, size = attention.num_heads, attention.attn_head_size
 
-        def split(layer: keras.layers.EinsumDense, x: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-            """[rows, heads, length or distances, size]."""
-            return tf.transpose(tf.reshape(dense(layer, x), [rows, -1, heads, size]), [0, 2, 1, 3])
+        def split(layer: keras.layers.EinsumDense, x: tf.Tensor, rows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+            """[rows, heads, places, size]; both are given, since there may be none of either."""
+            return tf.transpose(tf.reshape(dense(layer, x), [rows, places, heads, size]), [0, 2, 1, 3])
 
-        query, key, value = (split(layer, x, batch) for layer in (parts.query, parts.key, parts.value))
+        query, key, value = (split(layer, x, batch, length) for layer in (parts.query, parts.key, parts.value))
         scaled = attention.scale_factor
         query, scaled_key = query * scaled, key * scaled
         # Row n is for the distance n - length + 1; one row more than there are distances, for the shift.
@@ -80,7 +80,7 @@ class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
         assert parts.position_dropout is not None
         positions = parts.position_dropout(positions)
         to_key, to_query = (
-            split(layer, tf.gather(positions, _buckets(attention, away)), 1)  # [1, heads, 2 * length, size]
+            split(layer, tf.gather(positions, _buckets(attention, away)), 1, 2 * length)  # [1, heads, 2 * length, size]
             for layer, away in ((parts.key, -distances), (parts.query, distances))
         )
         scores = tf.matmul(query, key, transpose_b=True)  # [batch, heads, length (query), length (key)]
@@ -108,7 +108,7 @@ def _shift(scores: tf.Tensor) -> tf.Tensor:
     # Row by row in memory, that is 2 * length * i + (j - i + length - 1): rows of one less, from length - 1 on.
     flat = tf.reshape(scores, [batch, heads, 2 * length * length])
     rows = flat[:, :, length - 1 : length - 1 + length * (2 * length - 1)]
-    return tf.reshape(rows, [batch, heads, length, 2 * length - 1])[:, :, :, :length]
+    return tf.reshape(rows, [batch, heads, length, tf.maximum(2 * length - 1, 0)])[:, :, :, :length]
 
 
 def _buckets(attention: DisentangledSelfAttention, distances: tf.Tensor) -> tf.Tensor:

@@ -115,6 +115,17 @@ def test_the_encoder_computes_what_the_checkpoint_says(loaded: Loaded) -> None:
         np.testing.assert_allclose(outputs["pooled_output"], pooled, atol=1e-5)
 
 
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_no_rows_are_encoded_as_none(model_type: str, tmp_path: Path) -> None:
+    """What an empty request asks of a served graph: its longest row may have no token."""
+    encoder = load_backbone(Checkpoint(model_type).write(tmp_path), max_length=POSITIONS).encoder
+    signature = {name: tf.TensorSpec([None, None], tf.int32) for name in encoder.input}
+    encode = tf.function(lambda inputs: encoder(inputs, training=False)["sequence_output"], [signature])
+    for length in (0, 4):
+        inputs = {name: tf.zeros([0, length], tf.int32) for name in encoder.input}
+        assert tuple(encode(inputs).shape) == (0, length, HIDDEN)
+
+
 FROM_TRANSFORMERS = Path(__file__).parent / "from_transformers"
 
 
