@@ -45,7 +45,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path) -> 
         "faq": ["--task.kind=similarity", "--data.train=faq.jsonl", "--data.text=question", "--data.pair=answer"],
     }
     shared = [f"--backbone.handle={tiny_bert_folder}", "--backbone.max_length=32", "--optimizer.learning_rate=0.02"]
-    shared += ["--training.batch_size=8", "--report.baselines=false"]
+    shared += ["--training.batch_size=8", "--report.baselines=false", "--report.bootstrap=0"]
     calls = [("train", [f"--name={name}", *words, *shared]) for name, words in tasks.items()]
     command = [sys.executable, str(SEVERAL), str(folder / "results.json")]
     assert forked.run(command, input=json.dumps(calls), cwd=folder).returncode == 0
