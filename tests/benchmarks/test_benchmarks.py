@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 import yaml
 
@@ -64,14 +64,11 @@ def ended(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, revi
     folder = tmp_path_factory.mktemp("benchmarks")
     calls = [(script, ["--help"]) for script in SCRIPTS]
     calls += [(script, words_of(script, folder, tiny_bert_folder, reviews_csv)) for script in RUN]
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, str(SMOKE), str(folder / "answers.json")],
         input=json.dumps(calls),
         cwd=folder,
         timeout=600,
-        capture_output=True,
-        text=True,
-        check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr[-3000:]

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from forked import forked_predictions
 from tiny_models import Exported, export_tiny
 
 from sftkeras.exporting.prediction_process import PredictionProcess
@@ -26,7 +27,9 @@ class SharedProcess(PredictionProcess):
 
 @pytest.fixture(scope="session")
 def process() -> Iterator[PredictionProcess]:
-    with SharedProcess() as process:
+    with forked_predictions():
+        process = SharedProcess()
+    with process:
         yield process
 
 

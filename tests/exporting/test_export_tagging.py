@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +19,6 @@ from sftkeras.tasks.tagging.task import Tagging
 from sftkeras.text import WindowFeatures, WordPiece
 
 TEXTS = ("Good film, café!", "", "bad " * 60, "電影 good 🎉 film", "\u200b\x00 x")
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[PredictionProcess]:
-    with PredictionProcess() as process:
-        yield process
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["free", "constrained"])
