@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager
@@ -40,13 +39,13 @@ class Canned:
 
     Attributes:
         fail: gets the number of a Predict call, from 1; gives a status and a message, or None to answer.
-        seconds: that an answer takes.
+        before: is called with the number of a Predict call before it is answered, and may take its time.
         takes: the names of the model's inputs.
         off_by: is added to the probabilities.
     """
 
     fail: Callable[[int], Failure | None] = lambda call: None
-    seconds: float = 0.0
+    before: Callable[[int], object] = lambda call: None
     takes: tuple[str, ...] = ("text",)
     off_by: float = 0.0
     batches: list[list[bytes]] = field(default_factory=list)
@@ -63,9 +62,10 @@ class Canned:
             self.calls += 1
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
-            failure = self.fail(self.calls)
-        time.sleep(self.seconds)
+            call = self.calls
+            failure = self.fail(call)
         try:
+            self.before(call)
             yield failure
         finally:
             with self.lock:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -137,9 +138,13 @@ def test_model_of_other_inputs_is_not_asked(server: tuple[str, ...], canned: Can
 
 
 def test_slow_server_is_given_up(server: tuple[str, ...], canned: Canned) -> None:
-    canned.seconds = 1.0
-    with pytest.raises(SFTError, match=r"SFT661 .*within 0.2 seconds"):
-        run(*server, "--timeout", "0.2", "text")
+    ended = threading.Event()
+    canned.before = lambda call: ended.wait(300)
+    try:
+        with pytest.raises(SFTError, match=r"SFT661 .*within 0.2 seconds"):
+            run(*server, "--timeout", "0.2", "text")
+    finally:
+        ended.set()
 
 
 def test_token_comes_from_a_file(server: tuple[str, ...], canned: Canned, tmp_path: Path) -> None:

@@ -353,14 +353,14 @@ def test_stopping_lets_open_requests_end_and_takes_no_new_ones() -> None:
         waiting.connect()
         open_one = pool.submit(ask_slow, it)
         assert slow.started.acquire(timeout=300)
-        stopping = asyncio.run_coroutine_threadsafe(it.server.stop(grace=10), it.loop)
+        stopping = asyncio.run_coroutine_threadsafe(it.server.stop(grace=300), it.loop)
         while accepts(it.port):
             time.sleep(0.01)
         waiting.request("POST", "/v1/models/slow:predict", b'{"instances": [1]}')
         assert waiting.getresponse().status == 503
         it.do(slow.let_go())
         assert open_one.result().status == 200
-        stopping.result(10)
+        stopping.result(300)
 
 
 def test_stopping_does_not_wait_for_ever() -> None:

@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +14,13 @@ from pathlib import Path
 
 import forked
 import grpc
+import psutil
 import pytest
-from tensorflow_serving.apis.predict_pb2 import PredictResponse
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
-from tiny_served import MODEL, predict_request, tf
+from tiny_served import MODEL, predict_request, tf, wait_until
 
 from sftkeras import serve
 from sftkeras.command_line import commands
@@ -39,6 +41,10 @@ class Served:
     def said(self) -> str:
         return self._said.read_text()
 
+    @property
+    def processor_seconds(self) -> float:
+        return psutil.Process(self.process.pid).cpu_times().user
+
     def port(self, protocol: str, seconds: float = 300) -> int:
         limit = time.monotonic() + seconds
         while not (found := re.search(rf"{protocol} .*:(\d+)", self.said)):
@@ -56,6 +62,12 @@ def served(folder: Path, *words: str) -> Iterator[Served]:
     finally:
         running.process.kill()
         running.process.wait()
+
+
+def wait_for_arrival(channel: grpc.Channel) -> None:
+    """Waits until the server has what was sent before: a connection keeps the order of its calls."""
+    status = GetModelStatusRequest(model_spec=ModelSpec(name=MODEL))
+    ModelServiceStub(channel).GetModelStatus(status, timeout=300)
 
 
 def refused(*words: str) -> SFTError:
@@ -76,13 +88,10 @@ def test_a_stopped_server_answers_what_it_has_begun_and_ends(models: Path, tmp_p
             stub = PredictionServiceStub(channel)
             assert stub.Predict(predict_request({"text": ["abc"]}), timeout=300).outputs["length"].float_val[0] == 4
             slow = predict_request({"steps": [1500]}, dtype=tf.int32, signature="slow")
-            answers: list[PredictResponse] = []
-            asking = threading.Thread(target=lambda: answers.append(stub.Predict(slow, timeout=300)))
-            asking.start()
-            time.sleep(0.5)
+            answer = stub.Predict.future(slow, timeout=300)
+            wait_for_arrival(channel)
             it.process.send_signal(signal.SIGTERM)
-            asking.join(300)
-            assert answers
+            assert answer.result().outputs
         assert it.process.wait(300) == 0
     assert f"Serving {MODEL} 1" in it.said
     assert it.port("REST")
@@ -97,10 +106,13 @@ def test_a_request_that_takes_too_long_does_not_keep_a_stopped_server(models: Pa
         grpc.insecure_channel(f"localhost:{it.port('gRPC')}") as channel,
     ):
         endless = predict_request({"steps": [2**31 - 1]}, dtype=tf.int32, signature="slow")
-        PredictionServiceStub(channel).Predict.future(endless, timeout=600)
-        time.sleep(0.5)
+        call = PredictionServiceStub(channel).Predict.future(endless, timeout=600)  # which ends with its name
+        wait_for_arrival(channel)
+        used = it.processor_seconds
+        wait_until(lambda: it.processor_seconds > used + 0.5)  # it computes
         it.process.send_signal(signal.SIGTERM)
         assert it.process.wait(300) == 0, it.said
+        assert call.code() != grpc.StatusCode.OK
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -63,7 +63,7 @@ def batcher(**settings: object) -> Iterator[Batcher]:
     try:
         yield it
     finally:
-        it.close(10)
+        it.close(300)
         assert not it.is_running
 
 
@@ -76,7 +76,7 @@ def busy(doubler: Doubler, it: Batcher) -> Iterator[None]:
         time.sleep(0.001)
     yield
     doubler.gate.set()
-    first.result(10)
+    first.result(300)
 
 
 def answer(future: Future[Arrays]) -> list[float]:
@@ -109,17 +109,28 @@ def test_an_idle_engine_runs_at_once_whatever_the_timeout() -> None:
 
 def test_a_part_of_a_batch_waits_for_more_while_another_runs() -> None:
     first, second = Doubler("first"), Doubler("second")
-    with batcher(batch_timeout_micros=1_000_000, num_batch_threads=2) as it:
+    with batcher(batch_timeout_micros=600_000_000, max_execution_batch_size=3, num_batch_threads=2) as it:
         first.gate.clear()
         running = it.submit(first, rows(0))
         futures = []
         for number in range(3):
             futures.append(it.submit(second, rows(number)))
             time.sleep(0.01)
-        wait(futures, 300)
+        assert [answer(future) for future in futures] == [[0], [2], [4]]
         first.gate.set()
         running.result(300)
     assert [len(batch) for batch in second.batches] == [3]
+
+
+def test_a_part_of_a_batch_runs_after_its_time_while_another_runs() -> None:
+    first, second = Doubler("first"), Doubler("second")
+    with batcher(batch_timeout_micros=10_000, num_batch_threads=2) as it:
+        first.gate.clear()
+        running = it.submit(first, rows(0))
+        assert answer(it.submit(second, rows(1))) == [2]
+        assert not running.done()
+        first.gate.set()
+        running.result(300)
 
 
 def test_a_bad_request_alone_fails() -> None:
@@ -285,7 +296,7 @@ def test_closing_answers_what_waits_and_takes_no_more() -> None:
     doubler = Doubler()
     it = Batcher(BatchingParameters(num_batch_threads=1, max_execution_batch_size=1), Nobody())
     futures = [it.submit(doubler, rows(number)) for number in range(20)]
-    it.close(10)
+    it.close(300)
     assert [answer(future) for future in futures] == [[2 * number] for number in range(20)]
     with pytest.raises(ServingError) as refused:
         it.submit(doubler, rows(1))

@@ -129,8 +129,8 @@ def _without_variables(version: Path, folder: Path) -> Path:
 def test_a_folder_that_is_being_copied_is_left_alone(models: Path, written: Write, monkeypatch: Any) -> None:
     from sftkeras.serving import version_folders
 
-    monkeypatch.setattr(version_folders, "_SETTLED_SECONDS", 0.4)
     with RunningServer(models) as server:
+        monkeypatch.setattr(version_folders, "_SETTLED_SECONDS", 3600)  # however long the copying takes
         copied = models / MODEL / "2"
         copied.mkdir()
         for file in sorted(written(2.0).rglob("*"), reverse=True):  # the graph first
@@ -140,6 +140,7 @@ def test_a_folder_that_is_being_copied_is_left_alone(models: Path, written: Writ
                 shutil.copy(file, target)
                 time.sleep(0.2)
                 assert 2 not in server.states()
+        monkeypatch.setattr(version_folders, "_SETTLED_SECONDS", 0.4)
         wait_until(lambda: server.states().get(2) == AVAILABLE)
 
 
