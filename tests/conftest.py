@@ -115,3 +115,19 @@ def tiny_bert_folder(once: Once) -> Path:
 def reviews_csv(once: Once) -> Path:
     """Sixty reviews with the columns text and label ("negative" or "positive"). Copy it before changing it."""
     return once("reviews", lambda folder: write_csv(folder / "reviews.csv", reviews())) / "reviews.csv"
+
+
+@pytest.fixture(scope="session")
+def preprocessor_folder(once: Once) -> Path:
+    """A TF-Hub module that makes tokens of texts, by word pieces. Copy it before changing it."""
+    from backbones.hub_modules import write_preprocessor  # which imports TensorFlow
+
+    return once("preprocessor", lambda folder: write_preprocessor(folder / "module")) / "module"
+
+
+@pytest.fixture(scope="session")
+def sentence_piece_preprocessor_folder(once: Once) -> Path:
+    """A TF-Hub module that makes tokens of texts, by SentencePiece. Copy it before changing it."""
+    from backbones.hub_modules import write_sentence_piece_preprocessor
+
+    return once("sentence-pieces", lambda folder: write_sentence_piece_preprocessor(folder / "module")) / "module"

@@ -21,7 +21,7 @@ def _sentence_piece(**rules: object) -> Callable[[], Tokenizer]:
     return lambda: SentencePiece(tiny_sentence_pieces(), **rules)  # type: ignore[arg-type]
 
 
-TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {
+_MAKE: dict[str, Callable[[], Tokenizer]] = {
     "WordPiece uncased": _word_piece(lowercase=True),
     "WordPiece uncased, accents": _word_piece(lowercase=True, strip_accents=False),
     "WordPiece cased": _word_piece(lowercase=False),
@@ -40,6 +40,8 @@ TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {
         TOKENIZERS["WordPiece uncased"]()
     ),
 }
+# Each is made once, and so are the functions that it traces.
+TOKENIZERS = {name: cache(make) for name, make in _MAKE.items()}
 
 _PIECES = (
     *("the", "film", "good", "unaffable", " ", "  ", ".", "1,000", "x" * 101, "``", "''", "'", "\t", "\n"),

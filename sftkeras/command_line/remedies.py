@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from functools import cache
 
 from sftkeras.command_line.settings_file import settings_of
 from sftkeras.command_line.task_choice import has_task, with_task
@@ -25,10 +26,13 @@ def flags_in(message: str) -> list[str]:
     return list(dict.fromkeys(_FLAG.findall(message)))
 
 
-def flags_of(command: type) -> set[str]:
+@cache
+def flags_of(command: type) -> frozenset[str]:
     """Returns the flags of a command, without their dashes, by its config class."""
     tasks = TASKS if has_task(command) else [DEFAULT_TASK]
-    names = {"config", "print_config", "help"}.union(*(settings_of(with_task(command, kind)) for kind in tasks))
+    names = frozenset({"config", "print_config", "help"}).union(
+        *(settings_of(with_task(command, kind)) for kind in tasks)
+    )
     return names | flags_of(TrainConfig) if command is LaunchConfig else names  # which hands the others on
 
 

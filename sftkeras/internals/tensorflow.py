@@ -12,12 +12,14 @@ import tensorflow as tf
 from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
 from tensorflow.python.framework.config import is_op_determinism_enabled
 from tensorflow.python.saved_model.pywrap_saved_model.fingerprinting import CreateFingerprintDef
+from tensorflow.python.saved_model.save_context import save_context
 
 __all__ = [
     "has_several_workers",
     "is_op_determinism_enabled",
     "make_callable",
     "serialised_fingerprint",
+    "tracing_to_save",
     "with_devices_of_workers",
 ]
 
@@ -30,6 +32,14 @@ def has_several_workers(strategy: tf.distribute.Strategy) -> bool:
 def serialised_fingerprint(saved_model: Path) -> bytes:
     """The fingerprint of a SavedModel's folder, as `tf.saved_model.save` would write it: the public API only reads."""
     return bytes(CreateFingerprintDef(str(saved_model)))
+
+
+def tracing_to_save() -> AbstractContextManager[Any]:
+    """In it, functions are traced as `tf.saved_model.save` needs them, which traces all others once more.
+
+    The result is the same; but tracing is most of the time that writing a small model takes.
+    """
+    return save_context(tf.saved_model.SaveOptions())
 
 
 def with_devices_of_workers(own_devices: Callable[..., Any]) -> AbstractContextManager[Any]:

@@ -20,6 +20,8 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 from tiny_bert import VOCABULARY, reviews
 
+from sftkeras.internals.tensorflow import tracing_to_save
+
 # By the names of today's exports, without ":0"; attention kernels are [hidden, heads, size] and [heads, size, hidden].
 Variables = dict[str, np.ndarray]
 
@@ -140,7 +142,7 @@ class EncoderModule:
         return folder
 
     def _traced(self, weights: dict[str, tf.Variable]) -> Any:
-        @tf.function
+        @tf.function(autograph=False)
         def call(inputs: Any, training: bool = False) -> Any:
             ids, mask, types = (inputs[name] for name in TOKEN_INPUTS) if self.interface == "dict" else inputs
             layers = self._layers(weights, ids, mask, types, training)
@@ -158,8 +160,9 @@ class EncoderModule:
 
         specs = [tf.TensorSpec([None, self.length], tf.int32, name=name) for name in TOKEN_INPUTS]
         inputs = dict(zip(TOKEN_INPUTS, specs, strict=True)) if self.interface == "dict" else specs
-        for training in (True, False):
-            call.get_concrete_function(inputs, training=training)
+        with tracing_to_save():
+            for training in (True, False):
+                call.get_concrete_function(inputs, training=training)
         return call
 
     def _layers(
@@ -231,24 +234,25 @@ class EncoderModule:
 
 
 BERT = EncoderModule()
+# A second layer shows how layers are told apart: by their names of today and by the older ones.
 ENCODERS = {
     "BERT": BERT,
     "BERT, older names": EncoderModule(names="older", interface="list"),
-    "BERT, nested names": EncoderModule(names="nested"),
-    "BERT, list interface": EncoderModule(interface="list", dropout=0.3),
-    "BERT, flat kernels": EncoderModule(names="older", interface="list", flat_kernels=True),
-    "BERT, fixed length": EncoderModule(length=24),
-    "BERT, exact gelu": EncoderModule(activation="gelu"),
-    "BERT, relu": EncoderModule(activation="relu"),
-    "BERT, large epsilon": EncoderModule(epsilon=1e-5),
+    "BERT, nested names": EncoderModule(names="nested", layers=1),
+    "BERT, list interface": EncoderModule(interface="list", dropout=0.3, layers=1),
+    "BERT, flat kernels": EncoderModule(names="older", interface="list", flat_kernels=True, layers=1),
+    "BERT, fixed length": EncoderModule(length=24, layers=1),
+    "BERT, exact gelu": EncoderModule(activation="gelu", layers=1),
+    "BERT, relu": EncoderModule(activation="relu", layers=1),
+    "BERT, large epsilon": EncoderModule(epsilon=1e-5, layers=1),
     "ELECTRA": EncoderModule(width=8),
     "ALBERT": EncoderModule(width=8, shared=True, layers=3),
     "ALBERT, older names": EncoderModule(width=8, shared=True, layers=3, names="older", interface="list"),
 }
 # Their variables have the names and shapes of BERT's, but they compute something else.
 LOOK_ALIKES = {
-    "other activation": EncoderModule(activation="squared_relu"),
-    "talking heads": EncoderModule(talking_heads=True),
+    "other activation": EncoderModule(activation="squared_relu", layers=1),
+    "talking heads": EncoderModule(talking_heads=True, layers=1),
 }
 
 
@@ -267,7 +271,7 @@ def write_text_module(folder: Path, *, size: int = 16, outputs: Literal["tensor"
             num_oov_buckets=3,
         )
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="sentences")])
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="sentences")], autograph=False)
         def call(sentences: tf.Tensor) -> Any:
             tokens = tf.strings.split(tf.strings.lower(sentences)).to_sparse()
             numbers = tf.SparseTensor(tokens.indices, table.lookup(tokens.values), tokens.dense_shape)
@@ -340,9 +344,11 @@ def _add_preprocessing(root: Any, tokenise: Callable[[tf.Tensor], tf.RaggedTenso
         return {name: tf.reshape(tensor, shape) for name, tensor in named}
 
     texts = tf.TensorSpec([None], tf.string, name="sentences")
-    root.__call__ = tf.function(lambda sentences: pack([tokenise(sentences)], LENGTH), input_signature=[texts])
+    root.__call__ = tf.function(
+        lambda sentences: pack([tokenise(sentences)], LENGTH), input_signature=[texts], autograph=False
+    )
     root.tokenize = tf.train.Checkpoint()
-    root.tokenize.__call__ = tf.function(tokenise, input_signature=[texts])
+    root.tokenize.__call__ = tf.function(tokenise, input_signature=[texts], autograph=False)
     root.tokenize.get_special_tokens_dict = tf.train.Checkpoint()
     root.tokenize.get_special_tokens_dict.__call__ = tf.function(lambda: dict(specials), input_signature=[])
 
@@ -350,10 +356,12 @@ def _add_preprocessing(root: Any, tokenise: Callable[[tf.Tensor], tf.RaggedTenso
     def bert_pack_inputs(inputs: list[tf.RaggedTensor], seq_length: tf.Tensor | int = LENGTH) -> dict[str, tf.Tensor]:
         return pack(inputs, seq_length)
 
-    for rank in (1, 2):
-        for count in (1, 2):
-            ragged = [tf.RaggedTensorSpec([None] * (rank + 1), tf.int32) for _ in range(count)]
-            bert_pack_inputs.get_concrete_function(ragged, seq_length=tf.TensorSpec([], tf.int32))
+    seq_length = tf.TensorSpec([], tf.int32, "seq_length")
+    with tracing_to_save():
+        for rank in (1, 2):
+            for count in (1, 2):
+                ragged = [tf.RaggedTensorSpec([None] * (rank + 1), tf.int32) for _ in range(count)]
+                bert_pack_inputs.get_concrete_function(ragged, seq_length=seq_length)
     root.bert_pack_inputs = tf.train.Checkpoint()
     root.bert_pack_inputs.__call__ = bert_pack_inputs
 

@@ -11,7 +11,7 @@ import keras_hub
 import numpy as np
 import pytest
 import tensorflow as tf
-from hub_modules import BERT, ENCODERS, write_preprocessor
+from hub_modules import BERT, ENCODERS
 from published import write_both
 from tiny_byte_pairs import tiny_byte_pairs
 from tiny_folders import HEADS, HIDDEN, INNER, LAYERS, MODEL_TYPES, POSITIONS, VOCABULARY, Checkpoint, write_keras_hub
@@ -187,13 +187,12 @@ def test_what_can_be_no_token_of_a_text_is_refused(token: str, tmp_path: Path) -
         load_backbone(Checkpoint().write(tmp_path / "folder"), max_length=8, extra_tokens=(token,))
 
 
-def test_an_opaque_module_and_one_with_a_preprocessor_are_refused(tmp_path: Path) -> None:
+def test_an_opaque_module_and_one_with_a_preprocessor_are_refused(tmp_path: Path, preprocessor_folder: Path) -> None:
     module = BERT.write(tmp_path / "module")
-    preprocessor = write_preprocessor(tmp_path / "preprocessor")
     with pytest.raises(SFTError, match=r"SFT383  \[E1\] cannot become tokens"):
         load_backbone(module, max_length=8, mode="opaque", extra_tokens=("[E1]",))
     with pytest.raises(SFTError, match="SFT383"):
-        load_backbone(module, max_length=8, mode="native", preprocessor=preprocessor, extra_tokens=("[E1]",))
+        load_backbone(module, max_length=8, mode="native", preprocessor=preprocessor_folder, extra_tokens=("[E1]",))
 
 
 def written_by_others(folder: Path, **token: object) -> Path:

@@ -16,8 +16,6 @@ from hub_modules import (
     write_broken_module,
     write_dangerous_module,
     write_image_module,
-    write_preprocessor,
-    write_sentence_piece_preprocessor,
     write_text_module,
     write_tf1_module,
 )
@@ -118,9 +116,9 @@ def test_a_text_encoder_gives_one_vector_a_text(outputs: str, tmp_path: Path) ->
     assert np.abs(vectors["pooled_output"][1]).max() == 0
 
 
-@pytest.mark.parametrize("write", [write_preprocessor, write_sentence_piece_preprocessor])
-def test_a_preprocessor_is_told_from_an_encoder(write: Callable[[Path], Path], tmp_path: Path) -> None:
-    module = read_module(write(tmp_path / "module"))
+@pytest.mark.parametrize("folder", ["preprocessor_folder", "sentence_piece_preprocessor_folder"])
+def test_a_preprocessor_is_told_from_an_encoder(folder: str, request: pytest.FixtureRequest) -> None:
+    module = read_module(request.getfixturevalue(folder))
     assert module.kind == "preprocessor"
     assert {"tokenize", "bert_pack_inputs"} <= module.attributes
 

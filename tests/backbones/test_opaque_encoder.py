@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hub_modules import BERT, ENCODERS, LOOK_ALIKES, EncoderModule, write_preprocessor, write_text_module
+from hub_modules import BERT, ENCODERS, LOOK_ALIKES, EncoderModule, write_text_module
 
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.tfhub.opaque import OpaqueEncoder, load
@@ -200,9 +200,8 @@ def test_settings_that_cannot_reach_it_are_named(write: Callable[[EncoderModule]
     assert "seed" in notes
 
 
-def test_it_keeps_all_its_files(write: Callable[[EncoderModule], Path], tmp_path: Path) -> None:
-    folder, companion = write(BERT), write_preprocessor(tmp_path / "companion")
-    backbone = opaque(folder, preprocessor=companion)
+def test_it_keeps_all_its_files(write: Callable[[EncoderModule], Path], preprocessor_folder: Path) -> None:
+    backbone = opaque(write(BERT), preprocessor=preprocessor_folder)
     assert isinstance(backbone.tokenizer, ModulePreprocessor)
     assert backbone.format == "tfhub"
     expected = {"saved_model.pb", "assets/vocab.txt", "variables/variables.index"}
@@ -232,8 +231,8 @@ def short(folder: Path) -> Path:
     return Renamed(positions=12).write(folder / "short", variables)
 
 
-def test_what_cannot_be_loaded_says_what_to_do(tmp_path: Path) -> None:
-    text, companion = write_text_module(tmp_path / "text"), write_preprocessor(tmp_path / "companion")
+def test_what_cannot_be_loaded_says_what_to_do(tmp_path: Path, preprocessor_folder: Path) -> None:
+    text, companion = write_text_module(tmp_path / "text"), preprocessor_folder
     bert = BERT.write(tmp_path / "bert")
     for settings, message in [
         ({"folder": bert, "max_length": 65}, "SFT351 .* 64"),

@@ -17,6 +17,7 @@ from tiny_folders import POSITIONS
 from sftkeras.backbones import load_backbone
 from sftkeras.backbones.publishing.card import render_card
 from sftkeras.backbones.tfhub.names import hub_names
+from sftkeras.errors import SFTError
 
 # The last line a program prints is its answer.
 TENSORFLOW = """
@@ -103,11 +104,8 @@ def test_the_cards_program_for_pairs_runs(folder: Path) -> None:
     assert np.array(answer).shape == (1, 16)
 
 
-def test_a_changed_weight_is_noticed(tmp_path: Path, tiny_bert_folder: Path) -> None:
-    from sftkeras.errors import SFTError
-
-    backbone = load_backbone(tiny_bert_folder, max_length=POSITIONS)
-    module = write_both(backbone, tmp_path / "module")
+def test_a_changed_weight_is_noticed(folder: Path, tiny_bert_folder: Path) -> None:
+    backbone, module = load_backbone(tiny_bert_folder, max_length=POSITIONS), folder / "module"
     kernel = backbone.encoder.pooled_dense.kernel
     kernel.assign(kernel + 1e-6)
     with pytest.raises(SFTError, match=r"SFT379.*pooler_transform/kernel"):

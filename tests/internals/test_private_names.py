@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from sftkeras.internals.keras import zeros_in_place_of_random  # noqa: E402
+from sftkeras.internals.tensorflow import tracing_to_save  # noqa: E402
 
 PACKAGE = Path(__file__).parents[2] / "sftkeras"
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "internals"]
@@ -62,6 +64,19 @@ def test_keras_hub_draws_the_first_weights_of_a_model() -> None:
 def test_keras_does_not_say_what_made_a_tensor() -> None:
     assert not hasattr(keras.KerasTensor, "history")
     assert not hasattr(keras.Operation, "inbound_nodes")
+
+
+@pytest.mark.parametrize(("traced_to_save", "traces"), [(False, 2), (True, 1)])
+def test_a_saved_function_is_traced_once_more_unless_it_was_traced_to_be_saved(
+    traced_to_save: bool, traces: int, tmp_path: Path
+) -> None:
+    seen = []
+    module = tf.Module()
+    module.double = tf.function(lambda number: seen.append(number) or number * 2, autograph=False)
+    with tracing_to_save() if traced_to_save else nullcontext():
+        module.double.get_concrete_function(tf.TensorSpec([], tf.int32, "number"))
+    tf.saved_model.save(module, str(tmp_path))
+    assert len(seen) == traces
 
 
 def test_metrics_have_no_public_direction() -> None:

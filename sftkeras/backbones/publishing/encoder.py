@@ -23,6 +23,7 @@ from sftkeras.backbones.publishing.preprocessor import attach_tokenizer_files
 from sftkeras.backbones.publishing.publication import Publication
 from sftkeras.backbones.tfhub.names import HUB_INPUTS, hub_names
 from sftkeras.internals.keras import made_by
+from sftkeras.internals.tensorflow import tracing_to_save
 
 Tensors = dict[str, tf.Tensor]
 
@@ -53,13 +54,15 @@ def write_encoder(made_of: Publication, folder: Path) -> None:
     module.regularization_losses = []
     specs = {name: tf.TensorSpec([None, None], tf.int32, name) for name in HUB_INPUTS}
     with stock_encoder_layers(encoder), tempfile.TemporaryDirectory() as beside:
-        for training in (False, True):
-            call.get_concrete_function(specs, training=training)
+        with tracing_to_save():
+            for training in (False, True):
+                call.get_concrete_function(specs, training=training)
+            signature = _serving(call, specs)
         attach_tokenizer_files(module, made_of.tokenizer, Path(beside))
         # The settings that no variable shows, such as the activation, as Hugging Face writes them.
         write_config(encoder, Path(beside))
         module.encoder_config = tf.saved_model.Asset(str(Path(beside, "config.json")))
-        tf.saved_model.save(module, str(folder), signatures=_serving(call, specs))
+        tf.saved_model.save(module, str(folder), signatures=signature)
 
 
 def _callable(

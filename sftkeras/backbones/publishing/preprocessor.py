@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from sftkeras.backbones.hugging_face import write_tokenizer
 from sftkeras.backbones.hugging_face.tokenizers import SENTENCE_PIECES, SETTINGS, WORD_PIECES
+from sftkeras.internals.tensorflow import tracing_to_save
 from sftkeras.text import Tokenizer, WordPiece, without_special_strings
 from sftkeras.text.features.packing import pack
 
@@ -21,6 +22,7 @@ _DEFAULT_LENGTH = 128  # tokens, as the public preprocessors have it
 # The names of assets on a module's root, those of public modules first.
 _ASSETS = {"vocab_file": WORD_PIECES, "sp_model_file": SENTENCE_PIECES, "tokenizer_config": SETTINGS}
 _TEXTS = tf.TensorSpec([None], tf.string, "texts")
+_SEQ_LENGTH = tf.TensorSpec([], tf.int32, "seq_length")  # without its name it is traced twice
 
 
 def write_preprocessor(tokenizer: Tokenizer, folder: Path, *, max_positions: int) -> None:
@@ -38,15 +40,16 @@ def write_preprocessor(tokenizer: Tokenizer, folder: Path, *, max_positions: int
     module = tf.train.Checkpoint()
     module.tokenize = _tokenize(tokenizer)
     module.bert_pack_inputs = _pack_inputs(tokenizer, min(_DEFAULT_LENGTH, max_positions))
-    call = tf.function(
+    module.__call__ = tf.function(
         lambda texts: module.bert_pack_inputs.__call__([module.tokenize.__call__(texts)]),
         input_signature=[_TEXTS],
         autograph=False,
     )
-    module.__call__ = call
+    with tracing_to_save():
+        signature = module.__call__.get_concrete_function()
     with tempfile.TemporaryDirectory() as beside:
         attach_tokenizer_files(module, tokenizer, Path(beside))
-        tf.saved_model.save(module, str(folder), signatures=call.get_concrete_function())
+        tf.saved_model.save(module, str(folder), signatures=signature)
 
 
 def attach_tokenizer_files(module: tf.train.Checkpoint, tokenizer: Tokenizer, beside: Path) -> None:
@@ -104,8 +107,9 @@ def _pack_inputs(tokenizer: Tokenizer, length: int) -> tf.train.Checkpoint:
 
     part = tf.train.Checkpoint()
     part.__call__ = tf.function(call, autograph=False)
-    for texts in (1, 2):
-        for rank in (1, 2):
-            tokens = [tf.RaggedTensorSpec([None] * (rank + 1), tf.int32, rank) for _ in range(texts)]
-            part.__call__.get_concrete_function(tokens, seq_length=tf.TensorSpec([], tf.int32))
+    with tracing_to_save():
+        for texts in (1, 2):
+            for rank in (1, 2):
+                tokens = [tf.RaggedTensorSpec([None] * (rank + 1), tf.int32, rank) for _ in range(texts)]
+                part.__call__.get_concrete_function(tokens, seq_length=_SEQ_LENGTH)
     return part

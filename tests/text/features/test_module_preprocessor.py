@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from backbones.hub_modules import LENGTH, write_preprocessor, write_sentence_piece_preprocessor
+from backbones.hub_modules import LENGTH
 
 from sftkeras.backbones.tfhub.preprocessor import fingerprint_of, load_preprocessor
 from sftkeras.errors import SFTError
@@ -28,12 +28,12 @@ TEXTS = [
 ]
 SECOND = [*TEXTS[3:], *TEXTS[:3]]
 NAMES = {"token_ids": "input_word_ids", "segment_ids": "input_type_ids", "padding_mask": "input_mask"}
-KINDS = {"word pieces": write_preprocessor, "SentencePiece": write_sentence_piece_preprocessor}
+KINDS = {"word pieces": "preprocessor_folder", "SentencePiece": "sentence_piece_preprocessor_folder"}
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return KINDS[request.param](tmp_path_factory.mktemp("preprocessor") / "module")
+def folder(request: pytest.FixtureRequest) -> Path:
+    return request.getfixturevalue(KINDS[request.param])
 
 
 @pytest.fixture(scope="module")

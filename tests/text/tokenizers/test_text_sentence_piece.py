@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 import tensorflow as tf
 import tensorflow_text as tf_text
@@ -162,11 +162,12 @@ def test_two_models_keep_apart_in_one_saved_model_and_in_another_process(albert:
     texts = tf.TensorSpec([None], tf.string)
     module.both = tf.function(lambda it: (albert(it).flat_values, other(it).flat_values), input_signature=[texts])
     tf.saved_model.save(module, str(tmp_path))  # nothing is tracked: the models are in the graph
-    program = """
+    program = tmp_path / "program.py"
+    program.write_text("""
 import sys; import tensorflow as tf, tensorflow_text
 print([it.numpy().tolist() for it in tf.saved_model.load(sys.argv[1]).both(tf.constant(["the good film"]))])
-"""
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+""")
+    done = forked.run([sys.executable, str(program), str(tmp_path)])
     expected = [ids(albert, ["the good film"])[0], ids(other, ["the good film"])[0]]
     assert expected[0] != expected[1]
     assert done.stdout.strip() == str(expected)
