@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[2]
 PATTERNS = ("*.md", "docs/**/*.md", "examples/**/*.md", "examples/*.yaml", "benchmarks/*.md", "*/README.md")
 PAGES = sorted({path for pattern in PATTERNS for path in ROOT.glob(pattern)})
 
-_COMMAND = re.compile(r"(?:python -m sftkeras\.|\bsftkeras )([a-z]+)(?![\w.])([^`]*)")
+# By its name alone it is a command only where a line begins, or after a prompt or another command.
+_COMMAND = re.compile(r"(?:python -m sftkeras\.|(?:^|[$&;]) *sftkeras )([a-z]+)(?![\w.])([^`]*)")
 _FENCED = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`]+)`")
 _COMMENT = re.compile(r"^# (.*)", re.MULTILINE)
