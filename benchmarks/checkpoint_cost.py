@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from processes import HERE
-from records import Rows, keep, machine, now, show, shown_machine
+from records import Rows, keep_and_show, machine, now, shown_machine
 
 from sftkeras import runtime
 from sftkeras.command_line import commands
@@ -42,8 +42,7 @@ def main() -> None:
             **measure(config, Path(folder), settings.steps, settings.pairs),
             "machine": machine(),
         }
-    keep(record, settings.results, "checkpoint_cost", about(record), tables(record))
-    show(about(record), tables(record))
+    keep_and_show(record, settings.results, "checkpoint_cost", about(record), tables(record))
     raise SystemExit(statistics.median(record["ratios"]) > MOST)
 
 

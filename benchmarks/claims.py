@@ -49,7 +49,7 @@ def arguments() -> argparse.Namespace:
 
 
 def newest_ratios(folder: Path) -> dict[str, Any]:
-    """The ratios of the last record of each benchmark that was run on this machine, each with the share of others."""
+    """The ratios of the newest records of this kind of machine, each with the processor share of other processes."""
     found: dict[str, Any] = {}
     for file in sorted(folder.glob("*.jsonl")):
         record = json.loads(file.read_text(encoding="utf-8").splitlines()[-1])
@@ -67,7 +67,7 @@ def publishable(measured: dict[str, Any]) -> dict[str, Any]:
 
 
 def kind(at: dict[str, Any]) -> dict[str, Any]:
-    """What of a machine decides a ratio."""
+    """The facts of a machine on which a ratio depends."""
     return {name: at.get(name) for name in ("processor", "features", "cores")}
 
 
@@ -116,7 +116,7 @@ def shown(ratio: dict[str, Any] | None) -> str:
 
 
 def merged(published: list[dict[str, Any]], here: dict[str, Any]) -> list[dict[str, Any]]:
-    """What is published, with the new ratios of this machine in place of the older ones of its kind."""
+    """The published records; this machine's new ratios replace the older ones of its kind."""
     kept = [one if kind(one) != kind(here) else without(one, here["ratios"]) for one in published]
     return [one for one in [*kept, here] if one["ratios"]]
 

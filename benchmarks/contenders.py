@@ -236,7 +236,7 @@ class Watched:
     lines: list[str] = field(default_factory=list)
 
     def figures(self, step_ends: list[float]) -> dict[str, Any]:
-        """What an `Outcome` has of it, by the moments at which its steps ended."""
+        """The fields of an `Outcome` that follow from the times at which the steps ended."""
         moments = {
             "seconds": self.trained - self.began,
             "before": step_ends[0] - self.began,

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from killing import ONCE, PHASES, Training, its_workers, itself
 from processes import HERE
-from records import Rows, keep, machine, now, show, shown_machine
+from records import Rows, keep_and_show, machine, now, shown_machine
 from small_training import write_rows, write_tiny_bert
 
 from sftkeras import runtime
@@ -89,8 +89,7 @@ def main() -> None:
             for outcome in outcomes_of(setting, settings.kills, flags, work, chance)
         ]
     record = {"when": now(), "machine": machine(), "seed": settings.seed, "outcomes": [asdict(one) for one in outcomes]}
-    keep(record, settings.results, "crash", about(record), tables(record))
-    show(about(record), tables(record))
+    keep_and_show(record, settings.results, "crash", about(record), tables(record))
     raise SystemExit(any(outcome.faults for outcome in outcomes))
 
 

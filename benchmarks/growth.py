@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from processes import HERE, environment
-from records import Rows, keep, machine, now, show, shown_machine
+from records import Rows, keep_and_show, machine, now, shown_machine
 from small_training import write_rows, write_tiny_bert
 
 from sftkeras.config import BackboneConfig, CheckpointConfig, DataConfig, TrainConfig, TrainingConfig
@@ -52,8 +52,7 @@ def main() -> None:
     sizes = {str(rows): in_fresh_process(rows, settings.steps) for rows in settings.rows}
     long_run = in_fresh_process(min(settings.rows), settings.long_steps)
     record = {"when": now(), "machine": machine(), "sizes": sizes, "long": long_run}
-    keep(record, settings.results, "growth", about(record), tables(record))
-    show(about(record), tables(record))
+    keep_and_show(record, settings.results, "growth", about(record), tables(record))
 
 
 def arguments() -> argparse.Namespace:

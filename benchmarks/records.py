@@ -49,7 +49,7 @@ def features() -> list[str]:
 
 
 def cpuinfo() -> dict[str, str]:
-    """What Linux says of the processor; empty elsewhere."""
+    """The first processor's entries in /proc/cpuinfo; empty where there is no such file."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     pairs = (line.split(":", 1) for line in lines if ":" in line)
@@ -64,13 +64,14 @@ def shown_machine(record: dict[str, Any]) -> str:
     return f"{record['when'][:10]}, {named}, {at['cores']} cores, {at['memory'] / 2**30:.0f} GiB.{others}"
 
 
-def keep(record: dict[str, Any], folder: Path, name: str, about: str, tables: list[Rows]) -> None:
-    """Appends the record to NAME.jsonl and writes the tables of the latest to NAME.md."""
+def keep_and_show(record: dict[str, Any], folder: Path, name: str, about: str, tables: list[Rows]) -> None:
+    """Appends the record to NAME.jsonl, writes the tables of the latest to NAME.md, and prints them."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
     text = "\n\n".join([about, *map(markdown, tables)])
     (folder / f"{name}.md").write_text(text + "\n", encoding="utf-8")
+    show(about, tables)
 
 
 def show(about: str, tables: list[Rows]) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from processes import HERE
-from records import Rows, keep, machine, now, show, shown_machine
+from records import Rows, keep_and_show, machine, now, shown_machine
 from serving_contenders import (
     BATCHES,
     FASTAPI,
@@ -78,8 +78,7 @@ def main() -> None:
         "ratios": {target.name: asdict(target.reached(rounds)) for target in TARGETS if target.clients in rounds},
         "turns": [{**asdict(turn), "latencies": len(turn.latencies)} for turn in turns],
     }
-    keep(record, settings.results, "serve_vs_peers", about(record), tables(record))
-    show(about(record), tables(record))
+    keep_and_show(record, settings.results, "serve_vs_peers", about(record), tables(record))
 
 
 def arguments() -> argparse.Namespace:

@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 from processes import HERE, PREDICT, grpc_bodies, load_generator, rest_bodies, sftkeras_server
-from records import Rows, keep, machine, now, show, shown_machine
+from records import Rows, keep_and_show, machine, now, shown_machine
 
 from sftkeras.exporting.versions import find_version
 
@@ -53,8 +53,7 @@ def main() -> None:
         "publish_seconds": settings.publish_seconds,
         **soaked.figures(),
     }
-    keep(record, settings.results, "soak", about(record), tables(record))
-    show(about(record), tables(record))
+    keep_and_show(record, settings.results, "soak", about(record), tables(record))
     raise SystemExit(not passed(record))
 
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 from processes import HERE, Worker
-from records import Rows, features, keep, machine, now, show, shown_machine
+from records import Rows, features, keep_and_show, machine, now, shown_machine
 from turns import OtherWork, Quartiles, Round, ratio, take_turns
 
 from sftkeras.command_line import commands
@@ -87,8 +87,7 @@ def main() -> None:
         "seconds_before_the_first_turn": {name: each["seconds"] for name, each in ready.items()},
         "rounds": rounds,
     }
-    keep(record, settings.results, "steps_vs_peers", about(record), tables(record))
-    show(about(record), tables(record))
+    keep_and_show(record, settings.results, "steps_vs_peers", about(record), tables(record))
 
 
 def arguments() -> argparse.Namespace:

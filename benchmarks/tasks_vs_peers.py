@@ -40,7 +40,7 @@ from contenders import (
 )
 from peers.tag_spans import entities, entity_f1
 from processes import environment
-from records import Rows, deviation, keep, machine, mean, now, show, shown, shown_machine
+from records import Rows, deviation, keep_and_show, machine, mean, now, shown, shown_machine
 
 from sftkeras.command_line import commands
 from sftkeras.config import TrainConfig
@@ -90,8 +90,7 @@ def main() -> None:
             work.mkdir(parents=True, exist_ok=True)
             record["tasks"][name] = compare(COMPARISONS[name], settings, work)
     record["machine"] = machine()
-    keep(record, settings.results, "tasks_vs_peers", about(record), tables(record))
-    show(about(record), tables(record))
+    keep_and_show(record, settings.results, "tasks_vs_peers", about(record), tables(record))
     raise SystemExit(not all(passes(task["figures"]) for task in record["tasks"].values()))
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from contenders import HERE, Contender, Outcome, Peer, Recipe, Sftkeras, labelled_rows, pairs, take_turns, write_rows
-from records import Rows, deviation, keep, machine, mean, now, show, shown, shown_machine
+from records import Rows, deviation, keep_and_show, machine, mean, now, shown, shown_machine
 from rich.console import Console
 from turns import OtherWork, Quartiles
 
@@ -58,8 +58,7 @@ def main() -> None:
         "outcomes": outcomes,
     }
     name = "train_vs_peers" if settings.whole else "fixed_costs"
-    keep(record, settings.results, name, about(record), tables(record))
-    show(about(record), tables(record))
+    keep_and_show(record, settings.results, name, about(record), tables(record))
 
 
 def arguments() -> argparse.Namespace:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from processes import HERE, environment, free_port
-from records import Rows, keep, machine, now, show, shown_machine
+from records import Rows, keep_and_show, machine, now, shown_machine
 
 from sftkeras import runtime
 
@@ -50,8 +50,7 @@ def main() -> None:
                 print(f"{name}: {speeds[name][-1]:.1f} examples/s", flush=True)
     ratios = [two / one for one, two in zip(speeds[ONE], speeds[TWO], strict=True)]
     record = {"when": now(), "machine": machine(), "speeds": speeds, "ratios": ratios}
-    keep(record, settings.results, "workers", about(record), tables(record))
-    show(about(record), tables(record))
+    keep_and_show(record, settings.results, "workers", about(record), tables(record))
     raise SystemExit(statistics.median(ratios) < LEAST)
 
 

@@ -13,12 +13,13 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 from sftkeras.config import TrainingConfig
 from sftkeras.console import is_command
 from sftkeras.errors import SFTError
+from sftkeras.internals.optional_packages import hidden_optional_packages
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -48,7 +49,9 @@ def start_tensorflow() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    with _without_noise(), _without_garbage_collection(), _without_optional_packages():
+    # In a process of the user's own, Keras finds all packages that it can use.
+    hidden = hidden_optional_packages() if is_command() else nullcontext()
+    with _without_noise(), _without_garbage_collection(), hidden:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -65,23 +68,6 @@ def _without_garbage_collection() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
-
-
-@contextmanager
-def _without_optional_packages() -> Iterator[None]:
-    """Hides packages from Keras inside the block, which imports them if they are there: a third of its import.
-
-    They are for `keras.visualization`, estimators of scikit-learn and data frames in `fit`, which no command uses. In a
-    process of the user's own, Keras finds them.
-    """
-    modules: dict[str, Any] = sys.modules
-    hidden = [name for name in ("matplotlib", "pandas", "sklearn") if is_command() and name not in modules]
-    modules.update(dict.fromkeys(hidden))
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del modules[name]
 
 
 @contextmanager

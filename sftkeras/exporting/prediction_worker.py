@@ -1,7 +1,8 @@
 """The program of a fresh process that predicts with a SavedModel the way a stock server does.
 
-It knows nothing of the rest of the package but the file that says which graphs are loaded: it imports NumPy, TensorFlow
-and tensorflow_text (for its operations) alone and loads with the V1 loader, the route TensorFlow Serving takes.
+It knows two files of the rest of the package: which graphs are loaded, and what Keras need not import. It imports
+NumPy, TensorFlow and tensorflow_text (for its operations) alone and loads with the V1 loader, the route TensorFlow
+Serving takes.
 `sftkeras.exporting.prediction_process` starts it.
 
 Requests come on standard input, one line of JSON each:
@@ -25,13 +26,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-# Keras, which TensorFlow imports, imports these if they are there: a third of its import, for nothing.
-sys.modules.update(dict.fromkeys(("matplotlib", "pandas", "sklearn")))  # type: ignore[arg-type]
-
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-import tensorflow_text  # noqa: E402, F401  registers the operations of the text signatures
-
 
 def _load_alone(name: str, file: str) -> ModuleType:
     """Loads a file of the package without the package."""
@@ -42,6 +36,11 @@ def _load_alone(name: str, file: str) -> ModuleType:
     spec.loader.exec_module(module)
     return module
 
+
+with _load_alone("optional_packages", "internals/optional_packages.py").hidden_optional_packages():
+    import numpy as np
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401  registers the operations of the text signatures
 
 trusted_graph = _load_alone("trusted_graph", "graphs/trusted.py")
 

@@ -64,9 +64,9 @@ class LogsOfOneReplica:
 
 @contextmanager
 def zeros_in_place_of_random() -> Iterator[None]:
-    """Makes variables start at zero inside the block where they would start at random: weights are read into them.
+    """Makes initializers give zeros inside the block in place of random numbers, for weights that are read afterwards.
 
-    To draw 23 million numbers for nothing takes 0.7 s of a core, and KerasHub's models cannot be told not to.
+    Random numbers for 23 million weights take 0.7 s of a core, and KerasHub's models have no setting to leave them out.
     Test: tests/internals/test_private_names.py::test_keras_hub_draws_the_first_weights_of_a_model.
     """
     drawing = {kind: kind.__call__ for kind in _RANDOM}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,12 +67,8 @@ def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, Labell
 
 def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders, seconds: Seconds) -> Setup:
     """Loads the weights, tokenises the texts and plans the batches."""
-    from sftkeras import runtime
-
     began = time.perf_counter()
-    with waiting("Starting TensorFlow"):
-        runtime.start_tensorflow()
-        runtime.check_backend()
+    with _starting_tensorflow():
         from sftkeras.training.setup import set_up
 
     setup = set_up(config, data, folders)
@@ -129,10 +126,18 @@ def row_counts(data: LabelledData) -> dict[str, int]:
 def rehearse(config: TrainConfig) -> None:
     """Runs a few real steps on the real data and says what the whole would take."""
     folders, data = read(config, {})
-    from sftkeras import runtime
-
-    runtime.start_tensorflow()
-    runtime.check_backend()
-    from sftkeras.training.dry_run import dry_run
+    with _starting_tensorflow():
+        from sftkeras.training.dry_run import dry_run
 
     dry_run(config, data, folders)
+
+
+@contextmanager
+def _starting_tensorflow() -> Iterator[None]:
+    """Starts TensorFlow before the block, which imports what computes with it."""
+    from sftkeras import runtime
+
+    with waiting("Starting TensorFlow"):
+        runtime.start_tensorflow()
+        runtime.check_backend()
+        yield

@@ -234,7 +234,7 @@ class EncoderModule:
 
 
 BERT = EncoderModule()
-# A second layer shows how layers are told apart: by their names of today and by the older ones.
+# Two layers where the names of layers differ, in current and in older exports; one layer elsewhere.
 ENCODERS = {
     "BERT": BERT,
     "BERT, older names": EncoderModule(names="older", interface="list"),

@@ -117,7 +117,7 @@ def test_the_encoder_computes_what_the_checkpoint_says(loaded: Loaded) -> None:
 
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
 def test_no_rows_are_encoded_as_none(model_type: str, tmp_path: Path) -> None:
-    """What an empty request asks of a served graph: its longest row may have no token."""
+    """A served graph gets no rows for an empty request, and their length may be 0."""
     encoder = load_backbone(Checkpoint(model_type).write(tmp_path), max_length=POSITIONS).encoder
     signature = {name: tf.TensorSpec([None, None], tf.int32) for name in encoder.input}
     encode = tf.function(lambda inputs: encoder(inputs, training=False)["sequence_output"], [signature])

@@ -33,6 +33,7 @@ runtime.start_tensorflow()
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from alike import decoded  # noqa: E402
 from drawn_once import drawn_once  # noqa: E402
 from every_task import ENTRIES, OF_THE_GUIDE, Entry  # noqa: E402
 from forked import forked_predictions  # noqa: E402
@@ -181,10 +182,6 @@ def answered_fresh(entry: Entry, rows: slice) -> dict[str, np.ndarray]:
     """What the version that the fresh process has loaded answers to some of the entry's texts, in one batch."""
     pairs = None if entry.pairs is None else entry.pairs[rows]
     return prediction_process.PredictionProcess().predict(entry.texts[rows], pairs, batch_size=len(entry.texts))
-
-
-def decoded(array: np.ndarray) -> np.ndarray:
-    return np.char.decode(array.astype(bytes), "utf-8") if array.dtype == object else array
 
 
 def as_lists(answers: dict[str, np.ndarray]) -> dict[str, Any]:

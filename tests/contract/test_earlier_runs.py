@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
+from alike import assert_alike, decoded
 from every_task import ENTRIES
 
 from sftkeras.command_line.commands import parse
@@ -73,27 +74,11 @@ def shapes_in(weights: Path) -> dict[str, list[int]]:
     return shapes
 
 
-def decoded(array: np.ndarray) -> np.ndarray:
-    return np.char.decode(array.astype(bytes), "utf-8") if array.dtype == object else array
-
-
-def assert_equal(found: Any, expected: Any) -> None:
-    """Compares what JSON can hold; numbers may differ by rounding."""
-    if isinstance(expected, float):
-        assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
-    elif isinstance(expected, dict | list):
-        assert len(found) == len(expected)
-        for key in expected if isinstance(expected, dict) else range(len(expected)):
-            assert_equal(found[key], expected[key])
-    else:
-        assert found == expected
-
-
 def test_a_model_of_an_earlier_run_predicts_what_it_predicted(files: Files, tmp_path: Path) -> None:
     model = restore_model(write_run(tmp_path / "run", files))
     texts = [tf.constant(texts) for texts in (files["texts"], files["pairs"]) if texts is not None]
     outputs = {output: decoded(tensor.numpy()) for output, tensor in model(*texts).items()}
-    assert_equal(list(records(outputs)), files["predictions"])
+    assert_alike(list(records(outputs)), files["predictions"])
     again = tmp_path / "again.weights.h5"
     model.network.save_weights(again)
     assert shapes_in(again) == files["weights"]

@@ -19,6 +19,7 @@ import forked
 import h5py
 import numpy as np
 import pytest
+from alike import assert_alike
 from every_task import ENTRIES, MANY, OF_THE_GUIDE, written
 from following_the_guide import write_extended
 from tiny_bert import write_tiny_bert
@@ -101,18 +102,6 @@ def assert_same(found: Answers, expected: Answers) -> None:
             np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5, err_msg=output)
         else:
             assert other.tolist() == one.tolist(), output
-
-
-def assert_alike(one: Any, other: Any) -> None:
-    """Compares what JSON can hold; numbers may differ by rounding."""
-    if isinstance(one, float):
-        assert one == pytest.approx(other, rel=1e-4, abs=1e-5)
-    elif isinstance(one, dict | list):
-        assert len(one) == len(other)
-        for key in one if isinstance(one, dict) else range(len(one)):
-            assert_alike(one[key], other[key])
-    else:
-        assert one == other
 
 
 def test_every_task_has_an_entry() -> None:

@@ -24,7 +24,7 @@ from sftkeras.config import (
 from sftkeras.errors import SFTError
 from sftkeras.runs import RunFolder
 from sftkeras.tasks.classification.spec import ClassificationSettings
-from sftkeras.training.resume.identity import _ONLY_WORDS, continues, identity_of, source_hash
+from sftkeras.training.resume.identity import _ONLY_WORDS, continues, identity_of, source_hash, with_contents
 
 DATA = "5f3a"
 
@@ -34,12 +34,13 @@ def config(tmp_path: Path) -> TrainConfig:
     """The settings of a run that was interrupted."""
     config = TrainConfig(task=ClassificationSettings(), name="films", runs=str(tmp_path))
     run = RunFolder.plan(config)
-    run.create(config, identity_of(config, DATA))
+    run.create(config, with_contents(identity_of(config), DATA))
     return config
 
 
 def go_on(config: TrainConfig, data: str | None = DATA) -> bool:
-    return continues(RunFolder.of(config), config, identity_of(config, data))
+    identity = identity_of(config)
+    return continues(RunFolder.of(config), config, with_contents(identity, data) if data else identity)
 
 
 def test_the_same_settings_go_on(config: TrainConfig) -> None:

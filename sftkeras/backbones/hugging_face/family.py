@@ -114,7 +114,7 @@ class Family:
         return config[_POSITIONS] - self.first_position
 
     def build(self, config: Config, dropout: float | None) -> keras.Model:
-        """Builds the encoder that `config` describes, with first weights; `dropout` overrides that of `config`."""
+        """Builds the encoder that `config` describes, with initial weights; `dropout` overrides that of `config`."""
         import keras_hub
 
         from sftkeras.backbones.token_encoder import TokenEncoder

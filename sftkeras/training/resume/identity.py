@@ -43,23 +43,18 @@ _PACKAGES = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "numpy")
 _MOST_SHOWN = 5
 
 
-def identity_of(config: TrainConfig, data_fingerprint: str | None = None) -> dict[str, Any]:
-    """Everything that decides the final weights of a run, by dotted names.
-
-    Args:
-        config: the run's settings.
-        data_fingerprint: of its rows, labels and parts; None before they are read.
-    """
+def identity_of(config: TrainConfig) -> dict[str, Any]:
+    """Everything but the data that decides the final weights of a run, by dotted names."""
     identity = {name: value for name, value in _flat(config) if not _is_among(name, _HARMLESS)}
     identity |= {f"code.{package}": versions()[package] for package in _PACKAGES}
     identity["code.sftkeras"] = f"{sftkeras.__version__} ({source_hash(Path(sftkeras.__file__).parent)})"
     if config.start_from:
         identity["start_from.weights"] = sha256_of(RunFolder(Path(config.start_from).expanduser()).best_weights)
-    return with_contents(identity, data_fingerprint) if data_fingerprint else identity
+    return identity
 
 
 def with_contents(identity: Identity, data_fingerprint: str) -> dict[str, Any]:
-    """Returns an identity with what is in the data, once that is read."""
+    """Returns an identity with the fingerprint of the data, of its rows, labels and parts."""
     return {**identity, "data.contents": data_fingerprint}
 
 

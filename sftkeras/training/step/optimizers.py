@@ -62,7 +62,7 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 
 class AdamStep(NamedTuple):
-    """What the update of every variable takes of a step, float32 scalars; powers are vectors if variables count steps.
+    """Values of a step that all variables are updated with, float32 scalars; powers are vectors with `own_steps`.
 
     Attributes:
         learning_rate: before a variable's own factor.
