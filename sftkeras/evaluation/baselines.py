@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from sftkeras.evaluation.statistics.words import TOKEN_PATTERN
+
 # Rows that a baseline learns from, at most: a sample keeps time and memory flat as the data grows.
 MOST_TRAINING_ROWS = 50_000
 MOST_CHARACTERS = 20_000
@@ -16,10 +18,6 @@ MOST_FEATURES = 200_000
 MOST_WEIGHTS = 2_000_000
 # With this many rows a word or 2-gram must stand in two of them: it saves memory and, on reviews, scores better.
 ROWS_TO_DROP_SINGLES = 1000
-
-# Words, and single characters of scripts that put no space between words, so that 2-grams make sense in both.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-TOKEN_PATTERN = rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+"
 
 ReadTexts = Callable[[np.ndarray], tuple[Sequence[str], Sequence[str] | None]]
 

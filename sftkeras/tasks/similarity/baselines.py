@@ -10,12 +10,12 @@ from sftkeras.evaluation.baselines import (
     MOST_CHARACTERS,
     MOST_FEATURES,
     NO_WORDS,
-    TOKEN_PATTERN,
     Baseline,
     Baselines,
     ReadTexts,
     sampled_rows,
 )
+from sftkeras.evaluation.statistics.words import TOKEN_PATTERN
 from sftkeras.tasks.similarity.scores import EvaluatedMatches, EvaluatedScores
 
 _NAME = "TF-IDF cosine"

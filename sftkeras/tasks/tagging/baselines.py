@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sftkeras.evaluation.baselines import TOKEN_PATTERN, Baseline, Baselines, ReadTexts, sampled_rows
+from sftkeras.evaluation.baselines import Baseline, Baselines, ReadTexts, sampled_rows
+from sftkeras.evaluation.statistics.words import TOKEN_PATTERN
 from sftkeras.tasks.tagging.scores import EvaluatedEntities, ScoredEntity
 
 _WORD = re.compile(TOKEN_PATTERN)
