@@ -141,7 +141,7 @@ def compare(folder: Path, name: str) -> tuple[str, str, str, str]:
     routes = {mode: load_backbone(folder / name, max_length=64, mode=mode) for mode in ("native", "opaque")}
     outputs = []
     for backbone in routes.values():
-        found = backbone.encoder(inputs, training=False)
+        found = backbone.model(inputs, training=False)
         mask = inputs["padding_mask"][:, :, np.newaxis]
         sequence = np.abs(found["sequence_output"] - expected["sequence_output"]) * mask
         pooled = np.abs(found["pooled_output"] - expected["pooled_output"])

@@ -163,7 +163,7 @@ def write_opaque(source: EncoderSource, draft: Path) -> float:
     """Writes a module that a run trained as it is, and the preprocessor it was given, if any."""
     from sftkeras.backbones.publishing.republish import write_again
 
-    difference = write_again(source.backbone.encoder, draft)
+    difference = write_again(source.backbone.model, draft)
     if source.preprocessor:
         shutil.copytree(source.preprocessor, draft / PREPROCESSOR)
     return difference

@@ -90,7 +90,7 @@ class PretrainedBackbone:
     """
 
     def __init__(self, backbone: Backbone, max_length: int) -> None:
-        self.model: keras.Model = backbone.encoder
+        self.model: keras.Model = backbone.model
         self.tokenizer = TextTokenizer(backbone, max_length)
         self.has_pooler = backbone.has_pooler
         self.max_length = max_length
@@ -114,7 +114,7 @@ class TextTokenizer:
     def __init__(self, backbone: Backbone, max_length: int) -> None:
         self.max_length = max_length
         self._backbone = backbone
-        self._names = tuple(backbone.encoder.input)
+        self._names = tuple(backbone.model.input)
 
     def __call__(self, texts: Any, pairs: Any = None) -> dict[str, tf.Tensor]:
         """Returns the model inputs of a batch, by name.

@@ -125,7 +125,7 @@ def _load_native(folder: Path, max_length: int, dropout: float | None, without_w
         from sftkeras.backbones.keras_hub_preset import load
     with zeros_in_place_of_random():
         backbone = load(folder, dropout=dropout, weights=without_weights is None)
-    use_fused_encoder_layers(backbone.encoder)
+    use_fused_encoder_layers(backbone.model)
     if max_length > backbone.max_positions:
         raise SFTError("SFT351", length=max_length, most=backbone.max_positions)
     return backbone
@@ -136,7 +136,7 @@ def _with_preprocessor(backbone: Backbone, folder: Path) -> Backbone:
     from sftkeras.backbones.tfhub.preprocessor import files_of, load_preprocessor
 
     preprocessor = load_preprocessor(folder)
-    rows = backbone.encoder.token_embedding.input_dim
+    rows = backbone.model.token_embedding.input_dim
     if preprocessor.size is not None and preprocessor.size > rows:
         raise SFTError("SFT353", folder=folder, pieces=preprocessor.size, rows=rows)
     files = {**backbone.files, **files_of(folder, inside="preprocessor")}

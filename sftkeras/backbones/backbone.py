@@ -22,7 +22,7 @@ class Backbone:
     """A pretrained encoder that is ready to be fine-tuned: what it is, and what it gives.
 
     Attributes:
-        encoder: maps `{"token_ids", "segment_ids", "padding_mask"}`, each [batch, length] int32, to
+        model: maps `{"token_ids", "segment_ids", "padding_mask"}`, each [batch, length] int32, to
             `{"sequence_output": [batch, length, hidden], "pooled_output": [batch, hidden]}`; or, if it reads texts
             itself, `{"text"}`, [batch] string, to `{"pooled_output"}` alone.
         tokenizer: splits texts into the numbers the encoder knows, or the TF-Hub preprocessor that does so and packs
@@ -37,7 +37,7 @@ class Backbone:
         kind: what the network does with tokens: an "encoder" gives each a vector that depends on all others.
     """
 
-    encoder: keras.Model
+    model: keras.Model
     tokenizer: Tokenizer | ModulePreprocessor | None
     max_positions: int
     has_pooler: bool
@@ -55,7 +55,7 @@ class Backbone:
     @property
     def gives_token_vectors(self) -> bool:
         """Whether it gives a vector for each token, besides one for each text."""
-        return "sequence_output" in self.encoder.output
+        return "sequence_output" in self.model.output
 
     @property
     def knows_tokens(self) -> bool:
@@ -67,7 +67,7 @@ class Backbone:
     @property
     def token_embedding(self) -> keras.layers.Embedding | None:
         """The table of the tokens' vectors; None inside of a module."""
-        return None if self.is_module else self.encoder.token_embedding
+        return None if self.is_module else self.model.token_embedding
 
     @property
     def layers(self) -> tuple[keras.layers.Layer, ...]:
@@ -77,14 +77,14 @@ class Backbone:
         """
         from sftkeras.backbones.hugging_face.family import transformer_layers
 
-        return () if self.is_module else tuple(transformer_layers(self.encoder))
+        return () if self.is_module else tuple(transformer_layers(self.model))
 
     @property
     def pooler(self) -> keras.layers.Dense | None:
         """The layer after the transformer that a text's vector comes from; None where there is none of its own."""
-        return None if self.is_module else self.encoder.pooled_dense
+        return None if self.is_module else self.model.pooled_dense
 
     @property
     def parameters(self) -> int:
         """Number of the encoder's parameters."""
-        return self.encoder.count_params()
+        return self.model.count_params()

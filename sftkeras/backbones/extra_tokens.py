@@ -33,7 +33,7 @@ def add_tokens(backbone: Backbone, tokens: Sequence[str]) -> Backbone:
     if not isinstance(tokenizer, Tokenizer) or backbone.token_embedding is None:
         raise SFTError("SFT383", tokens=", ".join(tokens))
     numbers = _numbers(tokenizer, tokens)
-    _add_rows(backbone.encoder, tokenizer.size, 1 + max(numbers.values()))
+    _add_rows(backbone.model, tokenizer.size, 1 + max(numbers.values()))
     return replace(backbone, tokenizer=with_special_strings(tokenizer, numbers))
 
 

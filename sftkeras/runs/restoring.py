@@ -68,12 +68,12 @@ def write_backbone(run: RunFolder, folder: Path) -> None:
     text_model, restored, pooling = _restore(run)
     backbone = _with_trained_pooler(restored, text_model, pooling)
     if backbone.is_module:
-        write_again(backbone.encoder, folder)
+        write_again(backbone.model, folder)
         return
     if not isinstance(backbone.tokenizer, Tokenizer):
         raise SFTError("SFT378")
     head = VocabularyHead.of(text_model.network)
-    write_folder(folder, backbone.encoder, backbone.tokenizer, has_pooler=backbone.has_pooler, head=head)
+    write_folder(folder, backbone.model, backbone.tokenizer, has_pooler=backbone.has_pooler, head=head)
 
 
 def kept_backbone(run: RunFolder) -> Path:

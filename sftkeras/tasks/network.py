@@ -98,12 +98,12 @@ def attach_head(backbone: Backbone, task: Task, pooling: Pooling) -> keras.Model
 
 def text_network(backbone: Backbone, pooling: Pooling, head: Head, name: str) -> keras.Model:
     """A network whose head takes one vector a text, [batch, hidden]."""
-    return keras.Model(backbone.encoder.input, head(pool(backbone, pooling)), name=name)
+    return keras.Model(backbone.model.input, head(pool(backbone, pooling)), name=name)
 
 
 def token_network(backbone: Backbone, head: Head, name: str) -> keras.Model:
     """A network whose head takes the vectors of the tokens, [batch, length, hidden]; raises as `token_vectors`."""
-    return keras.Model(backbone.encoder.input, head(token_vectors(backbone, name)), name=name)
+    return keras.Model(backbone.model.input, head(token_vectors(backbone, name)), name=name)
 
 
 def token_vectors(backbone: Backbone, kind: str) -> keras.KerasTensor:
@@ -119,7 +119,7 @@ def token_vectors(backbone: Backbone, kind: str) -> keras.KerasTensor:
         raise SFTError("SFT610", kind=kind, reason="this encoder gives no vectors of tokens")
     if not backbone.knows_tokens:
         raise SFTError("SFT610", kind=kind, reason="its tokenizer does not give the offsets of tokens")
-    return backbone.encoder.output["sequence_output"]
+    return backbone.model.output["sequence_output"]
 
 
 def pool(backbone: Backbone, pooling: Pooling) -> keras.KerasTensor:
@@ -131,7 +131,7 @@ def pool(backbone: Backbone, pooling: Pooling) -> keras.KerasTensor:
     Raises:
         SFTError: SFT384 if there are to be markers, but none among the tokens that were added.
     """
-    encoder = backbone.encoder
+    encoder = backbone.model
     if (pooling == "cls" and backbone.has_pooler) or not backbone.gives_token_vectors:
         return encoder.output["pooled_output"]
     tokens = encoder.output["sequence_output"]

@@ -21,7 +21,7 @@ def depths_of(network: keras.Model, backbone: Backbone) -> tuple[int, ...]:
         backbone: the encoder, whose layers are accessible.
     """
     top = len(backbone.layers) + 1
-    depths = {id(variable): 0 for variable in backbone.encoder.variables}
+    depths = {id(variable): 0 for variable in backbone.model.variables}
     for depth, layer in enumerate(backbone.layers, 1):
         depths |= {id(variable): depth for variable in layer.variables}
     if backbone.pooler:

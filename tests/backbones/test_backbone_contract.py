@@ -94,7 +94,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("folder")
     if request.param == "keras_hub":
         backbone = load_backbone(write_keras_hub(folder), max_length=POSITIONS)
-        return Loaded(folder, backbone, keras_hub_tensors(backbone.encoder), {"hidden_act": "gelu_new"})
+        return Loaded(folder, backbone, keras_hub_tensors(backbone.model), {"hidden_act": "gelu_new"})
     checkpoint = HUGGING_FACE[request.param]
     backbone = load_backbone(checkpoint.write(folder), max_length=POSITIONS)
     rules = {
@@ -108,7 +108,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_the_encoder_computes_what_the_checkpoint_says(loaded: Loaded) -> None:
     inputs = loaded.inputs
     tokens, pooled = forward(loaded.tensors, inputs, **loaded.rules)
-    outputs = loaded.backbone.encoder(inputs, training=False)
+    outputs = loaded.backbone.model(inputs, training=False)
     np.testing.assert_allclose(outputs["sequence_output"], tokens, atol=1e-5)
     assert loaded.backbone.has_pooler == (pooled is not None)
     if pooled is not None:
@@ -118,7 +118,7 @@ def test_the_encoder_computes_what_the_checkpoint_says(loaded: Loaded) -> None:
 @pytest.mark.parametrize("model_type", MODEL_TYPES)
 def test_no_rows_are_encoded_as_none(model_type: str, tmp_path: Path) -> None:
     """A served graph gets no rows for an empty request, and their length may be 0."""
-    encoder = load_backbone(Checkpoint(model_type).write(tmp_path), max_length=POSITIONS).encoder
+    encoder = load_backbone(Checkpoint(model_type).write(tmp_path), max_length=POSITIONS).model
     signature = {name: tf.TensorSpec([None, None], tf.int32) for name in encoder.input}
     encode = tf.function(lambda inputs: encoder(inputs, training=False)["sequence_output"], [signature])
     for length in (0, 4):
@@ -136,8 +136,8 @@ def test_the_encoder_computes_what_hugging_faces_library_does(model_type: str, t
     put("vocab.txt", "\n".join(VOCABULARY).encode())(folder)
     backbone = load_backbone(folder, max_length=12)
     expected = dict(np.load(folder / "outputs.npz"))
-    inputs = {name: expected.pop(name) for name in backbone.encoder.input}
-    outputs = backbone.encoder(inputs, training=False)
+    inputs = {name: expected.pop(name) for name in backbone.model.input}
+    outputs = backbone.model(inputs, training=False)
     found = {**outputs, "sequence_output": outputs["sequence_output"].numpy()[inputs["padding_mask"] == 1]}
     assert backbone.has_pooler == ("pooled_output" in expected)
     for name, array in expected.items():
@@ -153,7 +153,7 @@ def test_the_tokenizer_is_that_of_the_folder(loaded: Loaded) -> None:
 def test_it_is_known_what_was_loaded(loaded: Loaded) -> None:
     assert loaded.backbone.max_positions == POSITIONS
     assert loaded.backbone.format == ("keras_hub" if (loaded.folder / "model.weights.h5").exists() else "hugging_face")
-    assert loaded.backbone.parameters == sum(int(np.prod(weight.shape)) for weight in loaded.backbone.encoder.weights)
+    assert loaded.backbone.parameters == sum(int(np.prod(weight.shape)) for weight in loaded.backbone.model.weights)
 
 
 def test_a_text_longer_than_the_positions_is_refused(loaded: Loaded) -> None:
@@ -169,15 +169,15 @@ def test_the_small_files_build_the_encoder_again_for_a_run_with_weights_of_its_o
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(path.read_bytes())
     again = load_backbone(tmp_path, max_length=POSITIONS, without_weights=loaded.backbone.format)
-    again.encoder.set_weights(loaded.backbone.encoder.get_weights())
+    again.model.set_weights(loaded.backbone.model.get_weights())
     inputs = loaded.inputs
-    expected = loaded.backbone.encoder(inputs, training=False)["sequence_output"]
-    np.testing.assert_array_equal(again.encoder(inputs, training=False)["sequence_output"], expected)
+    expected = loaded.backbone.model(inputs, training=False)["sequence_output"]
+    np.testing.assert_array_equal(again.model(inputs, training=False)["sequence_output"], expected)
     assert again.tokenizer.fingerprint == loaded.backbone.tokenizer.fingerprint
 
 
 def dropout_rates(folder: Path, dropout: float | None = None) -> set[tuple[str, float]]:
-    encoder = load_backbone(folder, max_length=8, dropout=dropout).encoder
+    encoder = load_backbone(folder, max_length=8, dropout=dropout).model
     rates = {("embeddings", encoder.embeddings_dropout.rate)}
     for layer in transformer_layers(encoder):
         rates |= {
@@ -401,19 +401,19 @@ def test_a_preset_of_another_architecture_computes_what_keras_hub_does(kind: str
     expected = theirs({name: inputs[name] for name in theirs.input}, training=False).numpy()
     mask = inputs["padding_mask"] == 1
     np.testing.assert_allclose(
-        backbone.encoder(inputs, training=False)["sequence_output"].numpy()[mask], expected[mask], atol=1e-5
+        backbone.model(inputs, training=False)["sequence_output"].numpy()[mask], expected[mask], atol=1e-5
     )
     assert (backbone.max_positions, backbone.has_pooler, backbone.format) == (POSITIONS, False, "keras_hub")
     again = load_backbone(tmp_path, max_length=POSITIONS, without_weights="keras_hub")
-    again.encoder.set_weights(backbone.encoder.get_weights())
-    found = again.encoder(inputs, training=False)["sequence_output"]
-    np.testing.assert_array_equal(found, backbone.encoder(inputs, training=False)["sequence_output"])
+    again.model.set_weights(backbone.model.get_weights())
+    found = again.model(inputs, training=False)["sequence_output"]
+    np.testing.assert_array_equal(found, backbone.model(inputs, training=False)["sequence_output"])
     assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint
     assert len(again.tokenizer(tf.constant(TEXTS)).to_list()[0]) > 2
-    write_folder(tmp_path / "written", backbone.encoder, backbone.tokenizer, has_pooler=False)
+    write_folder(tmp_path / "written", backbone.model, backbone.tokenizer, has_pooler=False)
     written = load_backbone(tmp_path / "written", max_length=POSITIONS)
-    found = written.encoder(inputs, training=False)["sequence_output"]
-    np.testing.assert_allclose(found, backbone.encoder(inputs, training=False)["sequence_output"], atol=1e-6)
+    found = written.model(inputs, training=False)["sequence_output"]
+    np.testing.assert_allclose(found, backbone.model(inputs, training=False)["sequence_output"], atol=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -68,11 +68,11 @@ def encoded(backbone: Backbone, texts: list[str]) -> np.ndarray:
     """The token vectors of texts, [texts, length, hidden]."""
     tokens = backbone.tokenizer(tf.constant(texts)).to_tensor(backbone.tokenizer.pad_id)
     inputs = {"token_ids": tokens, "segment_ids": tokens * 0, "padding_mask": tf.ones_like(tokens)}
-    return backbone.encoder(inputs, training=False)["sequence_output"].numpy()
+    return backbone.model(inputs, training=False)["sequence_output"].numpy()
 
 
 def table(backbone: Backbone) -> np.ndarray:
-    return backbone.encoder.token_embedding.embeddings.numpy()
+    return backbone.model.token_embedding.embeddings.numpy()
 
 
 def test_new_rows_are_the_mean_of_the_old_as_hugging_face_has_it(folder: Path) -> None:
@@ -102,25 +102,25 @@ def grown(folder: Path) -> Backbone:
     backbone = load_backbone(folder, max_length=8, extra_tokens=TOKENS)
     learned = table(backbone)
     learned[list(backbone.tokenizer.numbers.values())] += np.arange(3, dtype=np.float32)[:, np.newaxis] / 10
-    backbone.encoder.token_embedding.embeddings.assign(learned)
+    backbone.model.token_embedding.embeddings.assign(learned)
     return backbone
 
 
 def test_weights_come_back_into_an_encoder_built_without_them(folder: Path, tmp_path: Path) -> None:
     backbone = grown(folder)
-    backbone.encoder.save_weights(tmp_path / "kept.weights.h5")
+    backbone.model.save_weights(tmp_path / "kept.weights.h5")
     for name, path in backbone.files.items():
         (tmp_path / "run" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "run" / name).write_bytes(path.read_bytes())
     again = load_backbone(tmp_path / "run", max_length=8, without_weights=backbone.format, extra_tokens=TOKENS)
-    again.encoder.load_weights(tmp_path / "kept.weights.h5")
+    again.model.load_weights(tmp_path / "kept.weights.h5")
     assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint
     np.testing.assert_array_equal(encoded(again, MARKED), encoded(backbone, MARKED))
 
 
 def test_a_folder_written_of_it_has_them(folder: Path, tmp_path: Path) -> None:
     backbone = grown(folder)
-    write_folder(tmp_path / "written", backbone.encoder, backbone.tokenizer, has_pooler=backbone.has_pooler)
+    write_folder(tmp_path / "written", backbone.model, backbone.tokenizer, has_pooler=backbone.has_pooler)
     again = load_backbone(tmp_path / "written", max_length=8)
     assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint
     np.testing.assert_allclose(encoded(again, MARKED), encoded(backbone, MARKED), atol=1e-6)
@@ -148,19 +148,19 @@ def test_a_token_that_the_vocabulary_has_keeps_its_number_and_vector(tmp_path: P
     mask = plain.tokenizer.vocabulary.index("[MASK]")
     assert more.tokenizer.numbers == {"[MASK]": mask, "[E1]": plain.tokenizer.size}
     np.testing.assert_array_equal(table(more)[mask], table(plain)[mask])
-    write_folder(tmp_path / "written", more.encoder, more.tokenizer, has_pooler=True)
+    write_folder(tmp_path / "written", more.model, more.tokenizer, has_pooler=True)
     again = load_backbone(tmp_path / "written", max_length=8)
     assert again.tokenizer(tf.constant(["[MASK] film"])).to_list() == [[mask, VOCABULARY.index("film")]]
 
 
 def test_they_learn_and_their_gradient_reaches_no_other_token(tmp_path: Path) -> None:
     backbone = load_backbone(Checkpoint().write(tmp_path / "folder"), max_length=8, extra_tokens=TOKENS)
-    embedding = backbone.encoder.token_embedding.embeddings
-    assert sum(variable is embedding for variable in backbone.encoder.trainable_variables) == 1
+    embedding = backbone.model.token_embedding.embeddings
+    assert sum(variable is embedding for variable in backbone.model.trainable_variables) == 1
     tokens = backbone.tokenizer(tf.constant(["[E1] film"])).to_tensor()
     inputs = {"token_ids": tokens, "segment_ids": tokens * 0, "padding_mask": tf.ones_like(tokens)}
     with tf.GradientTape() as tape:
-        vectors = backbone.encoder(inputs, training=False)["sequence_output"]
+        vectors = backbone.model(inputs, training=False)["sequence_output"]
         loss = tf.reduce_sum(vectors[..., 0] ** 2)
     gradient = tf.convert_to_tensor(tape.gradient(loss, embedding.value)).numpy()
     assert set(np.flatnonzero(np.abs(gradient).sum(1))) == set(tokens.numpy().ravel().tolist())
@@ -172,10 +172,10 @@ def test_a_table_can_grow_where_the_model_has_a_precision_of_its_own(tmp_path: P
         backbone = load_backbone(Checkpoint().write(tmp_path / "folder"), max_length=8, extra_tokens=TOKENS)
     finally:
         keras.config.set_dtype_policy("float32")
-    assert backbone.encoder.token_embedding.embeddings.dtype == "float32"
+    assert backbone.model.token_embedding.embeddings.dtype == "float32"
     tokens = backbone.tokenizer(tf.constant(MARKED)).to_tensor()
     inputs = {"token_ids": tokens, "segment_ids": tokens * 0, "padding_mask": tf.ones_like(tokens)}
-    assert backbone.encoder(inputs, training=False)["sequence_output"].dtype == tf.bfloat16
+    assert backbone.model(inputs, training=False)["sequence_output"].dtype == tf.bfloat16
 
 
 # --- refusals ---

@@ -30,7 +30,7 @@ from sftkeras.text import Tokenizer as OurTokenizer
 
 
 def write_again(backbone: Backbone, folder: Path) -> Backbone:
-    write_folder(folder, backbone.encoder, backbone.tokenizer, has_pooler=backbone.has_pooler)
+    write_folder(folder, backbone.model, backbone.tokenizer, has_pooler=backbone.has_pooler)
     return load_backbone(folder, max_length=POSITIONS)
 
 
@@ -48,16 +48,16 @@ CHECKPOINTS += [
 def test_what_is_written_is_read_bit_for_bit(checkpoint: Checkpoint, tmp_path: Path) -> None:
     backbone = load_backbone(checkpoint.write(tmp_path / "source"), max_length=POSITIONS)
     again = write_again(backbone, tmp_path / "again")
-    for weight, other in zip(backbone.encoder.weights, again.encoder.weights, strict=True):
+    for weight, other in zip(backbone.model.weights, again.model.weights, strict=True):
         if backbone.has_pooler or "pooled" not in weight.path:
             np.testing.assert_array_equal(weight, other, err_msg=weight.path)
     assert again.has_pooler == backbone.has_pooler
     family = FAMILIES[checkpoint.model_type]
-    assert family.describe(again.encoder) == family.describe(backbone.encoder)
+    assert family.describe(again.model) == family.describe(backbone.model)
     assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint
     inputs = ragged_inputs(checkpoint.model_type)
-    expected = backbone.encoder(inputs, training=False)["sequence_output"]
-    np.testing.assert_array_equal(again.encoder(inputs, training=False)["sequence_output"], expected)
+    expected = backbone.model(inputs, training=False)["sequence_output"]
+    np.testing.assert_array_equal(again.model(inputs, training=False)["sequence_output"], expected)
     write_again(again, tmp_path / "third")
     for file in ("config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"):
         assert (tmp_path / "third" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
@@ -81,19 +81,19 @@ def test_a_keras_hub_encoder_keeps_its_tanh_gelu(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "again" / "config.json").read_text())["hidden_act"] == "gelu_new"
     inputs = ragged_inputs()
     tokens, pooled = forward(load_file(tmp_path / "again" / "model.safetensors"), inputs, hidden_act="gelu_new")
-    outputs = again.encoder(inputs, training=False)
+    outputs = again.model(inputs, training=False)
     np.testing.assert_allclose(outputs["sequence_output"], tokens, atol=1e-5)
     np.testing.assert_allclose(outputs["pooled_output"], pooled, atol=1e-5)
 
 
 def test_a_pooler_of_electra_is_kept_where_there_is_one(tmp_path: Path) -> None:
     backbone = load_backbone(Checkpoint("electra").write(tmp_path / "source"), max_length=POSITIONS)
-    write_folder(tmp_path / "again", backbone.encoder, backbone.tokenizer, has_pooler=True)
+    write_folder(tmp_path / "again", backbone.model, backbone.tokenizer, has_pooler=True)
     again = load_backbone(tmp_path / "again", max_length=POSITIONS)
     inputs = ragged_inputs()
     assert again.has_pooler
-    expected = backbone.encoder(inputs, training=False)["pooled_output"]
-    np.testing.assert_array_equal(again.encoder(inputs, training=False)["pooled_output"], expected)
+    expected = backbone.model(inputs, training=False)["pooled_output"]
+    np.testing.assert_array_equal(again.model(inputs, training=False)["pooled_output"], expected)
 
 
 def test_an_encoder_of_no_known_architecture_is_not_written(tmp_path: Path) -> None:
@@ -233,8 +233,8 @@ def test_an_activation_by_another_name_is_the_same(name: str, same: str, tmp_pat
     checkpoint = Checkpoint(hidden_act=name)
     backbone = load_backbone(checkpoint.write(tmp_path), max_length=POSITIONS)
     tokens, _ = forward(checkpoint.tensors(), ragged_inputs(), hidden_act=same)
-    np.testing.assert_allclose(backbone.encoder(ragged_inputs(), training=False)["sequence_output"], tokens, atol=1e-5)
-    assert FAMILIES["bert"].describe(backbone.encoder)["hidden_act"] == same
+    np.testing.assert_allclose(backbone.model(ragged_inputs(), training=False)["sequence_output"], tokens, atol=1e-5)
+    assert FAMILIES["bert"].describe(backbone.model)["hidden_act"] == same
 
 
 @pytest.mark.parametrize("model_type", FAMILIES)

@@ -59,7 +59,7 @@ def test_the_checkpoints_own_head_is_read_and_written(model_type: str, tmp_path:
     np.testing.assert_array_equal(head.dense.kernel, expected[f"{dense}.weight"].T)
     np.testing.assert_array_equal(head.norm.gamma, expected[f"{norm}.weight"])
     np.testing.assert_array_equal(head.bias, expected[bias])
-    write_folder(tmp_path / "again", backbone.encoder, backbone.tokenizer, has_pooler=False, head=head)
+    write_folder(tmp_path / "again", backbone.model, backbone.tokenizer, has_pooler=False, head=head)
     written = load_file(tmp_path / "again" / "model.safetensors")
     for name, tensor in expected.items():
         np.testing.assert_array_equal(written[name], tensor, err_msg=name)

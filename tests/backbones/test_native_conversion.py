@@ -104,11 +104,11 @@ def module_outputs(
 def test_a_rebuilt_encoder_equals_its_module(rebuilt: Rebuilt) -> None:
     inputs, backbone = ragged_inputs(), rebuilt.backbone
     tokens, pooled = module_outputs(rebuilt.folder, rebuilt.encoder, inputs)
-    outputs = backbone.encoder(inputs, training=False)
+    outputs = backbone.model(inputs, training=False)
     kept = inputs["padding_mask"][:, :, np.newaxis] == 1
     assert np.abs(outputs["sequence_output"] - tokens).max(where=kept, initial=0) < CLOSE
     assert np.abs(outputs["pooled_output"] - pooled).max() < CLOSE
-    assert isinstance(backbone.encoder, KINDS[rebuilt.case.partition(",")[0]])
+    assert isinstance(backbone.model, KINDS[rebuilt.case.partition(",")[0]])
     assert backbone.has_pooler
     assert backbone.max_positions == rebuilt.encoder.positions
     assert backbone.format == "hugging_face"
@@ -232,9 +232,9 @@ def test_a_run_builds_the_encoder_again_without_the_module(tmp_path: Path, own_c
     shutil.rmtree(folder)
     shutil.rmtree(own_cache)
     again = load_backbone(kept, max_length=LENGTH, without_weights=backbone.format)
-    again.encoder.set_weights(backbone.encoder.get_weights())
-    expected = backbone.encoder(ragged_inputs(), training=False)["sequence_output"]
-    np.testing.assert_array_equal(again.encoder(ragged_inputs(), training=False)["sequence_output"], expected)
+    again.model.set_weights(backbone.model.get_weights())
+    expected = backbone.model(ragged_inputs(), training=False)["sequence_output"]
+    np.testing.assert_array_equal(again.model(ragged_inputs(), training=False)["sequence_output"], expected)
     assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint  # type: ignore[union-attr]
 
 

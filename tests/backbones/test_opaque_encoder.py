@@ -64,13 +64,13 @@ def test_it_answers_as_the_module_itself(kind: str, write: Callable[[EncoderModu
     backbone = opaque(folder)
     inputs = tokens()
     sequence, pooled = module_outputs(folder, module, inputs)
-    outputs = backbone.encoder(inputs)
+    outputs = backbone.model(inputs)
     np.testing.assert_array_equal(outputs["sequence_output"], sequence)
     np.testing.assert_array_equal(outputs["pooled_output"], pooled)
-    assert backbone.encoder.output["sequence_output"].shape == (None, None, module.hidden)
+    assert backbone.model.output["sequence_output"].shape == (None, None, module.hidden)
     assert isinstance(backbone.tokenizer, SentencePiece if module.shared else WordPiece)
     assert backbone.max_positions == (module.length or module.positions)
-    assert len(backbone.encoder.trainable_variables) == len(module.draw())
+    assert len(backbone.model.trainable_variables) == len(module.draw())
 
 
 @pytest.mark.parametrize("outputs", ["tensor", "dict"])
@@ -78,9 +78,9 @@ def test_a_module_of_texts_takes_texts(tmp_path: Path, outputs: Any) -> None:
     folder = write_text_module(tmp_path / "module", outputs=outputs)
     backbone = opaque(folder)
     assert backbone.tokenizer is None
-    assert backbone.encoder.output.keys() == {"pooled_output"}
+    assert backbone.model.output.keys() == {"pooled_output"}
     expected = tf.saved_model.load(str(folder))(tf.constant(TEXTS))
-    vectors = backbone.encoder({"text": tf.constant(TEXTS)})["pooled_output"]
+    vectors = backbone.model({"text": tf.constant(TEXTS)})["pooled_output"]
     np.testing.assert_array_equal(vectors, expected["outputs"] if outputs == "dict" else expected)
     assert any("pooling" in note for note in backbone.notes)
     network = attach_head(backbone, Classification(("a", "b")), "mean")
@@ -97,7 +97,7 @@ def test_a_module_of_two_rows_at_once_takes_any_number(tmp_path: Path, rows: int
         lambda texts: tf.matmul(lengths(texts), root.weight), input_signature=[tf.TensorSpec([2], tf.string)]
     )
     tf.saved_model.save(root, str(tmp_path / "module"))
-    encoder = opaque(tmp_path / "module").encoder
+    encoder = opaque(tmp_path / "module").model
     texts = tf.constant(["x" * row for row in range(rows)], tf.string)
     with tf.GradientTape() as tape:
         vectors = tf.function(lambda: encoder({"text": texts})["pooled_output"])()
@@ -107,7 +107,7 @@ def test_a_module_of_two_rows_at_once_takes_any_number(tmp_path: Path, rows: int
 
 
 def test_weights_are_the_modules_variables(write: Callable[[EncoderModule], Path]) -> None:
-    encoder = opaque(write(BERT)).encoder
+    encoder = opaque(write(BERT)).model
     # All but `do_lower_case`, which no call reads.
     assert {variable.path for variable in encoder.variables} == set(BERT.draw())
     assert {variable.path.rpartition("/")[2] for variable in encoder.variables} == {it.name for it in encoder.variables}
@@ -132,16 +132,16 @@ def test_saved_weights_come_back(write: Callable[[EncoderModule], Path], tmp_pat
 def test_dropout_follows_the_training_argument(write: Callable[[EncoderModule], Path]) -> None:
     backbone = opaque(write(EncoderModule(dropout=0.3)))
     inputs = tokens()
-    still, training = (backbone.encoder(inputs, training=on)["pooled_output"] for on in (False, True))
-    np.testing.assert_array_equal(still, backbone.encoder(inputs)["pooled_output"])
+    still, training = (backbone.model(inputs, training=on)["pooled_output"] for on in (False, True))
+    np.testing.assert_array_equal(still, backbone.model(inputs)["pooled_output"])
     assert not np.allclose(still, training)
-    backbone.encoder.trainable = False
-    np.testing.assert_array_equal(backbone.encoder(inputs, training=True)["pooled_output"], still)
+    backbone.model.trainable = False
+    np.testing.assert_array_equal(backbone.model(inputs, training=True)["pooled_output"], still)
 
 
 def test_penalties_are_losses_in_training_alone(write: Callable[[EncoderModule], Path]) -> None:
     module = EncoderModule(regularised=True)
-    encoder = opaque(write(module)).encoder
+    encoder = opaque(write(module)).model
     encoder(tokens())
     assert encoder.losses == []
     for _ in range(2):  # they do not pile up
@@ -152,11 +152,11 @@ def test_penalties_are_losses_in_training_alone(write: Callable[[EncoderModule],
 
 def test_under_mixed_precision_it_computes_in_float32(write: Callable[[EncoderModule], Path]) -> None:
     folder = write(BERT)
-    expected = opaque(folder).encoder(tokens())["sequence_output"]
+    expected = opaque(folder).model(tokens())["sequence_output"]
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         backbone = opaque(folder)
-        outputs = backbone.encoder(tokens())
+        outputs = backbone.model(tokens())
     finally:
         keras.config.set_dtype_policy("float32")
     assert outputs["sequence_output"].dtype == tf.float32
@@ -182,15 +182,15 @@ def write_half_frozen(folder: Path, *, listed: bool = True) -> Path:
 
 
 def test_what_the_module_does_not_train_stays(tmp_path: Path) -> None:
-    encoder = opaque(write_half_frozen(tmp_path / "module")).encoder
+    encoder = opaque(write_half_frozen(tmp_path / "module")).model
     assert [variable.path for variable in encoder.trainable_variables] == ["free"]
     assert [variable.path for variable in encoder.non_trainable_variables] == ["it"]
 
 
 def test_a_module_that_lists_nothing_trains_nothing_and_says_so(tmp_path: Path) -> None:
     backbone = opaque(write_half_frozen(tmp_path / "module", listed=False))
-    assert backbone.encoder.trainable_variables == []
-    assert len(backbone.encoder.variables) == 2
+    assert backbone.model.trainable_variables == []
+    assert len(backbone.model.variables) == 2
     assert any("only the head learns" in note for note in backbone.notes)
 
 
@@ -257,5 +257,5 @@ def test_dropout_without_a_seed_cannot_be_deterministic(
 
 
 def test_the_layer_is_one_layer(write: Callable[[EncoderModule], Path]) -> None:
-    layers = [layer for layer in opaque(write(BERT)).encoder.layers if not isinstance(layer, keras.layers.InputLayer)]
+    layers = [layer for layer in opaque(write(BERT)).model.layers if not isinstance(layer, keras.layers.InputLayer)]
     assert [type(layer) for layer in layers] == [OpaqueEncoder]

@@ -71,12 +71,12 @@ def bert(publish: Callable[[str], Published]) -> Published:
 
 def test_it_gives_what_the_encoder_gives(published: Published) -> None:
     found = tf.saved_model.load(str(published.folder))(published.hub_inputs())
-    expected = published.backbone.encoder(published.inputs(), training=False)
+    expected = published.backbone.model(published.inputs(), training=False)
     np.testing.assert_allclose(found["sequence_output"], expected["sequence_output"], atol=1e-5)
     if published.backbone.has_pooler:
         np.testing.assert_allclose(found["pooled_output"], expected["pooled_output"], atol=1e-5)
     np.testing.assert_array_equal(found["default"], found["pooled_output"])
-    assert len(found["encoder_outputs"]) == published.backbone.encoder.num_layers
+    assert len(found["encoder_outputs"]) == published.backbone.model.num_layers
     np.testing.assert_array_equal(found["encoder_outputs"][-1], found["sequence_output"])
     assert not np.allclose(found["encoder_outputs"][0], found["encoder_outputs"][-1], atol=0.1)
 
@@ -86,14 +86,14 @@ def test_loaded_natively_every_weight_and_rule_is_the_same(published: Published)
     pooler = published.backbone.has_pooler
     assert again.has_pooler == pooler
     for (variable, name), (found, found_name) in zip(
-        hub_names(published.backbone.encoder, pooler), hub_names(again.encoder, pooler), strict=True
+        hub_names(published.backbone.model, pooler), hub_names(again.model, pooler), strict=True
     ):
         assert name == found_name
         np.testing.assert_array_equal(found.numpy(), variable.numpy(), err_msg=name)
     assert again.tokenizer.fingerprint == published.backbone.tokenizer.fingerprint
     assert again.max_positions == published.backbone.max_positions
-    expected = published.backbone.encoder(published.inputs(), training=False)["sequence_output"]
-    np.testing.assert_array_equal(again.encoder(published.inputs(), training=False)["sequence_output"], expected)
+    expected = published.backbone.model(published.inputs(), training=False)["sequence_output"]
+    np.testing.assert_array_equal(again.model(published.inputs(), training=False)["sequence_output"], expected)
 
 
 def test_every_weight_has_a_gradient(published: Published) -> None:
@@ -114,11 +114,11 @@ def test_every_weight_has_a_gradient(published: Published) -> None:
 
 def test_it_trains_as_an_opaque_module(bert: Published) -> None:
     keras.utils.set_random_seed(1)
-    encoder = load_backbone(bert.folder, max_length=POSITIONS, mode="opaque").encoder
+    encoder = load_backbone(bert.folder, max_length=POSITIONS, mode="opaque").model
     model = keras.Model(encoder.input, keras.layers.Dense(1)(encoder.output["pooled_output"]))
     model.compile(keras.optimizers.SGD(0.1), "mse")
     before = {variable.path: variable.numpy() for variable in encoder.trainable_variables}
-    assert len(before) == len(list(hub_names(bert.backbone.encoder, pooler=True)))
+    assert len(before) == len(list(hub_names(bert.backbone.model, pooler=True)))
     inputs = bert.inputs()
     model.fit(inputs, np.ones((len(inputs["token_ids"]), 1)), verbose=0)
     same = {
@@ -183,11 +183,11 @@ def test_a_server_gets_a_signature_of_plain_tensors(bert: Published) -> None:
 
 def test_publishing_leaves_the_encoder_as_it_was(tmp_path: Path) -> None:
     backbone = load_backbone(PLAIN.write(tmp_path / "source"), max_length=POSITIONS)
-    kinds = [type(layer) for layer in backbone.encoder.transformer_layers]
-    before = backbone.encoder(ragged_inputs(), training=False)["pooled_output"]
+    kinds = [type(layer) for layer in backbone.model.transformer_layers]
+    before = backbone.model(ragged_inputs(), training=False)["pooled_output"]
     write_module(backbone, tmp_path / "module")
-    assert [type(layer) for layer in backbone.encoder.transformer_layers] == kinds
-    np.testing.assert_array_equal(backbone.encoder(ragged_inputs(), training=False)["pooled_output"], before)
+    assert [type(layer) for layer in backbone.model.transformer_layers] == kinds
+    np.testing.assert_array_equal(backbone.model(ragged_inputs(), training=False)["pooled_output"], before)
 
 
 def test_nothing_of_the_machine_is_in_it(bert: Published) -> None:

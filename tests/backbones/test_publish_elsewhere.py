@@ -71,7 +71,7 @@ def run(program: str, cwd: Path) -> dict:
 
 
 def names(tiny_bert_folder: Path) -> set[str]:
-    encoder = load_backbone(tiny_bert_folder, max_length=POSITIONS).encoder
+    encoder = load_backbone(tiny_bert_folder, max_length=POSITIONS).model
     return {f"{name}:0" for _, name in hub_names(encoder, pooler=True)}
 
 
@@ -86,7 +86,7 @@ def test_tensorflow_alone_runs_and_trains_it(folder: Path, tiny_bert_folder: Pat
     assert set(answer["moved"]) >= {name for name in names(tiny_bert_folder) if "/key/bias" not in name}
     ids = np.array([[2, 5, 6, 7, 3], [2, 5, 3, 0, 0]], np.int32)
     inputs = {"token_ids": ids, "segment_ids": ids * 0, "padding_mask": (ids > 0).astype(np.int32)}
-    expected = load_backbone(tiny_bert_folder, max_length=POSITIONS).encoder(inputs, training=False)["pooled_output"]
+    expected = load_backbone(tiny_bert_folder, max_length=POSITIONS).model(inputs, training=False)["pooled_output"]
     np.testing.assert_allclose(answer["quiet"], expected, atol=1e-5)
 
 
@@ -106,7 +106,7 @@ def test_the_cards_program_for_pairs_runs(folder: Path) -> None:
 
 def test_a_changed_weight_is_noticed(folder: Path, tiny_bert_folder: Path) -> None:
     backbone, module = load_backbone(tiny_bert_folder, max_length=POSITIONS), folder / "module"
-    kernel = backbone.encoder.pooled_dense.kernel
+    kernel = backbone.model.pooled_dense.kernel
     kernel.assign(kernel + 1e-6)
     with pytest.raises(SFTError, match=r"SFT379.*pooler_transform/kernel"):
         prove_module(backbone, module)

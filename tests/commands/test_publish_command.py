@@ -79,7 +79,7 @@ def test_a_runs_encoder_is_that_of_its_best_epoch(story: Story) -> None:
     again = load_backbone(story["tuned"], max_length=32, mode="native")
     pretrained = load_backbone(story["module"], max_length=32, mode="native")
     for (found, name), (expected, _), (before, _) in zip(
-        *(hub_names(each.encoder, pooler=True) for each in (again, backbone, pretrained)), strict=True
+        *(hub_names(each.model, pooler=True) for each in (again, backbone, pretrained)), strict=True
     ):
         np.testing.assert_array_equal(found.numpy(), expected.numpy(), err_msg=name)
         assert not np.array_equal(found.numpy(), before.numpy()) or "type_embeddings" in name, name
@@ -179,11 +179,11 @@ def test_an_opaque_runs_module_is_the_same_with_other_weights(story: Story, tmp_
     trained, _ = restore_backbone(RunFolder.open(run))
     again = load_backbone(output, max_length=32, mode="opaque")
     before = load_backbone(story["module"], max_length=32, mode="opaque")
-    for found, expected in zip(again.encoder.weights, trained.encoder.weights, strict=True):
+    for found, expected in zip(again.model.weights, trained.model.weights, strict=True):
         np.testing.assert_array_equal(found.numpy(), expected.numpy(), err_msg=found.path)
     assert any(
         not np.array_equal(found.numpy(), old.numpy())
-        for found, old in zip(again.encoder.weights, before.encoder.weights, strict=True)
+        for found, old in zip(again.model.weights, before.model.weights, strict=True)
     )
     assert again.tokenizer.fingerprint == before.tokenizer.fingerprint
     assert "only the weights are others" in (output / "README.md").read_text("utf-8")

@@ -136,19 +136,19 @@ def test_a_restored_run_and_its_module_have_the_learned_tokens(chain: Chain) -> 
     assert pooling == "markers"
     numbers = restored.tokenizer.numbers
     assert numbers == {token: len(VOCABULARY) + n for n, token in enumerate(["plot twist", *MARKERS])}
-    table = restored.encoder.token_embedding.embeddings.numpy()
+    table = restored.model.token_embedding.embeddings.numpy()
     assert len(table) == len(VOCABULARY) + 5
     rows = table[[numbers[marker] for marker in MARKERS]]
     assert np.abs(rows[0] - rows[2]).max() > 1e-3  # they began alike
     module = load_backbone(chain.folder / "module", max_length=16, mode="native")
     assert module.tokenizer.fingerprint == restored.tokenizer.fingerprint
-    np.testing.assert_array_equal(module.encoder.token_embedding.embeddings.numpy(), table)
+    np.testing.assert_array_equal(module.model.token_embedding.embeddings.numpy(), table)
 
 
 def test_frozen_embeddings_stay_as_they_were_and_all_else_learns(chain: Chain, tiny_bert_folder: Path) -> None:
     tuned, _ = restore_backbone(chain.run("frozen"))
     before = load_backbone(tiny_bert_folder, max_length=16)
-    for found, expected in zip(tuned.encoder.weights, before.encoder.weights, strict=True):
+    for found, expected in zip(tuned.model.weights, before.model.weights, strict=True):
         if found.path.startswith("pooled_dense"):  # which mean pooling does not use
             continue
         same = np.array_equal(found.numpy(), expected.numpy())

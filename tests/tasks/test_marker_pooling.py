@@ -62,7 +62,7 @@ def test_a_head_gets_the_vectors_of_all_opening_markers(tmp_path: Path) -> None:
     network = attach_head(backbone, task, "markers")
     inputs = features(tf.constant(["[head]good[/head] film [tail]plot[/tail]", "no marker at all"]))
     logits = network({name: inputs[name] for name in network.input}, training=False)
-    sequence = backbone.encoder({name: inputs[name] for name in network.input}, training=False)["sequence_output"]
+    sequence = backbone.model({name: inputs[name] for name in network.input}, training=False)["sequence_output"]
     numbers = inputs["token_ids"].numpy()
     places = [numbers[0].tolist().index(backbone.tokenizer.numbers[token]) for token in ("[head]", "[tail]")]
     kernel, bias = network.get_layer("logits").get_weights()

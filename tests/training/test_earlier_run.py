@@ -74,7 +74,7 @@ def begin(run: RunFolder, config: TrainConfig | None = None) -> tuple[Backbone, 
 
 def outputs(backbone: Backbone) -> dict[str, np.ndarray]:
     features = make_features(backbone.tokenizer, max_length=LENGTH, pairs=False)
-    found = backbone.encoder(features(tf.constant(TEXTS)), training=False)
+    found = backbone.model(features(tf.constant(TEXTS)), training=False)
     names = ["sequence_output", *(["pooled_output"] if backbone.has_pooler else [])]
     return {name: np.asarray(found[name]) for name in names if name in found}
 

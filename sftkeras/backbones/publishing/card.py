@@ -43,7 +43,7 @@ there before you pass this module on. Publishing adds no terms."""
 
 
 def _summary(backbone: Backbone, source: str, learned_from: str | None) -> str:
-    encoder = backbone.encoder
+    encoder = backbone.model
     tuned = f", fine-tuned on `{learned_from}`" if learned_from else ""
     if backbone.is_module:
         facts = {"parameters": f"{backbone.parameters:,}"}

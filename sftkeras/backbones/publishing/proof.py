@@ -66,7 +66,7 @@ def _compare_native(made_of: Publication, folder: Path) -> None:
         raise SFTError("SFT379", problem="its pooler is lost when it is loaded natively")
     if again.tokenizer is None or again.tokenizer.fingerprint != made_of.tokenizer.fingerprint:
         raise SFTError("SFT379", problem="its tokenizer is another one when it is loaded natively")
-    names = (hub_names(encoder, made_of.has_pooler) for encoder in (made_of.encoder, again.encoder))
+    names = (hub_names(encoder, made_of.has_pooler) for encoder in (made_of.encoder, again.model))
     for (expected, name), (found, _) in zip(*names, strict=True):
         if not np.array_equal(found.numpy(), expected.numpy()):
             raise SFTError("SFT379", problem=f"{name} differs when it is loaded natively")

@@ -43,7 +43,7 @@ class Publication:
         """
         if not isinstance(backbone.tokenizer, Tokenizer):
             raise SFTError("SFT378")
-        kind = model_type_of(backbone.encoder)
+        kind = model_type_of(backbone.model)
         plain = without_special_strings(backbone.tokenizer)
         if (
             kind not in _PUBLISHED
@@ -52,4 +52,4 @@ class Publication:
         ):
             tokenizer = type(plain).__name__
             raise SFTError("SFT381", encoder=kind, tokenizer=tokenizer, known=listed(_PUBLISHED))
-        return cls(backbone.encoder, backbone.tokenizer, pooled, backbone.has_pooler, backbone.max_positions)
+        return cls(backbone.model, backbone.tokenizer, pooled, backbone.has_pooler, backbone.max_positions)

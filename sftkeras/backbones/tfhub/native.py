@@ -103,7 +103,7 @@ def _convert_into(folder: Path, module: HubModule) -> float:
         raise SFTError("SFT366", folder=module.folder, reason=error) from None
     write_folder(folder, encoder, tokenizer_of(module), has_pooler=architecture.has_pooler)
     del encoder  # as large as the next
-    again = load(folder, dropout=None, weights=True).encoder  # what is trained, not what was meant to be written
+    again = load(folder, dropout=None, weights=True).model  # what is trained, not what was meant to be written
     use_fused_encoder_layers(again)
     difference = comparison.difference(again)
     if not difference <= TOLERANCE:

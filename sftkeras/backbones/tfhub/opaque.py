@@ -129,7 +129,7 @@ class OpaqueEncoder(keras.layers.Layer):
         )
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> dict[str, tf.Tensor]:
-        """Encodes texts [batch] or tokens [batch, length], as `Backbone.encoder` does."""
+        """Encodes texts [batch] or tokens [batch, length], as `Backbone.model` does."""
         training = bool(training) and self.trainable
         if training:
             for loss in self.loaded.regularization_losses:

@@ -88,7 +88,7 @@ class MaskedLM(Task):
             SFTError: SFT610 if the encoder does not say enough of tokens.
         """
         vectors = token_vectors(backbone, self.kind)
-        encoder = backbone.encoder
+        encoder = backbone.model
         if backbone.token_embedding is None:
             raise SFTError("SFT610", kind=self.kind, reason="its token embedding is inside of a TF-Hub module")
         head = VocabularyHead(

@@ -49,7 +49,7 @@ class SpanQA(Task):
     def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
         """Gives logits [rows, length, 2]; raises SFT610 if the encoder says nothing of tokens."""
         logits = self.head(token_vectors(backbone, self.kind))
-        inputs = backbone.encoder.input
+        inputs = backbone.model.input
         return keras.Model(inputs, NowhereInPadding(name="places")(logits, inputs["padding_mask"]), name=self.kind)
 
     def head(self, features: keras.KerasTensor) -> keras.KerasTensor:

@@ -434,7 +434,7 @@ def test_a_backbone_with_such_a_tokenizer_is_written_whole(tmp_path: Path) -> No
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.add_tokens(["Film"])
     backbone = load_backbone(saved(tokenizer, folder), max_length=8)
-    write_folder(tmp_path / "again", backbone.encoder, backbone.tokenizer, has_pooler=True)  # type: ignore[arg-type]
+    write_folder(tmp_path / "again", backbone.model, backbone.tokenizer, has_pooler=True)  # type: ignore[arg-type]
     again = load_backbone(tmp_path / "again", max_length=8)
     texts = ["a good Film.", "bad films", "Films"]
     assert again.tokenizer(tf.constant(texts)).to_list() == theirs(tokenizer, texts)  # type: ignore[operator]
