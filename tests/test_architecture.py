@@ -28,17 +28,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "plurals": set(),
     "config": set(),
+    "conversations": set(),
     "disk": {"errors"},
     "bars": set(),
     "console": {"errors", "bars"},
     "runtime": {*BASIS, "internals", "console"},
     "handles": {"errors", "disk", "runtime", "bars"},
-    "data": {*BASIS, "disk", "console", "handles"},
-    "text": {"errors"},
+    "data": {*BASIS, "conversations", "disk", "console", "handles"},
+    "text": {"errors", "conversations"},
     "internals": set(),
     "graphs": set(),
     "backbones": {"internals", "errors", "disk", "handles", "text", "graphs"},
-    "tasks": {"internals", *BASIS, "backbones", "text", "data", "evaluation"},
+    "tasks": {"internals", *BASIS, "conversations", "backbones", "text", "data", "evaluation"},
     "objectives": {"backbones", "tasks"},
     "tuning": {*BASIS, "backbones"},
     "layers": {"runtime", "backbones", "tasks"},
@@ -72,12 +73,24 @@ MAY_IMPORT["api"] = set(MAY_IMPORT)
 # Commands tell the story, so they may know every part, but not one another.
 ALL = set(MAY_IMPORT)
 
-LIGHT = {"errors", "plurals", "config", "command_line", "disk", "bars", "console", "handles", "data", "evaluation"}
+LIGHT = {
+    "errors",
+    "plurals",
+    "config",
+    "conversations",
+    "command_line",
+    "disk",
+    "bars",
+    "console",
+    "handles",
+    "data",
+    "evaluation",
+}
 LIGHT |= {"__main__", "comparison", "runs", "prediction", "pipeline", "api", *COMMANDS}
 HEAVY = {"tensorflow", "tensorflow_text", "tensorflow_hub", "keras", "keras_hub", "keras_nlp"}
 
 # The kinds of labels that several tasks have, in data/labels.
-LABEL_KINDS = {"answers", "classes", "no_labels.py", "numbers", "spans"}
+LABEL_KINDS = {"answers", "classes", "conversations", "no_labels.py", "numbers", "spans"}
 
 LONGEST_MODULE = 400
 

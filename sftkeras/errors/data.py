@@ -85,6 +85,17 @@ MESSAGES: dict[str, str] = {
     "the end exclusive.",
     "SFT259": "--data.mark: {problem}.",
     # 265-269 spans as other tools write them
+    # 262-264, 272-273, 278-279 conversations
+    "SFT262": "{place}: {problem}.{more} {remedy}",
+    "SFT263": "{place}: message {number} has the role {role}, which is not known. Known are {known}.{suggestion}{more} "
+    "{remedy}",
+    "SFT264": "{place}: message {number}, the {role}'s, is empty.{more} {remedy}",
+    "SFT272": "{place}: there is no answer to learn: {problem}.{more} {remedy}",
+    "SFT273": "{place}: message {number} is the result of a tool, but {problem}.{more} {remedy}",
+    "SFT278": "{file} has no columns of conversations. Known are messages or conversations (lists of messages), "
+    "instruction with output, prompt with completion, question with answer; name others with --data.text and, for an "
+    "answer in a column of its own, --data.label. Its columns: {columns}.",
+    "SFT279": "{place}: keys of messages that nothing reads: {keys}.{more}",
     # 260-261 data whose labels are not those of a classification
     "SFT260": "the {part} part would be empty: column {column} (--data.label) has {labels} different labels in {rows} "
     "rows, such as {examples}, and the first row of each is for training. Is it the right column? For numbers, set "

@@ -38,12 +38,14 @@ class SourceLayout:
         blocks: yields the rows with texts and labels in the columns that the settings name.
         first_blocks: yields the rows as the file has them; its first block is read at the first look, and shows what is
             wrong with the file as a whole.
+        form: what the rows are, in words, where a kind reads several forms.
     """
 
     columns: Mapping[str, str]
     label: str
     blocks: Callable[[], Iterator[Block]]
     first_blocks: Callable[[], Iterator[Block]]
+    form: str = ""
 
 
 class LabelKind:

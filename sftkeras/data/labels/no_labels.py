@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from sftkeras.config import DataConfig
 from sftkeras.data.labels.contract import LabelKind
@@ -20,7 +20,7 @@ class NoLabels(LabelKind):
 
     name = "none"
     has_labels = False
-    refuses = ("label", "label_names")
+    refuses: ClassVar[tuple[str, ...]] = ("label", "label_names")
 
     def reader(self, column: str, config: DataConfig, known: Sequence[str] | None) -> LabelReader:
         """Makes a reader that gives zeros."""

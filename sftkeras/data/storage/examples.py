@@ -41,6 +41,7 @@ class Examples:
         file_names: what messages call the files.
         file_ends: for each file, the row after its last.
         file_parts: the part that each file was given for; the files of a part follow one another, train first.
+        forms: what the rows of each file are, in words, where the label kind reads several forms.
         label_kind: what a label is.
         label_names: names of the classes, in the order of their ids; () where labels have none.
         labels: of n rows, mapped from disk and indexed as an array is; see the class of the label kind for their form.
@@ -57,6 +58,7 @@ class Examples:
         self.file_names = tuple(source.name for source in sources)
         self.file_ends: list[int] = manifest["file_ends"]
         self.file_parts = tuple(source.part for source in sources)
+        self.forms: tuple[str, ...] = tuple(manifest["forms"])
         self.label_kind = label_kind
         self.label_names: tuple[str, ...] = tuple(manifest["label_names"])
         self.label_sets = [tuple(labels) for labels in manifest["label_sets"]]

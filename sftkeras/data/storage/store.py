@@ -34,7 +34,7 @@ from sftkeras.disk.cache import VARIABLE, cache_folder
 from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
 
-FORMAT = 3  # of the cache; raise it when what is written, or what decides it, changes
+FORMAT = 4  # of the cache; raise it when what is written, or what decides it, changes
 
 # The settings that decide rows or labels. The rest of DataConfig decides which part a row is in.
 _DECIDING = (
@@ -141,6 +141,7 @@ def _write(
         "kind": kind.name,
         "rows": writer.rows,
         "file_ends": ends,
+        "forms": [kind.layout(source, config).form for source in sources],
         "batch_starts": writer.starts,
         "tallies": [tally.to_json() for tally in tallies],
         **about,

@@ -1,0 +1,1 @@
+"""Conversations of several formats, which are learned without labels."""

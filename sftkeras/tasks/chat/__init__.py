@@ -1,0 +1,1 @@
+"""Fine-tuning a decoder to answer, on conversations."""
