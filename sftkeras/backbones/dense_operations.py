@@ -1,22 +1,61 @@
-"""Dense layers, layer norm and activations as few large operations, with their gradients written out.
+"""Dense layers, norms and activations as few large operations, with their gradients written out.
 
 Stock Keras spends a dozen element-wise operations on a layer norm, each a pass over memory and back. Dense layers are
-two-dimensional matrix products here, which oneDNN fuses with their bias.
+two-dimensional matrix products here, which oneDNN fuses with their bias. Every product of a decoder is `product`, so
+that `products_in` reaches all of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import keras
 import tensorflow as tf
+
+_products_in: ContextVar[str | None] = ContextVar("products_in", default=None)
+
+
+@contextmanager
+def products_in(dtype: str) -> Iterator[None]:
+    """Computes the products inside the block, and those of their gradients, in `dtype`, such as "bfloat16".
+
+    What stands between products keeps its precision: on a CPU TensorFlow's element-wise operations in bfloat16 are slow.
+    In a graph this is decided while it is traced.
+    """
+    token = _products_in.set(dtype)
+    try:
+        yield
+    finally:
+        _products_in.reset(token)
+
+
+def product(a: tf.Tensor, b: tf.Tensor, *, transpose_b: bool = False) -> tf.Tensor:
+    """Matrix product of `a` [..., m, k] and `b` [..., k, n], or [..., n, k] if transposed, as [..., m, n]."""
+    dtype = _products_in.get()
+    if dtype is None:
+        return tf.matmul(a, b, transpose_b=transpose_b)
+    return tf.cast(tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), transpose_b=transpose_b), a.dtype)
 
 
 def dense(layer: keras.layers.Dense | keras.layers.EinsumDense, x: tf.Tensor) -> tf.Tensor:
     """`layer` on `x` [rows, inputs], without its activation, as [rows, outputs]."""
     kernel = tf.reshape(layer.kernel.value, [x.shape[-1], -1])
-    return _product_plus_bias(x, kernel, tf.reshape(layer.bias.value, [-1]))
+    if layer.bias is None:
+        return product(x, kernel)
+    bias = tf.reshape(layer.bias.value, [-1])
+    if _products_in.get() is None:
+        return _product_plus_bias(x, kernel, bias)
+    return _plus_bias(product(x, kernel), bias)
+
+
+@tf.custom_gradient
+def _plus_bias(
+    x: tf.Tensor, bias: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+    return tf.nn.bias_add(x, bias), lambda upstream: (upstream, _sum_rows(upstream))
 
 
 @tf.custom_gradient
@@ -59,6 +98,26 @@ def _layer_norm(
         return (inner - mean - normal * along) * scale, _sum_rows(upstream * normal), _sum_rows(upstream), None
 
     return normal * gamma + beta, gradient
+
+
+def normalise_root_mean_square(x: tf.Tensor, gamma: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """`x` [..., hidden] float32 over the root of its mean square, times `gamma` [hidden]."""
+    return _root_mean_square_norm(x, gamma, tf.constant(epsilon))
+
+
+@tf.custom_gradient
+def _root_mean_square_norm(
+    x: tf.Tensor, gamma: tf.Tensor, epsilon: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
+    scale = tf.math.rsqrt(tf.reduce_mean(tf.square(x), -1, keepdims=True) + epsilon)
+    normal = x * scale
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        inner = upstream * gamma
+        along = tf.reduce_mean(inner * normal, -1, keepdims=True)
+        return (inner - normal * along) * scale, _sum_rows(tf.reshape(upstream * normal, [-1, x.shape[-1]])), None
+
+    return normal * gamma, gradient
 
 
 def activate(activation: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tensor:
