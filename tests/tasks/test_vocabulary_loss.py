@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sftkeras.tasks.vocabulary_loss import NO_LABEL, TokenResults, token_results
+
+TOKENS, VOCABULARY, HIDDEN = 40, 203, 32
+WHOLE, IN_PARTS = 2**24, TOKENS * 30  # logits at once: of all tokens of the vocabulary, or of 30 at most
+
+
+def drawn(tokens: int = TOKENS) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Vectors, a kernel, labels of which some are missing, and the weights of the tokens' losses."""
+    random = np.random.default_rng(0)
+    labels = random.integers(VOCABULARY, size=tokens)
+    labels[::5] = NO_LABEL
+    return (
+        tf.constant(random.normal(size=(tokens, HIDDEN)), tf.float32),
+        tf.constant(random.normal(size=(VOCABULARY, HIDDEN)) * 0.3, tf.float32),
+        tf.constant(labels, tf.int32),
+        tf.constant(random.random(tokens), tf.float32),
+    )
+
+
+def with_all_logits(
+    vectors: tf.Tensor, kernel: tf.Tensor, labels: tf.Tensor, soft_cap: float | None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Losses and logits as they are usually computed."""
+    logits = tf.matmul(vectors, kernel, transpose_b=True)
+    logits = logits if soft_cap is None else soft_cap * tf.tanh(logits / soft_cap)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+    return losses * tf.cast(labels >= 0, logits.dtype), logits
+
+
+@pytest.mark.parametrize("most_logits", [WHOLE, IN_PARTS])
+@pytest.mark.parametrize("soft_cap", [None, 5.0])
+def test_losses_predictions_and_gradients_are_those_of_all_logits(soft_cap: float | None, most_logits: int) -> None:
+    vectors, kernel, labels, weights = drawn()
+
+    @tf.function(autograph=False)
+    def in_parts() -> tuple[TokenResults, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            tape.watch([vectors, kernel])
+            results = token_results(vectors, kernel, labels, soft_cap=soft_cap, most_logits=most_logits)
+            total = tf.reduce_sum(results.losses * weights)
+        return results, tape.gradient(total, [vectors, kernel])
+
+    exact = [tf.cast(vectors, tf.float64), tf.cast(kernel, tf.float64)]
+    with tf.GradientTape() as tape:
+        tape.watch(exact)
+        losses, logits = with_all_logits(*exact, labels, soft_cap)
+        total = tf.reduce_sum(losses * tf.cast(weights, tf.float64))
+    results, gradients = in_parts()
+    assert relative(results.losses, losses) < 2e-7
+    np.testing.assert_array_equal(results.predicted, tf.argmax(logits, 1))
+    for gradient, expected in zip(gradients, tape.gradient(total, exact), strict=True):
+        assert relative(gradient, expected) < 5e-7  # that of all float32 logits is 2e-7 away
+
+
+def relative(value: tf.Tensor, expected: tf.Tensor) -> float:
+    value, expected = np.asarray(value), np.asarray(expected)
+    return float(np.linalg.norm(value - expected) / np.linalg.norm(expected))
+
+
+def test_a_kernel_that_does_not_learn_gets_no_gradient_and_vectors_the_same() -> None:
+    vectors, kernel, labels, weights = drawn()
+    gradients = {}
+    for learns in (True, False):
+        with tf.GradientTape() as tape:
+            tape.watch([vectors, kernel])
+            results = token_results(vectors, kernel, labels, kernel_learns=learns, most_logits=IN_PARTS)
+            total = tf.reduce_sum(results.losses * weights)
+        gradients[learns] = tape.gradient(total, [vectors, kernel])
+    assert gradients[False][1] is None
+    np.testing.assert_array_equal(gradients[False][0], gradients[True][0])
+
+
+def test_a_device_without_tokens_adds_nothing() -> None:
+    _, kernel, _, _ = drawn()
+    vectors, labels = tf.zeros([0, HIDDEN]), tf.zeros([0], tf.int32)
+    with tf.GradientTape() as tape:
+        tape.watch([vectors, kernel])
+        results = token_results(vectors, kernel, labels)
+        total = tf.reduce_sum(results.losses)
+    of_vectors, of_kernel = tape.gradient(total, [vectors, kernel])
+    assert results.predicted.shape == (0,)
+    assert of_vectors.shape == (0, HIDDEN)
+    np.testing.assert_array_equal(of_kernel, np.zeros((VOCABULARY, HIDDEN)))
