@@ -27,6 +27,7 @@ BASIS = {"errors", "config", "plurals"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "plurals": set(),
+    "timeline": set(),
     "config": set(),
     "conversations": set(),
     "disk": {"errors"},
@@ -62,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "runs",
     },
     "exporting": {"internals", *BASIS, "disk", "console", "runtime", "text", "tasks", "runs"},
-    "evaluation": {*BASIS, "disk", "console"},
+    "evaluation": {*BASIS, "disk", "console", "timeline"},
     "serving": {"internals", "errors", "tasks", "exporting", "graphs"},
     "command_line": {*BASIS, "console", "tasks", "exporting"},
     "comparison": {*BASIS, "disk", "evaluation", "tasks"},
@@ -77,6 +78,7 @@ ALL = set(MAY_IMPORT)
 LIGHT = {
     "errors",
     "plurals",
+    "timeline",
     "config",
     "conversations",
     "command_line",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,9 @@ from sftkeras.config import TrainConfig
 from sftkeras.console import log_to, program, say
 from sftkeras.errors import Preempted
 from sftkeras.pipeline.results import export_and_evaluate
-from sftkeras.pipeline.stages import Seconds, Trained, evaluate_untuned, prepare, read, train
+from sftkeras.pipeline.stages import Trained, evaluate_untuned, prepare, read, train
 from sftkeras.runs import RunFolder
+from sftkeras.timeline import Timeline
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +34,7 @@ def train_and_export(
         Preempted: it was stopped, and its state is safe.
         SFTError: whatever is wrong with settings, data, weights or machine.
     """
-    began = time.perf_counter()
+    timeline = Timeline(started)
     from sftkeras.training.resume.identity import continues, identity_of, with_contents
     from sftkeras.training.resume.preemption import signals_end
     from sftkeras.training.workers import cluster
@@ -44,9 +44,10 @@ def train_and_export(
         RunFolder.plan(config)  # again: another process may have ended the run just before this one claimed it
         identity = identity_of(config)
         continues(run, config, identity)  # what differs is reported before the long work
-        seconds: Seconds = {"start": time.perf_counter() - (began if started is None else started)}
-        folders, data = read(config, seconds)
-        setup = prepare(config, data, folders, seconds)
+        with timeline.part("data"):
+            folders, data = read(config)
+        with timeline.part("setup"):
+            setup = prepare(config, data, folders)
         # Only now: a mistake in the data or the weights must not cost an earlier run.
         identity = with_contents(identity, data.fingerprint)
         if continues(run, config, identity):
@@ -54,14 +55,13 @@ def train_and_export(
         else:
             run.create(config, identity)
         with run.naming_full_disk(), log_to(run.log_file):
-            began = time.perf_counter()
-            untuned = evaluate_untuned(config, data, setup)
-            seconds["baselines"] = time.perf_counter() - began
-            fitted = train(config, data, setup, run, seconds, callbacks)
+            with timeline.part("baselines"):
+                untuned = evaluate_untuned(config, data, setup)
+            fitted = train(config, data, setup, run, timeline, callbacks)
             if fitted.interrupted:
                 say_how_to_go_on(run)
                 raise Preempted
-            report = export_and_evaluate(Trained(config, data, setup, fitted, run, seconds, untuned))
+            report = export_and_evaluate(Trained(config, data, setup, fitted, run, timeline, untuned))
             run.finish()
             say_what_next(run, report)
         cluster.release()
@@ -78,8 +78,8 @@ def train_along(config: TrainConfig) -> None:
 
     run = RunFolder.of(config)
     with signals_end(lambda: run.is_unfinished):
-        folders, data = read(config, {})
-        setup = prepare(config, data, folders, {})
+        folders, data = read(config)
+        setup = prepare(config, data, folders)
         from sftkeras.training.fit import fit
 
         if fit(setup.model, setup.train, setup.validation, config, run).interrupted:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +24,13 @@ def export_and_evaluate(trained: Trained) -> dict[str, Any]:
     from sftkeras.exporting.prediction_process import PredictionProcess
 
     with PredictionProcess() as process:  # starts while the export is written
-        began = time.perf_counter()
         try:
-            with waiting("Exporting the model"):
+            with trained.timeline.part("export"), waiting("Exporting the model"):
                 version = export(trained, process)
         except (SFTError, KeyboardInterrupt):
             later = next_commands.export_of(trained.run.folder)
             say(f"Not exported, but the trained model is safe. Export it later with: {later}")
             raise
-        trained.seconds["export"] = time.perf_counter() - began
         return evaluate_export(trained, version, process)
 
 
@@ -70,16 +67,13 @@ def evaluate_export(trained: Trained, version: ExportedVersion, process: Predict
     from sftkeras.training.watching.tensorboard import write_evaluation
 
     config, data, run = trained.config, trained.data, trained.run
-    began = time.perf_counter()
     task = read_contract(version.path)["task"]
     evaluation = spec_of(config.task.kind).evaluation(task)
-    evaluated = evaluate(evaluation, predictor_of(process, config.training.batch_size), data)
-    trained.seconds["judge"] = time.perf_counter() - began
-    began = time.perf_counter()
+    with trained.timeline.part("judge"):
+        evaluated = evaluate(evaluation, predictor_of(process, config.training.batch_size), data)
     known = (trained.untuned,) if trained.untuned else ()
-    with waiting("Evaluating the baselines"):
+    with trained.timeline.part("baselines"), waiting("Evaluating the baselines"):
         baselines = baselines_for(evaluation, evaluated, data, config.report, config.seed, *known)
-    trained.seconds["baselines"] += time.perf_counter() - began
     facts = facts_of(trained, version, process.examples_per_second)
     with waiting("Writing the report"):
         report = write_report(run.folder, evaluation, evaluated, facts, baselines, config.report)
@@ -125,7 +119,8 @@ def facts_of(trained: Trained, version: ExportedVersion, served_per_second: floa
             "size_ratio": version.size_ratio,
             "examples_per_second": served_per_second,
         },
-        seconds=trained.seconds,
+        seconds={"train": fitted.seconds},
+        timeline=trained.timeline,
         time=fitted.time,
         examples_per_second=fitted.examples_per_second,
         versions=runtime.versions(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from sftkeras.config import TrainConfig, added_tokens
 from sftkeras.console import progress_bar, say, waiting
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
+from sftkeras.timeline import Timeline
 
 if TYPE_CHECKING:
     import keras
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from sftkeras.evaluation.baselines import Baseline
     from sftkeras.training.fit import Fitted
     from sftkeras.training.setup import Setup
-
-Seconds = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -34,17 +32,16 @@ class Trained:
     setup: Setup
     fitted: Fitted
     run: RunFolder
-    seconds: Seconds
+    timeline: Timeline
     untuned: Baseline | None = None
 
 
-def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, LabelledData]:
+def read(config: TrainConfig) -> tuple[BackboneFolders, LabelledData]:
     """Fetches the weights, then reads, checks and divides the data, and shows what was found."""
     from sftkeras.backbones.fetching import fetch_backbone
     from sftkeras.data import DataError, describe, load_data, show_findings
     from sftkeras.training.warm_start import WarmStart
 
-    began = time.perf_counter()
     backbone, label_kind = config.backbone, spec_of(config.task.kind).label_kind(config.task)
     start = WarmStart.of(config)
     if start:
@@ -61,19 +58,16 @@ def read(config: TrainConfig, seconds: Seconds) -> tuple[BackboneFolders, Labell
     if start:
         start.check_labels(data.label_names)
     say(describe(data))
-    seconds["data"] = time.perf_counter() - began
     return folders, data
 
 
-def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders, seconds: Seconds) -> Setup:
+def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -> Setup:
     """Loads the weights, tokenises the texts and plans the batches."""
-    began = time.perf_counter()
     with _starting_tensorflow():
         from sftkeras.training.setup import set_up
 
     setup = set_up(config, data, folders)
     say(setup.describe())
-    seconds["setup"] = time.perf_counter() - began
     return setup
 
 
@@ -94,7 +88,7 @@ def train(
     data: LabelledData,
     setup: Setup,
     run: RunFolder,
-    seconds: Seconds,
+    timeline: Timeline,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Fitted:
     """Fits the model and leaves all that is needed to build it again in the run.
@@ -106,14 +100,13 @@ def train(
     from sftkeras.training.fit import fit
     from sftkeras.training.thresholds import choose_thresholds
 
-    run.keep_model(setup.text_model, setup.backbone, config.backbone.text_pooling, added_tokens(config))
-    ModelOrigin.of(config, data.fingerprint, row_counts(data)).write(run.origin_file)
-    fitted = fit(setup.model, setup.train, setup.validation, config, run, callbacks)
-    seconds["train"] = fitted.seconds
+    with timeline.part("train"):
+        run.keep_model(setup.text_model, setup.backbone, config.backbone.text_pooling, added_tokens(config))
+        ModelOrigin.of(config, data.fingerprint, row_counts(data)).write(run.origin_file)
+        fitted = fit(setup.model, setup.train, setup.validation, config, run, callbacks)
     if not fitted.interrupted:
-        began = time.perf_counter()
-        choose_thresholds(run, setup.text_model.task, data, batch_size=config.training.batch_size)
-        seconds["tune"] = time.perf_counter() - began
+        with timeline.part("tune"):
+            choose_thresholds(run, setup.text_model.task, data, batch_size=config.training.batch_size)
         say(f"Best epoch: {fitted.best_epoch}. {fitted.examples_per_second:,.0f} examples/s.")
     return fitted
 
@@ -125,7 +118,7 @@ def row_counts(data: LabelledData) -> dict[str, int]:
 
 def rehearse(config: TrainConfig) -> None:
     """Runs a few real steps on the real data and says what the whole would take."""
-    folders, data = read(config, {})
+    folders, data = read(config)
     with _starting_tensorflow():
         from sftkeras.training.dry_run import dry_run
 

@@ -234,6 +234,18 @@ def test_the_report_has_the_promised_keys(chain: Chain) -> None:
     assert report["config"] == plain(commands.parse(TrainConfig, chain.words))
 
 
+def test_timeline_has_the_parts_of_the_run_one_after_the_other(chain: Chain) -> None:
+    timeline = chain.report()["timeline"]
+    names = [part["name"] for part in timeline["parts"]]
+    stages = ["start", "data", "setup", "baselines", "train", "tune", "export", "judge", "report"]
+    assert [*dict.fromkeys(names)] == stages
+    ends = [0.0, *(part["begin"] + part["seconds"] for part in timeline["parts"]), timeline["seconds"]]
+    begins = [*(part["begin"] for part in timeline["parts"]), timeline["seconds"]]
+    assert all(end <= begin * (1 + 1e-4) for end, begin in zip(ends, begins, strict=False))  # six digits are kept
+    assert all(part["cores"] > 0 for part in timeline["parts"] if part["name"] in ("setup", "train"))
+    assert "Timeline of the run" in (chain.run / "report.html").read_text("utf-8")
+
+
 def test_the_version_folder_has_what_is_promised(chain: Chain) -> None:
     version = chain.model / "1"
     assert {path.name for path in version.iterdir()} >= {

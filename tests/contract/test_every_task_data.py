@@ -43,7 +43,7 @@ def read(tmp_path: Path, tiny_bert_folder: Path) -> Read:
         config = replace(config, data=replace(config.data, train=str(file)), runs=str(tmp_path))
         config = replace(config, export=replace(config.export, folder=str(tmp_path)))
         checks.check_settings(config)
-        return stages.read(config, {})[1]
+        return stages.read(config)[1]
 
     return read
 

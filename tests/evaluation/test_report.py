@@ -46,7 +46,7 @@ FACTS = RunFacts(
 KEYS = {
     "format", "name", "task", "label_kind", "examples", "headline", "metrics", "intervals", "bootstrap", "per_class",
     "breakdowns", "confusion", "calibration", "baselines", "baselines_left_out", "mistakes", "history", "findings",
-    "model", "config", "seconds", "time", "examples_per_second", "export", "versions", "pictures",
+    "model", "config", "seconds", "time", "timeline", "examples_per_second", "export", "versions", "pictures",
 }  # fmt: skip
 EVIL = '<script>alert("x")</script>'
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sftkeras.evaluation.report.wording import outcome, signed, stages, verdicts
+from sftkeras.evaluation.report.wording import outcome, signed, stages, timeline, timeline_summary, verdicts
 from sftkeras.tasks import spec_of
 
 EVALUATION = spec_of("classification").evaluation({})
@@ -56,3 +56,18 @@ def test_stages_are_shown_with_their_sum() -> None:
     assert [took for _, took in shown] == [1.0, 60.0, 2.0, 63.0]
     assert shown[-1][0] == "all together"
     assert len(stages({"judge": 3.0})) == 1
+
+
+def test_timeline_names_long_parts_with_idle_cores_and_what_no_part_has() -> None:
+    parts = [("data", 0.0, 10.0, 0.9), ("train", 12.0, 86.0, 1.9), ("tune", 98.0, 1.0, 0.5)]
+    report = {
+        "timeline": {
+            "cores": 2,
+            "seconds": 100.0,
+            "parts": [dict(zip(("name", "begin", "seconds", "cores"), part, strict=True)) for part in parts],
+        }
+    }
+    assert [part.idle for part in timeline(report)] == [True, False, False, False]  # the third is too short to name
+    assert timeline(report)[-1].seconds == pytest.approx(3.0)
+    assert "its cores were 86.5% busy. Cores were idle in: data (0.9 of 2)." in timeline_summary(report)
+    assert timeline({}) == []

@@ -115,7 +115,9 @@ def _view(report: dict[str, Any], evaluation: Evaluation) -> dict[str, Any]:
         "descriptions": {**DESCRIPTIONS, **evaluation.descriptions},
         "numbered": drawable(list(report["per_class"])) != list(report["per_class"]),
         "largest": _largest_bar(report, evaluation),
-        "stages": wording.stages(report["seconds"]),
+        "stages": [] if report.get("timeline") else wording.stages(report["seconds"]),
+        "timeline": wording.timeline(report),
+        "timeline_summary": wording.timeline_summary(report) if report.get("timeline") else "",
         "time": wording.shares(report["time"]),
         **evaluation.view(report),
     }

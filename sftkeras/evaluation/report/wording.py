@@ -164,12 +164,15 @@ STAGES = {
     "start": "start of the program",
     "data": "data (reading, checking)",
     "setup": "setup (TensorFlow, weights, tokens)",
-    "train": "training (see its parts above)",
+    "train": "training (its parts are below)",
     "tune": "tuning on the validation part",
     "export": "export (writing, proving)",
     "judge": "predictions for the test part",
     "baselines": "baselines",
+    "report": "figures and pictures of the report",
 }
+# A part of the run is named for its idle cores if it is this share of the run, and keeps less than so many cores busy.
+_LONG_PART, _BUSY = 0.03, 0.8
 
 
 def stages(seconds: dict[str, float]) -> list[tuple[str, float]]:
@@ -177,6 +180,42 @@ def stages(seconds: dict[str, float]) -> list[tuple[str, float]]:
     known = [(words, seconds[stage]) for stage, words in STAGES.items() if seconds.get(stage)]
     known += [(stage, took) for stage, took in seconds.items() if stage not in STAGES]
     return [*known, ("all together", sum(took for _, took in known))] if len(known) > 1 else known
+
+
+class TimelinePart(NamedTuple):
+    """A part of a run on its timeline; `begin` and `share` are shares of the whole run."""
+
+    title: str
+    begin: float
+    share: float
+    seconds: float
+    cores: float
+    idle: bool
+
+
+def timeline(report: dict[str, Any]) -> list[TimelinePart]:
+    """Return the parts of a run in their order, and what is between them as "other"; nothing for older reports."""
+    if not (whole := report.get("timeline")):
+        return []
+    total, cores, parts = whole["seconds"], whole["cores"], []
+    for one in whole["parts"]:
+        share = one["seconds"] / total
+        idle = share >= _LONG_PART and one["cores"] < _BUSY * cores
+        title = STAGES.get(one["name"], one["name"])
+        parts.append(TimelinePart(title, one["begin"] / total, share, one["seconds"], one["cores"], idle))
+    rest = max(1 - sum(part.share for part in parts), 0.0)
+    return [*parts, TimelinePart("other (between these parts)", 0.0, rest, rest * total, 0.0, False)]
+
+
+def timeline_summary(report: dict[str, Any]) -> str:
+    """Say how busy the cores were, and in which long parts some were idle."""
+    parts, cores = timeline(report), report["timeline"]["cores"]
+    busy = sum(part.seconds * part.cores for part in parts) / (report["timeline"]["seconds"] * cores)
+    idle = [f"{part.title.partition(' (')[0]} ({number(part.cores, 2)} of {cores})" for part in parts if part.idle]
+    named = f" Cores were idle in: {', '.join(idle)}." if idle else " No long part left cores idle."
+    return (
+        f"This run took {duration(report['timeline']['seconds'])}, in which its cores were {percent(busy)} busy.{named}"
+    )
 
 
 # What the parts of the training's time are, in the order in which they are shown.

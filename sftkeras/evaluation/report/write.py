@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from sftkeras.evaluation.statistics.bootstrap import interval, resample, share_i
 from sftkeras.evaluation.statistics.metrics import Scores, Tally
 from sftkeras.evaluation.statistics.resampled import FILE as RESAMPLED
 from sftkeras.evaluation.statistics.resampled import Resampled
+from sftkeras.timeline import Timeline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +47,8 @@ class RunFacts:
         step_losses: the training loss of each step.
         findings: of the data check: `code`, `severity` ("error" or "warning"), `message`, `count`.
         export: `path`, `version`, `parity`, `size_ratio` and more.
-        seconds: how long each stage took; `train` is shown at the top.
+        seconds: how long each stage took; `train` is shown at the top. Those of the timeline are added.
+        timeline: of the run, if this is its report.
         time: what the training's seconds went into, by part: "input", "compute" and so on.
         examples_per_second: steady training speed.
         versions: of the packages that matter.
@@ -62,6 +65,7 @@ class RunFacts:
     findings: Sequence[dict[str, Any]] = ()
     export: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    timeline: Timeline | None = None
     time: dict[str, float] = field(default_factory=dict)
     examples_per_second: float | None = None
     versions: dict[str, str] = field(default_factory=dict)
@@ -95,13 +99,16 @@ def write_report(
     Raises:
         SFTError: SFT606 if a file cannot be written.
     """
-    report = make_report(evaluation, evaluated, run, baselines, options)
-    drawings = _draw(evaluation, evaluated, run, report)
-    report["pictures"] = {name: f"pictures/{name}.png" for name in drawings}
+    with run.timeline.part("report") if run.timeline else nullcontext():
+        report = make_report(evaluation, evaluated, run, baselines, options)
+        drawings = _draw(evaluation, evaluated, run, report)
+        report["pictures"] = {name: f"pictures/{name}.png" for name in drawings}
+        for name, figure in drawings.items():
+            _write(folder / "pictures" / f"{name}.png", pictures.png(figure))
+        vectors = _vector_pictures(evaluation, evaluated, drawings)
+    if run.timeline:
+        report |= {"seconds": {**run.timeline.seconds(), **run.seconds}, "timeline": run.timeline.to_json()}
     report = clean(report)
-    for name, figure in drawings.items():
-        _write(folder / "pictures" / f"{name}.png", pictures.png(figure))
-    vectors = _vector_pictures(evaluation, evaluated, drawings)
     _write(folder / "report.md", markdown_page(report, evaluation).encode())
     _write(folder / "report.html", html_page(report, evaluation, vectors).encode())
     _write_resampled(folder, evaluation.tally(evaluated), run, options)
@@ -149,6 +156,7 @@ def make_report(
         "config": run.config,
         "seconds": run.seconds,
         "time": run.time,
+        "timeline": None,
         "examples_per_second": run.examples_per_second,
         "export": {"path": None, "version": None, "parity": None, "size_ratio": None, **run.export},
         "versions": run.versions,
