@@ -92,6 +92,9 @@ class TrainingConfig:
     early_stopping: EarlyStoppingConfig = field(default_factory=EarlyStoppingConfig)
     group_by_length: bool = True
     """Batch texts of similar length together, so that little is spent on padding."""
+    packing: bool = False
+    """Put the rows of a batch one behind the other into few rows of up to backbone.max_length tokens, each seeing only
+    itself; same result. For decoders on a GPU: on a CPU, batches of similar lengths are quicker."""
     deterministic: bool = False
     """Make every operation deterministic: two runs give the same bits, somewhat slower on a GPU."""
     histograms: bool = False

@@ -6,6 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from sftkeras.data.packing import first_fit, packed_length
+
 WINDOW = 50  # batches whose rows are sorted by length together: little padding, yet the order stays random
 MULTIPLE = 8  # padded lengths are multiples of it, so that there are few shapes
 
@@ -26,6 +28,7 @@ class BatchPlan:
         shuffle: false for evaluation.
         group_by_length: false leaves the drawn (or given) order as it is.
         multiple: padded lengths are multiples of this.
+        room: tokens of the packed rows that the rows of a batch are put into; None does not pack.
 
     Attributes:
         examples: rows of an epoch.
@@ -42,6 +45,7 @@ class BatchPlan:
         shuffle: bool = True,
         group_by_length: bool = True,
         multiple: int = MULTIPLE,
+        room: int | None = None,
     ) -> None:
         if not len(rows) or batch_size < 1:
             raise ValueError(f"nothing to plan: {len(rows)} rows in batches of {batch_size}")
@@ -54,6 +58,7 @@ class BatchPlan:
         self._shuffle = shuffle
         self._group_by_length = group_by_length
         self._multiple = multiple
+        self._room = room
         # Windows are equally large, so that none is too small to sort well; each ends with a whole batch.
         windows = max(1, round(self.steps / WINDOW))
         self._bounds = np.arange(windows + 1) * self.steps // windows  # first step of each window, and the end
@@ -69,7 +74,7 @@ class BatchPlan:
             step: from 0, below `steps`.
 
         Returns:
-            The rows, [batch] int32, and the length to pad them to, in tokens.
+            The rows, [batch] int32, and the length to pad them to, or the packed rows made of them, in tokens.
         """
         if not 0 <= step < self.steps:
             raise IndexError(f"step {step} of an epoch that has {self.steps}")
@@ -78,21 +83,33 @@ class BatchPlan:
             rows = self._window(epoch, window)[step - self._bounds[window]]
         else:
             rows = self._epoch_order(epoch if self._shuffle else 0)[step * self._batch_size :][: self._batch_size]
-        longest = int(self.lengths(epoch)[rows].max())
+        lengths = self.lengths(epoch)[rows]
+        longest = int(lengths.max()) if self._room is None else packed_length(lengths, self._packs(lengths))
         return rows, -(-longest // self._multiple) * self._multiple
+
+    def packs(self, epoch: int, step: int) -> np.ndarray | None:
+        """Returns which packed row each row of a batch goes to, [batch] int32; None where rows are not packed."""
+        if self._room is None:
+            return None
+        return self._packs(self.lengths(epoch)[self.batch(epoch, step)[0]])
 
     def padding(self, epoch: int = 0) -> float:
         """Returns the share of an epoch's cells that hold no token."""
         cells = tokens = 0
         for step in range(self.steps):
             rows, length = self.batch(epoch, step)
-            cells += len(rows) * length
+            packs = self.packs(epoch, step)
+            cells += (len(rows) if packs is None else int(packs.max()) + 1) * length
             tokens += int(self.lengths(epoch)[rows].sum())
         return 1 - tokens / cells
 
     def lengths(self, epoch: int) -> np.ndarray:
         """Returns the length of every row in an epoch, [n] int32."""
         return self._lengths[epoch % len(self._lengths)]
+
+    def _packs(self, lengths: np.ndarray) -> np.ndarray:
+        assert self._room is not None
+        return first_fit(lengths, self._room)
 
     def _draw_order(self, epoch: int) -> np.ndarray:
         if self._shuffle:

@@ -107,7 +107,8 @@ def train(
     if not fitted.interrupted:
         with timeline.part("tune"):
             choose_thresholds(run, setup.text_model.task, data, batch_size=config.training.batch_size)
-        say(f"Best epoch: {fitted.best_epoch}. {fitted.examples_per_second:,.0f} examples/s.")
+        speeds = f"{fitted.examples_per_second:,.0f} examples/s, {fitted.tokens_per_second:,.0f} {fitted.record.unit}/s"
+        say(f"Best epoch: {fitted.best_epoch}. {speeds}.")
     return fitted
 
 

@@ -32,11 +32,26 @@ def check_config(spec: TaskSpec, config: TrainConfig) -> None:
             raise without_effect(spec, task, f"--data.{name}")
     if config.backbone.pooling is not None and not spec.pools:
         raise without_effect(spec, task, "--backbone.pooling")
+    if config.training.packing:
+        check_packing(spec, config)
     if spec.needs_pair and config.data.pair is None:
         raise SFTError("SFT290", kind=spec.kind)
     if metrics := spec.metrics(task):
         check_monitor(config.training.early_stopping.monitor, metrics)
     check_optimizer(config.optimizer)
+
+
+def check_packing(spec: TaskSpec, config: TrainConfig) -> None:
+    """Checks that rows of a batch can be packed.
+
+    Raises:
+        SFTError: SFT412 where the task's rows stay rows, SFT102 where each has a weight of its own.
+    """
+    if not spec.packs:
+        raise without_effect(spec, config.task, "--training.packing")
+    if config.data.weight is not None:
+        problem = "packed rows cannot have weights of their own. Leave out --data.weight, or do not pack."
+        raise SFTError("SFT102", flag="--training.packing", problem=problem)
 
 
 def without_effect(spec: TaskSpec, task: TaskSettings, flag: str) -> SFTError:

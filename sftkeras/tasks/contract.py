@@ -40,7 +40,9 @@ class TaskSpec:
         columns: where its data has what data.text and data.pair name, if these are not set.
         found: columns that are found by what a file has, if they are not set; older runs recorded these names for them.
         pools: whether it makes one vector of those of a text's tokens, by backbone.pooling.
-        gives_backbone: whether what it makes is an encoder for other tasks, which the run then keeps as a folder.
+        gives_backbone: whether what it makes is a backbone for other tasks, which the run then keeps as a folder.
+        packs: whether rows of a batch may be packed into few, since tokens of one see nothing of another.
+        exports: whether its models can be exported; otherwise a run is evaluated by its best weights in memory.
     """
 
     kind: ClassVar[str]
@@ -51,6 +53,8 @@ class TaskSpec:
     found: ClassVar[Mapping[str, str]] = MappingProxyType({})
     pools: ClassVar[bool] = True
     gives_backbone: ClassVar[bool] = False
+    packs: ClassVar[bool] = False
+    exports: ClassVar[bool] = True
 
     @property
     def summary(self) -> str:
@@ -214,6 +218,16 @@ class Task:
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """Gives each row's weight in the loss, [batch] float32; `labels` are those of `targets`."""
         raise NotImplementedError
+
+    def units(self, labels: tf.Tensor) -> tf.Tensor:
+        """Gives how many things the loss of some rows is the mean of, int32: by these, an epoch's loss is averaged.
+
+        Args:
+            labels: those of `targets`.
+        """
+        import tensorflow as tf
+
+        return tf.shape(labels)[0]
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """Gives fresh metrics to follow while training; `truths` and `predictions` feed them."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 from rich.progress import Progress
 
 from sftkeras.data import BatchPlan, RawTexts, RowInputs, Texts, Variants, tokenise
+from sftkeras.data.packing import pack_rows
 from sftkeras.tasks import Task
 from sftkeras.text import Features
 from sftkeras.text.features.raw_text import TEXT
@@ -86,6 +87,9 @@ class Batches:
         """
         rows, length = self.plan.batch(epoch, step)
         inputs = self._inputs.at(epoch).batch(rows, min(length, self._max_length))
+        packs = self.plan.packs(epoch, step)
+        if packs is not None:
+            inputs = pack_rows(inputs, packs)
         random = np.random.default_rng([self.plan.seed, epoch, step, 1])  # 1: no other draw has four numbers
         inputs, labels = self._task.targets(inputs, self._labels[rows], random)
         weights = self._task.example_weights(labels)

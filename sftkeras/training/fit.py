@@ -66,10 +66,18 @@ class Fitted:
     @property
     def examples_per_second(self) -> float:
         """Training speed once it is steady: the first steps, which also trace the graph, are left out."""
+        return self._per_second(self.record.examples)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """The same in tokens, padding left out; in words where the encoder reads texts."""
+        return self._per_second(self.record.tokens)
+
+    def _per_second(self, counts: Sequence[int]) -> float:
         record = self.record
         first = min(len(record.seconds) // 10, 5)
         seconds = sum(record.seconds[first:])
-        return sum(record.examples[first:]) / seconds if seconds else 0.0
+        return sum(counts[first:]) / seconds if seconds else 0.0
 
 
 def prepare_model(

@@ -133,6 +133,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     labels = inputs.of_rows(labels)
     training = config.training
     multiple = runtime.length_multiple()
+    room = max_length if training.packing else None
     plans = {
         "train": BatchPlan(
             train_inputs.lengths,
@@ -141,6 +142,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
             config.seed,
             group_by_length=training.group_by_length,
             multiple=multiple,
+            room=room,
         ),
         "validation": BatchPlan(
             inputs.lengths,
@@ -149,6 +151,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
             config.seed,
             shuffle=False,
             multiple=multiple,
+            room=room,
         ),
     }
     weights = None if data.examples.weights is None else inputs.of_rows(data.examples.weights)

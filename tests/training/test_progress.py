@@ -60,7 +60,11 @@ class Shown:
         monkeypatch.setattr(progress.time, "monotonic", lambda: self.now)
         self.position = position
         self.record = StepRecord(
-            losses=[0.25], seconds=[0.5], examples=[16], epochs=[{"epoch": 2.0, "seconds": 33.0, "loss": 0.2}]
+            losses=[0.25],
+            seconds=[0.5],
+            examples=[16],
+            tokens=[512],
+            epochs=[{"epoch": 2.0, "seconds": 33.0, "loss": 0.2}],
         )
         self.progress = ShowProgress(self.record, position, epochs=3)
 
@@ -83,7 +87,10 @@ def test_the_bar_of_a_resumed_epoch_begins_in_its_middle(monkeypatch: pytest.Mon
     assert bar.tasks[0].completed == 30
     shown.steps(FIRST_STEPS + 5, seconds=1.0)
     assert bar.tasks[0].completed == 40
-    assert bar.tasks[0].fields["note"] == "40/50 steps  loss 0.2500  32 examples/s  left: epoch 0:10, run 1:00"
+    assert (
+        bar.tasks[0].fields["note"]
+        == "40/50 steps  loss 0.2500  32 examples/s  1,024 tokens/s  left: epoch 0:10, run 1:00"
+    )
     shown.progress.on_epoch_end(1)
     assert "epoch 2/3  33 s  loss 0.2000" in shown.text
     assert shown.progress._bar is None
@@ -95,7 +102,9 @@ def test_without_a_terminal_a_line_comes_now_and_then(monkeypatch: pytest.Monkey
     shown.steps(45, seconds=20.0)
     lines = shown.text.splitlines()
     assert len(lines) == 2, "one in five minutes"
-    assert lines[-1] == "epoch 1/3  32/50 steps  loss 0.2500  32 examples/s  left: epoch 6:00, run 39:20"
+    assert (
+        lines[-1] == "epoch 1/3  32/50 steps  loss 0.2500  32 examples/s  1,024 tokens/s  left: epoch 6:00, run 39:20"
+    )
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (754, "12:34"), (111_725, "31:02:05")])

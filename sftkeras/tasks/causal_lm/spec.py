@@ -29,6 +29,9 @@ class CausalLMSpec(contract.TaskSpec):
     refuses = ("pair", "mark", "augmentation")
     pools = False
     backbone_kind = "decoder"
+    gives_backbone = True
+    packs = True
+    exports = False
 
     def label_kind(self, settings: Any) -> LabelKind:
         """No label."""
@@ -39,8 +42,8 @@ class CausalLMSpec(contract.TaskSpec):
         return "the next token of a text"
 
     def metrics(self, settings: Any) -> tuple[str, ...]:
-        """Share of tokens that are predicted."""
-        return ("token_accuracy",)
+        """Share of tokens that are predicted, and perplexity."""
+        return ("token_accuracy", "perplexity")
 
 
 SPEC = CausalLMSpec()

@@ -42,6 +42,9 @@ class ChatSpec(contract.TaskSpec):
     refuses = ("augmentation",)
     pools = False
     backbone_kind = "decoder"
+    gives_backbone = True
+    packs = True
+    exports = False
 
     def label_kind(self, settings: Any) -> LabelKind:
         """Conversations, which have no labels."""
@@ -52,8 +55,8 @@ class ChatSpec(contract.TaskSpec):
         return "answers in a conversation"
 
     def metrics(self, settings: Any) -> tuple[str, ...]:
-        """Share of learned tokens that are predicted."""
-        return ("token_accuracy",)
+        """Share of learned tokens that are predicted, and perplexity."""
+        return ("token_accuracy", "perplexity")
 
 
 SPEC = ChatSpec()

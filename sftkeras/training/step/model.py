@@ -300,7 +300,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
 
     def _update_metrics(self, data: Rows, loss: tf.Tensor, counts: Counts) -> dict[str, tf.Tensor]:
         """Keeps this replica's counts, and the batch's loss; gives that loss and the metrics so far."""
-        self._loss.update_state(loss, sample_weight=tf.shape(data[1])[0])
+        self._loss.update_state(loss, sample_weight=self.task.units(data[1]))
         keep_counts(self._task_metrics, counts)
         return {"loss": loss, **{metric.name: metric.result() for metric in self._task_metrics}}
 

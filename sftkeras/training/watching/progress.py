@@ -118,10 +118,11 @@ class ShowProgress(keras.callbacks.Callback):
         return f"epoch {self._position.epoch + 1}/{self._epochs}"
 
     def _note(self) -> str:
-        """`120/214 steps  loss 0.3121  137 examples/s  left: epoch 0:22, run 3:10`."""
+        """`120/214 steps  loss 0.3121  137 examples/s  4,210 tokens/s  left: epoch 0:22, run 3:10`."""
         epoch, step, record = self._position.epoch, self._position.step, self._record
-        speed = record.examples[-1] / record.seconds[-1]
-        note = f"{step + 1:,}/{self._position.steps:,} steps  loss {record.losses[-1]:.4f}  {speed:,.0f} examples/s"
+        speeds = f"{record.examples[-1] / record.seconds[-1]:,.0f} examples/s"
+        speeds += f"  {record.tokens[-1] / record.seconds[-1]:,.0f} {record.unit}/s"
+        note = f"{step + 1:,}/{self._position.steps:,} steps  loss {record.losses[-1]:.4f}  {speeds}"
         of_epoch, of_run = self._left.of_epoch(step), self._left.of_run(epoch, step)
         if of_epoch is None or of_run is None:
             return note
