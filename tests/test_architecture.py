@@ -177,6 +177,18 @@ def test_what_must_be_quick_imports_no_tensorflow(path: Path) -> None:
     assert not loaded & {f"sftkeras.tasks.{name}" for name in tasks._HOMES}
 
 
+def test_chat_templates_render_without_tensorflow() -> None:
+    of_templates = (PACKAGE / "text" / "__init__.py", PACKAGE / "text" / "marks.py")
+    names = {
+        name
+        for path in (*of_templates, *(PACKAGE / "text" / "templates").glob("*.py"))
+        for name in imports(path, inside_functions=False)
+    }
+    assert not {name for name in names if name.split(".")[0] in HEAVY}
+    own = {name for name in names if name.startswith("sftkeras.")}
+    assert all(name.startswith(("sftkeras.text.templates.", "sftkeras.text.marks")) for name in own if ".text." in name)
+
+
 def loaded_with(path: Path) -> set[str]:
     """The dotted names that a module imports as it is loaded, itself and by way of modules of `sftkeras.tasks`."""
     found, waiting = set(), [path]

@@ -52,9 +52,7 @@ def dense(layer: keras.layers.Dense | keras.layers.EinsumDense, x: tf.Tensor) ->
 
 
 @tf.custom_gradient
-def _plus_bias(
-    x: tf.Tensor, bias: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+def _plus_bias(x: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
     return tf.nn.bias_add(x, bias), lambda upstream: (upstream, _sum_rows(upstream))
 
 
