@@ -1,4 +1,4 @@
-"""A folder of pretrained weights to an encoder and its tokenizer."""
+"""A folder of pretrained weights to an encoder or a decoder, and its tokenizer."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sftkeras.backbones.backbone import Backbone
+from sftkeras.backbones.backbone import Backbone, BackboneKind
 from sftkeras.backbones.mode import Choice, Mode, choose_mode
 from sftkeras.errors import SFTError
 from sftkeras.handles import Kind, kind_of
 
 __all__ = [
     "Backbone",
+    "BackboneKind",
     "Choice",
     "Mode",
     "check_folder",
@@ -24,21 +25,41 @@ __all__ = [
 ]
 
 
-def check_folder(folder: Path, *, max_length: int) -> None:
+def check_folder(folder: Path, *, max_length: int, task: str | None = None, wanted: BackboneKind = "encoder") -> None:
     """Finds what `load_backbone` would refuse, as far as the small files of a Hugging Face folder show it at once.
 
     Imports no TensorFlow.
 
+    Args:
+        folder: of the weights.
+        max_length: tokens a text will have at most.
+        task: the kind of task that is to be trained; None takes whatever the folder holds.
+        wanted: what that task trains.
+
     Raises:
-        SFTError: SFT351 or SFT353 to SFT356.
+        SFTError: SFT351 or SFT353 to SFT356, SFT396 or SFT397 if the folder holds what the task does not train.
     """
     kind = kind_of(folder)
+    if task is not None and kind_of_backbone(folder) != wanted:
+        raise SFTError("SFT396" if wanted == "encoder" else "SFT397", folder=folder, task=task)
     if kind == "run":  # which keeps the small files of the folder that it began with
         folder, kind = folder / "backbone", json.loads((folder / "model.json").read_text(encoding="utf-8"))["backbone"]
     if kind == "hugging_face":
         from sftkeras.backbones.hugging_face import check_folder as check
 
         check(folder, max_length=max_length)
+
+
+def kind_of_backbone(folder: Path) -> BackboneKind:
+    """Return what a folder of weights, or a run, holds. Imports no TensorFlow."""
+    kind = kind_of(folder)
+    if kind == "run":
+        folder, kind = folder / "backbone", json.loads((folder / "model.json").read_text(encoding="utf-8"))["backbone"]
+    if kind != "hugging_face":
+        return "encoder"
+    from sftkeras.backbones.hugging_face import kind_of_config
+
+    return kind_of_config(folder)
 
 
 def choice_without_weights(folder: Path, kind: Kind) -> Choice:
@@ -56,7 +77,7 @@ def load_backbone(
     without_weights: Kind | None = None,
     extra_tokens: Sequence[str] = (),
 ) -> Backbone:
-    """Loads the encoder and the tokenizer of `folder`.
+    """Loads the encoder or decoder, and the tokenizer, of `folder`.
 
     Args:
         folder: a Hugging Face or KerasHub folder or a TF-Hub module, as `sftkeras.handles.resolve` gives it. Under a

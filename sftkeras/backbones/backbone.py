@@ -1,4 +1,4 @@
-"""The `Backbone` that every kind of pretrained folder becomes: an encoder, its tokenizer, and facts about them."""
+"""The `Backbone` that every kind of pretrained folder becomes: a network, its tokenizer, and facts about them."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ if TYPE_CHECKING:
     from sftkeras.text import ModulePreprocessor, Tokenizer
 
 
-BackboneKind = Literal["encoder"]
+BackboneKind = Literal["encoder", "decoder"]
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A pretrained encoder that is ready to be fine-tuned: what it is, and what it gives.
+    """A pretrained encoder or decoder that is ready to be fine-tuned: what it is, and what it gives.
 
     Attributes:
-        model: maps `{"token_ids", "segment_ids", "padding_mask"}`, each [batch, length] int32, to
-            `{"sequence_output": [batch, length, hidden], "pooled_output": [batch, hidden]}`; or, if it reads texts
-            itself, `{"text"}`, [batch] string, to `{"pooled_output"}` alone.
-        tokenizer: splits texts into the numbers the encoder knows, or the TF-Hub preprocessor that does so and packs
+        model: a `Decoder` (see there); or an encoder, which maps `{"token_ids", "segment_ids", "padding_mask"}`, each
+            [batch, length] int32, to `{"sequence_output": [batch, length, hidden], "pooled_output": [batch, hidden]}`,
+            or, if it reads texts itself, `{"text"}`, [batch] string, to `{"pooled_output"}` alone.
+        tokenizer: splits texts into the numbers the model knows, or the TF-Hub preprocessor that does so and packs
             them too; None if the encoder reads texts itself.
-        max_positions: most tokens the encoder has positions for.
+        max_positions: most tokens the model has positions for.
         has_pooler: whether "pooled_output" comes from pretrained weights.
         format: what wrote `files`: "hugging_face", "keras_hub" or "tfhub".
         files: what `load_backbone` needs to build the encoder again for weights of its own, by the path inside the
             folder, with / between the parts: small files, but of a "tfhub" module all.
         weights: the Hugging Face folder that its weights are from; None for other kinds, and where a run has its own.
         notes: how it was loaded and why, and which settings cannot reach it, for the user.
-        kind: what the network does with tokens: an "encoder" gives each a vector that depends on all others.
+        kind: what the network does with tokens: an "encoder" gives each a vector that depends on all others, a
+            "decoder" one that depends on those before it, and predicts the next.
     """
 
     model: keras.Model
@@ -82,9 +83,9 @@ class Backbone:
     @property
     def pooler(self) -> keras.layers.Dense | None:
         """The layer after the transformer that a text's vector comes from; None where there is none of its own."""
-        return None if self.is_module else self.model.pooled_dense
+        return None if self.is_module or self.kind == "decoder" else self.model.pooled_dense
 
     @property
     def parameters(self) -> int:
-        """Number of the encoder's parameters."""
+        """Number of the model's parameters."""
         return self.model.count_params()

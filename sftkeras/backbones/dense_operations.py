@@ -22,8 +22,8 @@ _products_in: ContextVar[str | None] = ContextVar("products_in", default=None)
 def products_in(dtype: str) -> Iterator[None]:
     """Computes the products inside the block, and those of their gradients, in `dtype`, such as "bfloat16".
 
-    What stands between products keeps its precision: on a CPU TensorFlow's element-wise operations in bfloat16 are slow.
-    In a graph this is decided while it is traced.
+    What stands between products keeps its precision: TensorFlow's element-wise operations in bfloat16 are slow on a
+    CPU. In a graph this is decided while it is traced.
     """
     token = _products_in.set(dtype)
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sftkeras.backbones import check_folder
+from sftkeras.backbones import BackboneKind, check_folder
 from sftkeras.handles import check_weights, resolve, weights_folder
 
 
@@ -25,20 +25,29 @@ class BackboneFolders:
     preprocessor: Path | None = None
 
 
-def fetch_backbone(handle: str, preprocessor: str | None, *, max_length: int) -> BackboneFolders:
+def fetch_backbone(
+    handle: str,
+    preprocessor: str | None,
+    *,
+    max_length: int,
+    task: str | None = None,
+    wanted: BackboneKind = "encoder",
+) -> BackboneFolders:
     """Fetches what is not here yet.
 
     Args:
         handle: of the encoder.
         preprocessor: the handle of its preprocessor, or None.
         max_length: tokens a text will have at most.
+        task: the kind of task that is to be trained; None takes whatever the folder holds.
+        wanted: what that task trains.
 
     Raises:
-        SFTError: SFT30x to SFT35x and SFT36x, if a handle leads nowhere or a file is missing or damaged.
+        SFTError: SFT30x to SFT35x, SFT36x and SFT39x, if a handle leads nowhere or a file is missing or damaged.
     """
     encoder = weights_folder(resolve(handle))
     check_weights(encoder)
-    check_folder(encoder, max_length=max_length)
+    check_folder(encoder, max_length=max_length, task=task, wanted=wanted)
     if preprocessor is None:
         return BackboneFolders(encoder)
     folder = resolve(preprocessor, flag="--backbone.preprocessor")

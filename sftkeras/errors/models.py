@@ -53,7 +53,7 @@ MESSAGES: dict[str, str] = {
     "SFT348": "{flag} {handle}: the bucket cannot be read ({reason}). Check the address, and your rights to it with "
     "gcloud auth application-default login or GOOGLE_APPLICATION_CREDENTIALS.",
     # 35x backbones
-    "SFT351": "--backbone.max_length {length}: this encoder has positions for {most} tokens. Choose {most} or fewer.",
+    "SFT351": "--backbone.max_length {length}: this model has positions for {most} tokens. Choose {most} or fewer.",
     "SFT352": "the vocabulary of {size} pieces has no {token}. Give the tokenizer's files that belong to the weights.",
     "SFT353": "{folder}: tokenizer and weights do not match: the vocabulary has {pieces} pieces, the "
     "embedding {rows} rows. Copy both from the same model.",
@@ -122,6 +122,8 @@ MESSAGES: dict[str, str] = {
     "SFT388": '{folder}: the added token "{token}" is found by a rule that is not supported with this tokenizer: '
     "{rule} is true in {file}. In a copy of the folder, write the token into added_tokens_decoder of "
     "tokenizer_config.json with {rule} false.",
+    "SFT389": "{folder}: config.json ties the head to the embedding, but lm_head.weight holds something else. In a "
+    "copy of the folder, set tie_word_embeddings to false in config.json, or remove that tensor.",
     # 390-395 chat templates
     "SFT390": "{template}: not a chat template that can be read ({problem}). Correct it, or choose another with "
     "--task.template.",
@@ -134,4 +136,9 @@ MESSAGES: dict[str, str] = {
     "SFT394": "{flag} {template}: the vocabulary has no {tokens}. Choose the template that the weights were trained "
     "with, or plain, which needs the end of a text alone.",
     "SFT395": "{flag} {template}: no such template.{suggestion} Known are auto, {known}, and the path of a Jinja file.",
+    # 396-397 encoders and decoders
+    "SFT396": "{folder} is a decoder, which generates text; --task.kind {task} trains an encoder. Choose an encoder, "
+    "such as BERT, or --task.kind chat or causal_lm.",
+    "SFT397": "{folder} is an encoder, which generates no text; --task.kind {task} trains a decoder. Choose a decoder, "
+    "such as Llama, SmolLM2, Qwen or GPT-2, or another --task.kind.",
 }

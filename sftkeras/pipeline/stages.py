@@ -47,7 +47,13 @@ def read(config: TrainConfig) -> tuple[BackboneFolders, LabelledData]:
     if start:
         folders = start.folders
     else:
-        folders = fetch_backbone(backbone.handle, backbone.preprocessor, max_length=backbone.max_length)
+        folders = fetch_backbone(
+            backbone.handle,
+            backbone.preprocessor,
+            max_length=backbone.max_length,
+            task=config.task.kind,
+            wanted=spec_of(config.task.kind).backbone_kind,
+        )
     try:
         with progress_bar() as progress:
             data = load_data(config.data, label_kind, config.seed, progress)

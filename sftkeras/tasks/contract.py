@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-    from sftkeras.backbones import Backbone
+    from sftkeras.backbones import Backbone, BackboneKind
     from sftkeras.config import Pooling
     from sftkeras.data.labels.contract import LabelKind
 
@@ -40,6 +40,7 @@ class TaskSpec:
         columns: where its data has what data.text and data.pair name, if these are not set.
         found: columns that are found by what a file has, if they are not set; older runs recorded these names for them.
         pools: whether it makes one vector of those of a text's tokens, by backbone.pooling.
+        backbone_kind: what it trains.
         gives_backbone: whether what it makes is a backbone for other tasks, which the run then keeps as a folder.
         packs: whether rows of a batch may be packed into few, since tokens of one see nothing of another.
         exports: whether its models can be exported; otherwise a run is evaluated by its best weights in memory.
@@ -52,6 +53,7 @@ class TaskSpec:
     columns: ClassVar[Mapping[str, str]] = MappingProxyType({})
     found: ClassVar[Mapping[str, str]] = MappingProxyType({})
     pools: ClassVar[bool] = True
+    backbone_kind: ClassVar[BackboneKind] = "encoder"
     gives_backbone: ClassVar[bool] = False
     packs: ClassVar[bool] = False
     exports: ClassVar[bool] = True

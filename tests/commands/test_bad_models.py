@@ -178,7 +178,7 @@ AT_ONCE: dict[str, tuple[Change, list[str], str]] = {
     "texts too long": (
         nothing,
         ["--backbone.max_length=65"],
-        "SFT351  --backbone.max_length 65: this encoder has positions for 64 tokens.",
+        "SFT351  --backbone.max_length 65: this model has positions for 64 tokens.",
     ),
 }
 

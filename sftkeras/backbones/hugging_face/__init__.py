@@ -4,8 +4,16 @@ Each architecture has a module of its own and a line in `families`. Nothing here
 a tokenizer is built, so `check_folder` answers at once.
 """
 
-from sftkeras.backbones.hugging_face.reading import check_folder, load
+from sftkeras.backbones.hugging_face.reading import check_folder, kind_of_config, load
 from sftkeras.backbones.hugging_face.tokenizers import load_tokenizer, write_tokenizer
 from sftkeras.backbones.hugging_face.writing import write_config, write_folder
 
-__all__ = ["check_folder", "load", "load_tokenizer", "write_config", "write_folder", "write_tokenizer"]
+__all__ = [
+    "check_folder",
+    "kind_of_config",
+    "load",
+    "load_tokenizer",
+    "write_config",
+    "write_folder",
+    "write_tokenizer",
+]

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from sftkeras.backbones.hugging_face.decoders.families import DECODER_FAMILIES
 from sftkeras.backbones.hugging_face.families import FAMILIES
 from sftkeras.backbones.hugging_face.family import ACTIVATION_ALIASES, Family, listed
 from sftkeras.errors import SFTError
@@ -21,12 +22,13 @@ def read_config(folder: Path) -> tuple[Family, dict[str, Any]]:
     """
     config = read_json(folder / "config.json")
     model_type = config.get("model_type") or _model_type_of_class(config)
+    known = listed((*FAMILIES, *DECODER_FAMILIES))
     if not model_type:
         if classes := config.get("architectures"):
-            raise SFTError("SFT355", folder=folder, key="architectures", value=listed(classes), known=listed(FAMILIES))
-        raise SFTError("SFT367", folder=folder, known=listed(FAMILIES))
+            raise SFTError("SFT355", folder=folder, key="architectures", value=listed(classes), known=known)
+        raise SFTError("SFT367", folder=folder, known=known)
     if model_type not in list(FAMILIES):  # a list also takes what no dict can have as a key
-        raise SFTError("SFT355", folder=folder, key="model_type", value=model_type, known=listed(FAMILIES))
+        raise SFTError("SFT355", folder=folder, key="model_type", value=model_type, known=known)
     family = FAMILIES[model_type]
     if (name := config.get(family.activation)) in list(ACTIVATION_ALIASES):
         config[family.activation] = ACTIVATION_ALIASES[name]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sftkeras.backbones.backbone import Backbone
+from sftkeras.backbones.backbone import Backbone, BackboneKind
 from sftkeras.backbones.hugging_face import tokenizers
-from sftkeras.backbones.hugging_face.config import read_config
+from sftkeras.backbones.hugging_face.config import read_config, read_json
+from sftkeras.backbones.hugging_face.decoders import reading as decoders
+from sftkeras.backbones.hugging_face.decoders.families import DECODER_FAMILIES
 from sftkeras.backbones.hugging_face.family import Family, is_pooler
 from sftkeras.backbones.hugging_face.tensors import Tensors
 from sftkeras.errors import SFTError
@@ -17,8 +19,16 @@ if TYPE_CHECKING:
     import keras
 
 
+def kind_of_config(folder: Path) -> BackboneKind:
+    """Return what the network is that config.json describes: a decoder if its family is one of these."""
+    return "decoder" if _is_decoder(read_json(folder / "config.json")) else "encoder"
+
+
 def load(folder: Path, *, dropout: float | None, weights: bool) -> Backbone:
-    """Loads an encoder and its tokenizer; see `sftkeras.backbones.load_backbone`."""
+    """Loads an encoder or a decoder, and its tokenizer; see `sftkeras.backbones.load_backbone`."""
+    config = read_json(folder / "config.json")
+    if _is_decoder(config):
+        return _load_decoder(folder, config, dropout, weights)
     family, config = read_config(folder)
     files = tokenizers.read_tokenizer_files(folder)
     _check_vocabulary(folder, files.size, config["vocab_size"])
@@ -39,10 +49,36 @@ def check_folder(folder: Path, *, max_length: int) -> None:
         SFTError: SFT351 if the encoder has too few positions, SFT353 to SFT356 if a file is missing or damaged, asks
             for something unknown, or does not belong to the others.
     """
-    family, config = read_config(folder)
+    config = read_json(folder / "config.json")
+    if _is_decoder(config):
+        most = decoders.describe(config, folder)[1].max_positions
+    else:
+        family, config = read_config(folder)
+        most = family.positions(config)
     _check_vocabulary(folder, tokenizers.read_tokenizer_files(folder).size, config["vocab_size"])
-    if max_length > (most := family.positions(config)):
+    if max_length > most:
         raise SFTError("SFT351", length=max_length, most=most)
+
+
+def _is_decoder(config: dict[str, Any]) -> bool:
+    return config.get("model_type") in list(DECODER_FAMILIES)  # a list also takes what no dict can have as a key
+
+
+def _load_decoder(folder: Path, config: dict[str, Any], dropout: float | None, weights: bool) -> Backbone:
+    files = tokenizers.read_tokenizer_files(folder)
+    decoder = decoders.load_decoder(folder, config, dropout=dropout, weights=weights)
+    _check_vocabulary(folder, files.size, decoder.config.vocabulary_size)
+    return Backbone(
+        decoder,
+        files.build(),
+        decoder.config.max_positions,
+        has_pooler=False,
+        format="hugging_face",
+        files=decoders.kept_files(folder),
+        weights=folder if weights else None,
+        notes=decoders.notes(config),
+        kind="decoder",
+    )
 
 
 def _check_vocabulary(folder: Path, pieces: int, rows: int) -> None:

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from sftkeras.backbones.hugging_face.config import read_json
-from sftkeras.backbones.hugging_face.family import Weight
 from sftkeras.errors import SFTError
 from sftkeras.handles import check_safetensors
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
+class Stored(Protocol):
+    """What a tensor of a checkpoint holds: the value of a variable, or of several."""
+
+    @property
+    def name(self) -> str:
+        """The tensor's name, without the checkpoint's prefix."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The tensor's shape."""
+
+    def tensor(self) -> np.ndarray:
+        """The value as a checkpoint stores it."""
 
 
 class Tensors:
@@ -48,7 +63,7 @@ class Tensors:
         with safe_open(self._files[stored], framework="numpy") as file:
             return tuple(file.get_slice(stored).get_shape())
 
-    def read(self, weight: Weight) -> np.ndarray:
+    def read(self, weight: Stored) -> np.ndarray:
         """Reads one tensor as float32.
 
         Raises:
@@ -70,7 +85,7 @@ class Tensors:
         return next((full for part in (name, older) if (full := self._prefix + part) in self._files), None)
 
 
-def write_tensors(weights: Iterable[Weight], folder: Path) -> None:
+def write_tensors(weights: Iterable[Stored], folder: Path) -> None:
     """Writes model.safetensors."""
     # Readers of PyTorch refuse a file that does not say what it was made for.
     save_file({weight.name: weight.tensor() for weight in weights}, folder / WHOLE, metadata={"format": "pt"})

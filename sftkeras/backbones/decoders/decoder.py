@@ -1,0 +1,213 @@
+"""A decoder as one Keras model: token numbers to vectors after the last norm, for whole sequences or step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from sftkeras.backbones.decoders.attention import cache_bias, score_bias, turns
+from sftkeras.backbones.decoders.config import DecoderConfig, Rope
+from sftkeras.backbones.decoders.layer import Cached, DecoderLayer, PartOfDecoder, make_norm, normalised
+from sftkeras.backbones.dense_operations import product
+
+Cache = tuple[Cached, ...]  # of each layer
+
+
+class Decoder(keras.Model):
+    """A pretrained language model without its loss.
+
+    It maps `{"token_ids", "positions", "segments"}`, each [batch, length] int32, to `{"sequence_output": [batch,
+    length, hidden]}`. A token sees itself and earlier tokens of its own segment, so that several texts may stand in one
+    row, each with a segment and positions of its own; padding is a segment too, 0.
+
+    `start` and `step` compute the same with a cache, for sequences that are padded at their end.
+
+    Attributes:
+        config: what it computes.
+        token_embedding: the table of the tokens' vectors.
+        transformer_layers: the layers from the first to the last.
+        output_layer: the layer whose table gives logits; the token embedding itself where they are tied. It is no part
+            of the graph from inputs to outputs: a network that needs logits must own it.
+        last_norm: the norm after the last layer.
+        source: config.json of the checkpoint it is from; None if it was made of a config alone.
+    """
+
+    source: dict[str, Any] | None = None
+
+    def __init__(self, config: DecoderConfig) -> None:
+        names = ("token_ids", "positions", "segments")
+        inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
+        embeddings = Embeddings(config, name="embeddings")
+        shared = SharedByLayers(config, name="shared_by_layers")
+        layers = [DecoderLayer(config, name=f"layer_{number}") for number in range(config.layers)]
+        last_norm = LastNorm(config, name="last_norm")
+        x = embeddings(inputs["token_ids"], inputs["positions"])
+        tensors = shared(inputs["positions"], inputs["segments"])
+        for number, layer in enumerate(layers):
+            x = layer(x, *shared.of_layer(tensors, number))
+        super().__init__(inputs=inputs, outputs={"sequence_output": last_norm(x)}, name="decoder")
+        self.config = config
+        self.transformer_layers = layers
+        self.token_embedding = embeddings.tokens
+        self.output_layer = embeddings.tokens if config.tied else _table(config, "output")
+        self.last_norm = last_norm.norm
+        self._embeddings, self._shared, self._last_norm = embeddings, shared, last_norm
+
+    @property
+    def output_kernel(self) -> keras.Variable:
+        """What logits are products with, [vocabulary, hidden]; the embedding's own table where they are tied."""
+        return self.output_layer.embeddings
+
+    @property
+    def final_soft_cap(self) -> float | None:
+        """What bounds the logits, if anything: l become cap * tanh(l / cap)."""
+        return self.config.final_soft_cap
+
+    def logits(self, vectors: tf.Tensor) -> tf.Tensor:
+        """Return the logits [..., vocabulary] float32 of outputs [..., hidden]."""
+        rows = tf.reshape(tf.cast(vectors, tf.float32), [-1, self.config.hidden_size])
+        kernel = tf.convert_to_tensor(self.output_kernel.value)
+        logits = product(rows, kernel, transpose_b=True)
+        if self.final_soft_cap is not None:
+            logits = self.final_soft_cap * tf.tanh(logits * (1 / self.final_soft_cap))
+        return tf.reshape(logits, tf.concat([tf.shape(vectors)[:-1], [kernel.shape[0]]], 0))
+
+    def start(
+        self, token_ids: tf.Tensor, positions: tf.Tensor, segments: tf.Tensor, cache_length: tf.Tensor | int
+    ) -> tuple[tf.Tensor, Cache]:
+        """Decodes the beginning of sequences, and keeps the keys and values of its tokens for `step`.
+
+        Each row is one sequence whose tokens come first and padding after them: positions count from 0, segments are 1
+        for tokens and 0 for padding. A token's place in the cache is its position, so the places of padding are
+        overwritten by the tokens to come, and none of these sees a place after its own.
+
+        Args:
+            token_ids: [batch, length] int32.
+            positions: [batch, length] int32.
+            segments: [batch, length] int32.
+            cache_length: places of the cache, at least `length`: most tokens that a sequence will have.
+
+        Returns:
+            The outputs, [batch, length, hidden], and the cache.
+        """
+        x = self._embeddings.call(token_ids, positions)
+        tensors = self._shared.call(positions, segments)
+        cache = []
+        for number, layer in enumerate(self.transformer_layers):
+            x, cached = layer.start(x, *self._shared.of_layer(tensors, number), cache_length)
+            cache.append(cached)
+        return self._last_norm.call(x), tuple(cache)
+
+    def step(self, token_ids: tf.Tensor, positions: tf.Tensor, cache: Cache) -> tuple[tf.Tensor, Cache]:
+        """Decodes one more token of each sequence.
+
+        Args:
+            token_ids: [batch] int32.
+            positions: [batch] int32: how many tokens of the sequence came before it.
+            cache: of `start`, or of the step before; its tensors are not changed.
+
+        Returns:
+            The outputs, [batch, hidden], and the cache with these tokens in it.
+        """
+        heads = self.config.key_value_heads
+        x = tf.squeeze(self._embeddings.call(token_ids[:, tf.newaxis], positions[:, tf.newaxis]), 1)
+        tensors = self._shared.of_step(positions, tf.shape(cache[0].keys)[1])
+        rows = tf.range(tf.shape(positions)[0] * heads)
+        place = tf.stack([rows, tf.repeat(positions, heads)], -1)
+        following = []
+        for number, layer in enumerate(self.transformer_layers):
+            x, cached = layer.step(x, *self._shared.of_layer(tensors, number), cache[number], place)
+            following.append(cached)
+        return self._last_norm.call(x), tuple(following)
+
+
+def _table(config: DecoderConfig, name: str) -> keras.layers.Embedding:
+    table = keras.layers.Embedding(config.vocabulary_size, config.hidden_size, dtype="float32", name=name)
+    table.build((None,))
+    return table
+
+
+@keras.saving.register_keras_serializable("sftkeras")
+class Embeddings(PartOfDecoder):
+    """Token vectors, scaled, plus learned positions where a decoder has them."""
+
+    def __init__(self, config: DecoderConfig, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self.tokens = _table(config, "token_embedding")
+        if config.learned_positions:
+            self.positions = keras.layers.Embedding(config.learned_positions, config.hidden_size, dtype="float32")
+            self.positions.build((None,))
+        self.dropout = keras.layers.Dropout(config.embedding_dropout, dtype="float32")
+
+    def call(self, token_ids: tf.Tensor, positions: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Return vectors [batch, length, hidden] of tokens and positions, each [batch, length]."""
+        x = tf.gather(self.tokens.embeddings.value, token_ids)
+        if self.config.embedding_scale is not None:
+            x *= self.config.embedding_scale
+        if self.config.learned_positions:
+            x += tf.gather(self.positions.embeddings.value, positions + self.config.first_position)
+        return self.dropout(x, training=training)
+
+    def compute_output_spec(self, token_ids: keras.KerasTensor, *args: Any, **kwargs: Any) -> keras.KerasTensor:
+        """Says the shape without a trace."""
+        return keras.KerasTensor((*token_ids.shape, self.config.hidden_size), "float32")
+
+
+@keras.saving.register_keras_serializable("sftkeras")
+class SharedByLayers(PartOfDecoder):
+    """What layers share: a bias of attention scores for each window, and the turns of each kind of rotary positions."""
+
+    def __init__(self, config: DecoderConfig, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self._windows: list[int | None] = list(dict.fromkeys(config.windows))
+        self._ropes: list[Rope] = list(dict.fromkeys(rope for rope in config.ropes if rope))
+
+    def call(self, positions: tf.Tensor, segments: tf.Tensor) -> list[tf.Tensor]:
+        """Return the tensors of whole sequences; `of_layer` finds those of a layer."""
+        return [*(score_bias(segments, window) for window in self._windows), *self._turns(positions)]
+
+    def of_step(self, positions: tf.Tensor, places: tf.Tensor) -> list[tf.Tensor]:
+        """Return the tensors of one token a row, at `positions` [batch], with a cache of `places`."""
+        biases = (cache_bias(positions, places, window) for window in self._windows)
+        return [*biases, *self._turns(positions[:, tf.newaxis])]
+
+    def of_layer(self, tensors: Sequence[Any], number: int) -> tuple[Any, Any | None, Any | None]:
+        """Return the bias, the cosines and the sines for one layer; None for what does not turn."""
+        bias = tensors[self._windows.index(self.config.windows[number])]
+        rope = self.config.ropes[number]
+        if rope is None:
+            return bias, None, None
+        at = len(self._windows) + 2 * self._ropes.index(rope)
+        return bias, tensors[at], tensors[at + 1]
+
+    def _turns(self, positions: tf.Tensor) -> list[tf.Tensor]:
+        return [tensor for rope in self._ropes for tensor in turns(rope, positions)]
+
+    def compute_output_spec(self, positions: keras.KerasTensor, segments: keras.KerasTensor) -> list[keras.KerasTensor]:
+        """Says the shapes without a trace."""
+        batch, length = positions.shape
+        biases = [keras.KerasTensor((batch, 1, length, length), "float32") for _ in self._windows]
+        turning = [2 * len(rope.frequencies) for rope in self._ropes for _ in range(2)]
+        return [*biases, *(keras.KerasTensor((batch, 1, length, numbers), "float32") for numbers in turning)]
+
+
+@keras.saving.register_keras_serializable("sftkeras")
+class LastNorm(PartOfDecoder):
+    """The norm after the last layer."""
+
+    def __init__(self, config: DecoderConfig, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self.norm = make_norm(config, "norm")
+        self.norm.build((None, config.hidden_size))
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """`inputs` [..., hidden], normalised."""
+        rows = tf.reshape(inputs, [-1, inputs.shape[-1]])
+        return tf.reshape(normalised(self.norm, rows), tf.shape(inputs))
+
+    def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """Says the shape without a trace."""
+        return keras.KerasTensor(inputs.shape, "float32")
