@@ -24,6 +24,8 @@ MESSAGES: dict[str, str] = {
     "one that sftkeras.evaluate wrote.",
     "SFT620": "{path} is a report of {found}, and {other} one of {expected}: their figures cannot be compared. Compare "
     "runs of one task and one kind of label.",
+    # 621 chat and causal_lm
+    "SFT621": "--task.retention_text {path}: cannot be read ({problem}). Name a text file in UTF-8, or leave it out.",
     # 650-669 predict
     "SFT650": "{problem}. Give texts, or a file with --file (or --file - for standard input).",
     "SFT651": "{flag} {model}: this model takes {wanted}. {remedy}",

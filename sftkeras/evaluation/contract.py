@@ -8,6 +8,7 @@ folder, or that of a task whose predictions are alike:
 - `tally` gives facts of each row that are summed, and how the figures follow from the sums: the value and its
   confidence interval come from this one definition. `scores` adds what is no function of sums;
 - `baselines`, `mistakes` and `figures` add simple models, wrong predictions and pictures;
+- `own_parts` adds parts to `report.json`, and `terminal_parts` shows some in the terminal;
 - `template` names a template beside the task's file, which extends the common one and changes the blocks it wants to.
   Without one the page has the metrics, a table of the labels, confusion and calibration where there are any, the
   pictures, and the mistakes.
@@ -17,7 +18,7 @@ Imports no TensorFlow, and scikit-learn, scipy and matplotlib only where they ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,12 +27,17 @@ import numpy as np
 
 from sftkeras.evaluation.baselines import Baselines, ReadTexts
 from sftkeras.evaluation.statistics.metrics import Metric, Scores, Tally, scores_of
+from sftkeras.plurals import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from rich.console import RenderableType
 
 Report = dict[str, Any]
 Pictures = dict[str, "Figure"]
+Predictions = dict[str, np.ndarray]
+Predict = Callable[[Sequence[str], Sequence[str] | None, Sequence[str], Callable[[float], object]], Predictions]
+"""(texts, second texts, wanted outputs, progress) → named predictions, one row a text."""
 
 
 class Evaluation:
@@ -52,6 +58,7 @@ class Evaluation:
         units: what support and confusion count.
         constant_baseline: the key of the baseline that predicts the same for every text: a model that is not better
             than it has learned nothing.
+        untuned: what people call the model before it learns, where that is a baseline.
         descriptions: of pictures of its own: a caption, and a text for those who do not see them.
         template: the path, without its ending, of an HTML and a Markdown template of its own.
     """
@@ -67,6 +74,7 @@ class Evaluation:
     calibration_error: ClassVar[str] = "ece"
     units: ClassVar[str] = "texts"
     constant_baseline: ClassVar[str | None] = None
+    untuned: ClassVar[str] = "the untuned encoder"
     descriptions: ClassVar[Mapping[str, tuple[str, str]]] = MappingProxyType({})
     template: ClassVar[Path | None] = None
 
@@ -89,6 +97,20 @@ class Evaluation:
             SFTError: SFT601 to SFT605.
         """
         raise NotImplementedError
+
+    def further_predictions(self, predict: Predict) -> dict[str, np.ndarray]:
+        """Gives predictions for texts that are no rows of the data, by names of their own, for `evaluated`."""
+        return {}
+
+    def with_training(self, evaluated: Any, read_texts: ReadTexts, training_rows: int) -> Any:
+        """Gives the evaluated rows with what the training rows say of them, such as what both share.
+
+        Args:
+            evaluated: the rows.
+            read_texts: takes positions within the training rows ([n] int, ascending) to their texts and second texts.
+            training_rows: how many there are.
+        """
+        return evaluated
 
     def tally(self, evaluated: Any) -> Tally:
         """Gives the additive facts of each row, and the figures of their sums."""
@@ -127,6 +149,22 @@ class Evaluation:
     def figures_for_browser(self, evaluated: Any, figures: Pictures) -> Pictures:
         """Draws those anew that gain by the fonts of a browser."""
         return figures
+
+    def rows_behind(self, figure: str, evaluated: Any) -> int:
+        """Says how many rows a figure of `shares_of_rows` is a share of."""
+        return len(evaluated)
+
+    def own_parts(self, evaluated: Any, baselines: Baselines) -> Report:
+        """Gives parts of `report.json` that no other task has, by their keys."""
+        return {}
+
+    def evaluated_on(self, report: Report) -> str:
+        """Says what the headline figure was computed on, to follow "on"."""
+        return counted(report["examples"]["test"], "test text")
+
+    def terminal_parts(self, report: Report) -> list[RenderableType]:
+        """Gives what the terminal shows after the figures."""
+        return []
 
     def curves(self, evaluated: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Gives truth [rows] bool and probability [rows] float32 by name, for TensorBoard's precision-recall curves."""

@@ -14,8 +14,8 @@ import numpy as np
 
 from sftkeras.config import ReportConfig
 from sftkeras.console import progress_bar
-from sftkeras.evaluation.baselines import Baseline, Baselines
-from sftkeras.evaluation.contract import Evaluation
+from sftkeras.evaluation.baselines import Baseline, Baselines, ReadTexts
+from sftkeras.evaluation.contract import Evaluation, Predict, Predictions
 from sftkeras.plurals import counted
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from sftkeras.exporting.prediction_process import PredictionProcess
 
 _SAMPLES = 20
-
-Predictions = dict[str, np.ndarray]
-Predict = Callable[[Sequence[str], Sequence[str] | None, Sequence[str], Callable[[int], object]], Predictions]
-"""(texts, second texts, wanted outputs, progress) → named predictions, one row a text."""
 
 
 def predictor_of(process: PredictionProcess, batch_size: int) -> Predict:
@@ -37,7 +33,7 @@ def predictor_of(process: PredictionProcess, batch_size: int) -> Predict:
         texts: Sequence[str],
         pairs: Sequence[str] | None,
         outputs: Sequence[str],
-        progress: Callable[[int], object],
+        progress: Callable[[float], object],
     ) -> Predictions:
         second = pairs if takes_pairs else None
         return process.predict(texts, second, batch_size=batch_size, outputs=outputs, progress=progress)
@@ -67,15 +63,18 @@ def evaluate(evaluation: Evaluation, predict: Predict, data: LabelledData, *, do
         if evaluation.texts_apart and pairs is not None:
             second = predict(pairs, None, evaluation.outputs, advance)
             predictions = {name: np.stack([array, second[name]], axis=1) for name, array in predictions.items()}
+        predictions |= evaluation.further_predictions(predict)
     facts = {"texts": texts, "pairs": pairs, "places": examples.places(rows)}
-    return evaluation.evaluated(facts, examples.labels[rows], predictions, data.label_names)
+    evaluated = evaluation.evaluated(facts, examples.labels[rows], predictions, data.label_names)
+    training_rows = len(data.splits["train"])
+    return evaluation.with_training(evaluated, _training_texts(data), training_rows) if training_rows else evaluated
 
 
 def untuned_baseline(evaluation: Evaluation, predict: Predict, data: LabelledData) -> Baseline:
-    """Evaluates the pretrained encoder before it learns anything."""
+    """Evaluates the pretrained model before it learns anything."""
     began = time.perf_counter()
-    evaluated = evaluate(evaluation, predict, data, doing="Evaluating the untuned encoder")
-    return Baseline("untuned", "the untuned encoder", evaluated, 0, time.perf_counter() - began)
+    evaluated = evaluate(evaluation, predict, data, doing=f"Evaluating {evaluation.untuned}")
+    return Baseline("untuned", evaluation.untuned, evaluated, 0, time.perf_counter() - began)
 
 
 def baselines_for(
@@ -88,15 +87,19 @@ def baselines_for(
     rows = data.splits["train"]
     if not options.baselines or not len(rows):
         return Baselines()
+    found = evaluation.baselines(_training_texts(data), data.examples.labels[rows], evaluated, seed)
+    return Baselines((*found.fitted, *further), found.left_out)
+
+
+def _training_texts(data: LabelledData) -> ReadTexts:
+    rows = data.splits["train"]
 
     def read(positions: np.ndarray) -> tuple[Sequence[str], Sequence[str] | None]:
         return data.examples.texts(rows[positions]), data.examples.pairs(rows[positions])
 
-    found = evaluation.baselines(read, data.examples.labels[rows], evaluated, seed)
-    return Baselines((*found.fitted, *further), found.left_out)
+    return read
 
 
 def samples(evaluated: Any) -> list[tuple[str, str, str]]:
     """Gives text, truth and prediction of a few rows, evenly spread."""
-    rows = np.unique(np.linspace(0, len(evaluated) - 1, min(_SAMPLES, len(evaluated)), dtype=int))
-    return [(evaluated.texts[row], *evaluated.in_words(row)) for row in rows]
+    return [(evaluated.texts[row], *evaluated.in_words(row)) for row in evaluated.spread_rows(_SAMPLES)]

@@ -34,6 +34,16 @@ class EvaluatedRows:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def predicted_rows(self) -> np.ndarray:
+        """The rows that have a prediction, [n] int, ascending: all of them, unless a task predicts some alone."""
+        return np.arange(len(self))
+
+    def spread_rows(self, most: int) -> list[int]:
+        """Gives at most so many rows that have a prediction, evenly spread."""
+        rows = self.predicted_rows
+        return rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows)), dtype=int))].tolist()
+
     def in_words(self, row: int) -> tuple[str, str]:
         """Gives the truth and the prediction of a row, for people."""
         raise NotImplementedError

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from sftkeras.evaluation.report.wording import outcome, signed, stages, timeline, timeline_summary, verdicts
+from sftkeras.evaluation.report.wording import (
+    outcome,
+    running,
+    signed,
+    stages,
+    timeline,
+    timeline_summary,
+    verdicts,
+)
 from sftkeras.tasks import spec_of
 
 EVALUATION = spec_of("classification").evaluation({})
@@ -71,3 +79,7 @@ def test_timeline_names_long_parts_with_idle_cores_and_what_no_part_has() -> Non
     assert timeline(report)[-1].seconds == pytest.approx(3.0)
     assert "its cores were 86.5% busy. Cores were idle in: data (0.9 of 2)." in timeline_summary(report)
     assert timeline({}) == []
+
+
+def test_a_title_of_capitals_keeps_them_within_a_sentence():
+    assert [running(title) for title in ("Macro F1", "ROUGE-L", "chrF")] == ["macro F1", "ROUGE-L", "chrF"]

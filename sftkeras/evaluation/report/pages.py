@@ -101,6 +101,7 @@ def _view(report: dict[str, Any], evaluation: Evaluation) -> dict[str, Any]:
         "headline": report["headline"],
         "metric": evaluation.metrics[headline],
         "metrics": evaluation.metrics,
+        "evaluated_on": evaluation.evaluated_on(report),
         "cards": [name for name in evaluation.cards if name in report["metrics"] and name != headline],
         "units": evaluation.units,
         "calibration_error": report["metrics"].get(evaluation.calibration_error),

@@ -38,7 +38,7 @@ def print_summary(
     line = Text.assemble((f"{metric.title} {wording.figure(headline['value'], metric)}", "bold green"))
     if headline["interval"]:
         line.append(f"  95% interval {wording.between(headline['interval'], metric)}", "dim")
-    line.append(f"  on {counted(report['examples']['test'], 'text')}", "dim")
+    line.append(f"  on {evaluation.evaluated_on(report)}", "dim")
     console.print(line)
     table = Table.grid(padding=(0, 2))
     for verdict in wording.verdicts(report, evaluation):
@@ -51,5 +51,7 @@ def print_summary(
         found = counted(len(report["findings"]), "thing")
         table.add_row("", Text(f"The data check found {found} worth a look."))
     console.print(table)
+    for part in evaluation.terminal_parts(report):
+        console.print(part)
     if folder is not None:
         console.print(Text(f"Report: {folder / 'report.html'}"))

@@ -45,8 +45,8 @@ def chance(p: float) -> str:
 
 
 def running(title: str) -> str:
-    """A title as it stands within a sentence: `micro F1`."""
-    return title[:1].lower() + title[1:]
+    """A title as it stands within a sentence: `micro F1`, `ROUGE-L`."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
 def between(ends: list[float] | None, metric: Metric) -> str:

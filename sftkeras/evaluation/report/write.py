@@ -124,7 +124,7 @@ def make_report(
     tallies = [evaluation.tally(one) for one in (evaluated, *(baseline.evaluated for baseline in baselines.fitted))]
     drawn = resample(tallies, options.bootstrap, run.seed) if options.bootstrap else [{} for _ in tallies]
     headline = evaluation.headline
-    intervals = _intervals(evaluation, scores, drawn[0], len(evaluated))
+    intervals = _intervals(evaluation, scores, drawn[0], evaluated)
     return {
         "format": FORMAT,
         "name": run.name,
@@ -160,6 +160,7 @@ def make_report(
         "examples_per_second": run.examples_per_second,
         "export": {"path": None, "version": None, "parity": None, "size_ratio": None, **run.export},
         "versions": run.versions,
+        **evaluation.own_parts(evaluated, baselines),
     }
 
 
@@ -178,12 +179,12 @@ def clean(value: Any) -> Any:
     return str(value).encode(errors="replace").decode()  # half of a surrogate pair has no UTF-8
 
 
-def _intervals(evaluation: Evaluation, scores: Scores, drawn: dict[str, np.ndarray], rows: int) -> dict[str, Any]:
+def _intervals(evaluation: Evaluation, scores: Scores, drawn: dict[str, np.ndarray], evaluated: Any) -> dict[str, Any]:
     intervals: dict[str, Any] = {}
     for name, values in drawn.items():
         value = scores.metrics[name]
         if name in evaluation.shares_of_rows and value is not None:
-            intervals[name] = share_interval(values, value, rows)
+            intervals[name] = share_interval(values, value, evaluation.rows_behind(name, evaluated))
         else:
             intervals[name] = interval(values)
     return intervals

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sftkeras.config import TaskSettings
+from jsonargparse.typing import PositiveInt
+
+from sftkeras.config import TaskSettings, TrainConfig
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.conversations.kind import CONVERSATIONS
 from sftkeras.tasks import contract
+from sftkeras.tasks.retention import check_retention_text
 
 TrainOn = Literal["answers", "last_answer", "all"]
 
@@ -32,6 +36,13 @@ class ChatSettings(TaskSettings):
     long_conversations: Literal["cut", "refuse"] = "cut"
     """For a conversation longer than backbone.max_length: leave out whole turns from its beginning (the system message
     stays), or stop and name it."""
+    generated_rows: PositiveInt = 64
+    """Test rows for which the report's answers are generated, spread evenly; losses are those of all test rows."""
+    max_new_tokens: PositiveInt = 256
+    """Most tokens of a generated answer."""
+    retention_text: str | None = None
+    """Text file on other matters, of which the report shows the perplexity before and after: what fine-tuning made the
+    model forget. The first 80,000 characters are read."""
 
 
 class ChatSpec(contract.TaskSpec):
@@ -57,6 +68,21 @@ class ChatSpec(contract.TaskSpec):
     def metrics(self, settings: Any) -> tuple[str, ...]:
         """Share of learned tokens that are predicted, and perplexity."""
         return ("token_accuracy", "perplexity")
+
+    def check(self, config: TrainConfig) -> None:
+        """Also makes sure that the retention text can be read.
+
+        Raises:
+            SFTError: SFT621.
+        """
+        super().check(config)
+        check_retention_text(config.task.retention_text)  # type: ignore[attr-defined]
+
+    def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
+        """See `ChatEvaluation`."""
+        from sftkeras.tasks.chat.evaluation import ChatEvaluation
+
+        return ChatEvaluation(settings)
 
 
 SPEC = ChatSpec()
