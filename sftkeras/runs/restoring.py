@@ -122,7 +122,7 @@ def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:
         pairs=settings["pairs"],
         cleaning=make_cleaning(**settings.get("cleaning", {})),
     )
-    return TextModel(features, network, task), backbone, settings["pooling"]
+    return TextModel(features, network, task, backbone), backbone, settings["pooling"]
 
 
 def _with_trained_pooler(backbone: Backbone, text_model: TextModel, pooling: Pooling) -> Backbone:

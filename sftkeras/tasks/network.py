@@ -158,11 +158,13 @@ class TextModel:
         features: texts to model inputs.
         network: model inputs to logits.
         task: logits to named predictions.
+        backbone: what the network was made of, for a task that generates with it; None where nothing does.
     """
 
     features: Features
     network: keras.Model
     task: Task
+    backbone: Backbone | None = None
 
     def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         """Predicts for `texts` [batch] string, and `second_texts` where the task is about pairs."""

@@ -160,6 +160,6 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     total_steps = train.steps * training.epochs
     tuning = plan_tuning(network, backbone, config)
     model = prepare_model(network, task, config, total_steps=total_steps, strategy=strategy, tuning=tuning)
-    text_model = TextModel(features, network, task)
+    text_model = TextModel(features, network, task, backbone)
     foreign = foreign_texts(data.examples, data.splits, inputs, backbone.tokenizer)
     return Setup(backbone, text_model, model, inputs, train, validation, strategy, tuple(foreign))
