@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sftkeras.backbones import BackboneKind, check_folder
-from sftkeras.handles import check_weights, resolve, weights_folder
+from sftkeras.handles import check_weights, is_gguf, resolve, weights_folder
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def fetch_backbone(
     Raises:
         SFTError: SFT30x to SFT35x, SFT36x and SFT39x, if a handle leads nowhere or a file is missing or damaged.
     """
-    encoder = weights_folder(resolve(handle))
+    encoder = _folder_of(resolve(handle))
     check_weights(encoder)
     check_folder(encoder, max_length=max_length, task=task, wanted=wanted)
     if preprocessor is None:
@@ -53,3 +53,12 @@ def fetch_backbone(
     folder = resolve(preprocessor, flag="--backbone.preprocessor")
     check_weights(folder)
     return BackboneFolders(encoder, folder)
+
+
+def _folder_of(found: Path) -> Path:
+    """Return the folder of weights that was found, or that is made of the GGUF file that was found."""
+    if not is_gguf(found):
+        return weights_folder(found)
+    from sftkeras.backbones import gguf  # its package takes a third of a second
+
+    return gguf.convert(found)

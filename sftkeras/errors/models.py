@@ -10,7 +10,8 @@ MESSAGES: dict[str, str] = {
     "kaggle://owner/model/framework/variation and a KerasHub preset name.",
     "SFT303": "{flag} {handle}: no such file, folder or KerasHub preset.{suggestion}",
     "SFT304": "{place}: no weights that are known here ({found}). Give a Hugging Face folder (config.json and "
-    "model.safetensors), a KerasHub folder (config.json and model.weights.h5) or a TF-Hub module (saved_model.pb).",
+    "model.safetensors), a KerasHub folder (config.json and model.weights.h5), a TF-Hub module (saved_model.pb) or a "
+    ".gguf file.",
     "SFT305": "{place}: the weights are only in {file}, a format whose loading can run code or that is not read. "
     "Convert them to model.safetensors (save_pretrained of transformers writes it) and give that folder.",
     "SFT306": "{place}: {file} is missing. Copy the whole model again.",
@@ -141,4 +142,8 @@ MESSAGES: dict[str, str] = {
     "such as BERT, or --task.kind chat or causal_lm.",
     "SFT397": "{folder} is an encoder, which generates no text; --task.kind {task} trains a decoder. Choose a decoder, "
     "such as Llama, SmolLM2, Qwen or GPT-2, or another --task.kind.",
+    # 398-399 GGUF files
+    "SFT398": "{path}: this GGUF file cannot be read ({problem}). Fetch or copy it again.",
+    "SFT399": '{path}: {what} "{value}" is not supported in a GGUF file. Supported: {known}. Give the Hugging Face '
+    "folder of the model, or another file of it.",
 }

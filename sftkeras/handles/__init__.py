@@ -14,7 +14,15 @@ from pathlib import Path
 
 from sftkeras.errors import SFTError, did_you_mean
 from sftkeras.handles.cloud import fetch_bucket_module
-from sftkeras.handles.folders import Kind, check_safetensors, check_weights, kind_of, sentence_modules, weights_folder
+from sftkeras.handles.folders import (
+    Kind,
+    check_safetensors,
+    check_weights,
+    is_gguf,
+    kind_of,
+    sentence_modules,
+    weights_folder,
+)
 from sftkeras.handles.hints import model_hint
 from sftkeras.handles.modules import unpack_local
 from sftkeras.handles.packages import fetch_package
@@ -35,6 +43,7 @@ __all__ = [
     "Kind",
     "check_safetensors",
     "check_weights",
+    "is_gguf",
     "kind_of",
     "resolve",
     "sentence_modules",

@@ -20,6 +20,7 @@ SAFETENSORS = "model.safetensors"
 SAFETENSORS_INDEX = "model.safetensors.index.json"
 KERAS_WEIGHTS = ("model.weights.h5", "model.weights.json")  # one file, or the index of several
 SAVED_MODEL = "saved_model.pb"
+GGUF_MAGIC = b"GGUF"
 _RUN = ("config.yaml", "model.json")  # of a run of `sftkeras.train`
 _RUN_WEIGHTS = "state/best.weights.h5"
 _CONTRACT = "contract.json"  # of a version that `sftkeras.export` published
@@ -89,6 +90,14 @@ def kind_of_names(names: Iterable[str], place: object) -> Kind:
     if needed not in names:
         raise SFTError("SFT306", place=place, file=needed)
     return kind  # type: ignore[return-value]
+
+
+def is_gguf(path: Path) -> bool:
+    """Return whether a path is a GGUF file, by its name or its first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return path.suffix == ".gguf" or file.read(len(GGUF_MAGIC)) == GGUF_MAGIC
 
 
 def weights_folder(folder: Path) -> Path:

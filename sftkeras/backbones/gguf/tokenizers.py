@@ -1,0 +1,333 @@
+"""The vocabulary of a GGUF file as the files of Hugging Face: tokenizer.json, and tokenizer_config.json beside it.
+
+A GGUF file names the kind of the tokenizer ("gpt2" for byte-level BPE, "llama" for SentencePiece's BPE) and, for the
+first, the rule by which texts are split into words, where tokenizer.json has the rule itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sftkeras.backbones.gguf.file import GGUFFile, damaged, unsupported
+
+# Kinds of tokens.
+_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
+
+_SPACE = "▁"  # how SentencePiece writes a space
+
+# The expressions that Hugging Face's own tokenizer.json of each family has.
+_GPT4_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_LLAMA3_WORDS, _QWEN2_WORDS = _GPT4_WORDS % "{1,3}", _GPT4_WORDS % ""
+
+_SETTING = "tokenizer.ggml."
+_TEMPLATE = "tokenizer.chat_template"
+_NAMED_TOKENS = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
+# What may end a turn, beside the end of the text.
+_ENDS = ("eos", "eot", "eom")
+
+
+@dataclass(frozen=True)
+class _WordRule:
+    """How texts are split before bytes are merged.
+
+    Attributes:
+        splitter: the pre-tokenizer of tokenizer.json.
+        normalizer: what is done to texts before, or None.
+        ignore_merges: whether a word that is a token is not built by merges.
+        adds_begin: whether the token of the beginning is put before texts where the file does not say.
+    """
+
+    splitter: Mapping[str, Any]
+    normalizer: Mapping[str, Any] | None = None
+    ignore_merges: bool = False
+    adds_begin: bool = False
+
+
+def _byte_level(use_regex: bool) -> dict[str, Any]:
+    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
+
+
+def _sequence(*steps: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "Sequence", "pretokenizers": list(steps)}
+
+
+def _words(expression: str) -> dict[str, Any]:
+    pattern = {"type": "Split", "pattern": {"Regex": expression}, "behavior": "Isolated", "invert": False}
+    return _sequence(pattern, _byte_level(use_regex=False))
+
+
+_GPT2 = _WordRule(_byte_level(use_regex=True))
+_SMOLLM = _WordRule(_sequence({"type": "Digits", "individual_digits": True}, _byte_level(use_regex=True)))
+_LLAMA3 = _WordRule(_words(_LLAMA3_WORDS), ignore_merges=True, adds_begin=True)
+_QWEN2 = _WordRule(_words(_QWEN2_WORDS), normalizer={"type": "NFC"})
+_WORD_RULES: Mapping[str, _WordRule] = {
+    "gpt-2": _GPT2,
+    "smollm": _SMOLLM,
+    "llama-bpe": _LLAMA3,
+    "llama3": _LLAMA3,
+    "llama-v3": _LLAMA3,
+    "qwen2": _QWEN2,
+    "deepseek-r1-qwen": _QWEN2,
+}
+
+
+@dataclass(frozen=True)
+class TokenizerFiles:
+    """The files of a tokenizer, as the objects that are written as JSON.
+
+    Attributes:
+        whole: tokenizer.json.
+        settings: tokenizer_config.json.
+        generation: generation_config.json: the tokens of beginning, end and padding by number.
+    """
+
+    whole: dict[str, Any]
+    settings: dict[str, Any]
+    generation: dict[str, Any]
+
+
+def read_tokenizer(file: GGUFFile, architecture: str) -> TokenizerFiles:
+    """Make the files of a tokenizer.
+
+    Raises:
+        SFTError: SFT398 if the vocabulary is not whole, SFT399 if its kind or its rule of splitting is not known.
+    """
+    vocabulary = _Vocabulary.of(file)
+    match file.metadata.get(f"{_SETTING}model"):
+        case "gpt2":
+            whole, adds_begin = _byte_pairs(file, architecture, vocabulary)
+        case "llama":
+            whole, adds_begin = _sentence_pieces(file, architecture, vocabulary), True
+        case other:
+            raise unsupported(file.path, f"{_SETTING}model", other, ("gpt2", "llama"))
+    numbers = _special_numbers(file, len(vocabulary.tokens))
+    adds_begin = bool(file.get(f"{_SETTING}add_bos_token", bool, adds_begin)) and "bos" in numbers
+    if adds_begin:
+        begin = vocabulary.tokens[numbers["bos"]]
+        whole["post_processor"] = _framed(begin, numbers["bos"])
+    whole["added_tokens"] = vocabulary.added(architecture)
+    return TokenizerFiles(
+        whole, _settings(file, vocabulary, numbers, adds_begin, whole["added_tokens"]), _generation(numbers)
+    )
+
+
+@dataclass(frozen=True)
+class _Vocabulary:
+    """Tokens and their kinds, in the order of their numbers."""
+
+    tokens: Sequence[str]
+    kinds: Sequence[int]
+
+    @classmethod
+    def of(cls, file: GGUFFile) -> _Vocabulary:
+        tokens = file.get_list(f"{_SETTING}tokens", str)
+        if not tokens:
+            raise damaged(file.path, f"it has no {_SETTING}tokens")
+        kinds = file.get_list(f"{_SETTING}token_type", int) or [_NORMAL] * len(tokens)
+        if len(kinds) != len(tokens):
+            raise damaged(file.path, f"it has {len(tokens):,} tokens and {len(kinds):,} kinds of tokens")
+        return cls(tokens, kinds)
+
+    def numbers(self) -> dict[str, int]:
+        """Return the number of each token; rows of the embedding that no token uses are left out."""
+        return {
+            token: number
+            for number, (token, kind) in enumerate(zip(self.tokens, self.kinds, strict=True))
+            if kind != _UNUSED
+        }
+
+    def added(self, architecture: str) -> list[dict[str, Any]]:
+        """Return the tokens that are found in a text before it is split."""
+        return [
+            {
+                "id": number,
+                "content": token,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": architecture == "phi3" and kind == _CONTROL and token not in _PHI3_KEEPS_SPACE,
+                "normalized": False,
+                "special": kind != _USER_DEFINED,
+            }
+            for number, (token, kind) in enumerate(zip(self.tokens, self.kinds, strict=True))
+            if kind in (_UNKNOWN, _CONTROL, _USER_DEFINED)
+        ]
+
+
+# Phi-3's special tokens take the space behind them, but for these, as in llama.cpp (src/llama-vocab.cpp).
+_PHI3_KEEPS_SPACE = ("<unk>", "<s>", "<|endoftext|>")
+
+
+def _byte_pairs(file: GGUFFile, architecture: str, vocabulary: _Vocabulary) -> tuple[dict[str, Any], bool]:
+    """Return tokenizer.json of byte-level BPE, and whether texts begin with a token of their own by default."""
+    key = f"{_SETTING}pre"
+    name = file.get(key, str, "gpt-2" if architecture == "gpt2" else None)
+    rule = _WORD_RULES.get(str(name))
+    if rule is None:
+        raise unsupported(file.path, key, name, _WORD_RULES)
+    merges = file.get_list(f"{_SETTING}merges", str)
+    if merges is None:
+        raise damaged(file.path, f"it has no {_SETTING}merges")
+    model = {
+        **_bpe(vocabulary, [merge.split(" ") for merge in merges]),
+        "unk_token": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": rule.ignore_merges,
+    }
+    decoder = _byte_level(use_regex=True) | {"add_prefix_space": True}
+    return _whole(rule.normalizer, rule.splitter, model, decoder), rule.adds_begin
+
+
+def _sentence_pieces(file: GGUFFile, architecture: str, vocabulary: _Vocabulary) -> dict[str, Any]:
+    """Return tokenizer.json of SentencePiece's BPE, whose merges are found from the pieces and their scores."""
+    is_gemma = architecture.startswith("gemma")
+    scores = file.get_list(f"{_SETTING}scores", float)
+    if scores is None or len(scores) != len(vocabulary.tokens):
+        raise damaged(file.path, f"it has no {_SETTING}scores for its tokens")
+    if is_gemma:
+        # llama.cpp writes added tokens of several spaces with spaces. Merges of Gemma are in the order of the tokens.
+        spelled = [_SPACE * len(it) if it.isspace() and set(it) == {" "} else it for it in vocabulary.tokens]
+        vocabulary = _Vocabulary(spelled, vocabulary.kinds)
+        scores = [-float(number) for number in range(len(scores))]
+    unknown = next((it for it, kind in zip(vocabulary.tokens, vocabulary.kinds, strict=True) if kind == _UNKNOWN), None)
+    model = {
+        **_bpe(vocabulary, merges_of_scores(vocabulary.numbers(), dict(zip(vocabulary.tokens, scores, strict=True)))),
+        "unk_token": unknown,
+        "fuse_unk": True,
+        "byte_fallback": _BYTE in vocabulary.kinds,
+        "ignore_merges": False,
+    }
+    spaces = {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE}
+    ending: list[dict[str, Any]] = [
+        {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "},
+        {"type": "ByteFallback"},
+        {"type": "Fuse"},
+    ]
+    normalizer: dict[str, Any]
+    if file.get(f"{_SETTING}add_space_prefix", bool, not is_gemma):
+        normalizer = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": _SPACE}, spaces]}
+        ending.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
+        splitter = None
+    else:
+        normalizer = spaces
+        pattern = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
+        splitter = pattern if is_gemma else None
+    return _whole(normalizer, splitter, model, {"type": "Sequence", "decoders": ending})
+
+
+def merges_of_scores(numbers: Mapping[str, int], scores: Mapping[str, float]) -> list[list[str]]:
+    """Find the merges of SentencePiece's BPE: each way to join two pieces to a third, that of the best score first.
+
+    So does Hugging Face's converter (`generate_merges` of transformers), whose order among equals is kept.
+    """
+    found = []
+    for piece in numbers:
+        ways = [
+            (piece[:cut], piece[cut:])
+            for cut in range(1, len(piece))
+            if piece[:cut] in numbers and piece[cut:] in numbers
+        ]
+        ways.sort(key=lambda way: (numbers[way[0]], numbers[way[1]]))
+        found += [(scores[piece], len(left), len(right), left, right) for left, right in ways]
+    found.sort(key=lambda it: it[:3], reverse=True)
+    return [[left, right] for *_, left, right in found]
+
+
+def _bpe(vocabulary: _Vocabulary, merges: list[list[str]]) -> dict[str, Any]:
+    return {
+        "type": "BPE",
+        "dropout": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "vocab": vocabulary.numbers(),
+        "merges": merges,
+    }
+
+
+def _whole(normalizer: Any, splitter: Any, model: Any, decoder: Any) -> dict[str, Any]:
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": normalizer,
+        "pre_tokenizer": splitter,
+        "post_processor": None,
+        "decoder": decoder,
+        "model": model,
+    }
+
+
+def _framed(begin: str, number: int) -> dict[str, Any]:
+    """Return the post-processor that puts the token of the beginning before each text."""
+
+    def piece(name: str, segment: int) -> list[dict[str, Any]]:
+        return [{"SpecialToken": {"id": begin, "type_id": segment}}, {"Sequence": {"id": name, "type_id": segment}}]
+
+    return {
+        "type": "TemplateProcessing",
+        "single": piece("A", 0),
+        "pair": piece("A", 0) + piece("B", 1),
+        "special_tokens": {begin: {"id": begin, "ids": [number], "tokens": [begin]}},
+    }
+
+
+def _special_numbers(file: GGUFFile, size: int) -> dict[str, int]:
+    """Return the numbers of the tokens with a role, as far as the file names them, by the role's name there."""
+    found = {}
+    for role in {*_NAMED_TOKENS.values(), *_ENDS}:
+        key = f"{_SETTING}{role}_token_id"
+        number = file.get(key, int)
+        if number is not None and not 0 <= number < size:
+            raise damaged(file.path, f"{key} is {number}, of {size:,} tokens")
+        if number is not None:
+            found[role] = number
+    return found
+
+
+def _settings(
+    file: GGUFFile,
+    vocabulary: _Vocabulary,
+    numbers: Mapping[str, int],
+    adds_begin: bool,
+    added: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    named = {name: vocabulary.tokens[numbers[role]] for name, role in _NAMED_TOKENS.items() if role in numbers}
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "add_bos_token": adds_begin,
+        "add_eos_token": bool(file.get(f"{_SETTING}add_eos_token", bool)),
+        "clean_up_tokenization_spaces": False,
+        **named,
+        "added_tokens_decoder": {
+            str(token["id"]): {key: value for key, value in token.items() if key != "id"} for token in added
+        },
+    }
+    return settings | _templates(file)
+
+
+def _templates(file: GGUFFile) -> dict[str, Any]:
+    """Return the chat templates: one, or several with names of which one is the default."""
+    default = file.get(_TEMPLATE, str)
+    named = {
+        key.removeprefix(f"{_TEMPLATE}."): file.get(key, str)
+        for key in file.metadata
+        if key.startswith(f"{_TEMPLATE}.")
+    }
+    if default is None:
+        return {}
+    if not named:
+        return {"chat_template": default}
+    templates = {"default": default, **named}
+    return {"chat_template": [{"name": name, "template": template} for name, template in templates.items()]}
+
+
+def _generation(numbers: Mapping[str, int]) -> dict[str, Any]:
+    ends = list(dict.fromkeys(numbers[role] for role in _ENDS if role in numbers))
+    found = {"bos_token_id": numbers.get("bos"), "eos_token_id": ends[0] if len(ends) == 1 else ends or None}
+    found["pad_token_id"] = numbers.get("padding")
+    return {key: value for key, value in found.items() if value is not None}
