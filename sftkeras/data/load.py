@@ -121,7 +121,8 @@ def _splits(examples: Examples, repeats: Repeats, config: DataConfig, seed: int)
         # What a part with files of its own does not take stays with the training rows.
         train = sum(config.split) - sum(shares)
         strata = examples.label_kind.strata(examples, rows)
-        parts = split_rows(examples.hashes[:rows], strata, repeats.among(rows), [train, *shares], seed)
+        together = examples.label_kind.together(examples, repeats).among(rows)
+        parts = split_rows(examples.hashes[:rows], strata, together, [train, *shares], seed)
         for number, part in enumerate(["train", *missing]):
             splits[part] = rows_of(parts, number)
             if not len(splits[part]):

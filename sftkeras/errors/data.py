@@ -125,6 +125,12 @@ MESSAGES: dict[str, str] = {
     "SFT282": "{file}: not one of the {rows} questions to train on has an answer. There is nothing to learn: check "
     "--data.label.",
     "SFT283": "{place}: the question is marked is_impossible and has an answer; it is read as one without.{more}",
+    # 284-286 what conversations ask
+    "SFT284": "of {rows} conversations more than {most} ask different questions: only equal questions were looked for, "
+    "not those that are nearly the same.",
+    "SFT285": "{prompts} several answers, such as {place} and {other}. No model can give them all. {remedy}",
+    "SFT286": "{file}: {rows} of {total} conversations ask what {earlier} asks too, nearly in the same words, such as "
+    "{place} and {other}. The scores on this file will be too high. {remedy}",
     # 287-294 files
     "SFT287": "{flag} {handle}: {problem}. Give files, a folder of data files alone, or a pattern in quotes such as "
     "'data/*.csv'.",

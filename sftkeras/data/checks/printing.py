@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,13 +83,31 @@ def print_findings(
     codes = {found.code for found in findings}
     if codes & label_kind.malformed:
         codes |= _WELL_FORMED.codes
-    for check in _CHECKS:
+    own = (_Check(statement, of, over_all=True, of_parts=True) for statement, of in label_kind.statements.items())
+    for check in (*_CHECKS, *own):
         if not _applies(check, label_kind) or (check.of_parts and not parts) or codes & check.codes:
             continue
         if check.over_all and not complete:
             console.print(f"[dim]– {check.statement}: not checked[/]")
         else:
             console.print(f"[green]✔[/] {check.statement}")
+    _print_all(findings, console)
+
+
+def print_statements(
+    title: str, statements: Mapping[str, frozenset[str]], findings: Sequence[Finding], console: Console
+) -> None:
+    """Prints a check of a task's own: what is so, since no finding has one of the codes, and what was found."""
+    console.rule(title)
+    codes = {found.code for found in findings}
+    for statement, of in statements.items():
+        if not codes & of:
+            console.print(f"[green]✔[/] {statement}")
+    _print_all(findings, console)
+
+
+def _print_all(findings: Sequence[Finding], console: Console) -> None:
+    """Prints findings, errors last, and their numbers."""
     marks = {"warning": "[yellow]![/]", "error": "[red]✘[/]"}
     for found in sorted(findings, key=lambda found: found.severity == "error"):
         console.print(f"{marks[found.severity]} {escape(str(found))}", soft_wrap=True, highlight=False)

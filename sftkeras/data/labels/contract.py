@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sftkeras.config import DataConfig
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sftkeras.data.checks.findings import Finding
+    from sftkeras.data.checks.repeats import Repeats
     from sftkeras.data.labels.reader import LabelReader
     from sftkeras.data.load import LabelledData
     from sftkeras.data.storage.examples import Examples
@@ -59,6 +61,7 @@ class LabelKind:
         several_columns: whether data.label may name several columns.
         refuses: settings of the data that have no effect.
         malformed: codes of faults that only rows of this kind have: the row is not well formed.
+        statements: what the data check says of all rows if no finding has one of the codes, beside what it always says.
     """
 
     name: ClassVar[str]
@@ -68,6 +71,7 @@ class LabelKind:
     several_columns: ClassVar[bool] = False
     refuses: ClassVar[tuple[str, ...]] = ()
     malformed: ClassVar[frozenset[str]] = frozenset()
+    statements: ClassVar[Mapping[str, frozenset[str]]] = MappingProxyType({})
 
     # --- reading ---
 
@@ -126,6 +130,15 @@ class LabelKind:
     def strata(self, examples: Examples, rows: int) -> np.ndarray:
         """Returns the stratum of each of the first rows, [rows] int32 from 0: each is divided in the same shares."""
         raise NotImplementedError
+
+    def together(self, examples: Examples, repeats: Repeats) -> Repeats:
+        """Returns the groups of rows that one part must have whole: by default those with equal texts.
+
+        Args:
+            examples: all rows.
+            repeats: rows with equal texts.
+        """
+        return repeats
 
     def too_many_names(self, names: Sequence[str], texts: int) -> bool:
         """Whether so many texts hardly have so many labels: the column may be another one's."""

@@ -5,18 +5,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from jsonargparse.typing import PositiveInt
 
 from sftkeras.config import TaskSettings, TrainConfig
 from sftkeras.data.labels.contract import LabelKind
-from sftkeras.data.labels.conversations.kind import CONVERSATIONS
+from sftkeras.data.labels.conversations.kind import Conversations
 from sftkeras.tasks import contract
 from sftkeras.tasks.retention import check_retention_text
 
 TrainOn = Literal["answers", "last_answer", "all"]
+Allowed = Literal[
+    "several_answers",
+    "test_in_training",
+    "dropped_contents",
+    "endless_answers",
+    "written_tokens",
+    "nothing_learned",
+    "two_begins",
+    "cut_answers",
+]
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,8 @@ class ChatSettings(TaskSettings):
     long_conversations: Literal["cut", "refuse"] = "cut"
     """For a conversation longer than backbone.max_length: leave out whole turns from its beginning (the system message
     stays), or stop and name it."""
+    allow: list[Allowed] = field(default_factory=list)
+    """Findings of the chat check that are reported but do not stop the run, such as [several_answers]."""
     generated_rows: PositiveInt = 64
     """Test rows for which the report's answers are generated, spread evenly; losses are those of all test rows."""
     max_new_tokens: PositiveInt = 256
@@ -59,7 +71,7 @@ class ChatSpec(contract.TaskSpec):
 
     def label_kind(self, settings: Any) -> LabelKind:
         """Conversations, which have no labels."""
-        return CONVERSATIONS
+        return Conversations(frozenset(settings.allow))
 
     def predicts(self, settings: Any) -> str:
         """Answers."""
