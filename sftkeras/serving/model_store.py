@@ -7,17 +7,22 @@ is dropped. TensorFlow Serving's AvailabilityPreservingPolicy does the same.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from grpc import StatusCode
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse
 from tensorflow_serving.apis.model_pb2 import ModelSpec
-from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from sftkeras.errors import SFTError
 from sftkeras.serving.errors import ServingError, failed_precondition, invalid, not_found
@@ -33,6 +38,9 @@ _REMEMBERED = 16
 # How long a start or a reload waits for folders that are still being written.
 _PATIENCE_SECONDS = 10.0
 _GLANCE_SECONDS = 0.1
+
+# How many versions are loaded at once. Loading is almost all TensorFlow's own code, on one thread a version.
+_LOADED_AT_ONCE = min(len(os.sched_getaffinity(0)), 4)
 
 Versions = dict[int, ServedVersion]
 
@@ -282,34 +290,34 @@ class ModelStore:
         """
         self._unload_unused()  # first, so that there is room for what comes
         unsettled = False
-        configured = {model.name: model for model in self._config.model_config_list.config}
-        for model in configured.values():
+        due: list[ServedVersion] = []
+        kept: dict[str, set[int]] = {name: set() for name in self._models}  # none of a model that is not configured
+        for model in self._config.model_config_list.config:
             problem = ""
             try:
-                unsettled |= self._update(model)
+                folders = version_folders(Path(model.base_path))
+                kept[model.name] = wanted_versions(set(folders), model.model_version_policy)
+                settled, waiting = self._due(model.name, {number: folders[number] for number in kept[model.name]})
+                due += settled
+                unsettled |= waiting
             except OSError as error:  # the versions that are loaded stay
+                kept.pop(model.name, None)
                 problem = f"the folder of {model.name} cannot be read: {error}"
             self._tell_once(model.name, problem)
-        for name in set(self._models) - set(configured):
-            self._retire(self._models[name], keep=set())
+        self._load(due)
+        for name, wanted in kept.items():
+            if not wanted or any(number in self._available(name) for number in wanted):
+                self._retire(self._models[name], keep=wanted)
         self._unload_unused()
         return unsettled
 
-    def _update(self, model: ModelConfig) -> bool:
-        folders = version_folders(Path(model.base_path))
-        wanted = wanted_versions(set(folders), model.model_version_policy)
+    def _due(self, model: str, wanted: dict[int, Path]) -> tuple[list[ServedVersion], bool]:
+        """Versions of a model that are to be loaded, and whether another's folder is still being written."""
         with self._lock:
-            versions = self._models.setdefault(model.name, {})
-        unsettled = False
-        for number in sorted(wanted):
-            if self._is_due(versions.get(number), folders[number]):
-                if is_settled(fingerprint(folders[number])):
-                    self._load(ServedVersion(model.name, number, folders[number]))
-                else:
-                    unsettled = True
-        if not wanted or any(number in self._available(model.name) for number in wanted):
-            self._retire(versions, keep=wanted)
-        return unsettled
+            versions = self._models.setdefault(model, {})
+        due = [number for number in sorted(wanted) if self._is_due(versions.get(number), wanted[number])]
+        settled = [number for number in due if is_settled(fingerprint(wanted[number]))]
+        return [ServedVersion(model, number, wanted[number]) for number in settled], len(settled) < len(due)
 
     def _is_due(self, version: ServedVersion | None, folder: Path) -> bool:
         """Whether a wanted version is to be loaded; one that failed is tried again when its folder changes."""
@@ -317,10 +325,13 @@ class ModelStore:
             return True
         return version.state == END and fingerprint(folder) != version.files
 
-    def _load(self, version: ServedVersion) -> None:
+    def _load(self, versions: Sequence[ServedVersion]) -> None:
+        """Loads versions, several at once; whatever fails is noted in its version."""
         with self._lock:
-            self._models[version.model][version.number] = version
-        version.load()
+            for version in versions:
+                self._models[version.model][version.number] = version
+        with ThreadPoolExecutor(_LOADED_AT_ONCE, "model-loader") as loaders:
+            list(loaders.map(ServedVersion.load, versions))
 
     def _retire(self, versions: Versions, *, keep: set[int]) -> None:
         """Lets no further request to the versions that are not kept."""
@@ -330,11 +341,22 @@ class ModelStore:
                     version.state = UNLOADING
 
     def _unload_unused(self) -> None:
+        left = False
         for versions in self._models.values():
             for version in versions.values():
                 if version.state == UNLOADING and not version.users:
                     version.unload()
+                    left = True
             ended = sorted(number for number, version in versions.items() if version.state == END)
             with self._lock:
                 for number in ended[:-_REMEMBERED]:
                     del versions[number]
+        if left:
+            _give_memory_back()
+
+
+def _give_memory_back() -> None:
+    """Hands free memory to the system; else each reload leaves holes, and the process grows for hours."""
+    gc.collect()  # a graph is full of circles
+    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such call
+        ctypes.CDLL(None).malloc_trim(0)

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
 import logging
 import time
 from pathlib import Path
@@ -95,12 +92,10 @@ class ServedVersion:
         _log.info("%s is available: loaded in %.1f s, %d warm-up requests replayed", self, seconds, replayed)
 
     def unload(self) -> None:
-        """Frees its memory; it must not be used any more."""
+        """Ends its engine; it must not be used any more."""
         self._loaded.close()
         self._engine = None
         self.state = END
-        gc.collect()  # a graph is full of circles
-        _give_memory_back()
         _log.info("%s is unloaded", self)
 
     def status(self) -> ModelVersionStatus:
@@ -114,12 +109,6 @@ class ServedVersion:
     def _loaded(self) -> Engine:
         assert self._engine, f"{self} is not loaded"
         return self._engine
-
-
-def _give_memory_back() -> None:
-    """Lets glibc hand what is free to the system; else each reload leaves holes, and the process grows for hours."""
-    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such call
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _check_weights(folder: Path) -> None:
