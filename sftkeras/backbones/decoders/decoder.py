@@ -28,6 +28,7 @@ class Decoder(keras.Model):
     Attributes:
         config: what it computes.
         token_embedding: the table of the tokens' vectors.
+        position_embedding: the table of learned positions; None where positions are turned.
         transformer_layers: the layers from the first to the last.
         output_layer: the layer whose table gives logits; the token embedding itself where they are tied. It is no part
             of the graph from inputs to outputs: a network that needs logits must own it.
@@ -52,7 +53,10 @@ class Decoder(keras.Model):
         self.config = config
         self.transformer_layers = layers
         self.token_embedding = embeddings.tokens
-        self.output_layer = embeddings.tokens if config.tied else _table(config, "output")
+        self.position_embedding = embeddings.positions
+        self.output_layer = (
+            embeddings.tokens if config.tied else _table(config.vocabulary_size, config.hidden_size, "output")
+        )
         self.last_norm = last_norm.norm
         self._embeddings, self._shared, self._last_norm = embeddings, shared, last_norm
 
@@ -124,8 +128,8 @@ class Decoder(keras.Model):
         return self._last_norm.call(x), tuple(following)
 
 
-def _table(config: DecoderConfig, name: str) -> keras.layers.Embedding:
-    table = keras.layers.Embedding(config.vocabulary_size, config.hidden_size, dtype="float32", name=name)
+def _table(rows: int, hidden: int, name: str) -> keras.layers.Embedding:
+    table = keras.layers.Embedding(rows, hidden, dtype="float32", name=name)
     table.build((None,))
     return table
 
@@ -136,10 +140,9 @@ class Embeddings(PartOfDecoder):
 
     def __init__(self, config: DecoderConfig, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
-        self.tokens = _table(config, "token_embedding")
-        if config.learned_positions:
-            self.positions = keras.layers.Embedding(config.learned_positions, config.hidden_size, dtype="float32")
-            self.positions.build((None,))
+        self.tokens = _table(config.vocabulary_size, config.hidden_size, "token_embedding")
+        rows = config.learned_positions
+        self.positions = _table(rows, config.hidden_size, "position_embedding") if rows else None
         self.dropout = keras.layers.Dropout(config.embedding_dropout, dtype="float32")
 
     def call(self, token_ids: tf.Tensor, positions: tf.Tensor, training: bool | None = None) -> tf.Tensor:
@@ -147,7 +150,7 @@ class Embeddings(PartOfDecoder):
         x = tf.gather(self.tokens.embeddings.value, token_ids)
         if self.config.embedding_scale is not None:
             x *= self.config.embedding_scale
-        if self.config.learned_positions:
+        if self.positions is not None:
             x += tf.gather(self.positions.embeddings.value, positions + self.config.first_position)
         return self.dropout(x, training=training)
 

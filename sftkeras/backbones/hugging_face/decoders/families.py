@@ -9,6 +9,16 @@ from sftkeras.backbones.hugging_face.decoders.family import DecoderFamily
 # What config.json calls a family, and its description: a file of this folder, and the name there.
 _PLACES = {
     "llama": "llama.LLAMA",
+    "smollm3": "smollm3.SMOLLM3",
+    "qwen2": "qwen.QWEN2",
+    "qwen3": "qwen.QWEN3",
+    "mistral": "mistral.MISTRAL",
+    "gemma": "gemma.GEMMA",
+    "gemma2": "gemma.GEMMA2",
+    "gemma3_text": "gemma.GEMMA3",
+    "phi3": "phi3.PHI3",
+    "gpt2": "gpt2.GPT2",
+    "opt": "opt.OPT",
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftkeras.backbones.decoders.config import Activation, DecoderConfig
+from sftkeras.backbones.decoders.config import Activation, DecoderConfig, Rope
 from sftkeras.backbones.hugging_face.decoders.rope import LONGROPE, read_rope, rope_settings
 from sftkeras.backbones.hugging_face.decoders.weights import DecoderWeights, weights
 from sftkeras.backbones.hugging_face.family import listed
@@ -91,28 +91,21 @@ def rms_config(settings: Settings, folder: Path, **switches: Any) -> DecoderConf
     Raises:
         SFTError: SFT354 if sizes do not go together, SFT355 if something is asked for that is not computed.
     """
-    heads, hidden = settings["num_attention_heads"], settings["hidden_size"]
-    shared = settings["num_key_value_heads"] or heads
-    head_size = settings["head_dim"] or hidden // heads
-    if problem := _misfit(heads, shared, head_size, None if settings["head_dim"] else hidden):
-        raise SFTError("SFT354", path=folder / "config.json", problem=problem)
-    layers = settings["num_hidden_layers"]
-    most = settings["max_position_embeddings"]
+    heads, shared, head_size = head_sizes(settings, folder)
     if "ropes" not in switches:
-        found = rope_settings(settings, settings["rope_theta"])
-        switches["ropes"] = (read_rope(found, head_size, most, folder),) * layers
-        most = found["original_max_position_embeddings"] if found["rope_type"] in LONGROPE else most
+        switches["ropes"] = (rope(settings, folder),) * settings["num_hidden_layers"]
+    if "windows" not in switches:
+        switches["windows"] = windows(settings, folder)
     described = {
         "vocabulary_size": settings["vocab_size"],
-        "hidden_size": hidden,
+        "hidden_size": settings["hidden_size"],
         "heads": heads,
         "key_value_heads": shared,
         "head_size": head_size,
         "inner_size": settings["intermediate_size"],
-        "max_positions": most,
+        "max_positions": _max_positions(settings),
         "epsilon": settings["rms_norm_eps"],
         "query_scale": head_size**-0.5,
-        "windows": windows(settings, folder),
         "activation": ACTIVATIONS[settings["hidden_act"]],
         "tied": bool(settings["tie_word_embeddings"]),
         "attention_dropout": settings["attention_dropout"],
@@ -120,13 +113,81 @@ def rms_config(settings: Settings, folder: Path, **switches: Any) -> DecoderConf
     return DecoderConfig(**{**described, **switches})
 
 
-def _misfit(heads: int, shared: int, head_size: int, hidden: int | None) -> str | None:
-    """What is wrong with the sizes of heads, if anything; `hidden` is given where it decides the size of one."""
+def layer_norm_config(
+    folder: Path,
+    *,
+    hidden_size: int,
+    heads: int,
+    layers: int,
+    max_positions: int,
+    first_position: int = 0,
+    bias: bool = True,
+    **switches: Any,
+) -> DecoderConfig:
+    """What the configs before Llama's say: layer norms, learned positions, no gate, heads that share nothing.
+
+    Raises:
+        SFTError: SFT354 if sizes do not go together.
+    """
+    if hidden_size % heads:
+        problem = f"vectors of {hidden_size} numbers cannot be divided among {heads} heads"
+        raise SFTError("SFT354", path=folder / "config.json", problem=problem)
+    return DecoderConfig(
+        hidden_size=hidden_size,
+        heads=heads,
+        key_value_heads=heads,
+        head_size=hidden_size // heads,
+        max_positions=max_positions,
+        query_scale=(hidden_size // heads) ** -0.5,
+        windows=(None,) * layers,
+        ropes=(None,) * layers,
+        gated=False,
+        norm="layer",
+        query_key_value_bias=bias,
+        attention_output_bias=bias,
+        feed_forward_bias=bias,
+        learned_positions=max_positions + first_position,
+        first_position=first_position,
+        **switches,
+    )
+
+
+def head_sizes(settings: Settings, folder: Path) -> tuple[int, int, int]:
+    """How many heads there are, how many of keys and values, and how many numbers are in one.
+
+    Raises:
+        SFTError: SFT354 if the sizes do not go together.
+    """
+    heads, hidden = settings["num_attention_heads"], settings["hidden_size"]
+    shared = settings["num_key_value_heads"] or heads
+    size = settings["head_dim"] or hidden // heads
+    problem = None
     if heads % shared:
-        return f"num_attention_heads {heads} is no multiple of num_key_value_heads {shared}"
-    if hidden is not None and hidden % heads:
-        return f"hidden_size {hidden} is no multiple of num_attention_heads {heads}, and there is no head_dim"
-    return f"heads of {head_size} numbers cannot turn in pairs" if head_size % 2 else None
+        problem = f"num_attention_heads {heads} is no multiple of num_key_value_heads {shared}"
+    elif not settings["head_dim"] and hidden % heads:
+        problem = f"hidden_size {hidden} is no multiple of num_attention_heads {heads}, and there is no head_dim"
+    elif size % 2:
+        problem = f"a head has {size} numbers, which cannot turn in pairs"
+    if problem:
+        raise SFTError("SFT354", path=folder / "config.json", problem=problem)
+    return heads, shared, size
+
+
+def rope(settings: Settings, folder: Path) -> Rope:
+    """The rotary positions that all layers share.
+
+    Raises:
+        SFTError: as `head_sizes`, and SFT355 if they are of a kind that is not computed.
+    """
+    found = rope_settings(settings, settings["rope_theta"])
+    return read_rope(found, head_sizes(settings, folder)[2], settings["max_position_embeddings"], folder)
+
+
+def _max_positions(settings: Settings) -> int:
+    """Most tokens of a sequence; with LongRoPE those whose frequencies do not depend on how long it gets."""
+    found = rope_settings(settings, settings["rope_theta"])
+    key = "original_max_position_embeddings"
+    return found[key] if found["rope_type"] in LONGROPE else settings["max_position_embeddings"]
 
 
 def windows(settings: Settings, folder: Path) -> tuple[int | None, ...]:

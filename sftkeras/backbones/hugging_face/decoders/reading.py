@@ -30,6 +30,9 @@ _UNCOMPUTED = {
     *("_attn_implementation", "attn_implementation", "transformers.js_config", "unsloth_fixed", "unsloth_version"),
 }
 
+# What null turns off, where a number is the default.
+_OFF_BY_NULL = ("sliding_window", "attn_logit_softcapping", "final_logit_softcapping")
+
 
 def describe(config: dict[str, Any], folder: Path) -> tuple[DecoderFamily, DecoderConfig]:
     """Gives the family of a config.json whose `model_type` is known, and what the network computes.
@@ -46,7 +49,8 @@ def describe(config: dict[str, Any], folder: Path) -> tuple[DecoderFamily, Decod
         if (value := settings.get(key)) not in values:
             raise SFTError("SFT355", folder=folder, key=key, value=value, known=listed(values))
     numbers = {key for key, default in family.defaults.items() if isinstance(default, int | float)}
-    if wrong := [key for key in numbers if not isinstance(settings[key], int | float)]:
+    given = {key: settings[key] for key in numbers if not (settings[key] is None and key in _OFF_BY_NULL)}
+    if wrong := [key for key, value in given.items() if not isinstance(value, int | float)]:
         raise SFTError("SFT354", path=folder / "config.json", problem=f"no number for {listed(sorted(wrong))}")
     return family, family.describe(settings, folder)
 
