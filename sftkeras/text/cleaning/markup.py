@@ -6,6 +6,8 @@ from html.entities import html5, name2codepoint
 
 import tensorflow as tf
 
+from sftkeras.text.tokenizers.rows import one_in_each_row
+
 # Tags inside words, such as <b>, leave nothing behind; all others, such as <br>, a space.
 _INLINE = (
     "a|abbr|acronym|b|bdi|bdo|big|cite|code|data|del|dfn|em|font|i|ins|kbd|label|mark|q|s|samp|small|span|strike|strong"
@@ -58,5 +60,5 @@ def _characters(pieces: tf.Tensor) -> tf.Tensor:
     is_named = tf.reduce_any(same, 1)
     codes = tf.where(is_named, tf.gather(list(_CODES.values()), tf.argmax(tf.cast(same, tf.int8), 1)), codes)
     # There is no character 0 in HTML.
-    characters = tf.strings.unicode_encode(tf.where(codes == 0, 0xFFFD, codes)[:, tf.newaxis], "UTF-8")
+    characters = tf.strings.unicode_encode(one_in_each_row(tf.where(codes == 0, 0xFFFD, codes)), "UTF-8")
     return tf.where(is_named | is_decimal | is_hexadecimal, characters, pieces)

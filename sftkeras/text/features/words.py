@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from sftkeras.text.tokenizers.rows import row_of_each
+
 # Codes of ICU's UScriptCode, which `tf.strings.unicode_script` gives.
 _COMMON, _INHERITED = 0, 1
 _UNSPACED = (5, 17, 20, 22, 23, 24, 28, 38, 39)  # Bopomofo, Han, Hiragana, Katakana, Khmer, Lao, Myanmar, Thai, Tibetan
@@ -28,7 +30,7 @@ def word_offsets(
     """
     words, row_begins = _words_of_characters(texts)
     begin, end = starts.flat_values, ends.flat_values  # [tokens]
-    rows = tf.cast(starts.value_rowids(), tf.int32)
+    rows = tf.cast(row_of_each(starts), tf.int32)
     standing = tf.where(end > begin)  # [standing, 1]: the others stand for nothing in the text
     begin, end, rows = (tf.gather_nd(values, standing) for values in (begin, end, rows))
     place = tf.gather(row_begins, rows) + begin
@@ -51,7 +53,7 @@ def _words_of_characters(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     unspaced = tf.reduce_any(script[:, tf.newaxis] == tf.constant(_UNSPACED), axis=1)
     joins = ((script > _COMMON) & ~unspaced) | digit  # letters, digits and marks
     begins = tf.cast(characters.row_starts(), tf.int32)
-    rows = tf.cast(characters.value_rowids(), tf.int32)
+    rows = tf.cast(row_of_each(characters), tf.int32)
     same_text = tf.concat([[False], rows[1:] == rows[:-1]], 0)[: tf.size(rows)]
     after_one = tf.concat([[False], joins[:-1]], 0)[: tf.size(joins)]
     # A mark belongs to whatever stands before it, also to a lone Chinese character.

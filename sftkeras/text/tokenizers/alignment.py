@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from sftkeras.text.tokenizers.rows import one_in_each_row, row_of_each
+
 SPACE = r"[\p{Z}\t\n\v\f\r\x{85}]"  # all that Unicode calls white space
 _MARK = r"\p{M}"
 _END = "\n"  # one byte, whatever is done to it
@@ -88,10 +90,10 @@ def align(
     """
     # One character more after each text, so that no text and no batch is without.
     decoded = tf.strings.unicode_decode(tf.strings.join([texts, _END]), "UTF-8")
-    rows, codes = tf.cast(decoded.value_rowids(), tf.int32), decoded.flat_values
+    rows, codes = tf.cast(row_of_each(decoded), tf.int32), decoded.flat_values
     starts = tf.range(tf.size(codes)) - tf.gather(tf.cast(decoded.row_starts(), tf.int32), rows)
     different, which = tf.unique(codes)
-    characters = tf.strings.unicode_encode(different[:, tf.newaxis], "UTF-8")
+    characters = tf.strings.unicode_encode(one_in_each_row(different), "UTF-8")
     widths = tf.gather(tf.strings.length(rewrite(characters)), which)
     second = _second_of_pairs(codes, rows, paired)
     widths = tf.where(second, 0, widths)

@@ -19,6 +19,7 @@ from sftkeras.text.features.packing import Layout
 from sftkeras.text.tokenizers.alignment import SPACE, align
 from sftkeras.text.tokenizers.gpt_words import split_words
 from sftkeras.text.tokenizers.merging import Merges
+from sftkeras.text.tokenizers.rows import joined, ragged, row_of_each
 from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
 START, PAD, END = "<s>", "<pad>", "</s>"
@@ -105,7 +106,7 @@ class BytePair(Tokenizer):
     def _spans(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         prefixed = self._prefixed(texts)
         tokens = self._split(prefixed)
-        text = tokens.value_rowids()
+        text = row_of_each(tokens)
         widths = tokens.with_flat_values(tf.gather(self._widths, tokens.flat_values))
         text_begins = tf.cumsum(tf.reduce_sum(widths, 1), exclusive=True)
         ends = tf.cumsum(widths.flat_values) - tf.gather(text_begins, text)  # each byte is in one token
@@ -121,13 +122,14 @@ class BytePair(Tokenizer):
     def _split(self, texts: tf.Tensor) -> tf.RaggedTensor:
         words = split_words(texts)
         distinct, word = tf.unique(words.flat_values)
-        return words.with_flat_values(tf.gather(self._merge(distinct), word)).merge_dims(-2, -1)
+        return joined(words.with_values(tf.gather(self._merge(distinct), word)))
 
     def _merge(self, words: tf.Tensor) -> tf.RaggedTensor:
         """The tokens of `words` [words] string, [words, (tokens)] int32."""
         count = tf.size(words)
         values = tf.cast(tf.io.decode_raw(tf.strings.reduce_join(words), tf.uint8), tf.int32)
-        word = tf.repeat(tf.range(count), tf.strings.length(words))
+        ends = tf.cumsum(tf.cast(tf.strings.length(words), tf.int64))
+        word = tf.cast(row_of_each(ragged(values, tf.concat([[0], ends], 0))), tf.int32)
         tokens, word = self._merges(tf.gather(self._bytes, values), word)
         return tf.RaggedTensor.from_value_rowids(
             tokens, tf.cast(word, tf.int64), tf.cast(count, tf.int64), validate=False

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 import tensorflow_text as tf_text
 
+from sftkeras.text.tokenizers.rows import joined_texts, ragged, row_of_each, split, with_last
+
 # (pieces, whether each stands at an end of its text), both [pieces] → what stands for each, itself for most
 Replace = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
@@ -32,8 +34,8 @@ class Origin:
 
     def spans(self, starts: tf.RaggedTensor, ends: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         """Finds the raw characters of spans in the rewritten texts, all [batch, (spans)] int32, ends exclusive."""
-        rows = starts.value_rowids()
-        text_begins = tf.gather(tf.cast(self.starts.row_starts(), tf.int32), rows)
+        owners = row_of_each(starts)
+        text_begins = tf.gather(tf.cast(self.starts.row_starts(), tf.int32), owners)
         raw_starts = tf.gather(self.starts.flat_values, text_begins + starts.flat_values)
         last = text_begins + tf.maximum(ends.flat_values - 1, 0)
         raw_ends = tf.where(ends.flat_values > starts.flat_values, tf.gather(self.ends.flat_values, last), raw_starts)
@@ -48,8 +50,8 @@ def untouched(texts: tf.Tensor) -> Origin:
     """The origin of texts [batch] string that nothing was done to."""
     sizes = tf.strings.length(texts, unit="UTF8_CHAR")
     starts = tf.ragged.range(sizes + 1)
-    ends = tf.ragged.range(1, sizes + 2)
-    return Origin(starts, tf.minimum(ends, sizes[:, tf.newaxis]))
+    ends = tf.minimum(starts.values + 1, tf.gather(sizes, row_of_each(starts)))
+    return Origin(starts, starts.with_values(ends))
 
 
 def replace(texts: tf.Tensor, pattern: str, replacement: Replace) -> tuple[tf.Tensor, Origin]:
@@ -63,40 +65,39 @@ def replace(texts: tf.Tensor, pattern: str, replacement: Replace) -> tuple[tf.Te
     Returns:
         The new texts, [batch] string, and their origin.
     """
-    pieces, begins, ends = tf_text.regex_split_with_offsets(texts, pattern, keep_delim_regex_pattern=_ANYTHING)
-    rows = pieces.value_rowids()
-    at_end = (begins.flat_values == 0) | (
-        ends.flat_values == tf.gather(tf.cast(tf.strings.length(texts), tf.int64), rows)
-    )
+    pieces, begins, ends = split(texts, pattern, _ANYTHING)
+    sizes = tf.cast(tf.strings.length(texts), tf.int64)
+    at_end = (begins.flat_values == 0) | (ends.flat_values == tf.gather(sizes, row_of_each(pieces)))
     replaced = replacement(pieces.flat_values, at_end)
     new = pieces.with_flat_values(replaced)
-    return tf.strings.reduce_join(new, -1), _origin_of_pieces(texts, pieces, new)
+    return joined_texts(new), _origin_of_pieces(texts, pieces, new)
 
 
 def _origin_of_pieces(texts: tf.Tensor, pieces: tf.RaggedTensor, new: tf.RaggedTensor) -> Origin:
     """Each character of a piece that stayed stands for itself; each of another piece for the whole of what it was."""
     # At the end of each text one more piece, of one character that is not counted in the raw text.
-    end = tf.fill([tf.size(texts), 1], "\n")
-    pieces, new = tf.concat([pieces, end], 1), tf.concat([new, end], 1)
+    pieces, new = (with_last(rows, tf.fill([rows.nrows()], "\n")) for rows in (pieces, new))
+    text = row_of_each(pieces)
     sizes, new_sizes = (tf.strings.length(values.flat_values, unit="UTF8_CHAR") for values in (pieces, new))  # [pieces]
     begins = tf.cumsum(sizes, exclusive=True)
-    piece_starts = begins - tf.gather(tf.gather(begins, tf.cast(pieces.row_starts(), tf.int32)), pieces.value_rowids())
-    owner = tf.repeat(tf.range(tf.size(new_sizes)), new_sizes)  # [new characters]: the piece of each
-    place = tf.range(tf.size(owner)) - tf.gather(tf.cumsum(new_sizes, exclusive=True), owner)
+    piece_starts = begins - tf.gather(tf.gather(begins, pieces.row_starts()), text)
+    new_begins = tf.concat([[0], tf.cumsum(tf.cast(new_sizes, tf.int64))], 0)  # [pieces + 1]
+    owner = row_of_each(ragged(new_begins, new_begins))  # [new characters]: the piece of each
+    place = tf.cast(tf.range(new_begins[-1]) - tf.gather(new_begins, owner), tf.int32)
     stayed = tf.gather(pieces.flat_values == new.flat_values, owner)
     starts = tf.gather(piece_starts, owner) + tf.where(stayed, place, 0)
     ends = tf.where(stayed, starts + 1, tf.gather(piece_starts + sizes, owner))
     text_sizes = tf.strings.length(texts, unit="UTF8_CHAR")
-    ends = tf.minimum(ends, tf.gather(text_sizes, tf.gather(new.value_rowids(), owner)))
-    row_sizes = tf.reduce_sum(new.with_flat_values(new_sizes), 1)
-    return Origin(*(tf.RaggedTensor.from_row_lengths(values, row_sizes, validate=False) for values in (starts, ends)))
+    ends = tf.minimum(ends, tf.gather(text_sizes, tf.gather(text, owner)))
+    splits = tf.gather(new_begins, new.row_splits)
+    return Origin(ragged(starts, splits), ragged(ends, splits))
 
 
 def normalise(texts: tf.Tensor, form: str) -> tuple[tf.Tensor, Origin]:
     """Normalises texts [batch] string to a Unicode normal form, such as NFC; also gives their origin."""
     new = tf_text.normalize_utf8(texts, form)
     places = _characters_at(texts, source_bytes(texts, form, _character_bytes(new)))  # [batch, (characters + 1)]
-    rows, begins = places.value_rowids(), places.values
+    rows, begins = row_of_each(places), places.values
     is_last = rows != tf.roll(rows, -1, 0)  # the end of a text, where there is no character
     ends = tf.where(is_last, begins, tf.roll(begins, -1, 0))
     # Of several characters for one, as "k" and "g" for "㎏", all but the first begin where it ends.
@@ -109,9 +110,9 @@ def _characters_at(texts: tf.Tensor, places: tf.RaggedTensor) -> tf.RaggedTensor
     """The characters at some bytes of texts [batch] string, [batch, (places)] int32."""
     known = _character_bytes(texts)
     text_begins = tf.cumsum(tf.cast(tf.strings.length(texts), tf.int64) + 1, exclusive=True)
-    in_all, wanted = (it.values + tf.gather(text_begins, it.value_rowids()) for it in (known, places))
+    in_all, wanted = (it.values + tf.gather(text_begins, row_of_each(it)) for it in (known, places))
     numbers = tf.searchsorted(in_all, wanted, side="right") - 1
-    return places.with_values(numbers - tf.gather(tf.cast(known.row_starts(), tf.int32), places.value_rowids()))
+    return places.with_values(numbers - tf.gather(tf.cast(known.row_starts(), tf.int32), row_of_each(places)))
 
 
 def source_bytes(texts: tf.Tensor, form: str, places: tf.RaggedTensor) -> tf.RaggedTensor:
@@ -121,9 +122,10 @@ def source_bytes(texts: tf.Tensor, form: str, places: tf.RaggedTensor) -> tf.Rag
     """
     # tensorflow_text 2.21 crashes if there is no text, and takes one without a place for a missing one: one more each.
     _, source = tf_text.normalize_utf8_with_offsets_map(tf.concat([texts, [""]], 0), form)
-    asked = tf.concat([places, tf.zeros([tf.size(texts), 1], tf.int64)], 1)
-    asked = tf.concat([asked, tf.zeros([1, 1], tf.int64)], 0)
-    return tf_text.find_source_offsets(source, asked)[:-1, :-1]
+    asked = with_last(places, tf.zeros([places.nrows()], tf.int64))
+    splits = tf.concat([asked.row_splits, asked.row_splits[-1:] + 1], 0)
+    found = tf_text.find_source_offsets(source, ragged(tf.concat([asked.values, [0]], 0), splits)).values
+    return places.with_values(tf.gather(found, tf.range(places.row_splits[-1]) + row_of_each(places)))
 
 
 def _character_bytes(texts: tf.Tensor) -> tf.RaggedTensor:

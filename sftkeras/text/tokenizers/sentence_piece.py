@@ -26,6 +26,7 @@ from sftkeras.text.tokenizers.alignment import align
 from sftkeras.text.tokenizers.letters import lower, valid
 from sftkeras.text.tokenizers.origin import source_bytes
 from sftkeras.text.tokenizers.piece_model import MODELS_SPACE, PieceModel
+from sftkeras.text.tokenizers.rows import joined, joined_texts, one_in_each_row, row_of_each, split
 from sftkeras.text.tokenizers.tokenizer import Tokenizer
 from sftkeras.text.tokenizers.word_piece import Rules
 
@@ -112,21 +113,21 @@ class SentencePiece(Tokenizer):
 
     def _tokens(self, texts: tf.Tensor) -> tf.RaggedTensor:
         words, _ = self._words(valid(texts))
-        return words.with_flat_values(self._model.split(words.flat_values)[0]).merge_dims(-2, -1)
+        return joined(words.with_values(self._model.split(words.flat_values)[0]))
 
     def _tokens_with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
         texts = valid(texts)
         words, word_begins = self._words(texts)
         pieces, begins, ends = self._model.split(words.flat_values)
-        word = pieces.value_rowids()
-        rows, word_begins = tf.gather(words.value_rowids(), word), tf.gather(word_begins, word)
+        word = row_of_each(pieces)
+        rows, word_begins = tf.gather(row_of_each(words), word), tf.gather(word_begins, word)
         begins, ends = (word_begins + tf.cast(place, tf.int64) for place in (begins, ends))
         if not self._by_words and self.lowercase:
             begins, ends = self._before_composing(texts, pieces, begins, ends)
         paired = _QUOTES if self._by_words else ""
         alignment = align(texts, self._rewrite, paired=paired, space=MODELS_SPACE)
         starts, ends = alignment.spans(rows, begins, ends, reach=True)
-        tokens = words.with_flat_values(pieces).merge_dims(-2, -1)
+        tokens = joined(words.with_values(pieces))
         return tokens, tokens.with_values(starts), tokens.with_values(ends)
 
     def _before_composing(
@@ -134,7 +135,7 @@ class SentencePiece(Tokenizer):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Undoes what folding case does across characters: it joins those that stand for one, as in Korean."""
         characters = tf.strings.unicode_split(texts, "UTF-8")
-        folded = tf.strings.reduce_join(characters.with_flat_values(self._rewrite(characters.flat_values)), -1)
+        folded = joined_texts(characters.with_values(self._rewrite(characters.flat_values)))
         sources = (source_bytes(folded, "NFC", pieces.with_values(places)).values for places in (begins, ends))
         return next(sources), next(sources)
 
@@ -157,10 +158,10 @@ class SentencePiece(Tokenizer):
     def _words(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
         """Rewritten parts to split at once, [batch, (words)] string; and the byte where each begins, [words] int64."""
         if not self._by_words:
-            return tf.RaggedTensor.from_uniform_row_length(self._rewrite(texts), 1), tf.zeros_like(texts, tf.int64)
+            return one_in_each_row(self._rewrite(texts)), tf.zeros_like(texts, tf.int64)
         for quote in _QUOTES:
             texts = tf.strings.regex_replace(texts, quote * 2, '"')
-        words, begins, _ = tf_text.regex_split_with_offsets(self._rewrite(texts), " ")
+        words, begins, _ = split(self._rewrite(texts), " ")
         return words, begins.flat_values
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from sftkeras.text.tokenizers.letters import valid
+from sftkeras.text.tokenizers.rows import joined, row_of_each, split, with_last
 from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
 _NUL, _OTHER = r"\x{00}", "\x01"  # tf_text.regex_split_with_offsets 2.21 ends a text at NUL; both have one byte
@@ -99,8 +100,8 @@ class SpecialStrings(Tokenizer):
         sizes = tf.strings.length(found.pieces.flat_values, unit="UTF8_CHAR")  # [pieces]
         before = tf.cumsum(sizes, exclusive=True)  # characters, of all texts
         first = tf.gather(tf.concat([before, [0]], 0), found.pieces.row_starts())  # an empty text has no pieces
-        before -= tf.gather(first, found.pieces.value_rowids())
-        of_token = tf.gather(before, starts.value_rowids())
+        before -= tf.gather(first, row_of_each(found.pieces))
+        of_token = tf.gather(before, row_of_each(starts))
         starts, ends = (places.with_flat_values(places.flat_values + of_token) for places in (starts, ends))
         return (
             found.in_texts(found.beside(tokens, found.numbers)),
@@ -116,8 +117,8 @@ class SpecialStrings(Tokenizer):
         """Finds the special strings in texts [batch] string."""
         texts = valid(texts)
         searched = tf.strings.regex_replace(texts, _NUL, _OTHER)
-        pieces, begins, ends = tf_text.regex_split_with_offsets(searched, self._pattern, self._pattern)
-        of_text = tf.gather(texts, pieces.value_rowids())
+        pieces, begins, ends = split(searched, self._pattern, self._pattern)
+        of_text = tf.gather(texts, row_of_each(pieces))
         pieces = pieces.with_flat_values(tf.strings.substr(of_text, begins.flat_values, (ends - begins).flat_values))
         is_string = tf.equal(pieces.flat_values[:, tf.newaxis], tf.constant([*self.numbers]))  # [pieces, strings]
         which = tf.argmax(is_string, axis=1, output_type=tf.int32)
@@ -145,10 +146,8 @@ class _Divided(NamedTuple):
 
     def beside(self, of_tokens: tf.RaggedTensor, of_pieces: tf.Tensor) -> tf.RaggedTensor:
         """Values of the tokenizer's tokens, [pieces, (tokens)], and that of each special piece, for its one token."""
-        values = tf.boolean_mask(of_pieces, self.special)
-        single = tf.RaggedTensor.from_row_lengths(values, tf.cast(self.special, tf.int64), validate=False)
-        return tf.concat([of_tokens, single], axis=1)
+        return with_last(of_tokens, of_pieces, self.special)
 
     def in_texts(self, of_pieces: tf.RaggedTensor) -> tf.RaggedTensor:
         """Turn values of pieces, [pieces, (tokens)], into those of texts: [batch, (tokens)]."""
-        return self.pieces.with_flat_values(of_pieces).merge_dims(-2, -1)
+        return joined(self.pieces.with_values(of_pieces))

@@ -20,6 +20,7 @@ from sftkeras.text.features.packing import Layout
 from sftkeras.text.tokenizers.alignment import align
 from sftkeras.text.tokenizers.letters import valid
 from sftkeras.text.tokenizers.piece_model import MODELS_SPACE, PieceModel
+from sftkeras.text.tokenizers.rows import joined, ragged, row_of_each, split
 from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
 UnigramRules = Literal["xlm_roberta", "deberta"]
@@ -112,13 +113,13 @@ class Unigram(Tokenizer):
         texts = _as_utf8(texts)
         words, word_begins = self._words(texts)
         pieces, begins, ends = self._pieces(words.flat_values)
-        word = pieces.value_rowids()
+        word = row_of_each(pieces)
         before = tf.gather(word_begins, word)
         begins, ends = (before + tf.cast(byte, tf.int32) for byte in (begins, ends))
         tokens = self._numbered(words, pieces)
         # "▁1" of " ½" ends before the "½".
         alignment = align(texts, space=MODELS_SPACE)
-        places = alignment.spans(tf.gather(words.value_rowids(), word), begins, ends, reach=True)
+        places = alignment.spans(tf.gather(row_of_each(words), word), begins, ends, reach=True)
         return tokens, *(tokens.with_flat_values(place) for place in places)
 
     def _words(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
@@ -128,9 +129,9 @@ class Unigram(Tokenizer):
         """
         if self.ideographs_apart:
             between = f"{_BETWEEN_WORDS}|{_IDEOGRAPH}"
-            words, begins, _ = tf_text.regex_split_with_offsets(texts, between, _IDEOGRAPH)
+            words, begins, _ = split(texts, between, _IDEOGRAPH)
         else:
-            words, begins, _ = tf_text.regex_split_with_offsets(texts, _BETWEEN_WORDS)
+            words, begins, _ = split(texts, _BETWEEN_WORDS)
         return words, tf.cast(begins.flat_values, tf.int32)
 
     def _pieces(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
@@ -139,10 +140,12 @@ class Unigram(Tokenizer):
         if not self.ideographs_apart:
             return pieces, begins, ends
         # The model puts a space before each word; before an ideograph there is none, and it would double the tokens.
-        is_ideograph = tf.gather(tf.strings.regex_full_match(words, _IDEOGRAPH), pieces.value_rowids())
+        is_ideograph = tf.gather(tf.strings.regex_full_match(words, _IDEOGRAPH), row_of_each(pieces))
         kept = ~(is_ideograph & self._model.is_space(pieces.values))
-        pieces = tf.ragged.boolean_mask(pieces, pieces.with_values(kept))
-        return pieces, tf.boolean_mask(begins, kept), tf.boolean_mask(ends, kept)
+        kept_before = tf.concat([[0], tf.cumsum(tf.cast(kept, tf.int64))], 0)
+        splits, kept = tf.gather(kept_before, pieces.row_splits), tf.where(kept)[:, 0]
+        numbers, begins, ends = (tf.gather(values, kept) for values in (pieces.values, begins, ends))
+        return ragged(numbers, splits), begins, ends
 
     def _numbered(self, words: tf.RaggedTensor, pieces: tf.RaggedTensor) -> tf.RaggedTensor:
         """The model's pieces of `words` as tokens of texts, [batch, (pieces)] int32."""
@@ -150,7 +153,7 @@ class Unigram(Tokenizer):
         if self.rules == "xlm_roberta":
             unknown = _MODEL_FIRST.index("<unk>")
             numbers = tf.where(numbers == unknown, _FIRST.index("<unk>"), numbers + 1)
-        return words.with_flat_values(pieces.with_values(numbers)).merge_dims(-2, -1)
+        return joined(words.with_values(pieces.with_values(numbers)))
 
 
 def _as_utf8(texts: tf.Tensor) -> tf.Tensor:

@@ -23,6 +23,7 @@ from sftkeras.errors import SFTError
 from sftkeras.text.features.packing import Layout
 from sftkeras.text.tokenizers.alignment import align
 from sftkeras.text.tokenizers.letters import valid
+from sftkeras.text.tokenizers.rows import joined, row_of_each, split
 from sftkeras.text.tokenizers.tokenizer import Tokenizer
 from sftkeras.text.tokenizers.word_rules import CJK, NONSPACING_MARK, PUNCTUATION, WordRules
 
@@ -110,7 +111,7 @@ class WordPiece(Tokenizer):
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Tokenises `texts` [batch] string into [batch, (pieces)] int32, without special tokens."""
-        pieces = self._pieces.tokenize(self._words(self._rewrite(valid(texts))).known).merge_dims(-2, -1)
+        pieces = joined(self._pieces.tokenize(self._words(self._rewrite(valid(texts))).known))
         return pieces.with_flat_values(self._numbered(pieces.flat_values))
 
     def with_offsets(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor, tf.RaggedTensor]:
@@ -118,14 +119,14 @@ class WordPiece(Tokenizer):
         texts = valid(texts)
         words = self._words(self._rewrite(texts))
         pieces, begins, ends = self._pieces.tokenize_with_offsets(words.known.flat_values)
-        word = pieces.value_rowids()
+        word = row_of_each(pieces)
         word_begins = tf.gather(words.begins, word)
         # A word under another name has one piece, which spans what the word did.
         ends = tf.where(tf.gather(words.renamed, word), tf.gather(words.ends, word), word_begins + ends.values)
-        rows = tf.gather(words.known.value_rowids(), word)
+        rows = tf.gather(row_of_each(words.known), word)
         starts, ends = align(texts, self._rewrite).spans(rows, word_begins + begins.values, ends)
         numbers = pieces.with_flat_values(self._numbered(pieces.flat_values))
-        tokens = words.known.with_flat_values(numbers).merge_dims(-2, -1)
+        tokens = joined(words.known.with_values(numbers))
         return tokens, tokens.with_values(starts), tokens.with_values(ends)
 
     def _numbered(self, pieces: tf.Tensor) -> tf.Tensor:
@@ -144,18 +145,18 @@ class WordPiece(Tokenizer):
         """Splits rewritten texts [batch] string."""
         if self.rules == "tensorflow_text":  # which finds long words itself
             kept = f"{PUNCTUATION}|{CJK}"
-            words, begins, ends = tf_text.regex_split_with_offsets(texts, rf"\s+|{kept}", keep_delim_regex_pattern=kept)
+            words, begins, ends = split(texts, rf"\s+|{kept}", kept)
             return _Words(words, tf.zeros_like(begins.flat_values, tf.bool), begins.flat_values, ends.flat_values)
         if not self.added:
             return _without_long(*self._steps.split(texts))
         parts, begins, ends = self._found.divide(texts)
         words, within = self._steps.split(parts.flat_values)
-        of_part = words.value_rowids()
+        of_part = row_of_each(words)
         is_added = tf.gather(self._found.is_stand_in(parts.flat_values), of_part)
         begins = tf.gather(begins.flat_values, of_part) + within
         found = _without_long(words, begins)
         return found._replace(
-            known=parts.with_flat_values(found.known).merge_dims(-2, -1),
+            known=joined(parts.with_values(found.known)),
             renamed=found.renamed | is_added,
             ends=tf.where(is_added, tf.gather(ends.flat_values, of_part), found.ends),
         )
@@ -194,7 +195,7 @@ class _AddedTokens(NamedTuple):
         """Divides rewritten texts [batch] string into stand-ins and what is between them, with the bytes of each."""
         texts = tf.strings.regex_replace(texts, _STAND_IN, _NOT_A_WORD)
         pattern = "|".join(map(re.escape, self.strings))
-        parts, begins, ends = tf_text.regex_split_with_offsets(texts, pattern, pattern)
+        parts, begins, ends = split(texts, pattern, pattern)
         is_string = parts.flat_values[:, tf.newaxis] == tf.constant(self.strings)  # [parts, strings]
         stand_in = tf.gather(self.stand_ins, tf.argmax(is_string, axis=1))
         return (

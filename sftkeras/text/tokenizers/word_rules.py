@@ -15,6 +15,7 @@ import tensorflow_text as tf_text
 
 from sftkeras.text.tokenizers.alignment import SPACE
 from sftkeras.text.tokenizers.letters import lower
+from sftkeras.text.tokenizers.rows import joined, one_in_each_row, row_of_each, split
 
 # Unicode classes as BERT's reference tokenizer defines them, in RE2's notation.
 _CLEANED_SPACE = r"[\t\n\r\p{Z}]"
@@ -108,10 +109,10 @@ class WordRules:
 
     def split(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
         """Splits rewritten texts [batch] string: their words, [batch, (words)] string; the byte of each, [words]."""
-        words = tf.RaggedTensor.from_uniform_row_length(texts, 1)
+        words = one_in_each_row(texts)
         begins = tf.zeros_like(texts, tf.int64)
         for step in self.splitting:
-            parts, within, _ = tf_text.regex_split_with_offsets(words.flat_values, *SPLITTING[step])
-            begins = tf.gather(begins, parts.value_rowids()) + within.flat_values
-            words = words.with_flat_values(parts).merge_dims(-2, -1)
+            parts, within, _ = split(words.flat_values, *SPLITTING[step])
+            begins = tf.gather(begins, row_of_each(parts)) + within.flat_values
+            words = joined(words.with_values(parts))
         return words, begins
