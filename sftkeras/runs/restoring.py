@@ -53,14 +53,14 @@ def write_encoder(run: RunFolder) -> None:
 def write_backbone(run: RunFolder, folder: Path) -> None:
     """Writes the encoder with its best weights into a folder that is a handle for other runs.
 
-    A rebuilt encoder becomes a Hugging Face folder, with its masked-LM head if it has one; a TF-Hub module that was
-    trained as it is becomes that module.
+    A rebuilt encoder becomes a Hugging Face folder, with its masked-LM head if it has one, and so does a decoder; a
+    TF-Hub module that was trained as it is becomes that module.
 
     Raises:
         SFTError: SFT378 if a preprocessor tokenised the texts of a rebuilt encoder, SFT379 if a module cannot be
             written, and as `restore_model`.
     """
-    from sftkeras.backbones.hugging_face import write_folder
+    from sftkeras.backbones.hugging_face import write_decoder, write_folder
     from sftkeras.backbones.publishing.republish import write_again
     from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
     from sftkeras.text import Tokenizer
@@ -69,6 +69,9 @@ def write_backbone(run: RunFolder, folder: Path) -> None:
     backbone = _with_trained_pooler(restored, text_model, pooling)
     if backbone.is_module:
         write_again(backbone.model, folder)
+        return
+    if backbone.kind == "decoder":
+        write_decoder(folder, backbone)
         return
     if not isinstance(backbone.tokenizer, Tokenizer):
         raise SFTError("SFT378")

@@ -1,0 +1,59 @@
+"""From a decoder to a folder that `load`, and Hugging Face's own library, read.
+
+What the decoder came with is kept: its config.json, tokenizer, chat template and generation_config.json. Only the
+weights, the size of the vocabulary and the type of the numbers are its own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sftkeras.backbones.hugging_face.decoders.families import DECODER_FAMILIES
+from sftkeras.backbones.hugging_face.decoders.weights import Joined, head
+from sftkeras.backbones.hugging_face.family import Weight
+from sftkeras.backbones.hugging_face.tensors import write_tensors
+
+if TYPE_CHECKING:
+    from sftkeras.backbones import Backbone
+    from sftkeras.backbones.decoders import Decoder
+
+
+def write_decoder(folder: Path, backbone: Backbone) -> None:
+    """Writes config.json, model.safetensors and the other files that the backbone keeps.
+
+    The weights are those of the decoder, bit for bit, in float32; a tied head is not written. Files are written one by
+    one: give a folder that is not read yet.
+
+    Args:
+        folder: made if it is missing.
+        backbone: a decoder that was loaded from a folder.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, path in backbone.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+    config = written_config(backbone.model)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_tensors(tensors(backbone.model), folder)
+
+
+def written_config(decoder: Decoder) -> dict[str, Any]:
+    """Return the config.json of a decoder: that which it came with, for its weights of now."""
+    assert decoder.source is not None  # of each that was loaded
+    source = {key: value for key, value in decoder.source.items() if key not in ("dtype", "torch_dtype")}
+    name = "dtype" if "dtype" in decoder.source else "torch_dtype"  # as transformers 5 and 4 call it
+    return {**source, "vocab_size": decoder.config.vocabulary_size, name: "float32"}
+
+
+def tensors(decoder: Decoder) -> Iterator[Weight | Joined]:
+    """All weights of a decoder by their names in a checkpoint."""
+    assert decoder.source is not None
+    family = DECODER_FAMILIES[decoder.source["model_type"]]
+    for weight in family.weights(decoder):
+        yield replace(weight, name=family.prefix + weight.name)
+    yield from head(decoder)
