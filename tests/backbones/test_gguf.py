@@ -259,6 +259,20 @@ def test_pieces_with_scores_become_merges(tmp_path: Path) -> None:
     assert merges == [["h", "e"], ["th", "e"], ["t", "he"], ["▁", "the"], ["t", "h"]]
 
 
+def test_added_spaces_of_gemma_are_found_again(tmp_path: Path) -> None:
+    """llama.cpp writes runs of spaces among the added tokens as spaces, with a score that is not theirs."""
+    tokenizer = tiny.sentence_pieces()
+    tokenizer.tokens += ["  ", "    "]
+    tokenizer.kinds += [tiny.USER_DEFINED] * 2
+    assert tokenizer.scores is not None
+    tokenizer.scores += [-1000.0] * 2
+    folder = written(tiny.tiny_gguf(tmp_path / "tiny.gguf", "gemma3", tokenizer), tmp_path / "folder")
+    whole = json.loads((folder / "tokenizer.json").read_text())
+    assert whole["model"]["merges"][:3] == [["▁▁", "▁▁"], ["▁", "▁"], ["h", "e"]]
+    tokens = Tokenizer.from_file(str(folder / "tokenizer.json")).encode("the    the").tokens
+    assert tokens == ["<s>", "the", "▁▁▁▁", "the"]
+
+
 def test_no_space_is_put_before_where_the_file_says_so(tmp_path: Path) -> None:
     path = tiny.tiny_gguf(
         tmp_path / "tiny.gguf", tokenizer=tiny.sentence_pieces(add_space_prefix=False, add_bos_token=False)

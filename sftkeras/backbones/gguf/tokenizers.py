@@ -6,6 +6,7 @@ first, the rule by which texts are split into words, where tokenizer.json has th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from sftkeras.backbones.gguf.file import GGUFFile, damaged, unsupported
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
 
 _SPACE = "▁"  # how SentencePiece writes a space
+_GEMMA = "gemma"  # what the names of its architectures begin with
 
 # The expressions that Hugging Face's own tokenizer.json of each family has.
 _GPT4_WORDS = (
@@ -96,7 +98,7 @@ def read_tokenizer(file: GGUFFile, architecture: str) -> TokenizerFiles:
     Raises:
         SFTError: SFT398 if the vocabulary is not whole, SFT399 if its kind or its rule of splitting is not known.
     """
-    vocabulary = _Vocabulary.of(file)
+    vocabulary = _Vocabulary.of(file, architecture)
     match file.metadata.get(f"{_SETTING}model"):
         case "gpt2":
             whole, adds_begin = _byte_pairs(file, architecture, vocabulary)
@@ -123,13 +125,15 @@ class _Vocabulary:
     kinds: Sequence[int]
 
     @classmethod
-    def of(cls, file: GGUFFile) -> _Vocabulary:
+    def of(cls, file: GGUFFile, architecture: str) -> _Vocabulary:
         tokens = file.get_list(f"{_SETTING}tokens", str)
         if not tokens:
             raise damaged(file.path, f"it has no {_SETTING}tokens")
         kinds = file.get_list(f"{_SETTING}token_type", int) or [_NORMAL] * len(tokens)
         if len(kinds) != len(tokens):
             raise damaged(file.path, f"it has {len(tokens):,} tokens and {len(kinds):,} kinds of tokens")
+        if architecture.startswith(_GEMMA):  # llama.cpp writes the spaces of added tokens as spaces
+            tokens = [_SPACE * len(token) if set(token) == {" "} else token for token in tokens]
         return cls(tokens, kinds)
 
     def numbers(self) -> dict[str, int]:
@@ -184,15 +188,15 @@ def _byte_pairs(file: GGUFFile, architecture: str, vocabulary: _Vocabulary) -> t
 
 def _sentence_pieces(file: GGUFFile, architecture: str, vocabulary: _Vocabulary) -> dict[str, Any]:
     """Return tokenizer.json of SentencePiece's BPE, whose merges are found from the pieces and their scores."""
-    is_gemma = architecture.startswith("gemma")
+    is_gemma = architecture.startswith(_GEMMA)
     scores = file.get_list(f"{_SETTING}scores", float)
     if scores is None or len(scores) != len(vocabulary.tokens):
         raise damaged(file.path, f"it has no {_SETTING}scores for its tokens")
     if is_gemma:
-        # llama.cpp writes added tokens of several spaces with spaces. Merges of Gemma are in the order of the tokens.
-        spelled = [_SPACE * len(it) if it.isspace() and set(it) == {" "} else it for it in vocabulary.tokens]
-        vocabulary = _Vocabulary(spelled, vocabulary.kinds)
-        scores = [-float(number) for number in range(len(scores))]
+        # llama.cpp gives added tokens, runs of spaces among them, a score of its own; in Gemma's file they come first.
+        scores = [
+            math.inf if kind == _USER_DEFINED else score for kind, score in zip(vocabulary.kinds, scores, strict=True)
+        ]
     unknown = next((it for it, kind in zip(vocabulary.tokens, vocabulary.kinds, strict=True) if kind == _UNKNOWN), None)
     model = {
         **_bpe(vocabulary, merges_of_scores(vocabulary.numbers(), dict(zip(vocabulary.tokens, scores, strict=True)))),
