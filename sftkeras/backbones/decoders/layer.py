@@ -220,7 +220,8 @@ class DecoderLayer(PartOfDecoder):
         shape = [batch, config.key_value_heads, -1, config.head_size]
         keys, values = (tf.reshape(each, shape) for each in cached)
         attended = self._attend(query, keys, values, bias, False)
-        return self._add(inputs, tf.reshape(attended, [batch, -1]), False), cached
+        attended = tf.reshape(attended, [-1, config.heads * config.head_size])
+        return self._add(inputs, attended, False), cached
 
     def _decode(
         self,
