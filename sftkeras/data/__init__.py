@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from sftkeras.data.augmentation.changes import describe_augmentation, describe_cleaning
     from sftkeras.data.augmentation.rewriting import RewrittenTexts, make_variants
     from sftkeras.data.batches import BatchPlan, length_histogram
-    from sftkeras.data.checks.findings import DataError, Finding
+    from sftkeras.data.checks.findings import DataError, Finding, stop_on_errors
     from sftkeras.data.checks.first_look import quick_check
-    from sftkeras.data.checks.printing import print_findings, show_findings
+    from sftkeras.data.checks.printing import print_findings, show_findings, show_statements
     from sftkeras.data.labels.contract import LabelKind
     from sftkeras.data.load import LabelledData, load_data, load_file
     from sftkeras.data.show import describe, describe_lengths
@@ -46,6 +46,8 @@ _HOMES = {
     "make_variants": "augmentation.rewriting",
     "print_findings": "checks.printing",
     "show_findings": "checks.printing",
+    "show_statements": "checks.printing",
+    "stop_on_errors": "checks.findings",
     "quick_check": "checks.first_look",
     "tokenise": "storage.tokens",
 }
@@ -74,6 +76,8 @@ __all__ = [
     "print_findings",
     "quick_check",
     "show_findings",
+    "show_statements",
+    "stop_on_errors",
     "tokenise",
 ]
 

@@ -81,4 +81,18 @@ MESSAGES: dict[str, str] = {
     "process (in a notebook: restart the kernel) and make this its first call, or choose {found} or fewer.",
     "SFT462": "--dry_run with --training.precision mixed_float16 on a CPU: each step may take minutes, since CPUs have "
     "no fast float16. Choose float32 or mixed_bfloat16 here, or run this where the GPU is.",
+    # 470-479 the chat check
+    "SFT470": "{place}: the chat template {template} does not take this conversation: {problem}.{more} Correct or "
+    "remove such rows, or choose another template with --task.template.",
+    "SFT471": "{place}: it cannot be proved what the chat template {template} writes and what are contents: {problem}."
+    "{more} Choose another template with --task.template, or remove such rows.",
+    "SFT472": "{place}: the chat template {template} leaves out {what}.{more} {remedy}",
+    "SFT473": "{place}: the chat template {template} writes no special token at the end of an answer, so that no end "
+    "is learned and the model would not stop.{more} {remedy}",
+    "SFT474": "{place}: message {number} holds {token}, which only the chat template {template} should write; it is "
+    "learned as ordinary text. Is the conversation rendered already?{more} {remedy}",
+    "SFT475": "{place}: the chat template {template} leaves out what the assistant thought in {what}, as it does when "
+    "it is asked for the next answer.{more} To learn such thoughts, set --task.train_on last_answer, with a row for "
+    "each answer.",
+    "SFT476": "{place}: with the chat template {template} the text begins with {token} twice.{more} {remedy}",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sftkeras.config import TrainConfig, added_tokens
@@ -64,7 +64,24 @@ def read(config: TrainConfig) -> tuple[BackboneFolders, LabelledData]:
     if start:
         start.check_labels(data.label_names)
     say(describe(data))
-    return folders, data
+    return folders, examine(config, data, folders)
+
+
+def examine(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -> LabelledData:
+    """Lets the task check the data with the backbone's files; returns it with what was found.
+
+    Raises:
+        DataError: errors were found.
+    """
+    from sftkeras.data import show_statements, stop_on_errors
+
+    found = spec_of(config.task.kind).examine(config, data, folders.encoder)
+    if found is None:
+        return data
+    show_statements(found.title, found.statements, found.findings)
+    stop_on_errors(found.findings, complete=True)
+    say(*found.shown)
+    return replace(data, findings=(*data.findings, *found.findings))
 
 
 def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -> Setup:

@@ -6,8 +6,9 @@ which gives its `Task`. Imports no TensorFlow itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -21,11 +22,29 @@ if TYPE_CHECKING:
 
     from sftkeras.backbones import Backbone, BackboneKind
     from sftkeras.config import Pooling
-    from sftkeras.data.labels.contract import LabelKind
+    from sftkeras.data import Finding
 
-    # By this name for specs: jsonargparse imports what a module of settings has under TYPE_CHECKING, with all of NumPy.
+    # By these names for specs: jsonargparse imports what a module of settings has under TYPE_CHECKING, NumPy with it.
+    from sftkeras.data import LabelledData as LabelledData
+    from sftkeras.data.labels.contract import LabelKind
     from sftkeras.evaluation import Evaluation as Evaluation
     from sftkeras.text import AnyTokenizer, Cleaning, Features
+
+
+class Examination(NamedTuple):
+    """What a task's own check of the data found, before anything is loaded.
+
+    Attributes:
+        title: of what is printed.
+        statements: what is so if no finding has one of the codes.
+        findings: errors among them stop the run.
+        shown: samples of the data as the model will see it, to be printed.
+    """
+
+    title: str
+    statements: Mapping[str, frozenset[str]]
+    findings: Sequence[Finding]
+    shown: Sequence[Any]
 
 
 class TaskSpec:
@@ -87,6 +106,19 @@ class TaskSpec:
                 the monitor is nothing that the task measures.
         """
         check_config(self, config)
+
+    def examine(self, config: TrainConfig, data: LabelledData, folder: Path) -> Examination | None:
+        """Checks the data as far as it depends on the backbone's files; None if there is nothing to check.
+
+        Args:
+            config: the settings of the run.
+            data: read and divided.
+            folder: of the backbone.
+
+        Raises:
+            SFTError: the backbone's files do not serve the task.
+        """
+        return None
 
     def with_columns(self, config: TrainConfig) -> TrainConfig:
         """Gives the settings of a run with the columns that the task's data usually has, where none are named."""

@@ -94,16 +94,15 @@ def print_findings(
     _print_all(findings, console)
 
 
-def print_statements(
-    title: str, statements: Mapping[str, frozenset[str]], findings: Sequence[Finding], console: Console
-) -> None:
+def show_statements(title: str, statements: Mapping[str, frozenset[str]], findings: Sequence[Finding]) -> None:
     """Prints a check of a task's own: what is so, since no finding has one of the codes, and what was found."""
-    console.rule(title)
     codes = {found.code for found in findings}
-    for statement, of in statements.items():
-        if not codes & of:
-            console.print(f"[green]✔[/] {statement}")
-    _print_all(findings, console)
+    for output in outputs():
+        output.rule(title)
+        for statement, of in statements.items():
+            if not codes & of:
+                output.print(f"[green]✔[/] {statement}")
+        _print_all(findings, output)
 
 
 def _print_all(findings: Sequence[Finding], console: Console) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sftkeras.disk.cache import VARIABLE, building, locked, read_manifest, write_manifest
+from sftkeras.disk.cache import VARIABLE, building, cache_folder, locked, read_manifest, write_manifest
 from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
 
@@ -28,6 +29,21 @@ def find_or_make(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> di
         with locked(folder):
             manifest = read_manifest(folder) or _make(folder, write)
     return manifest
+
+
+def remembered(name: str, key: str, find: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns plain values that `find` gives, which are computed once for a key.
+
+    Args:
+        name: of what they are.
+        key: says all that decides them.
+        find: gives what JSON can hold.
+
+    Raises:
+        SFTError: as `find_or_make`.
+    """
+    entry = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return find_or_make(cache_folder("data") / f"{entry}-{name}", lambda _: find())
 
 
 def _make(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from jsonargparse.typing import PositiveInt
@@ -72,6 +73,12 @@ class ChatSpec(contract.TaskSpec):
     def label_kind(self, settings: Any) -> LabelKind:
         """Conversations, which have no labels."""
         return Conversations(frozenset(settings.allow))
+
+    def examine(self, config: TrainConfig, data: contract.LabelledData, folder: Path) -> contract.Examination:
+        """Renders every conversation; raises as `find_template`."""
+        from sftkeras.tasks.chat.doctor import examination
+
+        return examination(config, data, folder)
 
     def predicts(self, settings: Any) -> str:
         """Answers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -23,10 +23,17 @@ _LAYOUTS = 1 << 12  # that are kept: most conversations have one of a few shapes
 
 @dataclass(frozen=True)
 class Dropped:
-    """A content that a template does not write: the place of its message, and the key it stands under."""
+    """A content that a template does not write.
+
+    Attributes:
+        message: the place of its message, -1 for the description of a tool.
+        key: that it stands under.
+        partly: whether the template writes another part of what stands there.
+    """
 
     message: int
     key: str
+    partly: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,8 +140,7 @@ class ChatTemplate:
                 problem = problem or str(error)
                 continue
             if layout.plain(hidden.texts) == true:
-                dropped = tuple(Dropped(hidden.owners[at], hidden.keys[at]) for at in layout.dropped)
-                return Rendered(layout.marked(hidden.texts), dropped, layout.endless)
+                return Rendered(layout.marked(hidden.texts), tuple(_dropped(hidden, layout)), layout.endless)
             problem = problem or "what it writes around contents depends on them"
         raise SFTError("SFT392", template=self.name, problem=problem)
 
@@ -164,6 +170,13 @@ class ChatTemplate:
             if len(self._layouts) > _LAYOUTS:
                 self._layouts.popitem(last=False)
         return layout
+
+
+def _dropped(hidden: Hidden, layout: Layout) -> Iterator[Dropped]:
+    homes = list(zip(hidden.owners, hidden.keys, strict=True))
+    written = {home for number, home in enumerate(homes) if number not in layout.dropped}
+    for number in layout.dropped:
+        yield Dropped(*homes[number], partly=homes[number] in written)
 
 
 def learned(conversation: Conversation, train_on: TrainOn) -> tuple[int, ...]:
