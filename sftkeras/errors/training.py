@@ -95,4 +95,9 @@ MESSAGES: dict[str, str] = {
     "it is asked for the next answer.{more} To learn such thoughts, set --task.train_on last_answer, with a row for "
     "each answer.",
     "SFT476": "{place}: with the chat template {template} the text begins with {token} twice.{more} {remedy}",
+    "SFT477": "{rows} of {total} conversations have no token to learn among the first {limit}, such as {place}. "
+    "{remedy} Or raise --backbone.max_length.",
+    "SFT478": "{rows} of {total} conversations are longer than {limit} tokens even as their last turn alone, such as "
+    "{place}, so that the end of the answer is cut off. {remedy} Or raise --backbone.max_length.",
+    "SFT479": "{rows} of {total} conversations ({share}) are longer than {limit} tokens. {remedy}",
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sftkeras.backbones import Backbone, BackboneKind
     from sftkeras.config import Pooling
-    from sftkeras.data import Finding
+    from sftkeras.data import Examples, Finding, RowInputs
 
     # By these names for specs: jsonargparse imports what a module of settings has under TYPE_CHECKING, NumPy with it.
     from sftkeras.data import LabelledData as LabelledData
@@ -192,6 +192,10 @@ class Task:
         from sftkeras.text import make_features
 
         return make_features(tokenizer, max_length=max_length, pairs=pairs, cleaning=cleaning)
+
+    def examine(self, inputs: RowInputs, examples: Examples) -> list[Finding]:
+        """Returns findings on the inputs of all rows, of which errors stop the run; by default those of the inputs."""
+        return inputs.findings()
 
     def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
         """Attaches the head: a functional model from the features' model inputs to float32 logits [batch, …].

@@ -14,7 +14,7 @@ from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.rematerialisation import rematerialise
 from sftkeras.config import TrainConfig, added_tokens, plain
 from sftkeras.console import progress_bar, waiting
-from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs
+from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs, stop_on_errors
 from sftkeras.plurals import counted
 from sftkeras.runs.restoring import load_best_weights
 from sftkeras.tasks import TextModel, attach_head, make_task, spec_of
@@ -47,6 +47,7 @@ class Setup:
         train: the training batches.
         validation: the validation batches.
         strategy: the devices.
+        examined: what the task found in the model inputs.
         foreign: a warning if the backbone's vocabulary does not know the language of the texts.
     """
 
@@ -57,17 +58,20 @@ class Setup:
     train: Batches
     validation: Batches
     strategy: tf.distribute.Strategy
+    examined: tuple[Finding, ...] = ()
     foreign: tuple[Finding, ...] = ()
 
     def findings(self) -> list[Finding]:
         """Return the findings on the texts as the encoder sees them, for the report."""
-        return [*self.inputs.findings(), *self.foreign]
+        return [*self.examined, *self.foreign]
 
     def describe(self) -> str:
         """Notes on the backbone; and the model, the devices and the steps, in a few words."""
         devices = self.strategy.num_replicas_in_sync
         notes = "".join(f"Note: {note}.\n" for note in (*self.backbone.notes, *runtime.precision_notes()))
-        notes += "".join(f"Warning: {found}\n" for found in self.foreign)
+        # What the inputs found themselves, their own description says.
+        of_task = [found for found in self.examined if found not in self.inputs.findings()]
+        notes += "".join(f"Warning: {found}\n" for found in (*of_task, *self.foreign))
         return (
             f"{notes}"
             f"{self.model.network.count_params() / 1e6:.1f} million parameters on "
@@ -130,6 +134,8 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     with progress_bar() as progress:
         inputs = read_inputs(data.examples, features, progress)
         train_inputs = read_variants(variants, make(), progress) if variants else inputs
+    examined = task.examine(inputs, data.examples)
+    stop_on_errors(examined, complete=True)
     labels = inputs.of_rows(labels)
     training = config.training
     multiple = runtime.length_multiple()
@@ -162,4 +168,4 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     model = prepare_model(network, task, config, total_steps=total_steps, strategy=strategy, tuning=tuning)
     text_model = TextModel(features, network, task, backbone)
     foreign = foreign_texts(data.examples, data.splits, inputs, backbone.tokenizer)
-    return Setup(backbone, text_model, model, inputs, train, validation, strategy, tuple(foreign))
+    return Setup(backbone, text_model, model, inputs, train, validation, strategy, tuple(examined), tuple(foreign))

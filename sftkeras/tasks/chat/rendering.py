@@ -72,7 +72,9 @@ class Rendering:
             text: canonical JSON.
             without: how many turns to leave out at its beginning.
         """
-        conversation = Conversation.from_json(text).without_turns(without)
+        return self._with_system(Conversation.from_json(text).without_turns(without))
+
+    def _with_system(self, conversation: Conversation) -> Conversation:
         return conversation if self.system is None else conversation.with_system(self.system)
 
     def rendered(self, text: str) -> Rendered:
@@ -92,9 +94,9 @@ class Rendering:
             for text, count in zip(texts, counts, strict=True)
         ]
 
-    def prompts(self, texts: Sequence[str]) -> list[str]:
-        """Return the marked texts of what stands before each row's last answer, with all that asks for an answer."""
-        return [self.template.render(self.conversation(text).prompt, generation=True) for text in texts]
+    def prompt(self, conversation: Conversation) -> str:
+        """Return the marked text that asks for the next answer of a conversation."""
+        return self.template.render(self._with_system(conversation), generation=True)
 
     def spare_turns(self, texts: Sequence[str]) -> list[int]:
         """Return for each row how many turns can be left out at its beginning: all but the one of the last answer."""

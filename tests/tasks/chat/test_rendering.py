@@ -35,7 +35,7 @@ def test_turns_are_left_out_and_the_default_system_message_stays(tmp_path: Path)
     whole, cut = plain(made([TALK.to_json()] * 2, [0, 1]))
     assert whole == "<s>[INST] Be kind.\n\none [/INST] 1</s>[INST] two [/INST] 2</s>"
     assert cut == "<s>[INST] Be kind.\n\ntwo [/INST] 2</s>"
-    assert plain(made.prompts([TALK.to_json()])) == ["<s>[INST] Be kind.\n\none [/INST] 1</s>[INST] two [/INST]"]
+    assert plain([made.prompt(TALK.prompt)]) == ["<s>[INST] Be kind.\n\none [/INST] 1</s>[INST] two [/INST]"]
 
 
 def test_the_turn_of_the_last_learned_answer_is_never_spare(tmp_path: Path) -> None:
