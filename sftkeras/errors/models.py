@@ -54,6 +54,8 @@ MESSAGES: dict[str, str] = {
     "SFT348": "{flag} {handle}: the bucket cannot be read ({reason}). Check the address, and your rights to it with "
     "gcloud auth application-default login or GOOGLE_APPLICATION_CREDENTIALS.",
     # 35x backbones
+    "SFT350": "{folder}: no file says which token ends a text. Write eos_token into tokenizer_config.json, in a copy "
+    "of the folder if it was downloaded.",
     "SFT351": "--backbone.max_length {length}: this model has positions for {most} tokens. Choose {most} or fewer.",
     "SFT352": "the vocabulary of {size} pieces has no {token}. Give the tokenizer's files that belong to the weights.",
     "SFT353": "{folder}: tokenizer and weights do not match: the vocabulary has {pieces} pieces, the "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sftkeras.text.cleaning.steps import Cleaning, make_cleaning
+    from sftkeras.text.features.conversations import ConversationFeatures, marked_tokens
     from sftkeras.text.features.features import Features
     from sftkeras.text.features.module_preprocessor import ModulePreprocessor
     from sftkeras.text.features.packing import Layout
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     )
     from sftkeras.text.features.window_features import WindowFeatures
     from sftkeras.text.tokenizers.byte_pair import BytePair
+    from sftkeras.text.tokenizers.decoder_tokens import DecoderTokens
+    from sftkeras.text.tokenizers.marked import MarkedTokenizer
     from sftkeras.text.tokenizers.sentence_piece import SentencePiece
     from sftkeras.text.tokenizers.special_strings import (
         SpecialStrings,
@@ -39,8 +42,11 @@ _HOMES = {
     "AnyTokenizer": "features.single_rows",
     "BytePair": "tokenizers.byte_pair",
     "Cleaning": "cleaning.steps",
+    "ConversationFeatures": "features.conversations",
+    "DecoderTokens": "tokenizers.decoder_tokens",
     "Features": "features.features",
     "Layout": "features.packing",
+    "MarkedTokenizer": "tokenizers.marked",
     "ModulePreprocessor": "features.module_preprocessor",
     "RawTextFeatures": "features.raw_text",
     "SentencePiece": "tokenizers.sentence_piece",
@@ -54,6 +60,7 @@ _HOMES = {
     "is_usable": "tokenizers.special_strings",
     "make_cleaning": "cleaning.steps",
     "make_features": "features.single_rows",
+    "marked_tokens": "features.conversations",
     "window_features": "features.single_rows",
     "with_places": "features.single_rows",
     "with_special_strings": "tokenizers.special_strings",
@@ -64,8 +71,11 @@ __all__ = [
     "AnyTokenizer",
     "BytePair",
     "Cleaning",
+    "ConversationFeatures",
+    "DecoderTokens",
     "Features",
     "Layout",
+    "MarkedTokenizer",
     "ModulePreprocessor",
     "RawTextFeatures",
     "SentencePiece",
@@ -79,6 +89,7 @@ __all__ = [
     "is_usable",
     "make_cleaning",
     "make_features",
+    "marked_tokens",
     "window_features",
     "with_places",
     "with_special_strings",

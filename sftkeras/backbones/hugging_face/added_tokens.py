@@ -16,8 +16,8 @@ ADDED, SETTINGS = "added_tokens.json", "tokenizer_config.json"
 _DECODER = "added_tokens_decoder"
 _IN_TEXTS = "sftkeras_tokens_in_texts"  # our own key, which other readers leave alone
 # By which Hugging Face finds a token elsewhere than where it stands letter by letter.
-_OTHER_RULES = ("lstrip", "rstrip", "single_word")
-_NORMALIZED = "normalized"  # it is found in the rewritten text, itself rewritten
+OTHER_RULES = ("lstrip", "rstrip", "single_word")
+NORMALIZED = "normalized"  # it is found in the rewritten text, itself rewritten
 # What becomes of such tokens: they are found so; the text is not rewritten, so they are as others; or neither can be.
 Normalizing = Literal["followed", "the same", "refused"]
 _NAMES = ("cls_token", "sep_token", "pad_token", "unk_token", "mask_token", "bos_token", "eos_token")
@@ -47,8 +47,8 @@ class AddedTokens:
 
 
 @dataclass(frozen=True)
-class _Listed:
-    """A token as a file lists it."""
+class ListedToken:
+    """An added token as a file lists it, with the rules by which it is found."""
 
     content: str
     number: int
@@ -80,7 +80,7 @@ def read_added(
     Raises:
         SFTError: SFT354 if they are not written as they should be, SFT388 if one is found by rules that are not known.
     """
-    listed = {it.content: it for it in _listed(folder, settings, whole, numbers)}
+    listed = {it.content: it for it in listed_tokens(folder, settings, whole, numbers)}
     if (found := settings.get(_IN_TEXTS)) is not None:
         listed = {content: it for content, it in listed.items() if content in found}
     else:
@@ -90,19 +90,19 @@ def read_added(
     for token in listed.values():
         if not token.content.isprintable() or token.content != token.content.strip() or not token.content:
             raise SFTError("SFT354", path=token.path, problem=f"it adds {token.content!r}, which is no token")
-        rules = (*_OTHER_RULES, *([_NORMALIZED] if normalizing == "refused" else []))
+        rules = (*OTHER_RULES, *([NORMALIZED] if normalizing == "refused" else []))
         if rule := next((rule for rule in rules if token.rules.get(rule)), None):
             raise SFTError("SFT388", folder=folder, token=token.content, rule=rule, file=token.path.name)
-        is_rewritten = normalizing == "followed" and token.rules.get(_NORMALIZED)
+        is_rewritten = normalizing == "followed" and token.rules.get(NORMALIZED)
         (added.in_rewritten if is_rewritten else added.in_raw)[token.content] = token.number
     return added
 
 
 def written_added(added: AddedTokens) -> dict[str, Any]:
     """The settings that say so."""
-    plain = {"special": True, **dict.fromkeys((*_OTHER_RULES, _NORMALIZED), False)}
+    plain = {"special": True, **dict.fromkeys((*OTHER_RULES, NORMALIZED), False)}
     tokens = [(number, string, plain) for string, number in added.in_raw.items()]
-    rewritten = {**plain, "special": False, _NORMALIZED: True}
+    rewritten = {**plain, "special": False, NORMALIZED: True}
     tokens += [(number, string, rewritten) for string, number in added.in_rewritten.items()]
     tokens.sort(key=lambda token: token[0])
     return {
@@ -111,15 +111,15 @@ def written_added(added: AddedTokens) -> dict[str, Any]:
     }
 
 
-def _listed(
+def listed_tokens(
     folder: Path, settings: Mapping[str, Any], whole: Mapping[str, Any], numbers: Mapping[str, int]
-) -> Iterator[_Listed]:
+) -> Iterator[ListedToken]:
     """Every token that a file lists as added, the file that counts most last."""
     named = {token_name(token) for key in _LISTS for token in _values(settings.get(key))}
     if _DECODER not in settings and (folder / ADDED).exists():
         for content, number in read_json(folder / ADDED).items():
             # As transformers reads this file: what is no special token is found in the rewritten text.
-            yield _token(content, number, {_NORMALIZED: content not in named}, folder / ADDED)
+            yield _token(content, number, {NORMALIZED: content not in named}, folder / ADDED)
     for token in _entries(whole.get("added_tokens"), folder / WHOLE):
         yield _token(token.get("content"), token.get("id"), token, folder / WHOLE)
     decoder = settings.get(_DECODER) or {}
@@ -149,10 +149,10 @@ def _entries(tokens: Any, path: Path) -> list[Mapping[str, Any]]:
     return tokens or []
 
 
-def _token(content: Any, number: Any, rules: Mapping[str, Any], path: Path) -> _Listed:
+def _token(content: Any, number: Any, rules: Mapping[str, Any], path: Path) -> ListedToken:
     try:
         if not isinstance(content, str):
             raise ValueError
-        return _Listed(content, int(number), rules, path)
+        return ListedToken(content, int(number), rules, path)
     except (TypeError, ValueError) as error:
         raise SFTError("SFT354", path=path, problem=f"its added token {content!r} is not as it should be") from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sftkeras.backbones.backbone import Backbone, BackboneKind
 from sftkeras.backbones.hugging_face import tokenizers
 from sftkeras.backbones.hugging_face.config import read_config, read_json
+from sftkeras.backbones.hugging_face.decoder_tokenizers import read_decoder_tokenizer
 from sftkeras.backbones.hugging_face.decoders import reading as decoders
 from sftkeras.backbones.hugging_face.decoders.families import DECODER_FAMILIES
 from sftkeras.backbones.hugging_face.family import Family, is_pooler
@@ -52,10 +53,12 @@ def check_folder(folder: Path, *, max_length: int) -> None:
     config = read_json(folder / "config.json")
     if _is_decoder(config):
         most = decoders.describe(config, folder)[1].max_positions
+        pieces = read_decoder_tokenizer(folder).size
     else:
         family, config = read_config(folder)
         most = family.positions(config)
-    _check_vocabulary(folder, tokenizers.read_tokenizer_files(folder).size, config["vocab_size"])
+        pieces = tokenizers.read_tokenizer_files(folder).size
+    _check_vocabulary(folder, pieces, config["vocab_size"])
     if max_length > most:
         raise SFTError("SFT351", length=max_length, most=most)
 
@@ -65,7 +68,7 @@ def _is_decoder(config: dict[str, Any]) -> bool:
 
 
 def _load_decoder(folder: Path, config: dict[str, Any], dropout: float | None, weights: bool) -> Backbone:
-    files = tokenizers.read_tokenizer_files(folder)
+    files = read_decoder_tokenizer(folder)
     decoder = decoders.load_decoder(folder, config, dropout=dropout, weights=weights)
     _check_vocabulary(folder, files.size, decoder.config.vocabulary_size)
     return Backbone(

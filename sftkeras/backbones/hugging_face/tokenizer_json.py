@@ -94,10 +94,10 @@ def check_model(whole: Mapping[str, Any], folder: Path) -> None:
     model = whole.get("model") or {}
     kind = model.get("type")
     if kind not in _MODELS:
-        _refuse(folder, "model", kind, _MODELS)
+        refuse(folder, "model", kind, _MODELS)
     for key, known in _MODELS[kind].items():
         if (value := model.get(key, known[0])) not in known:
-            _refuse(folder, f"model.{key}", value, known)
+            refuse(folder, f"model.{key}", value, known)
 
 
 def check_frame(whole: Mapping[str, Any], frame: Frame, folder: Path) -> None:
@@ -108,11 +108,11 @@ def check_frame(whole: Mapping[str, Any], frame: Frame, folder: Path) -> None:
     Raises:
         SFTError: SFT355 if they are others.
     """
-    processors = [it for it in _flat(whole.get("post_processor"), "processors") if it.get("type") != "ByteLevel"]
+    processors = [it for it in flat(whole.get("post_processor"), "processors") if it.get("type") != "ByteLevel"]
     for processor in processors:
         if _frame_of(processor) != (frame.single(), frame.pair()):
             shown = f"{' '.join(token for token, _ in frame.single())}, {' '.join(token for token, _ in frame.pair())}"
-            _refuse(folder, "post_processor", _shown(processor), [shown])
+            refuse(folder, "post_processor", shown_step(processor), [shown])
 
 
 def word_steps(whole: Mapping[str, Any], folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -121,11 +121,11 @@ def word_steps(whole: Mapping[str, Any], folder: Path) -> tuple[tuple[str, ...],
     Raises:
         SFTError: SFT355 for a step that is not followed.
     """
-    rewriting = [step for it in _flat(whole.get("normalizer"), "normalizers") for step in _rewriting(it, folder)]
-    splitters = _flat(whole.get("pre_tokenizer"), "pretokenizers")
+    rewriting = [step for it in flat(whole.get("normalizer"), "normalizers") for step in _rewriting(it, folder)]
+    splitters = flat(whole.get("pre_tokenizer"), "pretokenizers")
     splitting = [_splitting(it, folder) for it in splitters]
     if not splitting:
-        _refuse(folder, "pre_tokenizer", None, _WORD_SPLITTERS)
+        refuse(folder, "pre_tokenizer", None, _WORD_SPLITTERS)
     return tuple(rewriting), tuple(splitting)
 
 
@@ -181,7 +181,7 @@ def check_pieces(whole: Mapping[str, Any], folder: Path) -> None:
         SFTError: SFT355 for a step that is not followed.
     """
     if other := _piece_normalizers(whole, folder):
-        _refuse(folder, "normalizer", _name_of(other[0]), ["Precompiled", "Strip", 'Replace " {2,}"'])
+        refuse(folder, "normalizer", _name_of(other[0]), ["Precompiled", "Strip", 'Replace " {2,}"'])
 
 
 def piece_rules(whole: Mapping[str, Any], folder: Path) -> PieceRules:
@@ -196,7 +196,7 @@ def piece_rules(whole: Mapping[str, Any], folder: Path) -> PieceRules:
             if steps == (*_QUOTES, *accents, *lower):
                 return PieceRules(lowercase=bool(lower), strip_accents=bool(accents))
     known = "Sequence of Replace ``, Replace '', NFKD with StripAccents or neither, Lowercase or not, Precompiled"
-    _refuse(folder, "normalizer", " ".join(map(_name_of, steps)) or None, [known])
+    refuse(folder, "normalizer", " ".join(map(_name_of, steps)) or None, [known])
 
 
 def byte_level_prefix(whole: Mapping[str, Any], folder: Path) -> bool:
@@ -205,12 +205,12 @@ def byte_level_prefix(whole: Mapping[str, Any], folder: Path) -> bool:
     Raises:
         SFTError: SFT355 if it is no byte-level tokenizer of RoBERTa's kind.
     """
-    for normalizer in _flat(whole.get("normalizer"), "normalizers"):
-        _refuse(folder, "normalizer", _shown(normalizer), ["null"])
-    splitters = _flat(whole.get("pre_tokenizer"), "pretokenizers")
+    for normalizer in flat(whole.get("normalizer"), "normalizers"):
+        refuse(folder, "normalizer", shown_step(normalizer), ["null"])
+    splitters = flat(whole.get("pre_tokenizer"), "pretokenizers")
     if len(splitters) != 1 or splitters[0].get("type") != "ByteLevel" or not splitters[0].get("use_regex", True):
-        shown = " ".join(map(_shown, splitters)) or None
-        _refuse(folder, "pre_tokenizer", shown, ["ByteLevel with use_regex true"])
+        shown = " ".join(map(shown_step, splitters)) or None
+        refuse(folder, "pre_tokenizer", shown, ["ByteLevel with use_regex true"])
     return bool(splitters[0].get("add_prefix_space", False))
 
 
@@ -224,7 +224,7 @@ def _rewriting(normalizer: Mapping[str, Any], folder: Path) -> Iterator[str]:
         case "Lowercase" | "NFD" | "NFKD" | "StripAccents":
             yield kind
         case _:
-            _refuse(folder, "normalizer", _shown(normalizer), _WORD_NORMALIZERS)
+            refuse(folder, "normalizer", shown_step(normalizer), _WORD_NORMALIZERS)
 
 
 def _splitting(splitter: Mapping[str, Any], folder: Path) -> str:
@@ -235,28 +235,26 @@ def _splitting(splitter: Mapping[str, Any], folder: Path) -> str:
             return kind
         case "Digits":
             return "individual_digits" if splitter.get("individual_digits") else kind
-    _refuse(folder, "pre_tokenizer", _shown(splitter), _WORD_SPLITTERS)
+    refuse(folder, "pre_tokenizer", shown_step(splitter), _WORD_SPLITTERS)
 
 
 def _piece_normalizers(whole: Mapping[str, Any], folder: Path) -> list[tuple[str, ...]]:
     """Checks how a SentencePiece tokenizer splits words; returns what rewrites texts before the model's own rules."""
-    splitters = _flat(whole.get("pre_tokenizer"), "pretokenizers")
+    splitters = flat(whole.get("pre_tokenizer"), "pretokenizers")
     spaces = splitters[-1] if splitters else {}
     prefixed = spaces.get("prepend_scheme", "always" if spaces.get("add_prefix_space", True) else "never") == "always"
     is_known = spaces.get("type") == "Metaspace" and spaces.get("replacement") == "▁" and spaces.get("split", True)
     before = [it.get("type") for it in splitters[:-1]]
     if not (is_known and prefixed and before in ([], ["WhitespaceSplit"])):
-        shown = " ".join(map(_shown, splitters)) or None
-        _refuse(
-            folder, "pre_tokenizer", shown, ['Metaspace "▁" that is always prepended, after WhitespaceSplit or not']
-        )
-    steps = [_step(it) for it in _flat(whole.get("normalizer"), "normalizers")]
+        shown = " ".join(map(shown_step, splitters)) or None
+        refuse(folder, "pre_tokenizer", shown, ['Metaspace "▁" that is always prepended, after WhitespaceSplit or not'])
+    steps = [_step(it) for it in flat(whole.get("normalizer"), "normalizers")]
     if _MODELS_OWN not in steps:
         known = "Precompiled, or in place of tokenizer.json the .model file of the original"
-        _refuse(folder, "normalizer", " ".join(map(_name_of, steps)) or None, [known])
+        refuse(folder, "normalizer", " ".join(map(_name_of, steps)) or None, [known])
     if not before and _SPACES not in steps:  # several spaces in a row would be tokens
         spaces_apart = ['Metaspace after WhitespaceSplit, or with the normalizer Replace " {2,}"']
-        _refuse(folder, "pre_tokenizer", "Metaspace", spaces_apart)
+        refuse(folder, "pre_tokenizer", "Metaspace", spaces_apart)
     return [step for step in steps if step not in (*_HARMLESS, _MODELS_OWN)]
 
 
@@ -293,27 +291,28 @@ def _template(pieces: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
     return [(piece["id"], piece["type_id"]) for piece in found]
 
 
-def _flat(part: Part, key: str) -> list[Mapping[str, Any]]:
+def flat(part: Part, key: str) -> list[Mapping[str, Any]]:
     """The steps of a part: of a sequence those in it."""
     if not part:
         return []
     if part.get("type") != "Sequence":
         return [part]
-    return [step for inner in part.get(key) or () for step in _flat(inner, key)]
+    return [step for inner in part.get(key) or () for step in flat(inner, key)]
 
 
 def _name_of(step: tuple[str, ...]) -> str:
     return " ".join(step)
 
 
-def _shown(part: Mapping[str, Any]) -> str:
+def shown_step(part: Mapping[str, Any]) -> str:
     """A step in a message: its type, and its settings if they are short."""
     settings = {key: value for key, value in part.items() if key != "type"}
     text = json.dumps(settings, ensure_ascii=False)
     return f"{part.get('type')}{' ' + text if settings and len(text) < 80 else ''}"
 
 
-def _refuse(folder: Path, key: str, value: Any, known: Any) -> NoReturn:
+def refuse(folder: Path, key: str, value: Any, known: Any) -> NoReturn:
+    """Refuses a setting of tokenizer.json: SFT355 with what it is and what it may be."""
     shown = value if isinstance(value, str) else json.dumps(value)
     listed = ", ".join("null" if it is None else str(it) for it in known)
     raise SFTError("SFT355", folder=folder / WHOLE, key=key, value=shown, known=listed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,7 +102,7 @@ def _vocabulary_of_files(folder: Path) -> Vocabulary:
     if (path := folder / SENTENCE_PIECES).exists():
         return AlbertModel(path.read_bytes())
     if (folder / BYTE_PAIRS).exists() and (folder / MERGES).exists():
-        return _read_byte_pairs(folder)
+        return read_byte_pairs(folder)
     if (path := folder / WORD_PIECES).exists():
         return read_word_pieces(path)
     raise SFTError("SFT356", folder=folder)
@@ -175,7 +176,12 @@ def write_byte_pairs(numbers: dict[str, int], merges: list[tuple[str, str]], fol
     (folder / MERGES).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _read_byte_pairs(folder: Path) -> BytePairs:
+def read_byte_pairs(folder: Path) -> BytePairs:
+    """Reads vocab.json and merges.txt.
+
+    Raises:
+        SFTError: SFT354 if one cannot be read.
+    """
     numbers = read_json(folder / BYTE_PAIRS)
     if not all(isinstance(number, int) and number >= 0 for number in numbers.values()):
         raise SFTError("SFT354", path=folder / BYTE_PAIRS, problem="expected a number for each token")
@@ -184,6 +190,18 @@ def _read_byte_pairs(folder: Path) -> BytePairs:
         return BytePairs(numbers, _pairs(line for line in lines if line and not line.startswith(_MERGES_VERSION)))
     except ValueError as error:
         raise SFTError("SFT354", path=folder / MERGES, problem="expected two parts in each line") from error
+
+
+def byte_pairs_of_json(whole: Mapping[str, Any], path: Path) -> BytePairs:
+    """Return the vocabulary of a BPE model in a tokenizer.json, added tokens left out.
+
+    Raises:
+        SFTError: SFT354 if it is not as it should be.
+    """
+    try:
+        return BytePairs(dict(whole["model"]["vocab"]), _pairs(whole["model"]["merges"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise SFTError("SFT354", path=path, problem=f"its vocabulary: {error}") from error
 
 
 def _pairs(merges: Any) -> list[tuple[str, str]]:

@@ -5,35 +5,39 @@ No state is kept between calls. KerasHub's tokenizer remembers words in a table 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import tensorflow as tf
+
+from sftkeras.text.tokenizers.characters import earlier
 
 _NO_MERGE = np.iinfo(np.int32).max
 
 
 class Merges:
-    """Merges neighbouring tokens by a list of pairs, the earliest pair of the list first.
+    """Merges neighbouring tokens by a list of pairs, the earliest pair of the list first, the leftmost of equal ones.
 
     Args:
-        pairs: left and right token of each merge, most important first.
-        merged: what each pair becomes.
+        pairs: [merges, 2] int, left and right token of each merge, most important first.
+        merged: [merges] int, what each pair becomes.
         size: how many tokens there are.
 
     Raises:
-        ValueError: a merge needs a token that only a later one makes, so that which comes first is not decided by the
-            list alone.
+        ValueError: a pair is in the list twice.
     """
 
-    def __init__(self, pairs: Sequence[tuple[int, int]], merged: Sequence[int], *, size: int) -> None:
-        _check_order(pairs, merged)
-        keys = np.array([left * size + right for left, right in pairs], np.int64).reshape(-1)
-        order = np.argsort(keys)
+    def __init__(self, pairs: np.ndarray, merged: np.ndarray, *, size: int) -> None:
+        pairs, merged = np.asarray(pairs, np.int64).reshape(-1, 2), np.asarray(merged, np.int32).reshape(-1)
+        keys = pairs[:, 0] * size + pairs[:, 1]
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        if (twice := np.flatnonzero(keys[1:] == keys[:-1])).size:
+            first, second = order[twice[0]] + 1, order[twice[0] + 1] + 1
+            raise ValueError(f"merges {first} and {second} are of the same pair")
         # One more than there are, so that the table is never empty; no pair has this key.
-        self._keys = np.append(keys[order], np.iinfo(np.int64).max)
+        self._keys = np.append(keys, np.iinfo(np.int64).max)
         self._ranks = np.append(order, _NO_MERGE).astype(np.int32)
-        self._merged = np.append(np.array(merged, np.int32)[order], 0).astype(np.int32)
+        self._merged = np.append(merged[order], 0).astype(np.int32)
+        self._is_one_by_one = np.append(_made_too_late(pairs, merged, size)[order], False)
         self._size = size
 
     def __call__(self, tokens: tf.Tensor, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -46,14 +50,18 @@ class Merges:
         Returns:
             The same two, with fewer tokens.
         """
-        place = self._find(tokens, words)
+        everywhere = tf.range(tf.size(tokens))
+        place = self._find(tokens, words, everywhere)
 
         def merge(tokens: tf.Tensor, words: tf.Tensor, place: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            chosen = _first_of_each_word(tf.gather(self._ranks, place), words)
+            chosen = self._chosen(place, words)
             tokens = tf.where(chosen, tf.gather(self._merged, place), tokens)
-            kept = tf.logical_not(_shifted(chosen))  # the right token of a pair goes
-            tokens, words = tf.boolean_mask(tokens, kept), tf.boolean_mask(words, kept)
-            return tokens, words, self._find(tokens, words)
+            kept = ~_shifted(chosen)  # the right token of a pair goes
+            tokens, words, place, is_new = (tf.boolean_mask(it, kept) for it in (tokens, words, place, chosen))
+            # The only new pairs are those of new tokens, with the token before and the one behind.
+            changed = tf.cast(tf.where(is_new | earlier(is_new))[:, 0], tf.int32)
+            found = self._find(tokens, words, changed)
+            return tokens, words, tf.tensor_scatter_nd_update(place, changed[:, tf.newaxis], found)
 
         def can_merge(tokens: tf.Tensor, words: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
             return tf.reduce_any(place < len(self._keys) - 1)
@@ -62,32 +70,37 @@ class Merges:
         tokens, words, _ = tf.while_loop(can_merge, merge, [tokens, words, place], shape_invariants=shapes)
         return tokens, words
 
-    def _find(self, tokens: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
-        """Where in the table each token and the next stand, [tokens] int32; its end if they cannot be merged."""
+    def _find(self, tokens: tf.Tensor, words: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
+        """Where in the table some tokens stand with the next, [index] int32; its end if they cannot be merged."""
         end = len(self._keys) - 1
-        keys = tf.cast(tokens[:-1], tf.int64) * self._size + tf.cast(tokens[1:], tf.int64)
+        behind = tf.minimum(index + 1, tf.size(tokens) - 1)
+        keys = tf.cast(tf.gather(tokens, index), tf.int64) * self._size + tf.cast(tf.gather(tokens, behind), tf.int64)
         place = tf.searchsorted(self._keys, keys)
-        found = (tf.gather(self._keys, place) == keys) & (words[:-1] == words[1:])
-        return tf.concat([tf.where(found, place, end), tf.fill([tf.minimum(tf.size(tokens), 1)], end)], 0)
+        same_word = (tf.gather(words, index) == tf.gather(words, behind)) & (behind > index)
+        return tf.where((tf.gather(self._keys, place) == keys) & same_word, place, end)
 
+    def _chosen(self, place: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
+        """Which pairs are merged now: all places of each word's first pair, but for those that overlap an earlier one.
 
-def _first_of_each_word(ranks: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
-    """Which pairs are merged now: all places of each word's first pair, but for those that overlap an earlier one.
+        Args:
+            place: [tokens] int32, where the pair that begins at each token stands in the table.
+            words: [tokens] int32.
 
-    Args:
-        ranks: [tokens] int32, of the pair that begins at each token.
-        words: [tokens] int32.
-
-    Returns:
-        [tokens] bool.
-    """
-    best = tf.gather(tf.math.segment_min(ranks, words), words)
-    chosen = (ranks == best) & (ranks != _NO_MERGE)
-    # "aaaa" has the pair "aa" three times in a row, and is merged to "aa aa".
-    index = tf.range(tf.size(ranks))
-    begins = chosen & tf.logical_not(_shifted(chosen))
-    run = tf.maximum(tf.cumsum(tf.cast(begins, tf.int32)) - 1, 0)
-    return chosen & ((index - tf.gather(tf.boolean_mask(index, begins), run)) % 2 == 0)
+        Returns:
+            [tokens] bool.
+        """
+        ranks = tf.gather(self._ranks, place)
+        best = tf.gather(tf.math.segment_min(ranks, words), words)
+        chosen = (ranks == best) & (ranks != _NO_MERGE)
+        # "aaaa" has the pair "aa" three times in a row, and is merged to "aa aa".
+        index = tf.range(tf.size(ranks))
+        begins = chosen & ~_shifted(chosen)
+        run = tf.maximum(tf.cumsum(tf.cast(begins, tf.int32)) - 1, 0)
+        chosen &= (index - tf.gather(tf.boolean_mask(index, begins), run)) % 2 == 0
+        if not self._is_one_by_one.any():
+            return chosen
+        leftmost = tf.gather(tf.math.segment_min(tf.where(chosen, index, _NO_MERGE), words), words)
+        return chosen & ((index == leftmost) | ~tf.gather(self._is_one_by_one, place))
 
 
 def _shifted(flags: tf.Tensor) -> tf.Tensor:
@@ -95,11 +108,13 @@ def _shifted(flags: tf.Tensor) -> tf.Tensor:
     return tf.concat([[False], flags[:-1]], 0)[: tf.size(flags)]
 
 
-def _check_order(pairs: Sequence[tuple[int, int]], merged: Sequence[int]) -> None:
-    made: dict[int, int] = {}
-    for rank, result in enumerate(merged):
-        if made.setdefault(result, rank) != rank:
-            raise ValueError(f"merges {made[result] + 1} and {rank + 1} make the same token")
-    for rank, pair in enumerate(pairs):
-        if late := [token for token in pair if made.get(token, -1) >= rank]:
-            raise ValueError(f"merge {rank + 1} needs the token of merge {made[late[0]] + 1}")
+def _made_too_late(pairs: np.ndarray, merged: np.ndarray, size: int) -> np.ndarray:
+    """Whether what each merge makes is part of a more important one, [merges] bool.
+
+    That one comes before other places of the merge then.
+    """
+    ranks = np.arange(len(pairs))
+    first_use = np.full(size, len(pairs))
+    for parts in pairs.T:
+        np.minimum.at(first_use, parts, ranks)
+    return first_use[merged] < ranks

@@ -20,6 +20,12 @@ def one_in_each_row(values: tf.Tensor) -> tf.RaggedTensor:
     return ragged(values, tf.range(tf.size(values, tf.int64) + 1))
 
 
+def in_rows(values: tf.Tensor, rows: tf.Tensor, count: tf.Tensor) -> tf.RaggedTensor:
+    """Rows of `values` [values], of each of which `rows` has the number of its row, ascending."""
+    places = tf.range(tf.cast(count, tf.int64) + 1)
+    return ragged(values, tf.searchsorted(tf.cast(rows, tf.int64), places, out_type=tf.int64))
+
+
 def row_of_each(rows: tf.RaggedTensor) -> tf.Tensor:
     """The number of the row of each value, [values] int64; see `tf.RaggedTensor.value_rowids`."""
     splits = rows.row_splits

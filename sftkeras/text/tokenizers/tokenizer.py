@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from sftkeras.text.features.packing import Layout
 
 if TYPE_CHECKING:
     from sftkeras.text.cleaning.steps import Cleaning
+    from sftkeras.text.tokenizers.decoder_tokens import DecoderTokens
 
 
 def show_row(tokenizer: NamesTokens, inputs: dict[str, np.ndarray], row: int) -> str:
@@ -38,6 +39,8 @@ class Tokenizer:
         layout: how they stand around the texts of a row.
         cleaning: what is done to raw texts first, if anything.
         resources: what an export must take along, such as lookup tables.
+        decoder: special tokens and the like, of a decoder's tokenizer, which has no `cls_id`, `sep_id` and `layout`;
+            None for an encoder's.
     """
 
     pad_id: int
@@ -46,6 +49,22 @@ class Tokenizer:
     layout: Layout
     cleaning: Cleaning | None = None
     resources: Sequence[Any] = ()
+    decoder: DecoderTokens | None = None
+
+    @property
+    def special(self) -> Mapping[str, int]:
+        """The number of each special string of a decoder, which a mark may name; see `sftkeras.text.marks`."""
+        return self.decoder.special if self.decoder else {}
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """The tokens that end an answer of a decoder."""
+        return self.decoder.end_ids if self.decoder else ()
+
+    @property
+    def begin_id(self) -> int | None:
+        """The token before a text of a decoder, if it has one."""
+        return self.decoder.begin_id if self.decoder else None
 
     @property
     def size(self) -> int:
@@ -78,6 +97,19 @@ class Tokenizer:
 
         Returns:
             The tokens, their starts and their ends (exclusive), each [batch, (tokens)] int32.
+        """
+        raise NotImplementedError
+
+    def of_characters(self, characters: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
+        """Tokenises as `__call__` texts that are given as characters, for a decoder.
+
+        Args:
+            characters: [texts, (characters)] int32, without the strings of special tokens.
+
+        Returns:
+            The tokens, [texts, (tokens)] int32; and of each token the first of its characters, and the one after its
+            last, counted through all texts: [tokens] int32. A character that is cut belongs to the tokens of both
+            parts. A token of a space that the rules put before a text has the character behind it.
         """
         raise NotImplementedError
 

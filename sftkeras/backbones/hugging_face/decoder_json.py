@@ -1,0 +1,82 @@
+"""The steps of a decoder's tokenizer.json: each is followed, or refused by its name. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sftkeras.backbones.hugging_face.tokenizer_json import flat, refuse, shown_step
+
+if TYPE_CHECKING:
+    from sftkeras.text.tokenizers.byte_words import ByteSplitting
+
+# The settings of a model that change tokens, with the values that are followed.
+_MODEL: dict[str, tuple[Any, ...]] = {
+    "type": ("BPE",),
+    "dropout": (None, 0.0),
+    "continuing_subword_prefix": (None, ""),
+    "end_of_word_suffix": (None, ""),
+    "byte_fallback": (False, None),
+}
+_CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# The patterns of pre_tokenizer that are known, letter by letter.
+_PATTERNS: dict[str, ByteSplitting] = {
+    rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}{_REST}": "llama3",
+    rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{_REST}": "qwen",
+}
+_KNOWN = (
+    "ByteLevel with use_regex true",
+    "Digits with individual_digits true before it",
+    "Split by the pattern of Llama 3 or Qwen before ByteLevel with use_regex false",
+)
+
+
+@dataclass(frozen=True)
+class ByteRules:
+    """How texts are changed and split before byte pairs are merged; see `sftkeras.text.BytePair`."""
+
+    splitting: ByteSplitting
+    normal_form: str
+    whole_words: bool
+
+
+def read_rules(whole: Mapping[str, Any], folder: Path) -> ByteRules:
+    """Return the rules of a byte-level tokenizer.
+
+    Raises:
+        SFTError: SFT355 for a step that is not followed.
+    """
+    model = whole.get("model") or {}
+    for key, known in _MODEL.items():
+        if (value := model.get(key, known[0])) not in known:
+            refuse(folder, f"model.{key}", value, known)
+    form = ""
+    for normalizer in flat(whole.get("normalizer"), "normalizers"):
+        if normalizer != {"type": "NFC"}:
+            refuse(folder, "normalizer", shown_step(normalizer), ["null", "NFC"])
+        form = "NFC"
+    return ByteRules(_splitting(whole, folder), form, bool(model.get("ignore_merges")))
+
+
+def _splitting(whole: Mapping[str, Any], folder: Path) -> ByteSplitting:
+    splitters = flat(whole.get("pre_tokenizer"), "pretokenizers")
+    *before, last = splitters or [{}]
+    if last.get("type") == "ByteLevel" and not last.get("add_prefix_space"):
+        by_regex = last.get("use_regex", True)
+        match before:
+            case [] if by_regex:
+                return "gpt2"
+            case [{"type": "Digits", "individual_digits": True}] if by_regex:
+                return "gpt2 digits"
+            case [{"type": "Split", "pattern": {"Regex": pattern}} as split] if not by_regex and _is_all(split):
+                if pattern in _PATTERNS:
+                    return _PATTERNS[pattern]
+    refuse(folder, "pre_tokenizer", " ".join(map(shown_step, splitters)) or None, _KNOWN)
+
+
+def _is_all(split: Mapping[str, Any]) -> bool:
+    """Whether each match of the pattern becomes a word: nothing is between matches."""
+    return (split.get("behavior"), bool(split.get("invert"))) in (("Isolated", False), ("Removed", True))
