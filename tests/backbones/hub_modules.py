@@ -10,14 +10,17 @@ import io
 import math
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
+from tensorflow.python.ops import control_flow_assert
 from tiny_bert import VOCABULARY, reviews
 
 from sftkeras.internals.tensorflow import tracing_to_save
@@ -288,6 +291,15 @@ def write_text_module(folder: Path, *, size: int = 16, outputs: Literal["tensor"
     return folder
 
 
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """In it, functions are traced without TensorFlow's checks of ragged tensors: thousands of functions, which take
+    seconds to trace, and again wherever the module is loaded."""
+    with mock.patch.object(control_flow_assert, "Assert", lambda *_, **__: tf.no_op()):
+        yield
+
+
+@unchecked()
 def write_preprocessor(folder: Path, *, vocabulary: Sequence[str] = VOCABULARY, lowercase: bool = True) -> Path:
     """BERT's preprocessor as the public ones are: `__call__`, `tokenize`, `bert_pack_inputs`, a vocabulary asset."""
     root = tf.train.Checkpoint()
@@ -308,6 +320,7 @@ def write_preprocessor(folder: Path, *, vocabulary: Sequence[str] = VOCABULARY, 
     return folder
 
 
+@unchecked()
 def write_sentence_piece_preprocessor(folder: Path) -> Path:
     """ALBERT's preprocessor as the public ones are: accents dropped, case folded, then SentencePiece."""
     tokenizer = tf_text.SentencepieceTokenizer(model=sentence_piece_model(), out_type=tf.int32)

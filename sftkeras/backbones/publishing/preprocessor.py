@@ -16,6 +16,7 @@ from sftkeras.backbones.hugging_face.tokenizers import SENTENCE_PIECES, SETTINGS
 from sftkeras.internals.tensorflow import tracing_to_save
 from sftkeras.text import Tokenizer, WordPiece, without_special_strings
 from sftkeras.text.features.packing import pack
+from sftkeras.text.tokenizers.rows import joined
 
 _DEFAULT_LENGTH = 128  # tokens, as the public preprocessors have it
 
@@ -90,7 +91,7 @@ def _pack_inputs(tokenizer: Tokenizer, length: int) -> tf.train.Checkpoint:
     """The part that packs; traced for one text and for two, whose tokens may be grouped by word."""
 
     def call(inputs: list[tf.RaggedTensor], seq_length: int | tf.Tensor = length) -> dict[str, tf.Tensor]:
-        flat = [tokens.merge_dims(1, -1) if tokens.ragged_rank > 1 else tokens for tokens in inputs]
+        flat = [joined(tokens) if tokens.ragged_rank > 1 else tokens for tokens in inputs]
         first, second = flat if len(flat) > 1 else (flat[0], None)
         packed, _ = pack(first, second, layout=tokenizer.layout, max_length=seq_length)
 

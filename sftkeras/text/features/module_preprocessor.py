@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from sftkeras.errors import SFTError
 from sftkeras.text.cleaning.steps import Cleaning
+from sftkeras.text.tokenizers.rows import joined
 
 _NAMES = {"token_ids": "input_word_ids", "segment_ids": "input_type_ids", "padding_mask": "input_mask"}
 
@@ -114,8 +115,9 @@ def _renamed(packed: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
 def _row_sizes(tokens: tf.RaggedTensor) -> tf.Tensor:
     """How many tokens each row has, [batch] int32, whether or not they are grouped by word."""
-    flat = tokens.merge_dims(1, -1) if tokens.ragged_rank > 1 else tokens
-    return tf.cast(flat.row_lengths(), tf.int32)
+    while tokens.ragged_rank > 1:
+        tokens = joined(tokens)
+    return tf.cast(tokens.row_lengths(), tf.int32)
 
 
 def _without_padding(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
