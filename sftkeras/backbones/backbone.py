@@ -74,7 +74,7 @@ class Backbone:
     def layers(self) -> tuple[keras.layers.Layer, ...]:
         """The transformer layers from the first to the last, each once, also one that is run again; none of a module.
 
-        All of an encoder that comes before them is its embeddings.
+        All that comes before them is the model's embeddings.
         """
         from sftkeras.backbones.hugging_face.family import transformer_layers
 
@@ -84,6 +84,14 @@ class Backbone:
     def pooler(self) -> keras.layers.Dense | None:
         """The layer after the transformer that a text's vector comes from; None where there is none of its own."""
         return None if self.is_module or self.kind == "decoder" else self.model.pooled_dense
+
+    @property
+    def after_layers(self) -> tuple[keras.layers.Layer, ...]:
+        """What comes after the last transformer layer: a pooler, or a decoder's last norm and a head of its own."""
+        if self.kind == "decoder":
+            head = () if self.model.config.tied else (self.model.output_layer,)
+            return (self.model.last_norm, *head)
+        return (self.pooler,) if self.pooler else ()
 
     @property
     def parameters(self) -> int:

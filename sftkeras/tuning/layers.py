@@ -12,20 +12,20 @@ from sftkeras.backbones import Backbone
 def depths_of(network: keras.Model, backbone: Backbone) -> tuple[int, ...]:
     """Gives the depth of each of the network's trainable variables, in their order.
 
-    Embeddings, and all else of the encoder that comes before its layers, have depth 0, the first layer 1 and so on. The
-    pooler and the head have one more than the last layer. A layer that is run again and again, as ALBERT's, counts
-    once.
+    Embeddings, and all else of the backbone that comes before its layers, have depth 0, the first layer 1 and so on.
+    What comes after the layers, and the head, have one more than the last layer; a decoder's head that is its token
+    embedding has depth 0. A layer that is run again and again, as ALBERT's, counts once.
 
     Args:
-        network: the encoder with a head.
-        backbone: the encoder, whose layers are accessible.
+        network: the backbone with a head.
+        backbone: the encoder or decoder, whose layers are accessible.
     """
     top = len(backbone.layers) + 1
     depths = {id(variable): 0 for variable in backbone.model.variables}
     for depth, layer in enumerate(backbone.layers, 1):
         depths |= {id(variable): depth for variable in layer.variables}
-    if backbone.pooler:
-        depths |= {id(variable): top for variable in backbone.pooler.variables}
+    for layer in backbone.after_layers:
+        depths |= {id(variable): top for variable in layer.variables}
     return tuple(depths.get(id(variable), top) for variable in network.trainable_variables)
 
 

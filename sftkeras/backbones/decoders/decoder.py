@@ -138,8 +138,9 @@ def _table(rows: int, hidden: int, name: str) -> keras.layers.Embedding:
 class Embeddings(PartOfDecoder):
     """Token vectors, scaled, plus learned positions where a decoder has them."""
 
-    def __init__(self, config: DecoderConfig, **kwargs: Any) -> None:
-        super().__init__(config, **kwargs)
+    def make_parts(self) -> None:
+        """Makes the tables."""
+        config = self.config
         self.tokens = _table(config.vocabulary_size, config.hidden_size, "token_embedding")
         rows = config.learned_positions
         self.positions = _table(rows, config.hidden_size, "position_embedding") if rows else None
@@ -163,8 +164,9 @@ class Embeddings(PartOfDecoder):
 class SharedByLayers(PartOfDecoder):
     """What layers share: a bias of attention scores for each window, and the turns of each kind of rotary positions."""
 
-    def __init__(self, config: DecoderConfig, **kwargs: Any) -> None:
-        super().__init__(config, **kwargs)
+    def make_parts(self) -> None:
+        """Lists the windows and the kinds of rotary positions that there are."""
+        config = self.config
         self._windows: list[int | None] = list(dict.fromkeys(config.windows))
         self._ropes: list[Rope] = list(dict.fromkeys(rope for rope in config.ropes if rope))
 
@@ -201,10 +203,10 @@ class SharedByLayers(PartOfDecoder):
 class LastNorm(PartOfDecoder):
     """The norm after the last layer."""
 
-    def __init__(self, config: DecoderConfig, **kwargs: Any) -> None:
-        super().__init__(config, **kwargs)
-        self.norm = make_norm(config, "norm")
-        self.norm.build((None, config.hidden_size))
+    def make_parts(self) -> None:
+        """Makes the norm."""
+        self.norm = make_norm(self.config, "norm")
+        self.norm.build((None, self.config.hidden_size))
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """`inputs` [..., hidden], normalised."""

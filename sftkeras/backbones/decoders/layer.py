@@ -76,7 +76,12 @@ class PartOfDecoder(keras.layers.Layer):
     def __init__(self, config: DecoderConfig, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.config = config
+        with keras.name_scope(self.name):
+            self.make_parts()
         self.built = True
+
+    def make_parts(self) -> None:
+        """Makes the layers that it is made of, in its own name scope."""
 
     def get_config(self) -> dict[str, Any]:
         """The decoder's config."""
@@ -99,12 +104,9 @@ class DecoderLayer(PartOfDecoder):
         config: of the decoder.
     """
 
-    def __init__(self, config: DecoderConfig, **kwargs: Any) -> None:
-        super().__init__(config, **kwargs)
-        with keras.name_scope(self.name):
-            self._make_parts(config)
-
-    def _make_parts(self, config: DecoderConfig) -> None:
+    def make_parts(self) -> None:
+        """Makes norms, dense layers and dropout."""
+        config = self.config
         hidden, size, inner = config.hidden_size, config.head_size, config.inner_size
         own, shared = config.heads * size, config.key_value_heads * size
         with_bias = config.query_key_value_bias
