@@ -178,7 +178,7 @@ def describe(output: Path, difference: float) -> None:
         f"Loaded again, its outputs differ from the encoder's by {difference:.1e} at most, its weights not at all.",
         "",
         "What to type next:",
-        f"  {next_commands.with_encoder(output)}",
+        f"  {next_commands.with_backbone(output)}",
         f"{output / 'README.md'} says how to load it elsewhere.",
     )
 

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from sftkeras.console import program
+from sftkeras.tasks import spec_of
 
 
 def with_model(version: Path) -> dict[str, str]:
@@ -22,9 +23,15 @@ def with_model(version: Path) -> dict[str, str]:
     }
 
 
-def with_encoder(folder: Path) -> str:
-    """Returns the command that trains on from an encoder's folder, for another task or other data."""
-    return command("train", f"--backbone.handle {shlex.quote(str(folder))} --data.train FILE --name NAME")
+def with_backbone(folder: Path, task: str | None = None) -> str:
+    """Returns the command that trains on from a backbone's folder.
+
+    Args:
+        folder: of an encoder, for another task or other data; or of a decoder.
+        task: whose run wrote it; a decoder learns the same again from other data.
+    """
+    kind = f"--task.kind {task} " if task and spec_of(task).backbone_kind == "decoder" else ""
+    return command("train", f"{kind}--backbone.handle {shlex.quote(str(folder))} --data.train FILE --name NAME")
 
 
 def export_of(run: Path) -> str:

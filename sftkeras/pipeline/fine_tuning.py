@@ -14,6 +14,7 @@ from sftkeras.errors import Preempted
 from sftkeras.pipeline.results import export_and_evaluate
 from sftkeras.pipeline.stages import Trained, evaluate_untuned, prepare, read, train
 from sftkeras.runs import RunFolder
+from sftkeras.tasks import spec_of
 from sftkeras.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ def train_and_export(
                 untuned = evaluate_untuned(config, data, setup)
             fitted = train(config, data, setup, run, timeline, callbacks)
             if fitted.interrupted:
-                say_how_to_go_on(run)
+                say_how_to_go_on(run, config)
                 raise Preempted
             report = export_and_evaluate(Trained(config, data, setup, fitted, run, timeline, untuned))
             run.finish()
-            say_what_next(run, report)
+            say_what_next(run, config, report)
         cluster.release()
     return run
 
@@ -87,23 +88,26 @@ def train_along(config: TrainConfig) -> None:
         cluster.wait_for_release()
 
 
-def say_how_to_go_on(run: RunFolder) -> None:
+def say_how_to_go_on(run: RunFolder, config: TrainConfig) -> None:
     """Ends an interrupted run with what can be done now."""
-    say("The same command resumes from here.", f"Export what there is with: {next_commands.export_of(run.folder)}")
+    exports = spec_of(config.task.kind).exports
+    export = [f"Export what there is with: {next_commands.export_of(run.folder)}"] if exports else []
+    say("The same command resumes from here.", *export)
 
 
-def say_what_next(run: RunFolder, report: dict[str, Any]) -> None:
+def say_what_next(run: RunFolder, config: TrainConfig, report: dict[str, Any]) -> None:
     """Ends with the paths and the commands that follow."""
-    version = Path(report["export"]["path"])
-    known = next_commands.with_model(version)
+    exported = report["export"]["path"]
+    known = next_commands.with_model(Path(exported)) if exported else {}
+    backbone = run.encoder if run.encoder.exists() else None
     say(
         "",
-        f"Exported model  {version}",
+        *([f"Exported model  {exported}"] if exported else []),
+        *([f"Backbone        {backbone}"] if backbone and not exported else []),
         f"Report          {run.folder / 'report.html'}",
         "",
         "What to type next:",
-        f"  {known['predict']}",
-        f"  {known['evaluate']}",
-        *([f"  {next_commands.with_encoder(run.encoder)}"] if run.encoder.exists() else []),
+        *(f"  {known[name]}" for name in ("predict", "evaluate") if name in known),
+        *([f"  {next_commands.with_backbone(backbone, config.task.kind)}"] if backbone else []),
         f"  {program('tensorboard')} --logdir {shlex.quote(str(run.tensorboard))}",
     )

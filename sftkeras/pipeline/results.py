@@ -1,26 +1,37 @@
-"""From a fitted model to its exported version and its report."""
+"""From a fitted model to its exported version, where its task has one, and its report."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftkeras import runtime
 from sftkeras.command_line import next_commands
 from sftkeras.config import plain
 from sftkeras.console import outputs, say, waiting
 from sftkeras.errors import SFTError
-from sftkeras.pipeline.stages import Trained, row_counts
+from sftkeras.pipeline.stages import Trained, in_memory_predictor, row_counts
 from sftkeras.runs.restoring import restore_model, write_encoder
 from sftkeras.tasks import spec_of
 
 if TYPE_CHECKING:
     from sftkeras.evaluation import RunFacts
+    from sftkeras.evaluation.contract import Predict
     from sftkeras.exporting.exported import ExportedVersion
     from sftkeras.exporting.prediction_process import PredictionProcess
 
 
 def export_and_evaluate(trained: Trained) -> dict[str, Any]:
+    """Exports the best model and evaluates the export; or the model itself, where its task has no exports."""
+    runtime.full_precision()
+    return evaluate_exported(trained) if spec_of(trained.config.task.kind).exports else evaluate_in_memory(trained)
+
+
+def evaluate_exported(trained: Trained) -> dict[str, Any]:
     """Publishes the SavedModel, lets it answer the test rows in a fresh process, and writes the report."""
+    from sftkeras.evaluation.evaluate import predictor_of
+    from sftkeras.exporting.contract import read_contract, update_contract
     from sftkeras.exporting.prediction_process import PredictionProcess
 
     with PredictionProcess() as process:  # starts while the export is written
@@ -31,17 +42,29 @@ def export_and_evaluate(trained: Trained) -> dict[str, Any]:
             later = next_commands.export_of(trained.run.folder)
             say(f"Not exported, but the trained model is safe. Export it later with: {later}")
             raise
-        return evaluate_export(trained, version, process)
+        predict = predictor_of(process, trained.config.training.batch_size)
+        task = read_contract(version.path)["task"]
+        report = report_on(trained, task, predict, lambda: facts_of_export(version, process))
+    update_contract(version.path, metrics=report["metrics"])
+    return report
+
+
+def evaluate_in_memory(trained: Trained) -> dict[str, Any]:
+    """Lets the best model, built again from the run's folder, answer the test rows, and writes the report."""
+    with trained.timeline.part("export"), waiting("Writing the backbone"):
+        write_encoder(trained.run)
+    with waiting("Loading the best weights"):
+        model = restore_model(trained.run)
+    predict = in_memory_predictor(model, trained.config.training.batch_size)
+    return report_on(trained, model.task.settings(), predict, dict)
 
 
 def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
     """Builds the best model again from the run's folder, in float32, and publishes it if it proves equal."""
-    from sftkeras import runtime
     from sftkeras.exporting.contract import ModelOrigin
     from sftkeras.exporting.export import export as publish
 
     config, data, run = trained.config, trained.data, trained.run
-    runtime.full_precision()
     if spec_of(config.task.kind).gives_backbone:
         write_encoder(run)
     samples = data.splits["test"][:8]
@@ -59,25 +82,32 @@ def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
     return version
 
 
-def evaluate_export(trained: Trained, version: ExportedVersion, process: PredictionProcess) -> dict[str, Any]:
-    """Writes the report of the exported version, and its figures into TensorBoard and the version's contract."""
+def report_on(
+    trained: Trained, task: Mapping[str, Any], predict: Predict, exported: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Writes the report of the best model, and its figures into TensorBoard.
+
+    Args:
+        trained: the fitted model.
+        task: settings of the trained task.
+        predict: the model.
+        exported: gives, once it has predicted, what the report says of its export.
+    """
     from sftkeras.evaluation import print_summary, write_report
-    from sftkeras.evaluation.evaluate import baselines_for, evaluate, predictor_of, samples
-    from sftkeras.exporting.contract import read_contract, update_contract
+    from sftkeras.evaluation.evaluate import baselines_for, evaluate, samples
     from sftkeras.training.watching.tensorboard import write_evaluation
 
     config, data, run = trained.config, trained.data, trained.run
-    task = read_contract(version.path)["task"]
     evaluation = spec_of(config.task.kind).evaluation(task)
     with trained.timeline.part("judge"):
-        evaluated = evaluate(evaluation, predictor_of(process, config.training.batch_size), data)
+        evaluated = evaluate(evaluation, predict, data)
     known = (trained.untuned,) if trained.untuned else ()
     with trained.timeline.part("baselines"), waiting("Evaluating the baselines"):
         baselines = baselines_for(evaluation, evaluated, data, config.report, config.seed, *known)
-    facts = facts_of(trained, version, process.examples_per_second)
     with waiting("Writing the report"):
-        report = write_report(run.folder, evaluation, evaluated, facts, baselines, config.report)
-    update_contract(version.path, metrics=report["metrics"])
+        report = write_report(
+            run.folder, evaluation, evaluated, facts_of(trained, exported()), baselines, config.report
+        )
     write_evaluation(
         run.tensorboard,
         config,
@@ -93,9 +123,19 @@ def evaluate_export(trained: Trained, version: ExportedVersion, process: Predict
     return report
 
 
-def facts_of(trained: Trained, version: ExportedVersion, served_per_second: float) -> RunFacts:
+def facts_of_export(version: ExportedVersion, process: PredictionProcess) -> dict[str, Any]:
+    """What a report says of an exported version, which a process has predicted with."""
+    return {
+        "path": str(version.path),
+        "version": version.version,
+        "parity": version.parity,
+        "size_ratio": version.size_ratio,
+        "examples_per_second": process.examples_per_second,
+    }
+
+
+def facts_of(trained: Trained, export: dict[str, Any]) -> RunFacts:
     """Facts of a report besides its figures: how the model was made, and what was exported."""
-    from sftkeras import runtime
     from sftkeras.evaluation import RunFacts
 
     config, setup, fitted = trained.config, trained.setup, trained.fitted
@@ -112,13 +152,7 @@ def facts_of(trained: Trained, version: ExportedVersion, served_per_second: floa
         history=fitted.record.epochs,
         step_losses=fitted.record.losses,
         findings=[found.to_json() for found in (*trained.data.findings, *setup.findings())],
-        export={
-            "path": str(version.path),
-            "version": version.version,
-            "parity": version.parity,
-            "size_ratio": version.size_ratio,
-            "examples_per_second": served_per_second,
-        },
+        export=export,
         seconds={"train": fitted.seconds},
         timeline=trained.timeline,
         time=fitted.time,

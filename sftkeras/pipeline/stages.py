@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sftkeras.backbones.fetching import BackboneFolders
     from sftkeras.data import LabelledData
     from sftkeras.evaluation.baselines import Baseline
+    from sftkeras.evaluation.contract import Predict
+    from sftkeras.tasks import TextModel
     from sftkeras.training.fit import Fitted
     from sftkeras.training.setup import Setup
 
@@ -100,10 +102,16 @@ def evaluate_untuned(config: TrainConfig, data: LabelledData, setup: Setup) -> B
     if not (config.report.baselines and model.task.predicts_untuned(model.network)):
         return None
     from sftkeras.evaluation.evaluate import untuned_baseline
-    from sftkeras.exporting.in_memory import predictor
 
     evaluation = spec_of(config.task.kind).evaluation(model.task.settings())
-    return untuned_baseline(evaluation, predictor(model, config.training.batch_size), data)
+    return untuned_baseline(evaluation, in_memory_predictor(model, config.training.batch_size), data)
+
+
+def in_memory_predictor(model: TextModel, batch_size: int) -> Predict:
+    """Gives the function by which a model in memory predicts, as an export of it would, if its task has any."""
+    from sftkeras.exporting.in_memory import predictor
+
+    return model.task.predictor(model, batch_size) or predictor(model, batch_size)
 
 
 def train(

@@ -20,6 +20,7 @@ from sftkeras.config import TrainConfig, plain
 from sftkeras.disk.files import write_errors, write_text
 from sftkeras.disk.folder_lock import folder_locked
 from sftkeras.errors import SFTError
+from sftkeras.tasks import spec_of
 
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
@@ -260,15 +261,26 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise SFTError("SFT124", path=self.folder) from error
 
+    def check_exports(self, kind: str) -> None:
+        """Makes sure that models of the run's kind of task can be exported.
+
+        Raises:
+            SFTError: SFT518.
+        """
+        if not spec_of(kind).exports:
+            raise SFTError("SFT518", run=self.folder, kind=kind, backbone=self.encoder)
+
     def last_export(self) -> Path:
         """The version that was exported last.
 
         Raises:
-            SFTError: SFT114 if there was none.
+            SFTError: SFT114 if there was none, SFT518 if there cannot be one.
         """
         try:
             return Path(json.loads(self.export_file.read_text(encoding="utf-8"))["path"])
         except (OSError, ValueError, KeyError, TypeError) as error:
+            if self.model_file.exists():
+                self.check_exports(json.loads(self.model_file.read_text(encoding="utf-8"))["task"]["kind"])
             raise SFTError("SFT114", path=self.folder, quoted=shlex.quote(str(self.folder))) from error
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sftkeras.data import LabelledData as LabelledData
     from sftkeras.data.labels.contract import LabelKind
     from sftkeras.evaluation import Evaluation as Evaluation
+    from sftkeras.evaluation.contract import Predict
+    from sftkeras.tasks.network import TextModel
     from sftkeras.text import AnyTokenizer, Cleaning, Features
 
 
@@ -287,6 +289,15 @@ class Task:
             features: all that the features gave, such as where in a text the words of a row stand.
         """
         raise NotImplementedError
+
+    def predictor(self, model: TextModel, batch_size: int) -> Predict | None:
+        """Gives a function by which a model in memory predicts; None where `outputs` are all that it predicts.
+
+        Args:
+            model: with the weights that predict.
+            batch_size: rows at once.
+        """
+        return None
 
     def predicts_untuned(self, network: keras.Model) -> bool:
         """Says whether a network can predict before it learns, with no head or a pretrained one: a baseline."""

@@ -146,7 +146,7 @@ class _Parts:
             if kernel_learns:
                 part = tf.matmul(of_logits, scaled, transpose_a=True)  # [part, hidden]
                 numbers = first + tf.range(tf.shape(rows)[0])
-                of_kernel = (tf.tensor_scatter_nd_update(of_kernel[0], numbers[:, tf.newaxis], part),)
+                of_kernel = (tf.raw_ops.InplaceUpdate(x=of_kernel[0], i=numbers, v=part),)
             return of_vectors + tf.matmul(of_logits, rows), of_kernel
 
         def body(number: tf.Tensor, of_vectors: tf.Tensor, *of_kernel: tf.Tensor) -> tuple:
@@ -154,7 +154,10 @@ class _Parts:
             of_vectors, of_kernel = add_part(number, self._logits(vectors, rows), of_vectors, of_kernel)
             return number + 1, of_vectors, *of_kernel
 
-        start = (tf.zeros_like(kernel),) if kernel_learns else ()
+        # Written in place, since any other operation copies the whole in every part. Unlike zeros, what `Empty` makes is
+        # never taken for another equal tensor.
+        room = tf.raw_ops.Empty(shape=tf.shape(kernel), dtype=kernel.dtype, init=True) if kernel_learns else None
+        start = () if room is None else (room,)
         of_vectors, start = add_part(self._count - 1, last, tf.zeros_like(vectors), start)
         _, of_vectors, *of_kernel = tf.while_loop(
             lambda number, *_: number < self._count - 1,
