@@ -26,6 +26,7 @@ MESSAGES: dict[str, str] = {
     "runs of one task and one kind of label.",
     # 621 chat and causal_lm
     "SFT621": "--task.retention_text {path}: cannot be read ({problem}). Name a text file in UTF-8, or leave it out.",
+    "SFT622": "not one of the {rows} texts has two tokens, so nothing can be predicted. Give longer texts.",
     # 650-669 predict
     "SFT650": "{problem}. Give texts, or a file with --file (or --file - for standard input).",
     "SFT651": "{flag} {model}: this model takes {wanted}. {remedy}",

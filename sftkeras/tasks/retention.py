@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from sftkeras.errors import SFTError
+from sftkeras.evaluation.contract import Predict, Predictions
 from sftkeras.evaluation.statistics.bootstrap import interval, resample
-from sftkeras.evaluation.statistics.metrics import Tally
+from sftkeras.evaluation.statistics.metrics import Metric, Tally
 from sftkeras.evaluation.statistics.token_losses import TokenLosses, perplexity_of, token_figures
 
 TEXT_OUTPUTS = ("text_loss", "text_tokens", "text_hits")
 """What a model gives of a plain text, a window of its tokens a row."""
 
+RETENTION_PERPLEXITY = Metric(
+    "Perplexity on the retention text", "what the model still knows of other text", False, False
+)
 MOST_CHARACTERS = 80_000  # of the text, from its beginning: about 20,000 tokens of English, a minute on two cores
 _RESAMPLES, _SEED = 1000, 17
 
@@ -47,6 +51,19 @@ def read_retention_text(settings: Mapping[str, Any]) -> str | None:
 def _beginning(path: Path) -> str:
     with path.open(encoding="utf-8") as file:
         return file.read(MOST_CHARACTERS)
+
+
+def retention_predictions(settings: Mapping[str, Any], predict: Predict) -> Predictions:
+    """Let a model read the text, if there is one: `TEXT_OUTPUTS`."""
+    text = read_retention_text(settings)
+    return predict([text], None, TEXT_OUTPUTS, lambda rows: None) if text else {}
+
+
+def retained_losses(predictions: Predictions) -> TokenLosses | None:
+    """Return the losses among the predictions of a model that has read the text; None if it has not."""
+    if not predictions.keys() >= set(TEXT_OUTPUTS):
+        return None
+    return TokenLosses(*(predictions[name] for name in TEXT_OUTPUTS))
 
 
 def retention_facts(

@@ -20,6 +20,7 @@ class MarkedFeatures(Protocol):
     """What scoring asks of a decoder's features; see `ConversationFeatures`."""
 
     max_length: int
+    windows: bool
     marked: Callable[[tf.Tensor], tuple[tf.RaggedTensor, tf.RaggedTensor]]
     encode_arrays: Callable[..., Any]
     tokenizer: Any
@@ -52,11 +53,13 @@ class TokenScorer:
         order = np.argsort([len(text) for text in texts], kind="stable")  # texts of like length need little padding
         for first in range(0, len(texts), self._batch_size):
             rows = order[first : first + self._batch_size]
-            arrays, _ = self._features.encode_arrays([texts[row] for row in rows])
+            arrays, numbers = self._features.encode_arrays([texts[row] for row in rows])
             inputs = {name: padded(*array) for name, array in arrays.items()}
             lengths = arrays[TOKENS][1]
             mask = (np.arange(inputs[TOKENS].shape[1]) < lengths[:, np.newaxis]).astype(np.int32)
-            facts[rows] = self._of_inputs({**inputs, "padding_mask": mask})
+            found = self._of_inputs({**inputs, "padding_mask": mask})
+            # Of a long text that is several rows of the model's, the number of its text is known.
+            np.add.at(facts, rows[numbers] if self._features.windows else rows, found)
             progress(len(rows))
         return TokenLosses(*facts.T)
 

@@ -29,6 +29,7 @@ class ToyFeatures:
     """Rows are marked texts themselves; what is no letter of the alphabet is a space."""
 
     max_length = LENGTH
+    windows = False
     tokenizer = SimpleNamespace(begin_id=BEGIN, size=len(ALPHABET), end_ids=(END,))
 
     def marked(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sftkeras.config import TaskSettings
+from sftkeras.config import TaskSettings, TrainConfig
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.no_labels import NO_LABELS
 from sftkeras.tasks import contract
+from sftkeras.tasks.retention import check_retention_text
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,9 @@ class CausalLMSettings(TaskSettings):
 
     kind: Literal["causal_lm"] = "causal_lm"
     """Name of the task."""
+    retention_text: str | None = None
+    """Text file on other matters, of which the report shows the perplexity before and after: what fine-tuning made the
+    model forget. The first 80,000 characters are read."""
 
 
 class CausalLMSpec(contract.TaskSpec):
@@ -44,6 +49,21 @@ class CausalLMSpec(contract.TaskSpec):
     def metrics(self, settings: Any) -> tuple[str, ...]:
         """Share of tokens that are predicted, and perplexity."""
         return ("token_accuracy", "perplexity")
+
+    def check(self, config: TrainConfig) -> None:
+        """Also makes sure that the retention text can be read.
+
+        Raises:
+            SFTError: SFT621.
+        """
+        super().check(config)
+        check_retention_text(config.task.retention_text)  # type: ignore[attr-defined]
+
+    def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
+        """See `TextsEvaluation`."""
+        from sftkeras.tasks.causal_lm.evaluation import TextsEvaluation
+
+        return TextsEvaluation(settings)
 
 
 SPEC = CausalLMSpec()

@@ -20,7 +20,7 @@ from sftkeras.tasks.chat.baselines import fit_answer_baselines
 from sftkeras.tasks.chat.mistakes import samples_side_by_side, untuned_of, worst_answers
 from sftkeras.tasks.chat.pictures import DESCRIPTIONS, length_figure, lengths_of
 from sftkeras.tasks.chat.scores import EvaluatedAnswers, answers_tally, read_answers, score_answers
-from sftkeras.tasks.retention import TEXT_OUTPUTS, read_retention_text, retention_facts
+from sftkeras.tasks.retention import RETENTION_PERPLEXITY, retention_facts, retention_predictions
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,9 +35,7 @@ METRICS = {
         "share of reference answers of which 13 words in a row, or all if they are fewer, are an answer in training",
         higher_is_better=False,
     ),
-    "retention_perplexity": Metric(
-        "Perplexity on the retention text", "what the model still knows of other text", False, False
-    ),
+    "retention_perplexity": RETENTION_PERPLEXITY,
 }
 
 _TERMINAL_SAMPLES = 3
@@ -68,8 +66,7 @@ class ChatEvaluation(Evaluation):
 
     def further_predictions(self, predict: Predict) -> dict[str, np.ndarray]:
         """Losses of the retention text, if there is one."""
-        text = read_retention_text(self.settings)
-        return predict([text], None, TEXT_OUTPUTS, lambda rows: None) if text else {}
+        return retention_predictions(self.settings, predict)
 
     def with_training(self, evaluated: EvaluatedAnswers, read_texts: ReadTexts, training_rows: int) -> EvaluatedAnswers:
         """The rows, with which of their references training has word for word."""

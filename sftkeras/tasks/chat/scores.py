@@ -19,6 +19,7 @@ from sftkeras.evaluation.statistics.generated_texts import FACTS, bleu_tokenizer
 from sftkeras.evaluation.statistics.metrics import Scores, Tally, scores_of
 from sftkeras.evaluation.statistics.token_losses import TokenLosses, perplexity_of, token_figures
 from sftkeras.evaluation.statistics.words import words
+from sftkeras.tasks.retention import retained_losses
 
 NOT_GENERATED = "–"
 # Words of a reference, and the name of that group of rows; None has no limit.
@@ -100,9 +101,6 @@ def read_answers(rows: dict[str, Any], predictions: dict[str, np.ndarray]) -> Ev
     """
     conversations = [Conversation.from_json(text) for text in rows["texts"]]
     answers = zip(predictions["answer"].tolist(), predictions["generated"].tolist(), strict=True)
-    retained = None
-    if "text_loss" in predictions:
-        retained = TokenLosses(*(predictions[name] for name in ("text_loss", "text_tokens", "text_hits")))
     return EvaluatedAnswers(
         [in_plain_words(conversation.prompt) for conversation in conversations],
         None,
@@ -111,7 +109,7 @@ def read_answers(rows: dict[str, Any], predictions: dict[str, np.ndarray]) -> Ev
         [answer if generated else None for answer, generated in answers],
         predictions["ended"],
         TokenLosses(*(predictions[name].astype(np.float64) for name in ("loss", "tokens", "hits"))),
-        retained,
+        retained_losses(predictions),
     )
 
 

@@ -34,6 +34,8 @@ def prompt_of(conversation: Conversation) -> str:
 class RenderedFeatures:
     """Those of the toy model, for rows that are JSON."""
 
+    windows = False
+
     def __init__(self, features):
         self._features = features
         self.max_length, self.tokenizer, self.marked = features.max_length, features.tokenizer, features.marked
