@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # Test processes at once. A file of tests stays in one of them, with what its tests share; the order is that of
 # tests/conftest.py.
 WORKERS ?= 3
+# Bytecode is kept, whatever the environment says: tests start many processes, which would compile all modules anew.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 QUICKSTART := examples/quickstart.yaml
 # The quickstart's encoder as a TF-Hub module, published once into the cache.
 MODULE := $(or $(SFTKERAS_CACHE),$(HOME)/.cache/sftkeras)/published/all-minilm-l6-v2
@@ -22,10 +24,10 @@ demo: $(VENV)/.installed  ## Fine-tune, evaluate and export the quickstart model
 	$(BIN)/python -m sftkeras.train --config $(QUICKSTART) --backbone.handle "$(MODULE)" --overwrite true
 
 test: $(VENV)/.installed-dev lint  ## Run lint, types and all tests
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 check: $(VENV)/.installed-dev lint  ## Run lint, types and the tests that start no processes: minutes
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not processes"
+	$(PYTEST) -m "not processes"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import forked
 import pytest
 from filelock import FileLock
 from tiny_bert import reviews, write_csv, write_tiny_bert
@@ -29,6 +30,12 @@ LONGEST = ("contract", "api", "examples", "commands", "training", "backbones", "
 PROCESSES = {"api", "backbones", "benchmarks", "commands", "contract", "examples", "exporting", "serving", "training"}
 
 Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Has all workers of pytest-xdist share one process that others are forked from."""
+    if config.getoption("numprocesses", None) and config.option.markexpr != "not processes":
+        os.environ[forked.SOCKET] = forked.forked_from()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

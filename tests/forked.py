@@ -4,9 +4,9 @@ The import takes a process seconds, and tests start many. All else is as in a pr
 environment, folder, files, signals and exit code. What must be a whole start (which modules a command imports, options
 of the interpreter) is tested with `subprocess`.
 
-`python tests/forked.py SOCKET` is the process they are forked from; it ends with the process that started it. Each
-connection asks for one process: a line of JSON with its files gives the process's number and, once it has ended, its
-exit code.
+`python tests/forked.py NUMBER` is the process they are forked from, NUMBER that of the socket it listens at; it ends
+with the process that started it. Each connection asks for one process: a line of JSON with its files gives the
+process's number and, once it has ended, its exit code.
 """
 
 from __future__ import annotations
@@ -178,22 +178,26 @@ def _nothing() -> int:
 
 @cache
 def forked_from() -> str:
-    """The address of the process that others are forked from, which is started at the first call."""
+    """The address of the process that others are forked from, which is started at the first call.
+
+    Who connects before it has imported what it needs waits for that.
+    """
     if SOCKET in os.environ:
         return os.environ[SOCKET]
     folder = tempfile.TemporaryDirectory(prefix="forked-")  # the path of a socket must be short
     address = str(Path(folder.name, "socket"))
-    started = subprocess.Popen(
-        [sys.executable, __file__, address],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
-        start_new_session=True,  # ctrl-C is for the tests, with which it ends
-    )
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(address)
+        server.listen(100)
+        started = subprocess.Popen(
+            [sys.executable, __file__, str(server.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[server.fileno()],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+            start_new_session=True,  # ctrl-C is for the tests, with which it ends
+        )
     assert started.stdin
-    assert started.stdout
-    assert started.stdout.readline() == "ready\n"
 
     def end() -> None:
         assert started.stdin
@@ -240,12 +244,8 @@ def reap(*_: object) -> None:
             pass
 
 
-def serve(address: str) -> tuple[dict[str, Any], socket.socket]:
+def serve(server: socket.socket) -> tuple[dict[str, Any], socket.socket]:
     """Forks a process for each connection, and returns in it. Ends when standard input does."""
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(address)
-    server.listen(100)
-    print("ready", flush=True)
     signal.signal(signal.SIGCHLD, reap)
     while True:
         if sys.stdin in select.select([server, sys.stdin], [], [])[0]:
@@ -309,9 +309,9 @@ def execute(words: list[str]) -> None:
         runpy.run_path(words[0], run_name="__main__")
 
 
-def main(address: str) -> None:
+def main(number: str) -> None:
     settings = import_what_takes_seconds()
-    request, connection = serve(address)
+    request, connection = serve(socket.socket(fileno=int(number)))
     fork_once_more(request, connection)
     take_over(request, settings)
     if Path("/dev/nvidiactl").exists():  # what is known of a GPU cannot be forked
