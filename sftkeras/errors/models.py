@@ -33,6 +33,7 @@ MESSAGES: dict[str, str] = {
     "SFT324": "{flag} {handle}: the Hugging Face hub cannot be reached ({reason}). Check the network, the proxy and "
     "HF_ENDPOINT, then run again.",
     "SFT325": "{flag} {handle}: the Hugging Face hub answers with an error ({reason}). Run again later.",
+    "SFT326": "{flag} {handle}: the repository has no such file.{suggestion} Its page on the hub lists them.",
     "SFT331": "{flag} {handle}: Kaggle has no such model ({reason}). Check its spelling on kaggle.com/models.",
     "SFT332": "{flag} {handle}: Kaggle refuses access ({reason}). Accept the model's terms on kaggle.com and set "
     "KAGGLE_API_TOKEN.",

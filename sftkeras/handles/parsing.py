@@ -20,6 +20,7 @@ _VERSION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+!-]*[A-Za-z0-9])?")
 _SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
 _REVISION = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)*")
+_GGUF = re.compile(r"(?P<repository>[^/@]+/[^/@]+(?:@[^/]+)?)/(?P<file>[^@]+\.gguf)")
 # A server that is asked with this gives the archive of a module, not the page about it.
 _AS_ARCHIVE = "tf-hub-format=compressed"
 _KAGGLE_LABELS = {(2, "frameworks"), (4, "variations"), (6, "versions")}
@@ -47,13 +48,15 @@ class PackageHandle:
 
 @dataclass(frozen=True)
 class HubHandle:
-    """A model repository on the Hugging Face hub."""
+    """A model repository on the Hugging Face hub, or one GGUF file in it."""
 
     repository: str
     revision: str | None = None  # a branch, a tag or a commit
+    file: str | None = None  # with / between the parts
 
     def __str__(self) -> str:
-        return f"hf://{self.repository}" + (f"@{self.revision}" if self.revision else "")
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"hf://{self.repository}{revision}" + (f"/{self.file}" if self.file else "")
 
 
 @dataclass(frozen=True)
@@ -170,14 +173,21 @@ def _package(rest: str) -> PackageHandle:
 
 
 def _repository(rest: str) -> HubHandle:
-    repository, at, revision = rest.rstrip("/").partition("@")
+    in_repository = _GGUF.fullmatch(rest)
+    place, file = (in_repository["repository"], in_repository["file"]) if in_repository else (rest, None)
+    repository, at, revision = place.rstrip("/").partition("@")
     if repository.startswith("datasets/"):
         raise ValueError("a data set, which holds no weights. Name it with --data.train, without datasets/.")
     if not _REPOSITORY.fullmatch(repository) or ".." in repository or "--" in repository:
-        raise ValueError(f'"{repository}" is not a repository. Write hf://org/name or hf://org/name@revision.')
+        raise ValueError(
+            f'"{repository}" is not a repository. Write hf://org/name, hf://org/name@revision or, for one file in it, '
+            "hf://org/name/FILE.gguf."
+        )
     if at and (not _REVISION.fullmatch(revision) or ".." in revision):
         raise ValueError(f'"{revision}" is not a revision. Write hf://org/name@BRANCH, a tag or a commit.')
-    return HubHandle(repository, revision or None)
+    if file and any(part in ("", ".", "..") for part in file.split("/")):
+        raise ValueError(f'"{file}" is not a plain path. Write hf://org/name/FILE.gguf.')
+    return HubHandle(repository, revision or None, file)
 
 
 def _kaggle(rest: str) -> KaggleHandle:

@@ -113,6 +113,8 @@ def test_a_server_is_asked_for_the_archive_and_everything_else_stays(handle):
         ("hf://a/b/c", "not a repository"),
         ("hf:a/b", "SFT302"),
         ("hf://a/b@", "not a revision"),
+        ("hf://a/b/../c.gguf", "not a plain path"),
+        ("hf://a/b@main/c//d.gguf", "not a plain path"),
         ("hf://a/b@../../x", "not a revision"),
         ("kaggle://keras/bert", "not a Kaggle model"),
         ("https://huggingface.co/org/name/tree/main", 'Did you mean "hf://org/name"?'),

@@ -24,6 +24,7 @@ FILES = {
     "vocab.txt": b"[PAD]\n",
     "pytorch_model.bin": b"a pickle",
     "onnx/model.onnx": b"not wanted",
+    "quantised/tiny-Q8_0.gguf": b"GGUF",
 }
 
 
@@ -51,7 +52,7 @@ class Hub:
             return self.json(
                 [{"type": "file", "path": n, "size": len(c), "oid": etag(c)} for n, c in self.files.items()]
             )
-        name = path.removeprefix(f"/org/tiny/resolve/{COMMIT}/")
+        name = path.removeprefix(f"/org/tiny/resolve/{COMMIT}/").removeprefix("/org/tiny/resolve/main/")
         if name in self.files and name != self.fails_on:
             return 200, {"ETag": f'"{etag(self.files[name])}"', "X-Repo-Commit": COMMIT}, self.files[name]
         return (403, self.failure, b"") if name == self.fails_on else (404, {"X-Error-Code": "RepoNotFound"}, b"{}")
@@ -106,6 +107,19 @@ def test_a_repository_is_fetched_without_its_pickles_and_reused_without_a_networ
     assert resolve("hf://org/tiny") == resolve("hf://org/tiny", offline=True) == folder
     assert resolve(f"hf://org/tiny@{COMMIT}", offline=True) == folder
     assert not hub.served
+
+
+def test_one_gguf_file_is_fetched_alone_and_reused_without_a_network(hub, caplog):
+    path = resolve("hf://org/tiny/quantised/tiny-Q8_0.gguf")
+    assert path.read_bytes() == b"GGUF"
+    assert not (path.parents[1] / "model.safetensors").exists()
+    assert f"Pin it: hf://org/tiny@{COMMIT}/quantised/tiny-Q8_0.gguf" in caplog.text
+    hub.served.clear()
+    assert resolve("hf://org/tiny/quantised/tiny-Q8_0.gguf", offline=True) == path
+    assert resolve(f"hf://org/tiny@{COMMIT}/quantised/tiny-Q8_0.gguf", offline=True) == path
+    assert not hub.served
+    assert 'Did you mean "quantised/tiny-Q8_0.gguf"?' in refused("SFT326", "hf://org/tiny/quantised/tiny-Q8.gguf")
+    refused("SFT317", "hf://org/tiny/other.gguf", offline=True)
 
 
 @pytest.mark.processes
