@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parent / "decoders_from_transformers"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
 TOKENS = 24
 LENGTHS = (5, 12, 9)  # of the rows
+_TABLES = {"model.embed_tokens.weight", "lm_head.weight", "transformer.wte.weight", "model.decoder.embed_tokens.weight"}
 
 
 def draw(name: str, shape: Sequence[int]) -> np.ndarray:
@@ -51,13 +52,18 @@ class TinyDecoder:
         """Logits [tokens, vocabulary] of each row."""
         return self._split("logits")
 
-    def write(self, folder: Path, **changes: Any) -> Path:
-        """Writes config.json, with `changes`, and model.safetensors."""
+    def write(self, folder: Path, *, tokens: int = TOKENS, **changes: Any) -> Path:
+        """Writes config.json, with `changes`, and model.safetensors; for more `tokens`, rows are repeated."""
         from safetensors.numpy import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
+        tensors = self.tensors
+        if tokens != TOKENS:
+            changes["vocab_size"] = tokens
+            for name in tensors.keys() & _TABLES:
+                tensors[name] = np.resize(tensors[name], (tokens, tensors[name].shape[1]))
         (folder / "config.json").write_text(json.dumps({**self.config, **changes}), encoding="utf-8")
-        save_file(self.tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
         return folder
 
     def _split(self, name: str) -> list[np.ndarray]:

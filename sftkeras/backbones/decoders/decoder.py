@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -69,6 +70,10 @@ class Decoder(keras.Model):
     def final_soft_cap(self) -> float | None:
         """What bounds the logits, if anything: l become cap * tanh(l / cap)."""
         return self.config.final_soft_cap
+
+    def set_vocabulary_size(self, rows: int) -> None:
+        """Notes that the tables were given another number of rows."""
+        self.config = self._embeddings.config = replace(self.config, vocabulary_size=rows)
 
     def logits(self, vectors: tf.Tensor) -> tf.Tensor:
         """Return the logits [..., vocabulary] float32 of outputs [..., hidden]."""

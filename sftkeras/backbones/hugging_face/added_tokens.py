@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +110,36 @@ def written_added(added: AddedTokens) -> dict[str, Any]:
         _DECODER: {str(number): {"content": string, **rules} for number, string, rules in tokens},
         _IN_TEXTS: [string for _, string, _ in tokens],
     }
+
+
+def add_to_files(folder: Path, numbers: Mapping[str, int]) -> None:
+    """Lists strings as special tokens in a tokenizer's files, but for those that these list already.
+
+    Args:
+        folder: of the files, which are changed where transformers reads added tokens from.
+        numbers: the number of each string.
+    """
+    settings = read_json(folder / SETTINGS) if (folder / SETTINGS).exists() else {}
+    whole = read_json(folder / WHOLE) if (folder / WHOLE).exists() else {}
+    known = {it.content for it in listed_tokens(folder, settings, whole, numbers)}
+    if not (new := {string: number for string, number in numbers.items() if string not in known}):
+        return
+    rules = {"special": True, **dict.fromkeys((*OTHER_RULES, NORMALIZED), False)}
+    if whole:
+        tokens = [{"id": number, "content": string, **rules} for string, number in new.items()]
+        whole["added_tokens"] = sorted([*(whole.get("added_tokens") or ()), *tokens], key=lambda token: token["id"])
+        _write_json(folder / WHOLE, whole)
+    if _DECODER not in settings and (folder / ADDED).exists():
+        _write_json(folder / ADDED, {**read_json(folder / ADDED), **new})
+        settings[_LISTS[0]] = [*_values(settings.get(_LISTS[0])), *new]
+    elif _DECODER in settings or not whole:
+        tokens_by_number = {str(number): {"content": string, **rules} for string, number in new.items()}
+        settings[_DECODER] = {**(settings.get(_DECODER) or {}), **tokens_by_number}
+    _write_json(folder / SETTINGS, settings)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def listed_tokens(

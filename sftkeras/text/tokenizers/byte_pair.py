@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -104,6 +105,19 @@ class BytePair(Tokenizer):
         if self.decoder is not None:
             rules += [self.splitting, self.normal_form, self.whole_words, self.decoder.fingerprint]
         return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
+
+    def with_special(self, numbers: Mapping[str, int]) -> BytePair:
+        """Return the same tokenizer of a decoder, for which marks may name these strings too."""
+        assert self.decoder is not None
+        return BytePair(
+            {**self.numbers, **numbers},
+            self.merges,
+            add_prefix_space=self.add_prefix_space,
+            splitting=self.splitting,
+            normal_form=self.normal_form,
+            whole_words=self.whole_words,
+            decoder=replace(self.decoder, special={**self.decoder.special, **numbers}),
+        )
 
     def pieces(self, numbers: np.ndarray) -> list[str]:
         """The tokens of these numbers."""

@@ -66,6 +66,14 @@ class Tokenizer:
         """The token before a text of a decoder, if it has one."""
         return self.decoder.begin_id if self.decoder else None
 
+    def with_special(self, numbers: Mapping[str, int]) -> Tokenizer:
+        """Return the same tokenizer of a decoder, for which marks may name these strings too.
+
+        Args:
+            numbers: the number of each string, one of the vocabulary or one after its last.
+        """
+        raise NotImplementedError
+
     @property
     def size(self) -> int:
         """How many tokens there are."""

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftkeras.backbones.hugging_face.added_tokens import add_to_files
 from sftkeras.backbones.hugging_face.decoders.families import DECODER_FAMILIES
 from sftkeras.backbones.hugging_face.decoders.weights import Joined, head
 from sftkeras.backbones.hugging_face.family import Weight
@@ -33,6 +34,8 @@ def write_decoder(folder: Path, backbone: Backbone) -> None:
         folder: made if it is missing.
         backbone: a decoder that was loaded from a folder.
     """
+    from sftkeras.text import Tokenizer
+
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in backbone.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +43,9 @@ def write_decoder(folder: Path, backbone: Backbone) -> None:
     config = written_config(backbone.model)
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     write_tensors(tensors(backbone.model), folder)
+    if backbone.tokenizer is not None:
+        assert isinstance(backbone.tokenizer, Tokenizer)
+        add_to_files(folder, backbone.tokenizer.special)
 
 
 def written_config(decoder: Decoder) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""A decoder's folder as a backbone: told from an encoder's, loaded with its tokenizer, and given further tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny_decoder_tokenizers import write_tokenizer
+from tiny_decoders import TinyDecoder
+from tokenizers import Tokenizer
+
+from sftkeras.backbones import Backbone, check_folder, kind_of_backbone, load_backbone
+from sftkeras.backbones.decoders import Decoder
+from sftkeras.backbones.hugging_face import write_decoder
+from sftkeras.errors import SFTError
+from sftkeras.text import MarkedTokenizer
+from sftkeras.text.marks import special
+
+# A family each that the tiny tokenizers have, with a head of its own and without.
+KINDS = {"llama": "llama3", "llama-tied-with-biases": "smollm2", "qwen3": "qwen", "gpt2": "gpt2"}
+TOKENS = 440  # rows to spare after those of the tokenizer
+ADDED = ("<|user|>", "<|bot|>")
+
+
+def write(folder: Path, name: str, tokens: int = TOKENS) -> Path:
+    TinyDecoder(name).write(folder, tokens=tokens)
+    return write_tokenizer(folder, KINDS[name])
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("decoder"), name)
+
+
+def outputs(backbone: Backbone, texts: list[str]) -> np.ndarray:
+    """Logits of marked texts, all of one length."""
+    tokens = MarkedTokenizer(backbone.tokenizer)(tf.constant(texts))[0].to_tensor()  # type: ignore[arg-type]
+    positions = tf.broadcast_to(tf.range(tf.shape(tokens)[1]), tf.shape(tokens))
+    inputs = {"token_ids": tokens, "positions": positions, "segments": tf.ones_like(tokens)}
+    return backbone.model.logits(backbone.model(inputs)["sequence_output"]).numpy()
+
+
+def test_a_folder_is_a_decoder_with_its_tokenizer(folder: Path) -> None:
+    check_folder(folder, max_length=32, task="chat", wanted="decoder")
+    backbone = load_backbone(folder, max_length=32)
+    assert backbone.kind == kind_of_backbone(folder) == "decoder"
+    assert isinstance(backbone.model, Decoder)
+    assert backbone.tokenizer is not None
+    assert backbone.max_positions == backbone.model.config.max_positions
+    assert backbone.token_embedding is backbone.model.token_embedding
+    assert len(backbone.layers) == backbone.model.config.layers
+    assert backbone.parameters == sum(int(np.prod(weight.shape)) for weight in backbone.model.weights)
+    assert backbone.pooler is None
+    assert backbone.gives_token_vectors
+    assert {"config.json", "tokenizer.json", "tokenizer_config.json"} == backbone.files.keys()
+    assert backbone.notes == ()
+
+
+def test_a_decoder_is_built_again_from_its_small_files(folder: Path, tmp_path: Path) -> None:
+    backbone = load_backbone(folder, max_length=32)
+    for name, path in backbone.files.items():
+        (tmp_path / name).write_bytes(path.read_bytes())
+    again = load_backbone(tmp_path, max_length=32, without_weights="hugging_face")
+    again.model.set_weights(backbone.model.get_weights())
+    np.testing.assert_array_equal(outputs(again, ["a good film"]), outputs(backbone, ["a good film"]))
+
+
+def test_more_positions_than_there_are_are_refused(folder: Path) -> None:
+    most = load_backbone(folder, max_length=8).max_positions
+    for load in (check_folder, load_backbone):
+        with pytest.raises(SFTError, match=f"SFT351.*{most + 1}.*{most}"):
+            load(folder, max_length=most + 1)
+
+
+def test_tasks_of_encoders_refuse_a_decoder(tmp_path: Path) -> None:
+    write(tmp_path, "llama")
+    with pytest.raises(SFTError, match=r"SFT396.*classification"):
+        check_folder(tmp_path, max_length=8, task="classification", wanted="encoder")
+
+
+def test_tasks_of_decoders_refuse_an_encoder(tiny_bert_folder: Path, preprocessor_folder: Path) -> None:
+    with pytest.raises(SFTError, match=r"SFT397.*chat"):
+        check_folder(tiny_bert_folder, max_length=8, task="chat", wanted="decoder")
+    assert kind_of_backbone(preprocessor_folder) == "encoder"
+
+
+def test_a_vocabulary_larger_than_the_table_is_refused(tmp_path: Path) -> None:
+    TinyDecoder("llama").write(tmp_path)
+    write_tokenizer(tmp_path, "llama3")
+    for load in (check_folder, load_backbone):
+        with pytest.raises(SFTError, match="SFT353"):
+            load(tmp_path, max_length=8)
+
+
+@pytest.mark.parametrize("rows", [TOKENS, None])
+def test_added_tokens_have_rows_marks_and_files(rows: int | None, name: str, folder: Path, tmp_path: Path) -> None:
+    """With rows to spare, and where the table must grow."""
+    backbone = load_backbone(folder, max_length=32)
+    assert backbone.tokenizer is not None
+    if rows is None:
+        folder = write(tmp_path / "tight", name, backbone.tokenizer.size)
+    more = load_backbone(folder, max_length=32, extra_tokens=ADDED)
+    first = backbone.tokenizer.size
+    assert {string: more.tokenizer.special[string] for string in ADDED} == {ADDED[0]: first, ADDED[1]: first + 1}
+    assert more.model.output_kernel.shape[0] == more.model.config.vocabulary_size == (rows or first + 2)
+    kernel = more.model.output_kernel.numpy()
+    np.testing.assert_allclose(kernel[first : first + 2], np.tile(kernel[:first].mean(0), (2, 1)), atol=1e-6)
+    marked = [f"{special(ADDED[0])}a good film{special(ADDED[1])}"]
+    write_decoder(tmp_path / "again", more)
+    again = load_backbone(tmp_path / "again", max_length=32)
+    np.testing.assert_array_equal(outputs(again, marked), outputs(more, marked))
+    tokens = MarkedTokenizer(again.tokenizer)(tf.constant(marked))[0].to_list()[0]  # type: ignore[arg-type]
+    assert (tokens[0], tokens[-1]) == (first, first + 1)
+    assert Tokenizer.from_file(str(tmp_path / "again" / "tokenizer.json")).encode("a<|user|>").ids[-1] == first
