@@ -55,17 +55,17 @@ class DataConfig:
     test: str | list[str] | None = None
     """As train; null takes the third share of split from train."""
     text: str | None = None
-    """Column that holds the text; null takes the column `text`, and for task.kind tagging and span_qa the one that
-    files of such texts usually have (see docs/tasks.md)."""
+    """Column that holds the text, or for task.kind chat the conversation or the question; null takes the column `text`,
+    and for task.kind tagging, span_qa and chat the one that files of such texts usually have (see docs/tasks.md)."""
     pair: str | None = None
     """Column that holds the second text of a sentence pair; null: there is none, or `context` for task.kind span_qa."""
     mark: list[str] = field(default_factory=list)
     """Columns that hold a span of the text, [start, end] in characters: [head, tail] makes "Ann met Bob" the text
     "[head]Ann[/head] met [tail]Bob[/tail]", whose markers become tokens. For relations between entities."""
     label: str | list[str] | None = None
-    """Column that holds the label or the number; null takes the column `label`, or the one that files of such labels
-    usually have (see docs/data.md). For classification also several columns of zeros and ones, one for each label, as a
-    list or with commas between: anger,joy."""
+    """Column that holds the label or the number, or for task.kind chat the answer; null takes the column `label`, or
+    the one that files of such labels usually have (see docs/data.md). For classification also several columns of zeros
+    and ones, one for each label, as a list or with commas between: anger,joy."""
     weight: str | None = None
     """Column that holds each example's weight in the loss, 0 or more; null: all equal. The test part needs none."""
     label_names: dict[str, str] | None = None

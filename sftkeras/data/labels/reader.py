@@ -18,9 +18,11 @@ class LabelReader:
 
     Attributes:
         dtype: of what `pack` gives.
+        texts_are_short: whether a very long text is a sign that the data is divided wrongly.
     """
 
     dtype: ClassVar[np.dtype] = np.dtype(np.int32)
+    texts_are_short: ClassVar[bool] = True
 
     def read(self, cells: Sequence[Any]) -> tuple[np.ndarray, dict[int, Fault]]:
         """Returns the labels of a block, [n], and by index the faults of the cells that hold none."""

@@ -75,7 +75,7 @@ def sift(block: Block, config: DataConfig, labels: LabelReader, tally: FaultTall
         lines, hashes, weights = [lines[row] for row in good], hashes[good], weights[good]
     for column in (texts, pairs):
         if column is not None:
-            _count_oddities(column, lines, tally)
+            _count_oddities(column, lines, tally, short=labels.texts_are_short)
     return Rows(texts, pairs, values, np.array(lines, np.uint32), hashes, weights)
 
 
@@ -149,11 +149,11 @@ def _rows_where(mask: pa.Array) -> list[int]:
     return np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist()
 
 
-def _count_oddities(texts: pa.Array, lines: Sequence[int], tally: FaultTally) -> None:
+def _count_oddities(texts: pa.Array, lines: Sequence[int], tally: FaultTally, *, short: bool) -> None:
     if pc.all(pc.string_is_ascii(texts)).as_py() is False:
         for row in _rows_where(pc.match_substring_regex(texts, _WRONG_ENCODING)):
             tally.add(Fault("SFT226", {"found": _odd_piece(texts[row].as_py())}), lines[row])
-    for row in _rows_where(pc.greater(pc.binary_length(texts), LONG_TEXT)):
+    for row in _rows_where(pc.greater(pc.binary_length(texts), LONG_TEXT)) if short else ():
         length = len(texts[row].as_py())
         if length > LONG_TEXT:
             tally.add(Fault("SFT227", {"length": f"{length:,}"}), lines[row])

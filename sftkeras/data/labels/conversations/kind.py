@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sftkeras.data.checks.findings import Finding
     from sftkeras.data.checks.repeats import Repeats
+    from sftkeras.data.labels.reader import LabelReader
     from sftkeras.data.load import LabelledData
     from sftkeras.data.storage.examples import Examples
 
@@ -57,6 +58,12 @@ class Conversations(NoLabels):
         return SourceLayout(
             form.columns, "", partial(conversation_blocks, source, form, config), first_blocks, form.name
         )
+
+    def reader(self, column: str, config: DataConfig, known: Sequence[str] | None) -> LabelReader:
+        """Makes a reader that gives zeros; a conversation may be long."""
+        from sftkeras.data.labels.conversations.reader import ConversationReader
+
+        return ConversationReader()
 
     def together(self, examples: Examples, repeats: Repeats) -> Repeats:
         """Returns groups of conversations in which the user says nearly the same: no test asks what was learned."""

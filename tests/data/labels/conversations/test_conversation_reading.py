@@ -225,6 +225,11 @@ def test_keys_that_nothing_reads_are_reported(tmp_path: Path) -> None:
     assert "mood" in str(found)
 
 
+def test_a_long_conversation_is_nothing_odd(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "rows.jsonl", [assistant("Yes. " * 10_000)])
+    assert read(tmp_path / "rows.jsonl").findings == ()
+
+
 @pytest.mark.parametrize("row", [{"a": "b"}, {"instruction": "Hi"}])
 def test_a_file_without_columns_of_conversations_is_refused_at_once(tmp_path: Path, row: Row) -> None:
     write_jsonl(tmp_path / "rows.jsonl", [row])
