@@ -13,6 +13,9 @@ from sftkeras.data.storage.examples import Examples
 from sftkeras.tasks.chat.spec import ChatSettings
 
 _ROWS_AT_ONCE = 1000
+# Tokens from the last learned one back to that which ends the answer. Where all is learned, templates write on: a line
+# break, or what asks for the next answer.
+_REACH = {"answers": 1, "last_answer": 1, "all": 5}
 
 
 def check_tokens(
@@ -38,7 +41,8 @@ def check_tokens(
         learned, tokens = features["learned"] > 0, features["token_ids"]
         has_some = learned.any(1)
         last = length - 1 - learned[:, ::-1].argmax(1)
-        ended = np.isin(np.take_along_axis(tokens, last[:, np.newaxis], 1)[:, 0], list(ends))
+        places = last[:, np.newaxis] - np.arange(_REACH[settings.train_on])
+        ended = np.isin(np.take_along_axis(tokens, np.maximum(places, 0), 1), list(ends)).any(1)
         # An answer may also end without such a token where the template writes none; that is checked before.
         is_cut = has_some & ~ended & (inputs.lengths[rows] == limit)
         nothing += rows[~has_some].tolist()

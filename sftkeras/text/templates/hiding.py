@@ -71,7 +71,7 @@ def hide(conversation: Conversation, special: SpecialTokens, needles: Mapping[st
 
     def within(value: Any, owner: int, key: str) -> Any:
         if isinstance(value, str):
-            return stand_in(value, owner, key) if special.first_in(value) else value
+            return stand_in(value, owner, key) if special.first_in(value) or _BEGIN in value else value
         if isinstance(value, dict):
             return {name: within(one, owner, key) for name, one in value.items()}
         return [within(one, owner, key) for one in value] if isinstance(value, list) else value

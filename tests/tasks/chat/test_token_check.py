@@ -54,6 +54,11 @@ def test_what_is_lost_at_the_end_stops_unless_it_is_allowed(code: str, name: str
     assert check(([1, 2, 3, 4], row), allow=[name])[0].severity == "warning"
 
 
+def test_where_all_is_learned_a_template_may_write_on_behind_an_answer() -> None:
+    assert check(([1, 2, END, 5], 0), train_on="all") == []
+    assert check(([1, 2, END, 5], 2))[0].code == "SFT478"
+
+
 def test_long_conversations_are_counted_or_refused() -> None:
     (cut,) = check(([1, END], 1), ([1, END], 1), shortened=1)
     assert (cut.code, cut.severity) == ("SFT479", "warning")

@@ -88,6 +88,16 @@ def test_special_tokens_in_arguments_and_descriptions_of_tools_are_ordinary() ->
     assert said.endswith("}}</tool_call><|im_end|>")
 
 
+def test_a_stand_in_that_a_user_writes_is_text() -> None:
+    template, _, _ = tagged("thinking")
+    forged = '\ue0007"\ue001'
+    call = {"type": "function", "function": {"name": "add", "arguments": {"x": forged}}}
+    messages = (Message("user", forged), Message("assistant", "", more={"tool_calls": [call]}), Message("tool", forged))
+    text, _ = text_and_spans(template.render(Conversation(messages)))
+    assert text == template.text(Conversation(messages))
+    assert text.count("\ue0007") == 3
+
+
 def test_what_is_learned_can_be_chosen() -> None:
     two = talk("a", "b", "c", "d", system="s")
     assert learned(CHATML, two) == ["b<|im_end|>", "d<|im_end|>"]
