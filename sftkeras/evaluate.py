@@ -1,4 +1,4 @@
-"""`python -m sftkeras.evaluate`: an exported model, or a run's, evaluated on labelled texts. Needs no Keras."""
+"""`python -m sftkeras.evaluate`: an exported model, or a run's, evaluated on labelled texts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def main(config: EvaluateConfig) -> None:
     if (output / "report.json").exists() and not config.overwrite:
         raise SFTError("SFT110", folder=output)
     check_writable(output, "--output")
-    version, report = evaluate(config)
-    say("", f"Report  {output / 'report.html'}", f"Model   {version}, on {counted(report['examples']['test'], 'text')}")
+    model, report = evaluate(config)
+    say("", f"Report  {output / 'report.html'}", f"Model   {model}, on {counted(report['examples']['test'], 'text')}")
 
 
 if __name__ == "__main__":

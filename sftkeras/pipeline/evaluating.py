@@ -1,75 +1,142 @@
-"""An exported version evaluated on labelled rows: of a file, or of its own run. Needs no Keras."""
+"""A model evaluated on labelled rows, of a file or of its own run.
+
+An exported version predicts in a process of its own, which needs no Keras; a run whose task has no exports, by its best
+weights in memory.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sftkeras import runtime
 from sftkeras.command_line import commands
 from sftkeras.command_line.remedies import in_flags_of
 from sftkeras.config import DataConfig, EvaluateConfig, TrainConfig, plain
 from sftkeras.console import outputs, progress_bar, waiting
 from sftkeras.errors import SFTError
-from sftkeras.exporting.contract import check_weights, read_contract
+from sftkeras.exporting.contract import ModelOrigin, check_weights, read_contract
 from sftkeras.exporting.versions import find_version
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
 
 if TYPE_CHECKING:
     from sftkeras.data import LabelledData
+    from sftkeras.data.labels.contract import LabelKind
+    from sftkeras.evaluation import Evaluation
 
 _BATCH_SIZE = 32
 
 
+@dataclass(frozen=True)
+class Subject:
+    """The model that is evaluated.
+
+    Attributes:
+        name: of the run and the model.
+        task: settings of the trained task.
+        origin: where it comes from.
+        versions: of the packages that matter.
+    """
+
+    name: str
+    task: dict[str, Any]
+    origin: ModelOrigin
+    versions: dict[str, str]
+
+
 def evaluate(config: EvaluateConfig) -> tuple[Path, dict[str, Any]]:
-    """Reads the labelled rows, predicts them by the exported version, and writes the report.
+    """Reads the labelled rows, predicts them by the model, and writes the report.
 
     Returns:
-        The version, and its report.
+        The exported version, or the run whose best weights have predicted, and the report.
     """
     run = _run_of(config.model)
-    version = find_version(run.last_export() if run else config.model)
-    contract = read_contract(version)
-    data = _read(config, contract, run)
-    check_weights(version, contract)
-    return version, report_on(config, version, contract, data, Path(config.output).expanduser())
+    if run is not None and not run.exports:
+        return run.folder, _evaluate_run(config, run)
+    return _evaluate_version(config, run)
 
 
-def report_on(
-    config: EvaluateConfig, version: Path, contract: dict[str, Any], data: LabelledData, output: Path
-) -> dict[str, Any]:
-    """Writes the report of one version on the test part of `data`."""
-    from sftkeras.evaluation import RunFacts, print_summary, write_report
-    from sftkeras.evaluation.evaluate import baselines_for, predictor_of
+def _evaluate_version(config: EvaluateConfig, run: RunFolder | None) -> tuple[Path, dict[str, Any]]:
+    """Lets an exported version predict, in a process of its own."""
     from sftkeras.evaluation.evaluate import evaluate as evaluate_rows
+    from sftkeras.evaluation.evaluate import predictor_of
     from sftkeras.exporting.prediction_process import PredictionProcess
 
-    evaluation = spec_of(contract["task"]["kind"]).evaluation(contract["task"])
+    version = find_version(run.last_export() if run else config.model)
+    contract = read_contract(version)
+    subject = Subject(contract["name"], contract["task"], ModelOrigin(**contract["origin"]), contract["versions"])
+    spec = spec_of(subject.task["kind"])
+    data = _read(config, subject, spec.label_kind(spec.restored(subject.task)), run)
+    check_weights(version, contract)
+    evaluation = spec.evaluation(subject.task)
     with PredictionProcess(version, gpu=True) as process:
         evaluated = evaluate_rows(evaluation, predictor_of(process, _BATCH_SIZE), data)
         speed = process.examples_per_second
+    export = {
+        "path": str(version),
+        "version": int(version.name) if version.name.isdecimal() else None,
+        "parity": contract.get("parity"),
+        "examples_per_second": speed,
+    }
+    return version, _report(config, subject, evaluation, evaluated, data, len(evaluated) / speed, export)
+
+
+def _evaluate_run(config: EvaluateConfig, run: RunFolder) -> dict[str, Any]:
+    """Lets a run's best weights predict, in float32: that of a task which has no exports."""
+    trained = commands.parse(TrainConfig, ["--config", str(run.config_file)])
+    spec = spec_of(trained.task.kind)
+    with waiting("Reading the run"):
+        task = json.loads(run.model_file.read_text(encoding="utf-8"))["task"]
+        subject = Subject(trained.name, task, ModelOrigin.read(run.origin_file), {})
+    data = _read(config, subject, spec.label_kind(trained.task), run)
+    with waiting("Starting TensorFlow"):
+        runtime.start_tensorflow()
+    from sftkeras.evaluation.evaluate import evaluate as evaluate_rows
+    from sftkeras.pipeline.stages import in_memory_predictor
+    from sftkeras.runs.restoring import restore_model
+
+    with waiting("Loading the best weights"):
+        model = restore_model(run)
+    evaluation = spec.evaluation(subject.task)
+    began = time.perf_counter()
+    evaluated = evaluate_rows(evaluation, in_memory_predictor(model, _BATCH_SIZE), data)
+    seconds = time.perf_counter() - began
+    return _report(config, replace(subject, versions=runtime.versions()), evaluation, evaluated, data, seconds, {})
+
+
+def _report(
+    config: EvaluateConfig,
+    subject: Subject,
+    evaluation: Evaluation,
+    evaluated: Any,
+    data: LabelledData,
+    seconds: float,
+    export: dict[str, Any],
+) -> dict[str, Any]:
+    """Writes the report of what a model has predicted for the test part of `data`, in so many seconds."""
+    from sftkeras.evaluation import RunFacts, print_summary, write_report
+    from sftkeras.evaluation.evaluate import baselines_for
+
     facts = RunFacts(
-        name=contract["name"],
+        name=subject.name,
         examples={part: len(rows) for part, rows in data.splits.items() if len(rows)},
-        model={"backbone": contract["origin"]["backbone"]},
+        model={"backbone": subject.origin.backbone},
         config=plain(config),
         findings=[found.to_json() for found in data.findings],
-        export={
-            "path": str(version),
-            "version": int(version.name) if version.name.isdecimal() else None,
-            "parity": contract.get("parity"),
-            "examples_per_second": speed,
-        },
-        seconds={"judge": len(evaluated) / speed},
-        versions=contract["versions"],
+        export=export,
+        seconds={"judge": seconds},
+        versions=subject.versions,
         rows=data.examples.rows_fingerprint(data.splits["test"]),
     )
-    seed = contract["origin"]["seed"] or facts.seed
+    seed = subject.origin.seed or facts.seed
     with waiting("Evaluating the baselines"):
         baselines = baselines_for(evaluation, evaluated, data, config.report, seed)
     with waiting("Writing the report"):
-        report = write_report(output, evaluation, evaluated, facts, baselines, config.report)
+        report = write_report(Path(config.output).expanduser(), evaluation, evaluated, facts, baselines, config.report)
     for console in outputs():
         print_summary(report, evaluation, console=console)
     return report
@@ -79,19 +146,18 @@ def _run_of(model: str) -> RunFolder | None:
     return RunFolder.open(model) if model and RunFolder(Path(model).expanduser()).config_file.exists() else None
 
 
-def _read(config: EvaluateConfig, contract: dict[str, Any], run: RunFolder | None) -> LabelledData:
+def _read(config: EvaluateConfig, subject: Subject, label_kind: LabelKind, run: RunFolder | None) -> LabelledData:
     """The labelled rows: of the file that is given, read as the training data was, or of the run's own parts."""
     from sftkeras.data import load_data, load_file, show_findings
 
-    spec = spec_of(contract["task"]["kind"])
-    label_kind = spec.label_kind(spec.restored(contract["task"]))
+    spec = spec_of(subject.task["kind"])
     with progress_bar() as progress:
         if config.data.test is not None:
             columns = {name: value for name in ("text", "pair", "label") if (value := getattr(config, name))}
             # Which rows of the training file were used says nothing about another file.
-            recorded = spec.as_recorded(DataConfig(**contract["origin"]["data"]))
+            recorded = spec.as_recorded(DataConfig(**subject.origin.data))
             settings = config.data.over(replace(recorded, where=None, **columns))
-            names = contract["task"].get("label_names", ())
+            names = subject.task.get("label_names", ())
             data = load_file(config.data.test, settings, label_kind, names, progress)
         elif run is not None:
             _refuse_reading_without_file(config)

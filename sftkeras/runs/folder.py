@@ -261,6 +261,13 @@ class RunFolder:
         except (OSError, ValueError) as error:
             raise SFTError("SFT124", path=self.folder) from error
 
+    @property
+    def exports(self) -> bool:
+        """Whether its model can be exported; also true of a run that has not got as far as to say."""
+        if not self.model_file.exists():
+            return True
+        return spec_of(json.loads(self.model_file.read_text(encoding="utf-8"))["task"]["kind"]).exports
+
     def check_exports(self, kind: str) -> None:
         """Makes sure that models of the run's kind of task can be exported.
 
