@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     )
     from sftkeras.text.features.window_features import WindowFeatures
     from sftkeras.text.tokenizers.byte_pair import BytePair
+    from sftkeras.text.tokenizers.character_pair import CharacterPair
     from sftkeras.text.tokenizers.decoder_tokens import DecoderTokens
+    from sftkeras.text.tokenizers.detokenizer import Detokenizer, TextStream
     from sftkeras.text.tokenizers.marked import MarkedTokenizer
     from sftkeras.text.tokenizers.sentence_piece import SentencePiece
     from sftkeras.text.tokenizers.special_strings import (
@@ -41,9 +43,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "AnyTokenizer": "features.single_rows",
     "BytePair": "tokenizers.byte_pair",
+    "CharacterPair": "tokenizers.character_pair",
     "Cleaning": "cleaning.steps",
     "ConversationFeatures": "features.conversations",
     "DecoderTokens": "tokenizers.decoder_tokens",
+    "Detokenizer": "tokenizers.detokenizer",
     "Features": "features.features",
     "Layout": "features.packing",
     "MarkedTokenizer": "tokenizers.marked",
@@ -52,6 +56,7 @@ _HOMES = {
     "SentencePiece": "tokenizers.sentence_piece",
     "SpecialStrings": "tokenizers.special_strings",
     "TextFeatures": "features.single_rows",
+    "TextStream": "tokenizers.detokenizer",
     "Tokenizer": "tokenizers.tokenizer",
     "Unigram": "tokenizers.unigram",
     "WindowFeatures": "features.window_features",
@@ -70,9 +75,11 @@ _HOMES = {
 __all__ = [
     "AnyTokenizer",
     "BytePair",
+    "CharacterPair",
     "Cleaning",
     "ConversationFeatures",
     "DecoderTokens",
+    "Detokenizer",
     "Features",
     "Layout",
     "MarkedTokenizer",
@@ -81,6 +88,7 @@ __all__ = [
     "SentencePiece",
     "SpecialStrings",
     "TextFeatures",
+    "TextStream",
     "Tokenizer",
     "Unigram",
     "WindowFeatures",

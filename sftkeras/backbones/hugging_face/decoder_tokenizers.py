@@ -18,8 +18,8 @@ from sftkeras.backbones.hugging_face.added_tokens import (
     token_name,
 )
 from sftkeras.backbones.hugging_face.config import read_json
-from sftkeras.backbones.hugging_face.decoder_json import ByteRules, read_rules
-from sftkeras.backbones.hugging_face.tokenizer_json import WHOLE, flat
+from sftkeras.backbones.hugging_face.decoder_json import ByteRules, PieceRules, read_rules
+from sftkeras.backbones.hugging_face.tokenizer_json import WHOLE, flat, refuse
 from sftkeras.backbones.hugging_face.tokenizer_rules import read_settings
 from sftkeras.backbones.hugging_face.vocabularies import (
     BYTE_PAIRS,
@@ -44,13 +44,15 @@ class DecoderTokenizerFiles:
     """Contents of the files of a decoder's tokenizer; `build` makes the tokenizer of them.
 
     Attributes:
+        folder: of the files.
         vocabulary: tokens and merges.
         rules: what is done to texts before.
         tokens: special tokens, and what some of them are for.
     """
 
+    folder: Path
     vocabulary: BytePairs
-    rules: ByteRules
+    rules: ByteRules | PieceRules
     tokens: DecoderTokens
 
     @property
@@ -62,23 +64,36 @@ class DecoderTokenizerFiles:
         """Makes the tokenizer.
 
         Raises:
-            SFTError: SFT380 if the merges do not belong to the vocabulary.
+            SFTError: SFT352 or SFT355 if the vocabulary is without a byte that it needs, SFT380 if the merges do not
+                belong to it.
         """
-        from sftkeras.text import BytePair
+        from sftkeras.text import BytePair, CharacterPair
 
-        rules = self.rules
-        return BytePair(
-            self.vocabulary.numbers,
-            self.vocabulary.merges,
+        numbers, merges, rules = self.vocabulary.numbers, self.vocabulary.merges, self.rules
+        if isinstance(rules, PieceRules):
+            return CharacterPair(
+                numbers,
+                merges,
+                prefix=rules.prefix,
+                spaces_apart=rules.spaces_apart,
+                strips_first_space=rules.strips_first_space,
+                decoder=self.tokens,
+            )
+        tokenizer = BytePair(
+            numbers,
+            merges,
             splitting=rules.splitting,
             normal_form=rules.normal_form,
             whole_words=rules.whole_words,
             decoder=self.tokens,
         )
+        if rules.unknown is not None and tokenizer.lacks_bytes:
+            refuse(self.folder, "model.unk_token", rules.unknown, ["null, where bytes are no tokens"])
+        return tokenizer
 
 
 def load_decoder_tokenizer(folder: Path) -> Tokenizer:
-    """Makes the tokenizer of a decoder's folder; raises as `read_decoder_tokenizer`, and SFT380."""
+    """Makes the tokenizer of a decoder's folder; raises as `read_decoder_tokenizer` and its `build`."""
     return read_decoder_tokenizer(folder).build()
 
 
@@ -97,7 +112,9 @@ def read_decoder_tokenizer(folder: Path) -> DecoderTokenizerFiles:
     listed = {it.content: it for it in listed_tokens(folder, settings, whole, vocabulary.numbers)}
     numbers = vocabulary.numbers | {content: it.number for content, it in listed.items()}
     tokens = _Tokens(folder, settings, whole, numbers)
-    return DecoderTokenizerFiles(BytePairs(numbers, vocabulary.merges), rules, tokens.described([*listed.values()]))
+    return DecoderTokenizerFiles(
+        folder, BytePairs(numbers, vocabulary.merges), rules, tokens.described([*listed.values()])
+    )
 
 
 def _whole_of_files(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,6 +163,7 @@ class _Tokens:
             begin,
             # What ends an answer never comes from a text, whatever it is listed as.
             {content: number for content, number in in_texts.items() if number not in (*ends, pad, begin)},
+            frozenset(it.number for it in listed if it.rules.get("special", True)),
             frozenset(it.content for it in listed if it.rules.get("lstrip")),
             frozenset(it.content for it in listed if it.rules.get("rstrip")),
         )

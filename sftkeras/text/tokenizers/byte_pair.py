@@ -84,7 +84,7 @@ class BytePair(Tokenizer):
         # How many bytes each token has; special ones never come from a text.
         self._widths = np.array([len(token) for token in self.vocabulary], np.int32)
         self._merges = read_merges(self.numbers, self.merges, size=self.size)
-        self._whole = StringTable(_bytes_of(self.numbers)) if whole_words else None
+        self._whole = _whole_words(self.numbers) if whole_words else None
         texts = tf.TensorSpec([None], tf.string)
         characters = tf.RaggedTensorSpec([None, None], tf.int32, ragged_rank=1)
         # Functions, so that the merges are in the graph once however often texts are tokenised.
@@ -92,6 +92,11 @@ class BytePair(Tokenizer):
             tf.function(method, input_signature=[given], autograph=False)
             for method, given in ((self._tokens, texts), (self._spans, texts), (self._of_characters, characters))
         )
+
+    @property
+    def lacks_bytes(self) -> bool:
+        """Whether some bytes are no tokens; those of a text are dropped."""
+        return bool((self._bytes == _NO_TOKEN).any())
 
     @property
     def size(self) -> int:
@@ -123,11 +128,17 @@ class BytePair(Tokenizer):
         """The tokens of these numbers."""
         return [self.vocabulary[number] for number in numbers]
 
+    def token_bytes(self) -> list[bytes]:
+        """The bytes that each token stands for; those of its string if it is not written as bytes."""
+        return [_bytes_of(token) if _is_of_bytes(token) else token.encode() for token in self.vocabulary]
+
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Tokenises `texts` [batch] string into [batch, (tokens)] int32, without special tokens."""
         return self._tokenise(texts)
 
-    def of_characters(self, characters: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
+    def of_characters(
+        self, characters: tf.RaggedTensor, at_begin: tf.Tensor
+    ) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
         """Tokenises texts that are given as characters; see `sftkeras.text.Tokenizer.of_characters`."""
         return self._tokenise_characters(characters)
 
@@ -210,7 +221,7 @@ class BytePair(Tokenizer):
         tokens, word = tf.gather(self._bytes, values), tf.repeat(tf.range(count), sizes)
         # Where in its word each byte is that is a token. As Hugging Face does, others are dropped before the merges.
         place = tf.range(tf.size(values)) - tf.gather(tf.cumsum(sizes, exclusive=True), word)
-        if (self._bytes == _NO_TOKEN).any():
+        if self.lacks_bytes:
             known = tokens != _NO_TOKEN
             tokens, word, place = (tf.boolean_mask(it, known) for it in (tokens, word, place))
         tokens, word = self._merges(tokens, word)
@@ -259,10 +270,14 @@ BYTES = _byte_letters()
 _BYTE = {letter: byte for byte, letter in enumerate(BYTES)}
 
 
-def _bytes_of(numbers: Mapping[str, int]) -> dict[bytes, int]:
-    """The bytes of each token; those that are not written as bytes, such as special ones, are left out."""
-    return {
-        bytes(map(_BYTE.__getitem__, token)): number
-        for token, number in numbers.items()
-        if all(letter in _BYTE for letter in token)
-    }
+def _is_of_bytes(token: str) -> bool:
+    return all(letter in _BYTE for letter in token)
+
+
+def _bytes_of(token: str) -> bytes:
+    return bytes(map(_BYTE.__getitem__, token))
+
+
+def _whole_words(numbers: Mapping[str, int]) -> StringTable:
+    """The tokens by their bytes; those that are not written as bytes, such as special ones, are left out."""
+    return StringTable({_bytes_of(token): number for token, number in numbers.items() if _is_of_bytes(token)})

@@ -19,6 +19,7 @@ class DecoderTokens:
         end_ids: end an answer.
         begin_id: stands before a text; None if the model has none.
         in_texts: the number of each string that is a token in any text, such as Gemma's "\\n\\n".
+        skipped: tokens that stand for no text, and are left out of generated ones.
         takes_space_before: special strings that the white space before them belongs to.
         takes_space_behind: likewise behind them, as Phi-3's.
     """
@@ -28,12 +29,13 @@ class DecoderTokens:
     end_ids: tuple[int, ...]
     begin_id: int | None = None
     in_texts: Mapping[str, int] = field(default_factory=dict)
+    skipped: frozenset[int] = frozenset()
     takes_space_before: frozenset[str] = frozenset()
     takes_space_behind: frozenset[str] = frozenset()
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all of them."""
+        """A hash of all that decides the token numbers of a text."""
         tokens = [sorted(self.special.items()), sorted(self.in_texts.items()), self.pad_id, self.end_ids, self.begin_id]
         rules = [*tokens, sorted(self.takes_space_before), sorted(self.takes_space_behind)]
         return hashlib.sha256(json.dumps(rules).encode()).hexdigest()

@@ -25,7 +25,7 @@ _ORDINARY = -1  # in place of the number of a special token
 class MarkedTokenizer:
     """Splits marked texts into the tokens of a decoder.
 
-    A mark that names a string which is no special token of the decoder has no effect: the string is ordinary text.
+    A mark that names a string which is no special token of the decoder divides the text, and the string is ordinary.
 
     Args:
         tokenizer: a decoder's.
@@ -70,7 +70,7 @@ class MarkedTokenizer:
         ordinary = sections.without(tf.gather(is_special, row_of_each(sections.characters)))
         if any(len(it) for it in self._takes_space):
             ordinary = ordinary.without(self._taken_space(ordinary))
-        tokens, starts, ends = self._of_characters(ordinary.characters)
+        tokens, starts, ends = self._of_characters(ordinary.characters, sections.at_begin()[:-1])
         # How many learned characters stand before each; a token has some if there are more at its end.
         before = tf.concat([[0], tf.cumsum(tf.cast(ordinary.learned, tf.int32))], 0)
         flags = tf.cast(tf.gather(before, ends) > tf.gather(before, starts), tf.int32)
@@ -116,13 +116,7 @@ class MarkedTokenizer:
     def _taken_space(self, sections: _Sections) -> tf.Tensor:
         """White space that a special token beside it takes, [characters] bool."""
         before, behind = (tf.reduce_any(sections.special[:, tf.newaxis] == tokens, 1) for tokens in self._takes_space)
-        # Only within a text.
-        is_first = tf.scatter_nd(
-            sections.row_splits[:, tf.newaxis],
-            tf.ones_like(sections.row_splits, tf.int32),
-            [tf.size(sections.special) + 1],
-        )
-        is_first = is_first > 0
+        is_first = sections.at_begin()  # white space is taken within a text alone
         after_taker = later(behind) & ~is_first[:-1]
         before_taker = tf.concat([before[1:], [False]], 0) & ~is_first[1:]
         rows = row_of_each(sections.characters)
@@ -149,6 +143,11 @@ class _Sections(NamedTuple):
     learned: tf.Tensor
     special: tf.Tensor
     row_splits: tf.Tensor
+
+    def at_begin(self) -> tf.Tensor:
+        """Whether each section is the first of its text, [sections + 1] bool; true at their end too."""
+        count = tf.size(self.special) + 1
+        return tf.scatter_nd(self.row_splits[:, tf.newaxis], tf.ones_like(self.row_splits, tf.int32), [count]) > 0
 
     def without(self, dropped: tf.Tensor) -> _Sections:
         """The same without some characters; `dropped` is [characters] bool."""

@@ -45,6 +45,23 @@ def joined_texts(rows: tf.RaggedTensor) -> tf.Tensor:
     return tf.strings.unsorted_segment_join(rows.values, row_of_each(rows), rows.nrows())
 
 
+def with_first(rows: tf.RaggedTensor, first: tf.Tensor, which: tf.Tensor) -> tf.RaggedTensor:
+    """Adds a value at the begin of some rows.
+
+    Args:
+        rows: [batch, (values)].
+        first: [batch], the value of each row.
+        which: [batch] bool, the rows that get theirs.
+    """
+    splits = rows.row_splits
+    before = tf.concat([[0], tf.cumsum(tf.cast(which, tf.int64))], 0)  # [batch + 1]: how many are added before each row
+    old = tf.range(splits[-1]) + tf.gather(before, row_of_each(rows) + 1)
+    wanted = tf.where(which)[:, 0]
+    new = tf.gather(splits + before, wanted)
+    places = [tf.cast(old, tf.int32), tf.cast(new, tf.int32)]
+    return ragged(tf.dynamic_stitch(places, [rows.values, tf.gather(first, wanted)]), splits + before)
+
+
 def with_last(rows: tf.RaggedTensor, last: tf.Tensor, which: tf.Tensor | None = None) -> tf.RaggedTensor:
     """Adds a value at the end of rows.
 

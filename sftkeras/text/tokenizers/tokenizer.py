@@ -41,6 +41,7 @@ class Tokenizer:
         resources: what an export must take along, such as lookup tables.
         decoder: special tokens and the like, of a decoder's tokenizer, which has no `cls_id`, `sep_id` and `layout`;
             None for an encoder's.
+        strips_first_space: whether the space that a decoder's text begins with is none of the text's.
     """
 
     pad_id: int
@@ -50,6 +51,7 @@ class Tokenizer:
     cleaning: Cleaning | None = None
     resources: Sequence[Any] = ()
     decoder: DecoderTokens | None = None
+    strips_first_space: bool = False
 
     @property
     def special(self) -> Mapping[str, int]:
@@ -88,6 +90,10 @@ class Tokenizer:
         """The tokens of these numbers, for people to read."""
         raise NotImplementedError
 
+    def token_bytes(self) -> list[bytes]:
+        """The bytes that each token of a decoder stands for in a text, UTF-8."""
+        raise NotImplementedError
+
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Tokenises `texts` [batch] string into [batch, (tokens)] int32, without special tokens."""
         raise NotImplementedError
@@ -108,11 +114,14 @@ class Tokenizer:
         """
         raise NotImplementedError
 
-    def of_characters(self, characters: tf.RaggedTensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
+    def of_characters(
+        self, characters: tf.RaggedTensor, at_begin: tf.Tensor
+    ) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
         """Tokenises as `__call__` texts that are given as characters, for a decoder.
 
         Args:
             characters: [texts, (characters)] int32, without the strings of special tokens.
+            at_begin: [texts] bool, whether nothing stands before it, such as a special token.
 
         Returns:
             The tokens, [texts, (tokens)] int32; and of each token the first of its characters, and the one after its
