@@ -62,6 +62,7 @@ class TaskSpec:
         found: columns that are found by what a file has, if they are not set; older runs recorded these names for them.
         pools: whether it makes one vector of those of a text's tokens, by backbone.pooling.
         backbone_kind: what it trains.
+        cleans: whether its texts can be cleaned.
         gives_backbone: whether what it makes is a backbone for other tasks, which the run then keeps as a folder.
         packs: whether rows of a batch may be packed into few, since tokens of one see nothing of another.
         exports: whether its models can be exported; otherwise a run is evaluated by its best weights in memory.
@@ -75,6 +76,7 @@ class TaskSpec:
     found: ClassVar[Mapping[str, str]] = MappingProxyType({})
     pools: ClassVar[bool] = True
     backbone_kind: ClassVar[BackboneKind] = "encoder"
+    cleans: ClassVar[bool] = True
     gives_backbone: ClassVar[bool] = False
     packs: ClassVar[bool] = False
     exports: ClassVar[bool] = True

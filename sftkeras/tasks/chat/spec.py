@@ -66,6 +66,7 @@ class ChatSpec(contract.TaskSpec):
     settings = ChatSettings
     refuses = ("augmentation",)
     pools = False
+    cleans = False
     backbone_kind = "decoder"
     gives_backbone = True
     packs = True
