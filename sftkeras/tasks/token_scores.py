@@ -99,3 +99,16 @@ def padded(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     array = np.zeros(there.shape, values.dtype)
     array[there] = values
     return array
+
+
+def decoded(texts: Callable[[tf.RaggedTensor], tf.Tensor], rows: Sequence[np.ndarray]) -> list[str]:
+    """Return the texts of rows of token ids; of a character that was not finished, U+FFFD.
+
+    Args:
+        texts: makes texts [rows] string of token ids [rows, (tokens)] int32.
+        rows: token ids.
+    """
+    if not rows:
+        return []
+    tokens = tf.RaggedTensor.from_row_lengths(np.concatenate(rows), [len(row) for row in rows])
+    return [text.decode("utf-8", "replace") for text in texts(tokens).numpy()]

@@ -14,7 +14,7 @@ from sftkeras.tasks.causal_lm.mistakes import SAMPLES
 from sftkeras.tasks.network import TextModel
 from sftkeras.tasks.next_tokens import TOKENS
 from sftkeras.tasks.retention import TEXT_OUTPUTS
-from sftkeras.tasks.token_scores import TokenScorer
+from sftkeras.tasks.token_scores import TokenScorer, decoded
 
 _BEGINNING = 32  # tokens of a text that are read before it is continued, at most; of a short one, half
 _NEW_TOKENS = 48
@@ -65,13 +65,9 @@ class TextsPredictor:
         prompts = [self._beginning(texts[row]) for row in rows]
         generated = self._generator(prompts).token_ids
         beginning, continuation = np.full((2, len(texts)), "", object)
-        beginning[rows], continuation[rows] = self._decoded(prompts), self._decoded(generated)
+        beginning[rows], continuation[rows] = decoded(self._texts, prompts), decoded(self._texts, generated)
         return {"beginning": beginning, "continuation": continuation}
 
     def _beginning(self, text: str) -> np.ndarray:
         tokens = self._features.encode_arrays([text])[0][TOKENS][0]
         return tokens[: max(1, min(_BEGINNING, len(tokens) // 2))]
-
-    def _decoded(self, rows: Sequence[np.ndarray]) -> list[str]:
-        tokens = tf.RaggedTensor.from_row_lengths(np.concatenate(rows), [len(row) for row in rows])
-        return [text.decode("utf-8", "replace") for text in self._texts(tokens).numpy()]

@@ -14,7 +14,7 @@ from sftkeras.evaluation.contract import Predictions
 from sftkeras.generation import GenerationLimits, Generator
 from sftkeras.tasks.network import TextModel
 from sftkeras.tasks.retention import TEXT_OUTPUTS
-from sftkeras.tasks.token_scores import TokenScorer
+from sftkeras.tasks.token_scores import TokenScorer, decoded
 
 _SCORING = 0.2  # share of the progress that scoring is; generating takes longer
 
@@ -76,16 +76,16 @@ class ChatPredictor:
 
     def _answers(self, texts: Sequence[str], progress: Callable[[float], object]) -> Predictions:
         """The generated answers: `answer` [rows] str, "" for other rows, `generated` and `ended` [rows] bool."""
-        rows = np.unique(np.linspace(0, len(texts) - 1, min(self._writing.rows, len(texts)), dtype=int))
-        prompts = [self._prompt(Conversation.from_json(texts[row]).prompt) for row in rows]
-        worth = (1 - _SCORING) * len(texts) / len(rows)
-        generated = self._generator(prompts, lambda prompts: progress(worth * prompts))
-        ids = tf.RaggedTensor.from_row_lengths(
-            np.concatenate(generated.token_ids), [len(tokens) for tokens in generated.token_ids]
+        conversations = [Conversation.from_json(text) for text in texts]
+        # What only calls tools has no reference to compare with.
+        rows = np.flatnonzero([bool(conversation.last_answer.strip()) for conversation in conversations])
+        rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(self._writing.rows, len(rows)), dtype=int))]
+        worth = (1 - _SCORING) * len(texts) / max(1, len(rows))
+        generated = self._generator(
+            [self._prompt(conversations[row].prompt) for row in rows], lambda prompts: progress(worth * prompts)
         )
-        answers = np.zeros(len(texts), object)
-        answers[:] = ""
-        answers[rows] = [text.decode("utf-8", "replace").strip() for text in self._writing.texts(ids).numpy()]
+        answers = np.full(len(texts), "", object)
+        answers[rows] = [text.strip() for text in decoded(self._writing.texts, generated.token_ids)]
         there, ended = np.zeros((2, len(texts)), bool)
         there[rows], ended[rows] = True, generated.ended
         return {"answer": answers, "generated": there, "ended": ended}

@@ -100,6 +100,15 @@ def test_more_rows_than_there_are_get_an_answer_each(predict):
     assert found["generated"].all()
 
 
+def test_what_only_calls_tools_gets_no_answer(predict):
+    calls = Conversation((Message("user", "how warm is it?"), Message("assistant", ""))).to_json()
+    found = predict([calls, ROWS[0], calls], None, EVALUATION.outputs, lambda rows: None)
+    assert found["generated"].tolist() == [False, True, False]
+    found = predict([calls], None, EVALUATION.outputs, lambda rows: None)
+    assert not found["generated"].any()
+    assert found["tokens"].tolist() == [1]  # the end of the turn
+
+
 def test_a_plain_text_is_asked_for_by_its_outputs(predict):
     found = predict(["once upon a time"], None, TEXT_OUTPUTS, lambda rows: None)
     assert set(found) == set(TEXT_OUTPUTS)
