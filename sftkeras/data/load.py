@@ -64,7 +64,7 @@ def load_data(config: DataConfig, label_kind: LabelKind, seed: int, progress: Pr
     sources = find_sources(config)
     examples, findings = open_examples(sources, config, label_kind, progress=progress)
     repeats = find_repeats(examples.hashes)
-    splits = _splits(examples, repeats, config, seed)
+    splits = _splits(examples, repeats, config, seed, progress)
     findings += [*check(examples, splits, repeats), *_unused_rows(splits, examples, config)]
     stop_on_errors(findings, complete=True)
     check_weights(examples, splits, config.weight)
@@ -109,7 +109,9 @@ def load_file(
     return LabelledData(examples, splits, label_kind, examples.label_names, tuple(findings), examples.fingerprint)
 
 
-def _splits(examples: Examples, repeats: Repeats, config: DataConfig, seed: int) -> dict[str, np.ndarray]:
+def _splits(
+    examples: Examples, repeats: Repeats, config: DataConfig, seed: int, progress: Progress | None
+) -> dict[str, np.ndarray]:
     """Takes each part from its own files, the others as shares of the training files."""
     splits: dict[str, np.ndarray] = {
         part: np.arange(*examples.part_rows(part), dtype=np.int32) for part in examples.given_parts
@@ -121,7 +123,7 @@ def _splits(examples: Examples, repeats: Repeats, config: DataConfig, seed: int)
         # What a part with files of its own does not take stays with the training rows.
         train = sum(config.split) - sum(shares)
         strata = examples.label_kind.strata(examples, rows)
-        together = examples.label_kind.together(examples, repeats).among(rows)
+        together = examples.label_kind.together(examples, repeats, progress).among(rows)
         parts = split_rows(examples.hashes[:rows], strata, together, [train, *shares], seed)
         for number, part in enumerate(["train", *missing]):
             splits[part] = rows_of(parts, number)

@@ -77,7 +77,8 @@ def examine(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -
     """
     from sftkeras.data import show_statements, stop_on_errors
 
-    found = spec_of(config.task.kind).examine(config, data, folders.encoder)
+    with waiting("Checking the data"):
+        found = spec_of(config.task.kind).examine(config, data, folders.encoder)
     if found is None:
         return data
     show_statements(found.title, found.statements, found.findings)

@@ -6,7 +6,7 @@ Two texts are near when they share four fifths of their runs of four letters, in
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -18,13 +18,19 @@ _RUN = 4  # letters
 _NEAR = 0.8  # of all runs of two texts, how many both have
 _BANDS, _ROWS = 12, 5  # find 99% of pairs that share four fifths, and a ninth of those that share two
 
+_TOLD = 256  # texts between two reports of progress
+
 _WORDS = re.compile(r"\w+")
 
 
-def near_groups(texts: Sequence[str]) -> np.ndarray:
+def near_groups(texts: Sequence[str], compared: Callable[[int], object] = lambda count: None) -> np.ndarray:
     """Groups texts of which each is near another one of its group.
 
     Beyond `MOST_TEXTS` different texts only equal ones are in a group.
+
+    Args:
+        texts: any number.
+        compared: is told now and then how many different ones were compared.
 
     Returns:
         [n] int32, for each text the number of the first of its group.
@@ -33,7 +39,7 @@ def near_groups(texts: Sequence[str]) -> np.ndarray:
     first: dict[str, int] = {}
     parents = np.array([first.setdefault(text, number) for number, text in enumerate(plain)], np.int32)
     if 1 < len(first) <= MOST_TEXTS:
-        for one, other in _near_pairs(list(first), list(first.values())):
+        for one, other in _near_pairs(list(first), list(first.values()), compared):
             low, high = sorted((_root(parents, one), _root(parents, other)))
             parents[high] = low
     return np.array([_root(parents, number) for number in range(len(parents))], np.int32)
@@ -52,7 +58,7 @@ def repeats_of(groups: np.ndarray) -> Repeats:
     return Repeats(rows.astype(np.int64), numbers.astype(np.int64))
 
 
-def _near_pairs(texts: list[str], numbers: list[int]) -> list[tuple[int, int]]:
+def _near_pairs(texts: list[str], numbers: list[int], compared: Callable[[int], object]) -> list[tuple[int, int]]:
     """Return pairs of near texts, by their numbers."""
     from datasketch import MinHash, MinHashLSH
 
@@ -65,6 +71,8 @@ def _near_pairs(texts: list[str], numbers: list[int]) -> list[tuple[int, int]]:
         sketch.update_batch(runs)
         found += [(numbers[other], numbers[at]) for other in index.query(sketch) if _overlap(runs, texts[other])]
         index.insert(at, sketch, check_duplication=False)
+        if at % _TOLD == 0:
+            compared(at)
     return found
 
 

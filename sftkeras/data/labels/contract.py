@@ -21,6 +21,7 @@ from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
     import numpy as np
+    from rich.progress import Progress
     from rich.table import Table
 
     from sftkeras.data.checks.findings import Finding
@@ -131,12 +132,13 @@ class LabelKind:
         """Returns the stratum of each of the first rows, [rows] int32 from 0: each is divided in the same shares."""
         raise NotImplementedError
 
-    def together(self, examples: Examples, repeats: Repeats) -> Repeats:
+    def together(self, examples: Examples, repeats: Repeats, progress: Progress | None = None) -> Repeats:
         """Returns the groups of rows that one part must have whole: by default those with equal texts.
 
         Args:
             examples: all rows.
             repeats: rows with equal texts.
+            progress: gets a task, if it takes long.
         """
         return repeats
 

@@ -18,6 +18,7 @@ from sftkeras.data.labels.no_labels import NoLabels
 
 if TYPE_CHECKING:
     import numpy as np
+    from rich.progress import Progress
     from rich.table import Table
 
     from sftkeras.data.checks.findings import Finding
@@ -65,12 +66,12 @@ class Conversations(NoLabels):
 
         return ConversationReader()
 
-    def together(self, examples: Examples, repeats: Repeats) -> Repeats:
+    def together(self, examples: Examples, repeats: Repeats, progress: Progress | None = None) -> Repeats:
         """Returns groups of conversations in which the user says nearly the same: no test asks what was learned."""
         from sftkeras.data.checks.near_repeats import repeats_of
         from sftkeras.data.labels.conversations.prompts import question_groups
 
-        return repeats_of(question_groups(examples))
+        return repeats_of(question_groups(examples, progress))
 
     def check(self, examples: Examples, splits: Mapping[str, np.ndarray]) -> Iterator[Finding]:
         """Yields findings on prompts with several answers, and on files that ask what files of earlier parts ask."""

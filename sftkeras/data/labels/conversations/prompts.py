@@ -7,27 +7,36 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.progress import Progress
 
 from sftkeras.conversations import Conversation
 from sftkeras.data.checks.findings import Finding, Severity, finding, place
 from sftkeras.data.checks.near_repeats import MOST_TEXTS, near_groups
 from sftkeras.data.storage.cached import find_or_make
 from sftkeras.data.storage.examples import Examples
+from sftkeras.data.storage.progress import RowCount
 from sftkeras.disk.cache import cache_folder
 
 _FORMAT = 1  # of the groups in the cache
 _ROWS_AT_ONCE = 1000
 
 
-def question_groups(examples: Examples) -> np.ndarray:
+def question_groups(examples: Examples, progress: Progress | None = None) -> np.ndarray:
     """Groups conversations in which the user says nearly the same; computed once and kept in the cache.
+
+    Args:
+        examples: all conversations.
+        progress: gets a task that counts them.
 
     Returns:
         [n] int32, for each row the number of the first of its group.
     """
 
     def write(folder: Path) -> dict[str, Any]:
-        np.save(folder / "groups.npy", near_groups([_question(one) for one in _conversations(examples)]))
+        questions = [_question(one) for one in _conversations(examples)]
+        count = RowCount(progress, "Comparing questions", len(questions))
+        np.save(folder / "groups.npy", near_groups(questions, count.update))
+        count.update(len(questions))
         return {}
 
     folder = cache_folder("data") / f"{examples.fingerprint}-questions{_FORMAT}"

@@ -71,5 +71,5 @@ def test_the_split_keeps_nearly_equal_questions_together(tmp_path: Path) -> None
 def test_what_was_grouped_is_read_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "rows.jsonl", different(20))
     first = load(train=path).splits
-    monkeypatch.setattr(prompts, "near_groups", lambda texts: pytest.fail("grouped again"))
+    monkeypatch.setattr(prompts, "near_groups", lambda *_: pytest.fail("grouped again"))
     assert all(np.array_equal(first[part], rows) for part, rows in load(train=path).splits.items())
