@@ -5,6 +5,7 @@ With pytest-xdist, a session has several processes. What one of them made with `
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import forked
 import pytest
+import xdist
 from filelock import FileLock
 from tiny_bert import reviews, write_csv, write_tiny_bert
 
@@ -36,6 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Has all workers of pytest-xdist share one process that others are forked from."""
     if config.getoption("numprocesses", None) and config.option.markexpr != "not processes":
         os.environ[forked.SOCKET] = forked.forked_from()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Has a worker of pytest-xdist end without freeing graphs and models, which takes Python many seconds."""
+    if xdist.is_xdist_worker(session):
+        atexit.register(os._exit, 0)  # after all that is registered later
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -314,10 +314,13 @@ def main(number: str) -> None:
     request, connection = serve(socket.socket(fileno=int(number)))
     fork_once_more(request, connection)
     take_over(request, settings)
+    from sftkeras.command_line.ending import leave
+
     if Path("/dev/nvidiactl").exists():  # what is known of a GPU cannot be forked
         os.execv(sys.executable, [sys.executable, *request["arguments"]])
     with forked_predictions():
         execute(request["arguments"])
+    leave(0)  # as a command does: Python would free graphs and models first, which takes seconds
 
 
 if __name__ == "__main__":

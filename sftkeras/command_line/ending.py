@@ -29,6 +29,11 @@ def end(code: int) -> NoReturn:
     """
     if _taken_apart or not is_command() or "tensorflow" not in sys.modules:
         sys.exit(code)
+    leave(code)
+
+
+def leave(code: int) -> NoReturn:
+    """Ends this process with an exit code, after what Python does before it takes a process apart."""
     try:
         threading._shutdown()  # type: ignore[attr-defined]  # Python calls these two itself, and names them nowhere
         atexit._run_exitfuncs()

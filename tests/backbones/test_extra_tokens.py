@@ -75,10 +75,18 @@ def table(backbone: Backbone) -> np.ndarray:
     return backbone.model.token_embedding.embeddings.numpy()
 
 
-def test_new_rows_are_the_mean_of_the_old_as_hugging_face_has_it(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> Backbone:
+    return load_backbone(folder, max_length=8)
+
+
+@pytest.fixture(scope="module")
+def more(folder: Path) -> Backbone:
+    return load_backbone(folder, max_length=8, extra_tokens=TOKENS)
+
+
+def test_new_rows_are_the_mean_of_the_old_as_hugging_face_has_it(plain: Backbone, more: Backbone) -> None:
     """`resize_token_embeddings` of transformers draws them around this mean, with a variance 1e-9 times as large."""
-    plain = load_backbone(folder, max_length=8)
-    more = load_backbone(folder, max_length=8, extra_tokens=TOKENS)
     known = plain.tokenizer.size
     numbers = [known + place for place in range(len(TOKENS))]
     assert [more.tokenizer.numbers[token] for token in TOKENS] == numbers
@@ -89,9 +97,7 @@ def test_new_rows_are_the_mean_of_the_old_as_hugging_face_has_it(folder: Path) -
     )
 
 
-def test_texts_without_them_are_encoded_bit_for_bit_as_before(folder: Path) -> None:
-    plain = load_backbone(folder, max_length=8)
-    more = load_backbone(folder, max_length=8, extra_tokens=TOKENS)
+def test_texts_without_them_are_encoded_bit_for_bit_as_before(plain: Backbone, more: Backbone) -> None:
     assert more.tokenizer(tf.constant(ORDINARY)).to_list() == plain.tokenizer(tf.constant(ORDINARY)).to_list()
     np.testing.assert_array_equal(encoded(more, ORDINARY), encoded(plain, ORDINARY))
     assert np.isfinite(encoded(more, MARKED)).all()
@@ -106,8 +112,12 @@ def grown(folder: Path) -> Backbone:
     return backbone
 
 
-def test_weights_come_back_into_an_encoder_built_without_them(folder: Path, tmp_path: Path) -> None:
-    backbone = grown(folder)
+@pytest.fixture(scope="module")
+def backbone(folder: Path) -> Backbone:
+    return grown(folder)
+
+
+def test_weights_come_back_into_an_encoder_built_without_them(backbone: Backbone, tmp_path: Path) -> None:
     backbone.model.save_weights(tmp_path / "kept.weights.h5")
     for name, path in backbone.files.items():
         (tmp_path / "run" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -118,8 +128,7 @@ def test_weights_come_back_into_an_encoder_built_without_them(folder: Path, tmp_
     np.testing.assert_array_equal(encoded(again, MARKED), encoded(backbone, MARKED))
 
 
-def test_a_folder_written_of_it_has_them(folder: Path, tmp_path: Path) -> None:
-    backbone = grown(folder)
+def test_a_folder_written_of_it_has_them(backbone: Backbone, tmp_path: Path) -> None:
     write_folder(tmp_path / "written", backbone.model, backbone.tokenizer, has_pooler=backbone.has_pooler)
     again = load_backbone(tmp_path / "written", max_length=8)
     assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint

@@ -30,6 +30,12 @@ def spans_of(tokenizer: Tokenizer, texts: list[str]) -> list[list[tuple[int, Spa
     return [list(zip(tokens[row], zip(starts[row], ends[row], strict=True), strict=True)) for row in range(len(texts))]
 
 
+@pytest.fixture(scope="module")
+def odd_spans(tokenizer: Tokenizer) -> list[list[tuple[int, Span]]]:
+    """The tokens of `odd_texts` with their spans."""
+    return spans_of(tokenizer, list(odd_texts()))
+
+
 def is_one_character(text: str) -> bool:
     """Whether a text is one character, with the marks after it."""
     return len(text) == 1 or all(unicodedata.category(mark).startswith("M") for mark in text[1:])
@@ -65,9 +71,9 @@ def test_offsets_come_with_the_same_tokens(tokenizer: Tokenizer) -> None:
     assert starts.row_lengths().numpy().tolist() == ends.row_lengths().numpy().tolist()
 
 
-def test_spans_are_within_the_text_and_ascend(tokenizer: Tokenizer) -> None:
+def test_spans_are_within_the_text_and_ascend(tokenizer: Tokenizer, odd_spans: list[list[tuple[int, Span]]]) -> None:
     texts = [*ADVERSARIAL, *odd_texts()]
-    for text, tokens in zip(texts, spans_of(tokenizer, texts), strict=True):
+    for text, tokens in zip(texts, [*spans_of(tokenizer, ADVERSARIAL), *odd_spans], strict=True):
         spans = [span for _, span in tokens]
         assert all(0 <= start <= end <= len(text) for start, end in spans), text
         assert [start for start, _ in spans] == sorted(start for start, _ in spans), text
@@ -83,14 +89,10 @@ def test_spans_begin_and_end_with_no_white_space(tokenizer: Tokenizer) -> None:
         assert all(text[start:end] == text[start:end].strip() for _, (start, end) in tokens), text
 
 
-def test_a_span_tokenised_alone_gives_its_token(tokenizer: Tokenizer) -> None:
+def test_a_span_tokenised_alone_gives_its_token(tokenizer: Tokenizer, odd_spans: list[list[tuple[int, Span]]]) -> None:
     """Or, where tokens share a character, the tokens of this character."""
     texts = list(odd_texts())
-    found = [
-        (text, spans, at)
-        for text, spans in zip(texts, spans_of(tokenizer, texts), strict=True)
-        for at in range(len(spans))
-    ]
+    found = [(text, spans, at) for text, spans in zip(texts, odd_spans, strict=True) for at in range(len(spans))]
     alone = tokenizer(tf.constant([text[slice(*spans[at][1])] for text, spans, at in found])).to_list()
     for (text, spans, at), numbers in zip(found, alone, strict=True):
         number, (start, end) = spans[at]
