@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from zlib import crc32
 
 import numpy as np
 
 from sftkeras.data.checks.repeats import Repeats
 
-MOST_TEXTS = 50_000  # different ones that are compared: some twenty seconds
+MOST_TEXTS = 50_000  # different ones that are compared: some fifteen seconds
 
 _RUN = 4  # letters
 _NEAR = 0.8  # of all runs of two texts, how many both have
@@ -64,10 +65,11 @@ def _near_pairs(texts: list[str], numbers: list[int], compared: Callable[[int], 
 
     hashes = _BANDS * _ROWS
     index = MinHashLSH(num_perm=hashes, params=(_BANDS, _ROWS))
+    blank = MinHash(num_perm=hashes, hashfunc=crc32)
     found = []
     for at, text in enumerate(texts):
         runs = _runs(text)
-        sketch = MinHash(num_perm=hashes)
+        sketch = blank.copy()  # its hash functions are drawn once
         sketch.update_batch(runs)
         found += [(numbers[other], numbers[at]) for other in index.query(sketch) if _overlap(runs, texts[other])]
         index.insert(at, sketch, check_duplication=False)
