@@ -12,7 +12,7 @@ from sftkeras.text.templates import ChatTemplate
 from sftkeras.text.templates.named import NAMED
 
 _HERE = Path(__file__).parent
-_BEGIN, _END = "{%- generation %}", "{%- endgeneration %}"
+BEGIN, END = "{%- generation %}", "{%- endgeneration %}"
 _IS_ANSWER = "{%- if message.role == 'assistant' %}"
 
 
@@ -26,7 +26,7 @@ class Tagged(NamedTuple):
 
 def _answer(header: str, answer: str, rest: str) -> str:
     """Source that writes a message of the assistant and goes on to the next."""
-    written = f"{_BEGIN}{{{{- {answer} }}}}{_END}"
+    written = f"{BEGIN}{{{{- {answer} }}}}{END}"
     return f"{_IS_ANSWER}{{{{- {header} }}}}{written}{{{{- {rest} }}}}{{%- continue %}}{{%- endif %}}"
 
 

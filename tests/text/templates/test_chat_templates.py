@@ -13,6 +13,7 @@ from sftkeras.errors import SFTError
 from sftkeras.text import marks
 from sftkeras.text.templates import NAMED, ChatTemplate
 from sftkeras.text.templates.chat_template import Dropped
+from tests.text.templates import real
 from tests.text.templates.drawn import conversations
 from tests.text.templates.rendered import digest_of, text_and_spans
 from tests.text.templates.tagged import NAMES, named, tagged
@@ -49,6 +50,15 @@ def test_texts_and_learned_places_are_those_of_transformers(name: str) -> None:
     rows = [text_and_spans(template.render(one)) for one in conversations(reference["rows"], tools=tools)]
     for row, known in zip(rows, reference["first"], strict=False):
         assert row == (known[0], [tuple(span) for span in known[1]])
+    assert digest_of(rows) == reference["digest"]
+
+
+@pytest.mark.real_weights
+@pytest.mark.parametrize("name", real.NAMES)
+def test_real_templates_render_as_transformers_does(name: str) -> None:
+    template, _, tools = real.tagged(name)
+    reference = REFERENCE[name]
+    rows = [text_and_spans(template.render(one)) for one in conversations(reference["rows"], tools=tools)]
     assert digest_of(rows) == reference["digest"]
 
 
