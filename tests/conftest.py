@@ -127,6 +127,14 @@ def tiny_bert_folder(once: Once) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_decoder_folder(once: Once) -> Path:
+    """A Hugging Face folder with a random decoder and a chat template. Copy it before changing it."""
+    from tiny_chat import write_tiny_decoder  # which trains a tokenizer
+
+    return once("decoder", lambda folder: write_tiny_decoder(folder / "tiny-decoder")) / "tiny-decoder"
+
+
+@pytest.fixture(scope="session")
 def reviews_csv(once: Once) -> Path:
     """Sixty reviews with the columns text and label ("negative" or "positive"). Copy it before changing it."""
     return once("reviews", lambda folder: write_csv(folder / "reviews.csv", reviews())) / "reviews.csv"

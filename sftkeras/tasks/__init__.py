@@ -22,6 +22,8 @@ TASKS = (
     "span_qa",
     "similarity",
     "masked_lm",
+    "chat",
+    "causal_lm",
 )
 DEFAULT_TASK = "classification"
 

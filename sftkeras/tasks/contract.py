@@ -177,6 +177,15 @@ class Task:
         """Gives the task for a backbone's tokenizer; one that must know the vocabulary gives another task."""
         return self
 
+    def for_folder(self, folder: Path, extra_tokens: Sequence[str] = ()) -> Task:
+        """Gives the task for a backbone's folder; one that reads small files there gives another task.
+
+        Args:
+            folder: of the backbone.
+            extra_tokens: tokens that training adds to the vocabulary.
+        """
+        return self
+
     def features(
         self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
     ) -> Features:
@@ -197,8 +206,14 @@ class Task:
 
         return make_features(tokenizer, max_length=max_length, pairs=pairs, cleaning=cleaning)
 
-    def examine(self, inputs: RowInputs, examples: Examples) -> list[Finding]:
-        """Returns findings on the inputs of all rows, of which errors stop the run; by default those of the inputs."""
+    def examine(self, inputs: RowInputs, examples: Examples, max_length: int) -> list[Finding]:
+        """Returns findings on the inputs of all rows, of which errors stop the run; by default those of the inputs.
+
+        Args:
+            inputs: of all rows.
+            examples: the rows.
+            max_length: tokens that a row may have.
+        """
         return inputs.findings()
 
     def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:

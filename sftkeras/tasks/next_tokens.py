@@ -11,10 +11,12 @@ import tensorflow as tf
 
 from sftkeras.backbones import Backbone
 from sftkeras.config import Pooling
+from sftkeras.errors import SFTError
 from sftkeras.internals.keras import with_direction
 from sftkeras.tasks.contract import RowResults, Task
 from sftkeras.tasks.learned_places import LABELS, LOSSES, PLACES, PREDICTED, LearnedPlaces
 from sftkeras.tasks.vocabulary_loss import NO_LABEL
+from sftkeras.text import AnyTokenizer, Tokenizer
 
 # What the token cache has of a row, beside "padding_mask"; and what the decoder asks for.
 TOKENS, LEARNED = "token_ids", "learned"
@@ -82,7 +84,8 @@ class NextTokens(Task):
     def metrics(self) -> list[keras.metrics.Metric]:
         """Share of learned tokens that are the most probable ones, and perplexity."""
         accuracy = keras.metrics.MeanMetricWrapper(_found, name="token_accuracy", dtype="float32")
-        return [with_direction(accuracy, "up"), Perplexity(_losses, name="perplexity", dtype="float32")]
+        perplexity = Perplexity(_losses, name="perplexity", dtype="float32")
+        return [with_direction(accuracy, "up"), with_direction(perplexity, "down")]
 
     def truths(self, labels: tf.Tensor) -> tf.Tensor:
         """The learned tokens, [rows, most]."""
@@ -91,6 +94,21 @@ class NextTokens(Task):
     def predictions(self, logits: Any) -> Any:
         """What the network gives."""
         return logits
+
+
+def decoder_tokenizer(tokenizer: AnyTokenizer, kind: str) -> Tokenizer:
+    """Return the tokenizer, if it is a decoder's.
+
+    Args:
+        tokenizer: of the backbone.
+        kind: the task, for messages.
+
+    Raises:
+        SFTError: SFT610.
+    """
+    if not isinstance(tokenizer, Tokenizer) or tokenizer.decoder is None:
+        raise SFTError("SFT610", kind=kind, reason="it is no decoder, which would predict the next token")
+    return tokenizer
 
 
 class Perplexity(keras.metrics.MeanMetricWrapper):

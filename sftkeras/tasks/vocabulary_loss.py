@@ -154,8 +154,8 @@ class _Parts:
             of_vectors, of_kernel = add_part(number, self._logits(vectors, rows), of_vectors, of_kernel)
             return number + 1, of_vectors, *of_kernel
 
-        # Written in place, since any other operation copies the whole in every part. Unlike zeros, what `Empty` makes is
-        # never taken for another equal tensor.
+        # Written in place, since any other operation copies the whole in every part. Unlike zeros, what `Empty` makes
+        # is never taken for another equal tensor.
         room = tf.raw_ops.Empty(shape=tf.shape(kernel), dtype=kernel.dtype, init=True) if kernel_learns else None
         start = () if room is None else (room,)
         of_vectors, start = add_part(self._count - 1, last, tf.zeros_like(vectors), start)

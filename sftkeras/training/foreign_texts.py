@@ -42,9 +42,10 @@ def foreign_texts(
         examples: what is learned.
         parts: the rows of each part.
         inputs: the tokens of the rows.
-        tokenizer: what they stand for; nothing is found where the encoder or its preprocessor does not give them.
+        tokenizer: what they stand for; nothing is found where the encoder or its preprocessor does not give them, nor
+            with that of a decoder, which spells in bytes whatever it has no piece for.
     """
-    if not isinstance(tokenizer, Tokenizer):
+    if not isinstance(tokenizer, Tokenizer) or tokenizer.decoder is not None:
         return []
     tokens = _TokenKinds(tokenizer)
     counted = {part: _count(inputs, inputs.rows_of(rows), tokens) for part, rows in parts.items() if len(rows)}

@@ -115,6 +115,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
         )
         check_pooling(config, backbone)
         task = make_task(config.task, data.label_names, labels[data.splits["train"]], backbone.tokenizer)
+        task = task.for_folder(folders.encoder, added_tokens(config))
         if start:
             backbone = replace(backbone, has_pooler=start.model["has_pooler"])
             task = task.continuing(start.model["task"])
@@ -134,7 +135,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     with progress_bar() as progress:
         inputs = read_inputs(data.examples, features, progress)
         train_inputs = read_variants(variants, make(), progress) if variants else inputs
-    examined = task.examine(inputs, data.examples)
+    examined = task.examine(inputs, data.examples, max_length)
     stop_on_errors(examined, complete=True)
     labels = inputs.of_rows(labels)
     training = config.training

@@ -46,7 +46,7 @@ from sftkeras.pipeline import fine_tuning  # noqa: E402
 from sftkeras.pipeline.stages import Trained  # noqa: E402
 from sftkeras.prediction import backends  # noqa: E402
 from sftkeras.runs import RunFolder  # noqa: E402
-from sftkeras.tasks import TextModel, restore_task  # noqa: E402
+from sftkeras.tasks import TextModel, restore_task, spec_of  # noqa: E402
 from sftkeras.tasks.predictions import records  # noqa: E402
 from sftkeras.training.callbacks import Recorder  # noqa: E402
 from sftkeras.training.resume.state_files import THREAD  # noqa: E402
@@ -81,7 +81,7 @@ def training(name: str, entry: Entry, folder: Path, way: str) -> TrainConfig:
         "checkpoint.every_steps": 1,
         "report.bootstrap": 0,
         "runs": folder / way / "runs",
-        "export.folder": folder / way / "saved_models",
+        **({"export.folder": folder / way / "saved_models"} if spec_of(entry.kind).exports else {}),
         **entry.task_settings(),
         **(DIVIDED if way == "continued" else {}),
     }
@@ -93,6 +93,10 @@ def training(name: str, entry: Entry, folder: Path, way: str) -> TrainConfig:
 
 def whole(name: str, entry: Entry, folder: Path) -> None:
     config = training(name, entry, folder, "whole")
+    if not spec_of(entry.kind).exports:
+        with copied(folder / "whole" / "runs" / name, folder / "continued" / "runs" / name):
+            train.main(config)
+        return
     here, run = folder / "whole", folder / "whole" / "runs" / name
     with copied(run, folder / "continued" / "runs" / name), answering(entry) as answers:
         train.main(config)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tiny_bert import BAD, GOOD, NOUNS
+from tiny_conversations import conversations
 
 from sftkeras.tasks import spec_of
 
@@ -40,7 +41,7 @@ class Entry:
         settings: further settings, by their dotted names.
         texts: what the model is asked.
         pairs: their second texts, if it takes two.
-        weights: the folder of its encoder.
+        weights: the folder of its backbone.
     """
 
     kind: str
@@ -158,7 +159,21 @@ ENTRIES = {
         {"data.pair": "pair", "task.loss": "cosine"},
     ),
     "masked-lm": Entry("masked_lm", tuple({"text": sentence(row)} for row in range(ROWS)), NO_TEXT, texts=MASKED),
+    "chat": Entry(
+        "chat",
+        tuple(conversations(ROWS)),
+        {
+            "no messages": ({"messages": []}, "SFT262"),
+            "nobody's message": ({"messages": [{"role": "film", "content": "good"}]}, "SFT263"),
+            "no answer": ({"messages": [{"role": "user", "content": "good?"}]}, "SFT272"),
+        },
+        {"backbone.max_length": 64, "task.generated_rows": 2, "task.max_new_tokens": 4},
+        weights="decoder",
+    ),
+    "causal-lm": Entry("causal_lm", tuple({"text": sentence(row)} for row in range(ROWS)), NO_TEXT, weights="decoder"),
 }
+# Those whose models are exported, and so served.
+EXPORTED = {name: entry for name, entry in ENTRIES.items() if spec_of(entry.kind).exports}
 
 # The task and the architecture of docs/extending.md, in a package where the guide was followed.
 OF_THE_GUIDE = {

@@ -1,0 +1,70 @@
+"""Causal language modelling: learns the next token of plain texts, which adapts a decoder to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import keras
+
+from sftkeras.evaluation.contract import Predict
+from sftkeras.tasks.causal_lm.continuing import TextsPredictor
+from sftkeras.tasks.causal_lm.features import PlainTextFeatures
+from sftkeras.tasks.causal_lm.spec import SPEC, CausalLMSettings
+from sftkeras.tasks.network import TextModel
+from sftkeras.tasks.next_tokens import NextTokens, decoder_tokenizer
+from sftkeras.text import AnyTokenizer, Cleaning, Detokenizer, Features, Tokenizer
+
+
+@dataclass(frozen=True)
+class CausalLM(NextTokens):
+    """Learns all tokens of texts.
+
+    Attributes:
+        options: the settings of the task.
+    """
+
+    options: CausalLMSettings
+
+    kind: ClassVar[str] = "causal_lm"
+
+    def for_tokenizer(self, tokenizer: AnyTokenizer) -> CausalLM:
+        """The task itself.
+
+        Raises:
+            SFTError: SFT610 if the tokenizer is not that of a decoder.
+        """
+        decoder_tokenizer(tokenizer, self.kind)
+        return self
+
+    def features(
+        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
+    ) -> Features:
+        """Plain texts, long ones as several rows."""
+        return PlainTextFeatures(decoder_tokenizer(tokenizer, self.kind), max_length=max_length, cleaning=cleaning)
+
+    def predictor(self, model: TextModel, batch_size: int) -> Predict:
+        """Scores all rows, and continues a few texts: see `TextsPredictor`."""
+        tokenizer: Tokenizer = model.features.tokenizer  # type: ignore[attr-defined]
+        return TextsPredictor(model, batch_size, Detokenizer(tokenizer), tokenizer.end_ids)
+
+    def predicts_untuned(self, network: keras.Model) -> bool:
+        """True: a decoder continues texts before it learns."""
+        return True
+
+    def settings(self) -> dict[str, Any]:
+        """The settings of the task."""
+        return asdict(self.options)
+
+
+def make(config: CausalLMSettings, label_names: tuple[str, ...], labels: Any) -> CausalLM:
+    """Builds the task."""
+    return CausalLM(config)
+
+
+def restore(settings: Mapping[str, Any]) -> CausalLM:
+    """Builds the task again from its `settings()`, for evaluation."""
+    options = SPEC.restored(settings)
+    assert isinstance(options, CausalLMSettings)
+    return CausalLM(options)

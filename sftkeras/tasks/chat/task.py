@@ -1,0 +1,109 @@
+"""Chat: learns the assistant's answers in conversations, and writes answers of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+
+from sftkeras.data import Examples, Finding, RowInputs
+from sftkeras.evaluation.contract import Predict
+from sftkeras.tasks.chat.answering import ChatPredictor, Writing
+from sftkeras.tasks.chat.features import ChatFeatures
+from sftkeras.tasks.chat.rendering import Rendering
+from sftkeras.tasks.chat.spec import SPEC, ChatSettings
+from sftkeras.tasks.chat.token_check import check_tokens
+from sftkeras.tasks.network import TextModel
+from sftkeras.tasks.next_tokens import NextTokens, decoder_tokenizer
+from sftkeras.text import AnyTokenizer, Cleaning, Detokenizer, Features, Tokenizer
+
+# Settings that are kept as they are; how rows are rendered is kept by `Rendering`.
+_KEPT = ("long_conversations", "generated_rows", "max_new_tokens", "retention_text")
+
+
+@dataclass(frozen=True)
+class Chat(NextTokens):
+    """Learns what the assistant says, and what ends its turns.
+
+    Attributes:
+        options: the settings of the task.
+        rendering: makes marked texts of conversations; None until the backbone's folder is known.
+        tokenizer: of the backbone; None until it is known, and of a task that was restored.
+    """
+
+    options: ChatSettings
+    rendering: Rendering | None = None
+    tokenizer: Tokenizer | None = field(default=None, repr=False, compare=False)
+
+    kind: ClassVar[str] = "chat"
+
+    def for_tokenizer(self, tokenizer: AnyTokenizer) -> Chat:
+        """The task, once it knows the tokens.
+
+        Raises:
+            SFTError: SFT610 if the tokenizer is not that of a decoder.
+        """
+        return replace(self, tokenizer=decoder_tokenizer(tokenizer, self.kind))
+
+    def for_folder(self, folder: Path, extra_tokens: Sequence[str] = ()) -> Chat:
+        """The task, once it knows the chat template; raises as `find_template`."""
+        return replace(self, rendering=Rendering.of(self.options, folder, extra_tokens))
+
+    def features(
+        self, tokenizer: AnyTokenizer, *, max_length: int, pairs: bool, cleaning: Cleaning | None = None
+    ) -> Features:
+        """Conversations as a template renders them, too long ones without their first turns."""
+        assert self.rendering is not None
+        known = decoder_tokenizer(tokenizer, self.kind)
+        cut = self.options.long_conversations == "cut"
+        return ChatFeatures(known, max_length=max_length, rendering=self.rendering, cut=cut)
+
+    def examine(self, inputs: RowInputs, examples: Examples, max_length: int) -> list[Finding]:
+        """Returns what is wrong with the tokens of conversations: see `check_tokens`."""
+        assert self.tokenizer is not None
+        longer: int = inputs.truncated  # type: ignore[attr-defined]  # of a `TokenCache`
+        ends = self._ends(self.tokenizer)
+        return list(check_tokens(inputs, examples, self.options, ends, max_length, longer))
+
+    def predictor(self, model: TextModel, batch_size: int) -> Predict:
+        """Scores all rows, and writes answers to some: see `ChatPredictor`."""
+        assert self.rendering is not None
+        tokenizer: Tokenizer = model.features.tokenizer  # type: ignore[attr-defined]
+        writing = Writing(
+            self.rendering.prompt,
+            Detokenizer(tokenizer),
+            tuple(self._ends(tokenizer)),
+            self.options.generated_rows,
+            self.options.max_new_tokens,
+        )
+        return ChatPredictor(model, batch_size, writing)
+
+    def predicts_untuned(self, network: keras.Model) -> bool:
+        """True: a decoder answers before it learns."""
+        return True
+
+    def _ends(self, tokenizer: Tokenizer) -> Collection[int]:
+        """The tokens that end an answer: those of the template, then the model's own."""
+        assert self.rendering is not None
+        of_template = (tokenizer.special[token] for token in self.rendering.template.end_tokens)
+        return dict.fromkeys([*of_template, *tokenizer.end_ids])
+
+    def settings(self) -> dict[str, Any]:
+        """The template and what is rendered by it, once it is known, and how answers are evaluated."""
+        kept, rendering = asdict(self.options), self.rendering.settings() if self.rendering else {}
+        return {"kind": self.kind, **rendering, **{name: kept[name] for name in _KEPT}}
+
+
+def make(config: ChatSettings, label_names: tuple[str, ...], labels: Any) -> Chat:
+    """Builds the task; it learns tokens and template by `for_tokenizer` and `for_folder`."""
+    return Chat(config)
+
+
+def restore(settings: Mapping[str, Any]) -> Chat:
+    """Builds the task again from its `settings()`, for evaluation."""
+    options = SPEC.restored(settings)
+    assert isinstance(options, ChatSettings)
+    return Chat(options, Rendering.restored(settings))
