@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.config import DataConfig, TrainConfig
-from sftkeras.data import Finding, LabelledData, load_file
+from sftkeras.data import DataError, Finding, LabelledData, load_file
+from sftkeras.pipeline import stages
 from sftkeras.tasks.chat import doctor
 from sftkeras.tasks.chat.spec import SPEC, ChatSettings
 from sftkeras.tasks.contract import Examination
@@ -106,6 +108,21 @@ def test_thoughts_that_a_template_leaves_out_are_a_warning(examine: Examine) -> 
     found = only(examine(THINKING, THOUGHTS)[0])
     assert (found.code, found.severity) == ("SFT475", "warning")
     assert "message 2" in found.message
+
+
+def test_a_run_shows_the_check_and_stops_before_anything_is_loaded(
+    examine: Examine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, data = examine(CHATML, TALK)
+    folders = BackboneFolders(tmp_path / "backbone")
+    assert stages.examine(TrainConfig(task=ChatSettings()), data, folders).findings == data.findings
+    assert "✔ the chat template takes every conversation" in capsys.readouterr().out
+    _, data = examine(CHATML, EVIL)
+    with pytest.raises(DataError, match="SFT474"):
+        stages.examine(TrainConfig(task=ChatSettings()), data, folders)
+    assert "0 warnings, 1 error" in capsys.readouterr().out
+    allowed = stages.examine(TrainConfig(task=ChatSettings(allow=["written_tokens"])), data, folders)
+    assert [found.code for found in allowed.findings] == ["SFT474"]
 
 
 def test_many_faulty_rows_are_counted(examine: Examine) -> None:
