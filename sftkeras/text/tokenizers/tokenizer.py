@@ -16,10 +16,30 @@ if TYPE_CHECKING:
 
 
 def show_row(tokenizer: NamesTokens, inputs: dict[str, np.ndarray], row: int) -> str:
-    """The tokens of one row of a batch of model inputs, as people can read them, and how much of it is padding."""
-    mask = inputs["padding_mask"][row].astype(bool)
-    tokens = tokenizer.pieces(inputs["token_ids"][row][mask])
+    """The tokens of one row of a batch of model inputs, as people can read them, and how much of it is padding.
+
+    A decoder's are learned between ▶ and ◀.
+    """
+    mask = inputs["padding_mask" if "padding_mask" in inputs else "segments"][row] > 0
+    tokens = list(tokenizer.pieces(inputs["token_ids"][row][mask]))
+    if "learned_positions" in inputs:
+        tokens = _with_learned(tokens, inputs["learned_positions"][row])
     return f"{' '.join(tokens)}  (+ {len(mask) - mask.sum()} padding)"
+
+
+def _with_learned(tokens: list[str], places: np.ndarray) -> list[str]:
+    """Put ▶ and ◀ around the tokens that are learned.
+
+    Args:
+        tokens: of a row.
+        places: [most] int32, ascending, of the tokens before them; 0 fills.
+    """
+    learned = {place + 1 for place in places[:1].tolist() + places[1:][places[1:] > 0].tolist()}
+    shown = []
+    for place, token in enumerate(tokens):
+        begins, ends = place in learned and place - 1 not in learned, place in learned and place + 1 not in learned
+        shown += ["▶"] * begins + [token] + ["◀"] * ends
+    return shown
 
 
 class NamesTokens(Protocol):
