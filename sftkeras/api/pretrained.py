@@ -1,8 +1,8 @@
-"""`sftkeras.load_backbone`: a pretrained encoder as a plain Keras model, and its tokenizer, for a head of one's own."""
+"""`sftkeras.load_backbone`: a pretrained model as a plain Keras model, and its tokenizer, for a head of one's own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from sftkeras.backbones import Backbone, Mode
-    from sftkeras.text import Features
+    from sftkeras.text import Tokenizer
 
 _MAX_LENGTH = BackboneConfig().max_length
 
@@ -31,7 +31,7 @@ def load_backbone(
     mode: Mode = "auto",
     extra_tokens: Sequence[str] = (),
 ) -> PretrainedBackbone:
-    """Loads an encoder and its tokenizer, to put a head of your own on it and train with `model.fit`.
+    """Loads an encoder or decoder and its tokenizer, to put a head of your own on it and train with `model.fit`.
 
     ```python
     backbone = sftkeras.load_backbone("hf://sentence-transformers/all-MiniLM-L6-v2", max_length=64)
@@ -74,14 +74,15 @@ def load_backbone(
 
 
 class PretrainedBackbone:
-    """A pretrained encoder with its tokenizer.
+    """A pretrained encoder or decoder with its tokenizer.
 
     Attributes:
         model: the encoder, a functional `keras.Model`. Its inputs are what `tokenizer` gives: `token_ids`,
             `segment_ids` and `padding_mask`, each [batch, length] int32. Its output is a dictionary: `sequence_output`,
             [batch, length, hidden], a vector for each token, and `pooled_output`, [batch, hidden], a vector for each
             text. A TF-Hub module that is trained as it is and reads texts itself has
-            the input `text`, [batch] string, and gives `pooled_output` alone.
+            the input `text`, [batch] string, and gives `pooled_output` alone. A decoder has the inputs `token_ids`,
+            `positions` and `segments`, and gives `sequence_output` alone; its `logits` makes predictions of that.
         tokenizer: makes the inputs of texts.
         has_pooler: whether `pooled_output` comes from pretrained weights. If not, its weights are random: take the
             first token's vector, or the mean, of `sequence_output`.
@@ -133,17 +134,41 @@ class TextTokenizer:
         return {name: inputs[name] for name in self._names}
 
     @cached_property
-    def _of_one(self) -> Features:
+    def _of_one(self) -> Callable[..., dict[str, tf.Tensor]]:
         return self._features(pairs=False)
 
     @cached_property
-    def _of_two(self) -> Features:
+    def _of_two(self) -> Callable[..., dict[str, tf.Tensor]]:
         return self._features(pairs=True)
 
-    def _features(self, *, pairs: bool) -> Features:
-        from sftkeras.text import make_features
+    def _features(self, *, pairs: bool) -> Callable[..., dict[str, tf.Tensor]]:
+        from sftkeras.text import Tokenizer, make_features
 
-        return make_features(self._backbone.tokenizer, max_length=self.max_length, pairs=pairs)
+        tokenizer = self._backbone.tokenizer
+        if self._backbone.kind == "decoder":
+            assert isinstance(tokenizer, Tokenizer)
+            if pairs:
+                raise SFTError("SFT370")
+            return _of_decoder(tokenizer, self.max_length)
+        return make_features(tokenizer, max_length=self.max_length, pairs=pairs)
+
+
+def _of_decoder(tokenizer: Tokenizer, max_length: int) -> Callable[..., dict[str, tf.Tensor]]:
+    """Gives what makes a decoder's inputs of texts: their tokens after the one that begins a text, if it has one."""
+    import tensorflow as tf
+
+    from sftkeras.text import ConversationFeatures
+    from sftkeras.text.marks import LEARNED_END, SPECIAL, special
+
+    begins = {number: string for string, number in tokenizer.special.items()}
+    begin = special(begins[tokenizer.begin_id]) if tokenizer.begin_id in begins else ""
+    features = ConversationFeatures(tokenizer, max_length=max_length, render=list, rules="texts")
+
+    def inputs(texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        unmarked = tf.strings.regex_replace(texts, f"[{SPECIAL}-{LEARNED_END}]", "\ufffd")
+        return features(tf.strings.join([begin, unmarked]))
+
+    return inputs
 
 
 def _strings(texts: Any) -> tf.Tensor:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sftkeras.backbones.backbone import Backbone, BackboneKind
+from sftkeras.backbones.keras_hub_decoders import keras_hub_decoder
 from sftkeras.backbones.mode import Choice, Mode, choose_mode
 from sftkeras.errors import SFTError
 from sftkeras.handles import Kind, kind_of
@@ -37,13 +38,17 @@ def check_folder(folder: Path, *, max_length: int, task: str | None = None, want
         wanted: what that task trains.
 
     Raises:
-        SFTError: SFT351 or SFT353 to SFT356, SFT396 or SFT397 if the folder holds what the task does not train.
+        SFTError: SFT351 or SFT353 to SFT356, SFT355 for a decoder of KerasHub too, and SFT396 or SFT397 if the folder
+            holds what the task does not train.
     """
     kind = kind_of(folder)
     if task is not None and kind_of_backbone(folder) != wanted:
         raise SFTError("SFT396" if wanted == "encoder" else "SFT397", folder=folder, task=task)
     if kind == "run":  # which keeps the small files of the folder that it began with
         folder, kind = folder / "backbone", json.loads((folder / "model.json").read_text(encoding="utf-8"))["backbone"]
+    if kind == "keras_hub" and (name := keras_hub_decoder(folder)):
+        known = "the Hugging Face folder of the same model"
+        raise SFTError("SFT355", folder=folder, key="a KerasHub preset of", value=name, known=known)
     if kind == "hugging_face":
         from sftkeras.backbones.hugging_face import check_folder as check
 
@@ -55,7 +60,9 @@ def kind_of_backbone(folder: Path) -> BackboneKind:
     kind = kind_of(folder)
     if kind == "run":
         folder, kind = folder / "backbone", json.loads((folder / "model.json").read_text(encoding="utf-8"))["backbone"]
-    if kind != "hugging_face":
+    if kind == "keras_hub":
+        return "decoder" if keras_hub_decoder(folder) else "encoder"
+    if kind == "tfhub":
         return "encoder"
     from sftkeras.backbones.hugging_face import kind_of_config
 

@@ -62,8 +62,7 @@ MESSAGES: dict[str, str] = {
     "SFT353": "{folder}: tokenizer and weights do not match: the vocabulary has {pieces} pieces, the "
     "embedding {rows} rows. Copy both from the same model.",
     "SFT354": "{path}: cannot be read ({problem}). Copy the whole model again.",
-    "SFT355": '{folder}: {key} "{value}" is not supported. Supported: {known}. Choose an encoder that has one of '
-    "these.",
+    "SFT355": '{folder}: {key} "{value}" is not supported. Supported: {known}. Choose a model that has one of these.',
     "SFT356": "{folder}: no vocabulary that is known here (vocab.txt, spiece.model, sentencepiece.bpe.model, "
     "spm.model, vocab.json with merges.txt, or a tokenizer.json of WordPiece, Unigram or byte-level BPE). Copy the "
     "whole model.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from tiny_decoder_tokenizers import write_tokenizer
 from tiny_decoders import TinyDecoder
 from tokenizers import Tokenizer
 
-from sftkeras.backbones import Backbone, check_folder, kind_of_backbone, load_backbone
+import sftkeras
+from sftkeras.backbones import Backbone, BackboneKind, check_folder, kind_of_backbone, load_backbone
 from sftkeras.backbones.decoders import Decoder
 from sftkeras.backbones.hugging_face import write_decoder
 from sftkeras.errors import SFTError
@@ -19,8 +21,15 @@ from sftkeras.text import MarkedTokenizer
 from sftkeras.text.marks import special
 
 # A family each that the tiny tokenizers have, with a head of its own and without.
-KINDS = {"llama": "llama3", "llama-tied-with-biases": "smollm2", "qwen3": "qwen", "gpt2": "gpt2"}
-TOKENS = 440  # rows to spare after those of the tokenizer
+KINDS = {
+    "llama": "llama3",
+    "llama-tied-with-biases": "smollm2",
+    "qwen3": "qwen",
+    "gpt2": "gpt2",
+    "gemma": "gemma",
+    "phi3": "phi3",
+}
+TOKENS = 660  # rows to spare after those of the tokenizer
 ADDED = ("<|user|>", "<|bot|>")
 
 
@@ -119,3 +128,25 @@ def test_added_tokens_have_rows_marks_and_files(rows: int | None, name: str, fol
     tokens = MarkedTokenizer(again.tokenizer)(tf.constant(marked))[0].to_list()[0]  # type: ignore[arg-type]
     assert (tokens[0], tokens[-1]) == (first, first + 1)
     assert Tokenizer.from_file(str(tmp_path / "again" / "tokenizer.json")).encode("a<|user|>").ids[-1] == first
+
+
+@pytest.mark.parametrize("wanted", ["encoder", "decoder"])
+def test_a_preset_of_a_decoder_is_refused_by_its_name(wanted: BackboneKind, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"class_name": "Llama3Backbone", "config": {}}), encoding="utf-8")
+    (tmp_path / "model.weights.h5").touch()
+    with pytest.raises(SFTError, match="SFT355.*Llama3Backbone" if wanted == "decoder" else "SFT396"):
+        check_folder(tmp_path, max_length=8, task="chat", wanted=wanted)
+
+
+def test_the_backbone_of_python_makes_inputs_of_texts(folder: Path) -> None:
+    backbone = sftkeras.load_backbone(folder, max_length=6)
+    texts = ["a good film", "a good film, a bad film, and a film \ufdd0<|im_end|>\ufdd1"]
+    inputs = backbone.tokenizer(texts)
+    assert inputs.keys() == backbone.model.input.keys()
+    assert backbone.model(inputs)["sequence_output"].shape[:2] == inputs["token_ids"].shape
+    tokens = load_backbone(folder, max_length=6).tokenizer(tf.constant(texts)).to_list()  # type: ignore[misc, union-attr]
+    assert inputs["token_ids"].numpy()[0].tolist()[: len(tokens[0])] == tokens[0]
+    assert inputs["segments"].numpy().sum(1).tolist() == [len(tokens[0]), 6]
+    assert inputs["positions"].numpy()[1].tolist() == [*range(6)]
+    with pytest.raises(SFTError, match="SFT370"):
+        backbone.tokenizer(texts, texts)

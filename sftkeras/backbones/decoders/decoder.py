@@ -62,6 +62,11 @@ class Decoder(keras.Model):
         self._embeddings, self._shared, self._last_norm = embeddings, shared, last_norm
 
     @property
+    def model_type(self) -> str:
+        """What config.json calls its family; "decoder" if it was made of a config alone."""
+        return self.source["model_type"] if self.source else "decoder"
+
+    @property
     def output_kernel(self) -> keras.Variable:
         """What logits are products with, [vocabulary, hidden]; the embedding's own table where they are tied."""
         return self.output_layer.embeddings

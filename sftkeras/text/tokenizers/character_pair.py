@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal
 
@@ -96,6 +97,18 @@ class CharacterPair(Tokenizer):
         """A hash of everything that decides the token numbers."""
         rules = [self.numbers, self.merges, self.prefix, self.spaces_apart, self.decoder and self.decoder.fingerprint]
         return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
+
+    def with_special(self, numbers: Mapping[str, int]) -> CharacterPair:
+        """Return the same tokenizer, for which marks may name these strings too."""
+        assert self.decoder is not None
+        return CharacterPair(
+            {**self.numbers, **numbers},
+            self.merges,
+            prefix=self.prefix,
+            spaces_apart=self.spaces_apart,
+            strips_first_space=self.strips_first_space,
+            decoder=replace(self.decoder, special={**self.decoder.special, **numbers}),
+        )
 
     def pieces(self, numbers: np.ndarray) -> list[str]:
         """The tokens of these numbers."""

@@ -58,8 +58,7 @@ def written_config(decoder: Decoder) -> dict[str, Any]:
 
 def tensors(decoder: Decoder) -> Iterator[Weight | Joined]:
     """All weights of a decoder by their names in a checkpoint."""
-    assert decoder.source is not None
-    family = DECODER_FAMILIES[decoder.source["model_type"]]
+    family = DECODER_FAMILIES[decoder.model_type]
     for weight in family.weights(decoder):
         yield replace(weight, name=family.prefix + weight.name)
     yield from head(decoder)
