@@ -113,25 +113,52 @@ class StreamDropout(keras.layers.Dropout):
         if not training or self.rate == 0 or stream is None:
             return super().call(inputs, training=training)
         dropped = min(max(1, round(self.rate * _LEVELS)), _LEVELS - 1)
-        keep = self._random_bytes(tf.shape(inputs), stream) >= tf.constant(dropped, tf.uint8)
+        keep = _random_bytes(self, tf.shape(inputs), stream) >= tf.constant(dropped, tf.uint8)
         return inputs * (tf.cast(keep, inputs.dtype) * (_LEVELS / (_LEVELS - dropped)))
 
-    def _random_bytes(self, shape: tf.Tensor, stream: _Stream) -> tf.Tensor:
-        draw = stream.calls[self.layer_number] * self.layer_count + self.layer_number
-        if draw >= _MOST_DRAWS:
-            raise ValueError(f"dropout is drawn more than {_MOST_DRAWS} times in a step")
-        stream.calls[self.layer_number] += 1
-        size = tf.reduce_prod(shape)
-        block, skipped = _place(stream.part, size)
-        # The counter's low half counts within this draw, the high half names the draw, so no two draws overlap.
-        words = tf.raw_ops.StatelessRandomUniformFullIntV2(
-            shape=[(skipped + size + 3) // 4],
-            key=tf.constant([stream.seed], tf.uint64),
-            counter=tf.stack([block, stream.position + draw]),
-            alg=_PHILOX,
-            dtype=tf.int32,
-        )
-        return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[skipped : skipped + size], shape)
+
+@keras.saving.register_keras_serializable("sftkeras")
+class StreamNoise(keras.layers.Layer):
+    """Noise on token vectors while an open `dropout_stream` trains, as NEFTune adds it; without one, none.
+
+    Uniform from -1 to 1, in 256 steps, times `alpha / sqrt(tokens * numbers in a vector)` (Jain et al., 2023,
+    arXiv:2310.05914), where a row's tokens are counted without padding.
+
+    Attributes:
+        alpha: how strong it is; 0 adds none, 5 is usual.
+    """
+
+    alpha = 0.0
+    layer_number, layer_count = 0, 1  # set by `use_stream_dropout`
+
+    def call(self, inputs: tf.Tensor, positions: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Add noise to `inputs` [batch, length, hidden], whose tokens stand at `positions` [batch, length]."""
+        stream = _stream.get()
+        if not training or self.alpha == 0 or stream is None:
+            return inputs
+        tokens = tf.cast(tf.reduce_max(positions, 1) + 1, inputs.dtype)  # [batch]; of packed rows, of the longest
+        drawn = tf.cast(_random_bytes(self, tf.shape(inputs), stream), inputs.dtype)
+        uniform = (2 * drawn + 1) / _LEVELS - 1
+        return inputs + uniform * (self.alpha * tf.math.rsqrt(tokens * inputs.shape[-1]))[:, tf.newaxis, tf.newaxis]
+
+
+def _random_bytes(layer: StreamDropout | StreamNoise, shape: tf.Tensor, stream: _Stream) -> tf.Tensor:
+    """The next random bytes of a layer, uint8 of this shape."""
+    draw = stream.calls[layer.layer_number] * layer.layer_count + layer.layer_number
+    if draw >= _MOST_DRAWS:
+        raise ValueError(f"dropout is drawn more than {_MOST_DRAWS} times in a step")
+    stream.calls[layer.layer_number] += 1
+    size = tf.reduce_prod(shape)
+    block, skipped = _place(stream.part, size)
+    # The counter's low half counts within this draw, the high half names the draw, so no two draws overlap.
+    words = tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=[(skipped + size + 3) // 4],
+        key=tf.constant([stream.seed], tf.uint64),
+        counter=tf.stack([block, stream.position + draw]),
+        alg=_PHILOX,
+        dtype=tf.int32,
+    )
+    return tf.reshape(tf.reshape(tf.bitcast(words, tf.uint8), [-1])[skipped : skipped + size], shape)
 
 
 def _place(part: RowRange | None, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | int]:
@@ -146,8 +173,10 @@ def _place(part: RowRange | None, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
 
 def use_stream_dropout(model: keras.Model) -> None:
-    """Turns every stock `Dropout` layer inside `model` into a `StreamDropout`, in place."""
-    layers = [layer for layer in all_layers(model) if type(layer) in (keras.layers.Dropout, StreamDropout)]
+    """Turns every stock `Dropout` layer inside `model` into a `StreamDropout`, in place, and gives each its stream."""
+    kinds = (keras.layers.Dropout, StreamDropout, StreamNoise)
+    layers = [layer for layer in all_layers(model) if type(layer) in kinds]
     for number, layer in enumerate(layers):
-        layer.__class__ = StreamDropout
+        if type(layer) is keras.layers.Dropout:
+            layer.__class__ = StreamDropout
         layer.layer_number, layer.layer_count = number, len(layers)

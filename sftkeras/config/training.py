@@ -81,7 +81,7 @@ class TrainingConfig:
     freeze_embeddings: bool = False
     """Do not train the token embeddings: quicker and smaller where the vocabulary is large."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Arithmetic of the encoder. The head, the loss and the weights are float32 always."""
+    """Arithmetic of the encoder, or of a decoder's matrix products alone. Head, loss and weights are float32 always."""
     strategy: Literal["mirrored", "multi_worker"] | None = None
     """mirrored: a copy of the model on each device of this process. multi_worker: on those of several processes. null
     takes mirrored, and multi_worker for what sftkeras.launch starts."""

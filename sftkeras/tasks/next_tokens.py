@@ -30,9 +30,15 @@ class NextTokens(Task):
     mean over all learned tokens of a batch, however these are divided among rows, devices and micro-batches.
     """
 
+    @property
+    def embedding_noise(self) -> float:
+        """How strong the noise on token vectors is in training; see `StreamNoise`."""
+        return 0.0
+
     def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
         """Gives the losses of learned places and the most probable tokens there; see `LearnedPlaces`."""
         decoder = backbone.model
+        decoder.noise.alpha = self.embedding_noise
         places = keras.Input((None,), dtype="int32", name=PLACES)
         labels = keras.Input((None,), dtype="int32", name=LABELS)
         learned = LearnedPlaces(decoder.output_layer, soft_cap=decoder.final_soft_cap, name="learned_places")

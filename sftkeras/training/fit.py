@@ -14,7 +14,7 @@ from sftkeras.console import say
 from sftkeras.errors import SFTError
 from sftkeras.internals.keras import should_rise
 from sftkeras.runs import RunFolder
-from sftkeras.tasks import Task
+from sftkeras.tasks import Task, spec_of
 from sftkeras.tasks.config_checks import check_monitor
 from sftkeras.training.batches import Batches
 from sftkeras.training.callbacks import KeepBest, Recorder, StepRecord, StopAtNonFinite, StopEarly
@@ -109,6 +109,7 @@ def prepare_model(
             accumulation=training.accumulation,
             ema=optimizer.ema,
             tuning=tuning,
+            products=products_of(task, training.precision),
         )
         model.compile(
             make_optimizer(
@@ -120,6 +121,17 @@ def prepare_model(
             )
         )
     return model
+
+
+def products_of(task: Task, precision: str) -> str | None:
+    """Return the precision of a decoder's products, the only thing of it that is not float32; None if they are too.
+
+    Args:
+        task: that learns.
+        precision: the setting.
+    """
+    is_decoder = spec_of(task.kind).backbone_kind == "decoder"
+    return precision.removeprefix("mixed_") if is_decoder and precision != "float32" else None
 
 
 def fit(

@@ -8,6 +8,7 @@ from sftkeras.data.packing import first_fit, pack_rows
 from sftkeras.tasks.next_tokens import NextTokens
 
 LENGTH = 8
+TASK = NextTokens()
 
 
 def inputs_of(*rows: tuple[list[int], list[int]]) -> dict[str, np.ndarray]:
@@ -35,8 +36,8 @@ def test_a_learned_token_is_predicted_at_the_place_before_it() -> None:
 
 def test_each_learned_token_counts_once_and_a_row_without_any_not_at_all() -> None:
     _, labels = targets(inputs_of(([5, 6, 7, 8], [0, 1, 1, 1]), ([4, 3, 2], [0, 0, 0])))
-    np.testing.assert_array_equal(NextTokens().example_weights(labels), [3, 0])
-    assert NextTokens().units(labels) == 3
+    np.testing.assert_array_equal(TASK.example_weights(labels), [3, 0])
+    assert TASK.units(labels) == 3
 
 
 def test_nothing_predicts_the_first_token() -> None:
@@ -55,4 +56,4 @@ def test_packed_rows_learn_the_same_and_nothing_across_their_borders() -> None:
 
 
 def targets(inputs: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    return NextTokens().targets(inputs, None, np.random.default_rng(0))
+    return TASK.targets(inputs, None, np.random.default_rng(0))

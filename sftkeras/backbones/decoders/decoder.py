@@ -13,6 +13,7 @@ from sftkeras.backbones.decoders.attention import cache_bias, score_bias, turns
 from sftkeras.backbones.decoders.config import DecoderConfig, Rope
 from sftkeras.backbones.decoders.layer import Cached, DecoderLayer, PartOfDecoder, make_norm, normalised
 from sftkeras.backbones.dense_operations import product
+from sftkeras.backbones.dropout import StreamNoise
 
 Cache = tuple[Cached, ...]  # of each layer
 
@@ -70,6 +71,11 @@ class Decoder(keras.Model):
     def output_kernel(self) -> keras.Variable:
         """What logits are products with, [vocabulary, hidden]; the embedding's own table where they are tied."""
         return self.output_layer.embeddings
+
+    @property
+    def noise(self) -> StreamNoise:
+        """What is added to token vectors while they learn: nothing, unless its `alpha` is set."""
+        return self._embeddings.noise
 
     @property
     def final_soft_cap(self) -> float | None:
@@ -154,6 +160,7 @@ class Embeddings(PartOfDecoder):
         self.tokens = _table(config.vocabulary_size, config.hidden_size, "token_embedding")
         rows = config.learned_positions
         self.positions = _table(rows, config.hidden_size, "position_embedding") if rows else None
+        self.noise = StreamNoise(dtype="float32")
         self.dropout = keras.layers.Dropout(config.embedding_dropout, dtype="float32")
 
     def call(self, token_ids: tf.Tensor, positions: tf.Tensor, training: bool | None = None) -> tf.Tensor:
@@ -163,7 +170,7 @@ class Embeddings(PartOfDecoder):
             x *= self.config.embedding_scale
         if self.positions is not None:
             x += tf.gather(self.positions.embeddings.value, positions + self.config.first_position)
-        return self.dropout(x, training=training)
+        return self.dropout(self.noise(x, positions, training=training), training=training)
 
     def compute_output_spec(self, token_ids: keras.KerasTensor, *args: Any, **kwargs: Any) -> keras.KerasTensor:
         """Says the shape without a trace."""

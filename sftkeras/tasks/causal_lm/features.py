@@ -46,8 +46,7 @@ class PlainTextFeatures(TokenFeatures[Tokenizer]):
         """Give the tokens of rows for a cache on disk, and which are learned, without padding.
 
         Returns:
-            `token_ids` and `learned`, as all rows' values and the rows' lengths, int32; and each row's text, as its number
-            within `texts`.
+            `token_ids` and `learned`, as all rows' values and the rows' lengths, int32; and each row's text, a number.
         """
         cleaned = self.cleaning.clean(texts) if self.cleaning else texts
         tokens, _ = self.marked(tf.constant([ordinary(text) for text in cleaned], tf.string))

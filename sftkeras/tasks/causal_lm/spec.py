@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from jsonargparse.typing import NonNegativeFloat
+
 from sftkeras.config import TaskSettings, TrainConfig
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.no_labels import NO_LABELS
@@ -21,6 +23,8 @@ class CausalLMSettings(TaskSettings):
 
     kind: Literal["causal_lm"] = "causal_lm"
     """Name of the task."""
+    embedding_noise: NonNegativeFloat = 0.0
+    """Noise on token vectors in training, drawn anew for each step (NEFTune): 5 is usual, 0 adds none."""
     retention_text: str | None = None
     """Text file on other matters, of which the report shows the perplexity before and after: what fine-tuning made the
     model forget. The first 80,000 characters are read."""

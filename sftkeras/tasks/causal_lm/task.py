@@ -29,6 +29,11 @@ class CausalLM(NextTokens):
 
     kind: ClassVar[str] = "causal_lm"
 
+    @property
+    def embedding_noise(self) -> float:
+        """That of the settings."""
+        return self.options.embedding_noise
+
     def for_tokenizer(self, tokenizer: AnyTokenizer) -> CausalLM:
         """The task itself.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonargparse.typing import PositiveInt
+from jsonargparse.typing import NonNegativeFloat, PositiveInt
 
 from sftkeras.config import TaskSettings, TrainConfig
 from sftkeras.data.labels.contract import LabelKind
@@ -47,6 +47,8 @@ class ChatSettings(TaskSettings):
     long_conversations: Literal["cut", "refuse"] = "cut"
     """For a conversation longer than backbone.max_length: leave out whole turns from its beginning (the system message
     stays), or stop and name it."""
+    embedding_noise: NonNegativeFloat = 0.0
+    """Noise on token vectors in training, drawn anew for each step (NEFTune): 5 is usual, 0 adds none."""
     allow: list[Allowed] = field(default_factory=list)
     """Findings of the chat check that are reported but do not stop the run, such as [several_answers]."""
     generated_rows: PositiveInt = 64

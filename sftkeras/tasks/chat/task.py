@@ -40,6 +40,11 @@ class Chat(NextTokens):
 
     kind: ClassVar[str] = "chat"
 
+    @property
+    def embedding_noise(self) -> float:
+        """That of the settings."""
+        return self.options.embedding_noise
+
     def for_tokenizer(self, tokenizer: AnyTokenizer) -> Chat:
         """The task, once it knows the tokens.
 

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
+from sftkeras.backbones.dense_operations import products_in
 from sftkeras.backbones.dropout import RowRange, dropout_stream
 from sftkeras.internals.keras import LogsOfOneReplica, NoSymbolicBuild, stop_reducing_gradients
 from sftkeras.objectives import Objective, plain_objective
@@ -65,6 +66,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         ema: share of the weights' running average that stays in a step; None keeps no average.
         tuning: which weights learn, and when.
         objective: what is minimised; None is the loss of the task.
+        products: precision of matrix products alone, for a network that leaves it open; None leaves it to the layers.
 
     Attributes:
         guard: wraps the functions that train on a batch and validate one; None leaves them as they are.
@@ -84,6 +86,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         ema: float | None = None,
         tuning: Tuning = ALL_LEARN,
         objective: Objective | None = None,
+        products: str | None = None,
     ) -> None:
         super().__init__(name="supervised")
         self.network = network
@@ -93,6 +96,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         self.clip_norm = clip_norm
         self.accumulation = accumulation
         self.tuning = tuning
+        self.products = products
         self.guard: StepGuard | None = None
         self._learning = tuple(range(len(network.trainable_variables)))  # positions of the variables that learn
         self._average = WeightAverage(network.trainable_variables, ema) if ema else None
@@ -164,6 +168,10 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
 
     def train_step(self, data: Rows) -> dict[str, tf.Tensor]:
         """Updates the weights by one batch; called on each replica with its part of it."""
+        with self._precision():
+            return self._train(data)
+
+    def _train(self, data: Rows) -> dict[str, tf.Tensor]:
         arrived, data = self.clock.arrived(data)
         loss, counts, gradients = self._accumulate(data) if self.accumulation > 1 else self._at_once(data)
         own_gradients = gradients
@@ -180,7 +188,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
 
     def test_step(self, data: Rows) -> dict[str, tf.Tensor]:
         """Validates one batch by the loss alone, without penalties; called on each replica with its part of it."""
-        with self.validated_weights():
+        with self.validated_weights(), self._precision():
             loss, counts = self._validate_whole(data) if self.objective.whole_batch else self._validate_parts(data)
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
@@ -269,6 +277,10 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         room = tf.TensorArray(tf.float32, self.accumulation, infer_shape=False, element_shape=shape)
         _, logits = self._each_micro_batch(data, add_part, (tf.constant(0), room))
         return logits.concat()
+
+    def _precision(self) -> AbstractContextManager[None]:
+        """In it, products are traced as they are to be computed, those of gradients too."""
+        return products_in(self.products) if self.products else nullcontext()
 
     def _dropout(self, part: RowRange | None) -> AbstractContextManager[None]:
         """In it, dropout layers drop what these rows drop in this step."""
