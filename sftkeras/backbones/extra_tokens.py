@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from sftkeras.backbones.backbone import Backbone
-from sftkeras.backbones.decoders import Decoder
+from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.errors import SFTError
 from sftkeras.internals.keras import replace_table
 from sftkeras.text import Tokenizer, is_usable, with_special_strings

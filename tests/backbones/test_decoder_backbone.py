@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 import sftkeras
 from sftkeras.backbones import Backbone, BackboneKind, check_folder, kind_of_backbone, load_backbone
-from sftkeras.backbones.decoders import Decoder
+from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.hugging_face import write_decoder
 from sftkeras.errors import SFTError
 from sftkeras.text import MarkedTokenizer

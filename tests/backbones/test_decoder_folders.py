@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from tiny_decoders import NAMES, TinyDecoder, batch, draw
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.decoders import DecoderConfig
+from sftkeras.backbones.decoders.config import DecoderConfig
 from sftkeras.backbones.hugging_face import write_decoder
 from sftkeras.backbones.hugging_face.decoders.reading import describe, kept_files, load_decoder, notes
 from sftkeras.errors import SFTError

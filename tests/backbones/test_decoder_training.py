@@ -13,9 +13,10 @@ import tensorflow as tf
 from tiny_decoders import TinyDecoder, batch
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.decoders import Decoder, DecoderConfig
 from sftkeras.backbones.decoders.activations import activate, gate
 from sftkeras.backbones.decoders.attention import turn
+from sftkeras.backbones.decoders.config import DecoderConfig
+from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.dense_operations import normalise_root_mean_square, products_in
 from sftkeras.backbones.dropout import dropout_stream, use_stream_dropout
 from sftkeras.backbones.hugging_face.decoders.reading import describe, load_decoder

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tiny_decoders import NAMES, TinyDecoder, batch
 
-from sftkeras.backbones.decoders import Decoder
+from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.hugging_face.decoders.reading import load_decoder
 
 TOLERANCE = 2e-5  # of the logits' standard deviation

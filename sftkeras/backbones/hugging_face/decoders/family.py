@@ -14,7 +14,7 @@ from sftkeras.backbones.hugging_face.family import listed
 from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
-    from sftkeras.backbones.decoders import Decoder
+    from sftkeras.backbones.decoders.decoder import Decoder
 
 Settings = Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from sftkeras.backbones.hugging_face.family import Weight, table
 if TYPE_CHECKING:
     import keras
 
-    from sftkeras.backbones.decoders import Decoder
+    from sftkeras.backbones.decoders.decoder import Decoder
 
 _PARTS = {
     "attn.c_attn": ("query", "key", "value"),

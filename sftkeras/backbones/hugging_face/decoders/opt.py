@@ -12,7 +12,7 @@ from sftkeras.backbones.hugging_face.family import table
 from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
-    from sftkeras.backbones.decoders import Decoder
+    from sftkeras.backbones.decoders.decoder import Decoder
 
 _UNUSED_POSITIONS = 2
 _NAMES = {

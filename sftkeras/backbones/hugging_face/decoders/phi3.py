@@ -11,7 +11,7 @@ from sftkeras.backbones.hugging_face.decoders.weights import NAMES, DecoderWeigh
 from sftkeras.backbones.hugging_face.family import table
 
 if TYPE_CHECKING:
-    from sftkeras.backbones.decoders import Decoder
+    from sftkeras.backbones.decoders.decoder import Decoder
 
 _JOINED = {"self_attn.qkv_proj": ("query", "key", "value"), "mlp.gate_up_proj": ("gate", "up")}
 _NAMES = {part: name for part, name in NAMES.items() if all(part not in parts for parts in _JOINED.values())}

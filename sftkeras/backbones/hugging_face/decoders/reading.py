@@ -19,7 +19,7 @@ from sftkeras.backbones.hugging_face.tokenizers import FILES
 from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
-    from sftkeras.backbones.decoders import Decoder
+    from sftkeras.backbones.decoders.decoder import Decoder
 
 # Keys of config.json that ask for nothing that a forward pass computes.
 _UNCOMPUTED = {
@@ -83,7 +83,7 @@ def load_decoder(folder: Path, config: dict[str, Any], *, dropout: float | None,
     Raises:
         SFTError: as `describe`; SFT357 to SFT359 if a tensor is missing or damaged.
     """
-    from sftkeras.backbones.decoders import Decoder
+    from sftkeras.backbones.decoders.decoder import Decoder
     from sftkeras.internals.keras import zeros_in_place_of_random
 
     family, described = describe(config, folder)

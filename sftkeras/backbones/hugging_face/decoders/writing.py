@@ -21,7 +21,7 @@ from sftkeras.backbones.hugging_face.tensors import write_tensors
 
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
-    from sftkeras.backbones.decoders import Decoder
+    from sftkeras.backbones.decoders.decoder import Decoder
 
 
 def write_decoder(folder: Path, backbone: Backbone) -> None:
