@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.decoders import Decoder, DecoderConfig, Rope
+from sftkeras.backbones.decoders.config import DecoderConfig, Rope
+from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.config import OptimizerConfig
 from sftkeras.data.packing import first_fit, pack_rows
 from sftkeras.tasks import attach_head
