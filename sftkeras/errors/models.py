@@ -64,8 +64,8 @@ MESSAGES: dict[str, str] = {
     "SFT354": "{path}: cannot be read ({problem}). Copy the whole model again.",
     "SFT355": '{folder}: {key} "{value}" is not supported. Supported: {known}. Choose a model that has one of these.',
     "SFT356": "{folder}: no vocabulary that is known here (vocab.txt, spiece.model, sentencepiece.bpe.model, "
-    "spm.model, vocab.json with merges.txt, or a tokenizer.json of WordPiece, Unigram or byte-level BPE). Copy the "
-    "whole model.",
+    "spm.model, vocab.json with merges.txt, or a tokenizer.json of WordPiece, Unigram or BPE). Copy the whole "
+    "model.",
     "SFT357": "{folder}: the weights have no tensor {tensor}. config.json and the weights are of different models.",
     "SFT358": "{folder}: tensor {tensor} has shape {got}, where config.json asks for {expected}. config.json and the "
     "weights are of different models.",

@@ -30,6 +30,7 @@ _PATTERNS: dict[str, ByteSplitting] = {
 _PREPENDED = {"type": "Prepend", "prepend": "▁"}
 _SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
 _NO_SPACE_LEFT = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
+_STRIPPED = {"type": "Strip", "content": " ", "start": 1, "stop": 0}  # of the decoder
 _SCHEMES: dict[str, Prefix] = {"always": "unless space", "first": "first", "never": "never"}
 _KNOWN = (
     "ByteLevel with use_regex true",
@@ -112,7 +113,7 @@ def _piece_rules(whole: Mapping[str, Any], folder: Path) -> PieceRules:
         refuse(folder, "model.ignore_merges", True, ["false, with byte_fallback"])
     normalizers = flat(whole.get("normalizer"), "normalizers")
     splitters = flat(whole.get("pre_tokenizer"), "pretokenizers")
-    strips = any(it.get("type") == "Strip" for it in flat(whole.get("decoder"), "decoders"))
+    strips = _STRIPPED in flat(whole.get("decoder"), "decoders")
     if splitters in ([], [_NO_SPACE_LEFT]):
         if normalizers == [_PREPENDED, _SPACES]:
             return PieceRules("always", spaces_apart=False, strips_first_space=strips)
@@ -124,11 +125,11 @@ def _piece_rules(whole: Mapping[str, Any], folder: Path) -> PieceRules:
             " ".join(map(shown_step, normalizers)) or None,
             ['Replace " " by "▁"', 'Prepend "▁" before it'],
         )
-    if normalizers:
-        refuse(folder, "normalizer", " ".join(map(shown_step, normalizers)), ["null, with a pre_tokenizer"])
     match splitters:
         case [{"type": "Metaspace", "replacement": "▁"} as spaces]:
             scheme = spaces.get("prepend_scheme", "always" if spaces.get("add_prefix_space", True) else "never")
+            if normalizers:
+                refuse(folder, "normalizer", " ".join(map(shown_step, normalizers)), ["null, before Metaspace"])
             if scheme in _SCHEMES:
                 return PieceRules(_SCHEMES[scheme], bool(spaces.get("split", True)), strips)
     refuse(folder, "pre_tokenizer", " ".join(map(shown_step, splitters)), ["null", 'Metaspace "▁"'])

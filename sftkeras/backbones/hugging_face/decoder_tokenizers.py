@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _CONFIGS = ("generation_config.json", "config.json")
 _OF_FILES = ("GPT2Tokenizer", "GPT2TokenizerFast")  # the only class of which vocab.json and merges.txt say all
+_MODEL = "tokenizer.model"  # of SentencePiece, which says nothing of added tokens and of spaces before texts
 _END, _BEGIN, _PAD = "eos_token", "bos_token", "pad_token"
 
 
@@ -119,6 +120,9 @@ def read_decoder_tokenizer(folder: Path) -> DecoderTokenizerFiles:
 
 def _whole_of_files(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The tokenizer.json that would stand in a folder which has the files of GPT-2's own tokenizer."""
+    if (folder / _MODEL).exists():
+        known = f"{WHOLE}, which transformers makes of it when it saves the tokenizer"
+        raise SFTError("SFT355", folder=folder, key="vocabulary", value=_MODEL, known=known)
     if not (folder / BYTE_PAIRS).exists() or not (folder / MERGES).exists():
         raise SFTError("SFT356", folder=folder)
     name = settings.get("tokenizer_class") or _OF_FILES[0]
