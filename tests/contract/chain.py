@@ -93,15 +93,16 @@ def training(name: str, entry: Entry, folder: Path, way: str) -> TrainConfig:
 
 def whole(name: str, entry: Entry, folder: Path) -> None:
     config = training(name, entry, folder, "whole")
-    if not spec_of(entry.kind).exports:
-        with copied(folder / "whole" / "runs" / name, folder / "continued" / "runs" / name):
-            train.main(config)
-        return
     here, run = folder / "whole", folder / "whole" / "runs" / name
+    report = ReportConfig(baselines=False, bootstrap=0)
+    if not spec_of(entry.kind).exports:
+        with copied(run, folder / "continued" / "runs" / name):
+            train.main(config)
+        evaluate.main(EvaluateConfig(str(run), report=report, output=str(here / "evaluations" / name)))
+        return
     with copied(run, folder / "continued" / "runs" / name), answering(entry) as answers:
         train.main(config)
     (here / f"{name}.json").write_text(json.dumps(answers), encoding="utf-8")
-    report = ReportConfig(baselines=False, bootstrap=0)
     evaluate.main(EvaluateConfig(str(run), report=report, output=str(here / "evaluations" / name)))
     model, answered = str(here / "saved_models" / name), str(here / f"{name}.answers.jsonl")
     predict.main(PredictConfig(model, file=str(folder / f"{name}.jsonl"), output=answered))

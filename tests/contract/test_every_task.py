@@ -146,11 +146,11 @@ def test_places_index_the_text_as_it_was_asked(folder: Path, said: dict[str, Fut
     assert found
 
 
-def test_a_report_judges_the_export_and_evaluate_finds_the_same(
-    folder: Path, said: dict[str, Future[str]], name: str
+def test_a_report_judges_what_the_run_made_and_evaluate_finds_the_same(
+    folder: Path, said: dict[str, Future[str]], any_name: str
 ) -> None:
-    here = ended(folder, said, "whole", name)
-    places = (here / "runs" / name, here / "evaluations" / name)
+    here = ended(folder, said, "whole", any_name)
+    places = (here / "runs" / any_name, here / "evaluations" / any_name)
     reports = [json.loads((place / "report.json").read_text("utf-8")) for place in places]
     assert np.isfinite(reports[0]["headline"]["value"])
     assert reports[0]["metrics"] == pytest.approx(reports[1]["metrics"], abs=1e-5, nan_ok=True)
