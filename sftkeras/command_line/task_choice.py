@@ -137,5 +137,4 @@ def _is_usual(owner: type[TaskSettings], name: str, value: str) -> bool:
         read: Any = parser.parse_args([f"--{name}={value}"])
     except Exception:  # whatever it is, it is not the usual value
         return False
-    setting = owner.__dataclass_fields__[name.removeprefix("task.")]
-    return bool(read[name] == setting.default)
+    return bool(read[name] == getattr(owner(), name.removeprefix("task.")))

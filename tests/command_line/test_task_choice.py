@@ -89,7 +89,7 @@ def test_the_later_choice_wins(tmp_path: Path) -> None:
 
 
 def test_a_task_that_there_is_not_is_refused_with_what_was_meant(tmp_path: Path) -> None:
-    expected = "expected classification, regression, tagging, span_qa, similarity or masked_lm; got {}."
+    expected = "expected classification, regression, tagging, span_qa, similarity, masked_lm, chat or causal_lm; got {}."
     assert (
         refused("--task.kind", "taging") == f'SFT102  --task.kind: {expected.format("taging")} Did you mean "tagging"?'
     )
@@ -159,7 +159,7 @@ NOT_SET = {
 }
 
 
-@pytest.mark.parametrize("kind", TASKS)
+@pytest.mark.parametrize("kind", NOT_SET)  # the tasks that there were then
 def test_the_config_of_an_earlier_run_is_taken_as_it_stands(kind: str, tmp_path: Path) -> None:
     spec = spec_of(kind)
     settings = plain(TrainConfig(task=spec.settings(), data=DataConfig(**NOT_SET[kind])))  # type: ignore[arg-type]
