@@ -89,7 +89,8 @@ def test_the_later_choice_wins(tmp_path: Path) -> None:
 
 
 def test_a_task_that_there_is_not_is_refused_with_what_was_meant(tmp_path: Path) -> None:
-    expected = "expected classification, regression, tagging, span_qa, similarity, masked_lm, chat or causal_lm; got {}."
+    tasks = "classification, regression, tagging, span_qa, similarity, masked_lm, chat or causal_lm"
+    expected = f"expected {tasks}; got {{}}."
     assert (
         refused("--task.kind", "taging") == f'SFT102  --task.kind: {expected.format("taging")} Did you mean "tagging"?'
     )
