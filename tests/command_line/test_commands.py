@@ -72,8 +72,8 @@ def told(*words: str, config_class: type = TrainConfig) -> str:
         (["--training.epochs"], "SFT102  --training.epochs: expected a whole number above 0; got nothing."),
         (
             ["--task.kind", "clasification"],
-            "SFT102  --task.kind: expected classification, regression, tagging, span_qa, similarity, masked_lm, chat or "
-            'causal_lm; got clasification. Did you mean "classification"?',
+            "SFT102  --task.kind: expected classification, regression, tagging, span_qa, similarity, masked_lm, chat "
+            'or causal_lm; got clasification. Did you mean "classification"?',
         ),
         (["--optimizer.schedule", "x"], "--optimizer.schedule: expected linear, cosine or constant; got x."),
         (["--backbone.dropout", "2"], "--backbone.dropout: expected a number at least 0 and below 1, or null; got 2."),
