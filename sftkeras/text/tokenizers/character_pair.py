@@ -189,7 +189,7 @@ class CharacterPair(Tokenizer):
         run = tf.cumsum(tf.cast(~found | (word != later(word)), tf.int32))
         tokens, of_character = _with_bytes(codes, tokens, self._bytes)
         run, word, place = (tf.gather(it, of_character) for it in (run, word, place))
-        merged, run_of_token = self._merges(tokens, run)
+        merged, _ = self._merges(tokens, run)
         ends = tf.cumsum(tf.gather(self._widths, merged))  # in characters, or in bytes of those that are no piece
         starts = ends - tf.gather(self._widths, merged)
         rows = in_rows(merged, tf.gather(word, starts), tf.size(words))
