@@ -25,16 +25,17 @@ def dialogues(conversations: Conversations) -> Account:
     account, seen = Account("conversations"), set()
     for category, those_of_it in conversations.items():
         for conversation in those_of_it:
-            said = [text for text in conversation if isinstance(text, str)]
-            if len(said) < max(len(conversation), 2):  # a slip in the file, such as a dash too few
+            turns = conversation if isinstance(conversation, list) else []
+            said = [text for text in turns if isinstance(text, str)]
+            if len(said) < max(len(turns), 2):  # a slip in the file, such as a dash too few
                 account.left_out["are no list of texts"] += 1
                 continue
             if sameness(said[0]) in seen:
                 account.left_out["open as an earlier one"] += 1
                 continue
             seen.add(sameness(said[0]))
-            turns = len(said) // 2 * 2 if category in IN_TURNS else 2  # the assistant has the last word
-            account.rows.append({"messages": messages(said[:turns]), "category": category})
+            count = len(said) // 2 * 2 if category in IN_TURNS else 2  # the assistant has the last word
+            account.rows.append({"messages": messages(said[:count]), "category": category})
     return account
 
 
