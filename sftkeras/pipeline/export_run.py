@@ -14,7 +14,7 @@ from sftkeras.exporting.op_gate import known_release
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.versions import check_writable
 from sftkeras.runs import RunFolder
-from sftkeras.runs.restoring import restore_model, write_encoder
+from sftkeras.runs.restoring import restore_model, write_best_backbone
 from sftkeras.tasks import spec_of
 
 if TYPE_CHECKING:
@@ -55,5 +55,5 @@ def _export(run: RunFolder, folder: str | None, server: str | None) -> ExportedV
         version = export(restore_model(run), home, origin=origin, process=process, server=server, flag="--folder")
         run.note_export(version.path)
         if spec_of(settings.task.kind).gives_backbone:
-            write_encoder(run)
+            write_best_backbone(run)
     return version

@@ -99,7 +99,7 @@ def say_what_next(run: RunFolder, config: TrainConfig, report: dict[str, Any]) -
     """Ends with the paths and the commands that follow."""
     exported = report["export"]["path"]
     known = next_commands.with_model(Path(exported)) if exported else {}
-    backbone = run.encoder if run.encoder.exists() else None
+    backbone = run.best_backbone if run.best_backbone.exists() else None
     say(
         "",
         *([f"Exported model  {exported}"] if exported else []),

@@ -12,7 +12,7 @@ from sftkeras.config import plain
 from sftkeras.console import outputs, say, waiting
 from sftkeras.errors import SFTError
 from sftkeras.pipeline.stages import Trained, in_memory_predictor, row_counts
-from sftkeras.runs.restoring import restore_model, write_encoder
+from sftkeras.runs.restoring import restore_model, write_best_backbone
 from sftkeras.tasks import spec_of
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def evaluate_exported(trained: Trained) -> dict[str, Any]:
 def evaluate_in_memory(trained: Trained) -> dict[str, Any]:
     """Lets the best model, built again from the run's folder, answer the test rows, and writes the report."""
     with trained.timeline.part("export"), waiting("Writing the backbone"):
-        write_encoder(trained.run)
+        write_best_backbone(trained.run)
     with waiting("Loading the best weights"):
         model = restore_model(trained.run)
     predict = in_memory_predictor(model, trained.config.training.batch_size)
@@ -66,7 +66,7 @@ def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
 
     config, data, run = trained.config, trained.data, trained.run
     if spec_of(config.task.kind).gives_backbone:
-        write_encoder(run)
+        write_best_backbone(run)
     samples = data.splits["test"][:8]
     version = publish(
         restore_model(run),

@@ -69,9 +69,13 @@ class RunFolder:
         return folder if folder.is_dir() else None
 
     @property
-    def encoder(self) -> Path:
-        """The encoder as a Hugging Face folder, of a run whose encoder is for other tasks."""
-        return self.folder / "encoder"
+    def best_backbone(self) -> Path:
+        """The encoder or the decoder of the best epoch as a Hugging Face folder, of a run whose backbone is for others.
+
+        The folder has the name of its kind.
+        """
+        kind = self._task_kind
+        return self.folder / (spec_of(kind).backbone_kind if kind else "encoder")
 
     @property
     def states(self) -> Path:
@@ -264,9 +268,16 @@ class RunFolder:
     @property
     def exports(self) -> bool:
         """Whether its model can be exported; also true of a run that has not got as far as to say."""
+        kind = self._task_kind
+        return spec_of(kind).exports if kind else True
+
+    @property
+    def _task_kind(self) -> str | None:
+        """Kind of its task; None of a run that has not got as far as to say."""
         if not self.model_file.exists():
-            return True
-        return spec_of(json.loads(self.model_file.read_text(encoding="utf-8"))["task"]["kind"]).exports
+            return None
+        kind: str = json.loads(self.model_file.read_text(encoding="utf-8"))["task"]["kind"]
+        return kind
 
     def check_exports(self, kind: str) -> None:
         """Makes sure that models of the run's kind of task can be exported.
@@ -275,7 +286,7 @@ class RunFolder:
             SFTError: SFT518.
         """
         if not spec_of(kind).exports:
-            raise SFTError("SFT518", run=self.folder, kind=kind, backbone=self.encoder)
+            raise SFTError("SFT518", run=self.folder, kind=kind, backbone=self.best_backbone)
 
     def last_export(self) -> Path:
         """The version that was exported last.

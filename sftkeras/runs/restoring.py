@@ -1,4 +1,4 @@
-"""The model of a finished run, built again from its folder; and its encoder, written as a handle for other runs."""
+"""The model of a finished run, built again from its folder; and its backbone, written as a handle for other runs."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def restore_backbone(run: RunFolder) -> tuple[Backbone, Pooling]:
     return _with_trained_pooler(backbone, text_model, pooling), pooling
 
 
-def write_encoder(run: RunFolder) -> None:
-    """Writes the encoder with its best weights, and the head if it is a masked-LM head, as a Hugging Face folder.
+def write_best_backbone(run: RunFolder) -> None:
+    """Writes the backbone with its best weights, and the head if it is a masked-LM head, as a Hugging Face folder.
 
     The folder is a handle for other runs, and lands whole or not at all. Raises as `write_backbone`.
     """
-    with write_errors(run.encoder, "--runs"), building(run.encoder) as unfinished:
+    with write_errors(run.best_backbone, "--runs"), building(run.best_backbone) as unfinished:
         write_backbone(run, unfinished)
 
 

@@ -44,8 +44,8 @@ def find_beginning(config: TrainConfig, folders: BackboneFolders) -> Beginning:
         f"the encoder is that of {run.folder} at its best epoch; its head is not taken",
         *_losses(settings, config),
     )
-    if (run.encoder / "config.json").exists():  # which has a head for masked words too
-        return Beginning(replace(folders, encoder=run.encoder), notes)
+    if (run.best_backbone / "config.json").exists():  # which has a head for masked words too
+        return Beginning(replace(folders, encoder=run.best_backbone), notes)
     return Beginning(BackboneFolders(kept_backbone(run), folders.preprocessor or run.preprocessor), notes)
 
 

@@ -168,7 +168,7 @@ def test_a_run_that_is_not_exported_is_judged_by_its_best_weights(
     assert report["export"]["path"] is None
     with pytest.raises(SFTError, match="SFT518"):
         RunFolder.open(run).last_export()
-    assert (run / "encoder" / "model.safetensors").exists()
+    assert (run / "decoder" / "model.safetensors").exists()
     assert not (here / "saved_models" / kept).exists()
 
 

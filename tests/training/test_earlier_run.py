@@ -127,9 +127,9 @@ def test_a_module_that_was_given_a_preprocessor_keeps_it(tmp_path: Path) -> None
 def test_the_encoder_of_masked_words_is_taken_as_it_is(tmp_path: Path) -> None:
     folder = Checkpoint().write(tmp_path / "weights")
     run = trained_run(tmp_path / "first", load_backbone(folder, max_length=LENGTH))
-    shutil.copytree(folder, run.encoder)
+    shutil.copytree(folder, run.best_backbone)
     beginning = find_beginning(TrainConfig(task=ClassificationSettings()), BackboneFolders(run.folder))
-    assert beginning.folders.encoder == run.encoder
+    assert beginning.folders.encoder == run.best_backbone
 
 
 def test_what_lies_in_a_run_or_was_exported_from_it_names_the_run(tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ def test_what_lies_in_a_run_or_was_exported_from_it_names_the_run(tmp_path: Path
     for part in ("backbone", "state"):
         with pytest.raises(SFTError, match=rf"SFT362.*: {run.folder}\."):
             check_weights(run.folder / part)
-    shutil.copytree(folder, run.encoder)
-    check_weights(run.encoder)
+    shutil.copytree(folder, run.best_backbone)
+    check_weights(run.best_backbone)
     version = tmp_path / "saved_models" / "first" / "1"
     version.mkdir(parents=True)
     (version / "saved_model.pb").write_bytes(b"graph")
