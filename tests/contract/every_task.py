@@ -163,7 +163,7 @@ ENTRIES = {
         "chat",
         tuple(conversations(ROWS)),
         {
-            "no messages": ({"messages": []}, "SFT262"),
+            "no messages": ({"messages": []}, "SFT272"),
             "nobody's message": ({"messages": [{"role": "film", "content": "good"}]}, "SFT263"),
             "no answer": ({"messages": [{"role": "user", "content": "good?"}]}, "SFT272"),
         },
