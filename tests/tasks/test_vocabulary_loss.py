@@ -55,7 +55,7 @@ def test_losses_predictions_and_gradients_are_those_of_all_logits(soft_cap: floa
     assert relative(results.losses, losses) < 2e-7
     np.testing.assert_array_equal(results.predicted, tf.argmax(logits, 1))
     for gradient, expected in zip(gradients, tape.gradient(total, exact), strict=True):
-        assert relative(gradient, expected) < 5e-7  # that of all float32 logits is 2e-7 away
+        assert relative(gradient, expected) < 5e-7
 
 
 def relative(value: tf.Tensor, expected: tf.Tensor) -> float:
