@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from sftkeras.backbones.decoders.decoder import Embeddings
 from sftkeras.tasks.vocabulary_loss import NO_LABEL, token_results
 
 # Inputs of the layer beside the vectors, and what it gives.
@@ -19,12 +20,12 @@ class LearnedPlaces(keras.layers.Layer):
     """Losses and predictions at learned places, in float32; no other place meets the vocabulary.
 
     Args:
-        output_layer: the table that gives logits, which may be the token embedding.
+        output_layer: has the table that gives logits: a layer of the network's own, or its embeddings where tied.
         soft_cap: bounds the logits; None leaves them.
     """
 
     def __init__(
-        self, output_layer: keras.layers.Embedding, *, soft_cap: float | None = None, **kwargs: object
+        self, output_layer: keras.layers.Embedding | Embeddings, *, soft_cap: float | None = None, **kwargs: object
     ) -> None:
         super().__init__(**{**kwargs, "dtype": "float32"})
         self.output_layer = output_layer
@@ -43,16 +44,17 @@ class LearnedPlaces(keras.layers.Layer):
             `losses` [batch, most] float32, 0 where there is no label, and `predicted` [batch, most] int32, the most
             probable tokens, `NO_LABEL` there.
         """
+        table = self.output_layer.tokens if isinstance(self.output_layer, Embeddings) else self.output_layer
         length, hidden = tf.shape(vectors)[1], vectors.shape[-1]
         learned = tf.where(labels >= 0)  # [tokens, 2] int64: row, and place in the row's list
         row, place = tf.cast(learned[:, 0], tf.int32), tf.gather_nd(places, learned)
         asked = tf.gather(tf.reshape(tf.cast(vectors, tf.float32), [-1, hidden]), row * length + place)
         results = token_results(
             asked,
-            tf.cast(tf.convert_to_tensor(self.output_layer.embeddings.value), tf.float32),
+            tf.cast(tf.convert_to_tensor(table.embeddings.value), tf.float32),
             tf.gather_nd(labels, learned),
             soft_cap=self.soft_cap,
-            kernel_learns=self.output_layer.trainable,
+            kernel_learns=table.trainable,
         )
         shape = tf.shape(labels, tf.int64)
         none = tf.fill(shape, NO_LABEL)

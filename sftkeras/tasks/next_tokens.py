@@ -41,7 +41,7 @@ class NextTokens(Task):
         decoder.noise.alpha = self.embedding_noise
         places = keras.Input((None,), dtype="int32", name=PLACES)
         labels = keras.Input((None,), dtype="int32", name=LABELS)
-        learned = LearnedPlaces(decoder.output_layer, soft_cap=decoder.final_soft_cap, name="learned_places")
+        learned = LearnedPlaces(decoder.output_source, soft_cap=decoder.final_soft_cap, name="learned_places")
         results = learned(decoder.output["sequence_output"], places, labels)
         return keras.Model({**decoder.input, PLACES: places, LABELS: labels}, results, name=self.kind)
 

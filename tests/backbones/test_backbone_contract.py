@@ -267,7 +267,7 @@ BROKEN_HUGGING_FACE = {
     "vocabulary not UTF-8": (put("vocab.txt", b"[PAD]\n\xff\n"), "SFT354", "vocab.txt"),
     "vocabulary with gaps": (with_gap, "SFT354", "tokenizer.json"),
     "no vocabulary": (lambda folder: (folder / "vocab.txt").unlink(), "SFT356", "vocab.txt"),
-    "another architecture": (configured(model_type="gpt2"), "SFT355", 'model_type "gpt2" is not supported'),
+    "another architecture": (configured(model_type="mamba"), "SFT355", 'model_type "mamba" is not supported'),
     "part of a name": (configured(model_type="ber"), "SFT355", "Supported: bert, electra, albert, roberta"),
     "no architecture": (configured(model_type=None), "SFT367", "model_type"),
     "several architectures": (configured(model_type=["bert"]), "SFT355", "model_type"),

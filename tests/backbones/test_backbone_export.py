@@ -15,6 +15,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tiny_folders import Checkpoint
 
 from sftkeras.backbones import Backbone, load_backbone
+from sftkeras.backbones import dropout as drawing
 from sftkeras.backbones.dropout import StreamDropout, dropout_stream
 from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder
 from sftkeras.backbones.fused_transformer import FusedTransformerEncoder
@@ -140,8 +141,7 @@ def test_each_dropout_of_a_step_is_drawn_by_itself(kind: str, tmp_path: Path, mo
     dropout = [layer for layer in model.network._flatten_layers() if isinstance(layer, keras.layers.Dropout)]
     assert all(type(layer) is StreamDropout for layer in dropout)
     masks: list[bytes] = []
-    for layer in dropout:
-        monkeypatch.setattr(layer, "_random_bytes", recording(layer._random_bytes, masks))
+    monkeypatch.setattr(drawing, "_random_bytes", recording(drawing._random_bytes, masks))
     step(model, 0)
     assert len(masks) == len(set(masks)) == DRAWS[kind]
 

@@ -195,7 +195,7 @@ def test_tokenizer_files_that_cannot_be_used_are_refused(case: str, tmp_path: Pa
 
 FAULTS = {
     "max_length": ({}, POSITIONS + 1, "SFT351"),
-    "model_type": ({"model_type": "gpt2"}, 8, "SFT355"),
+    "model_type": ({"model_type": "mamba"}, 8, "SFT355"),
     "vocab_size": ({"vocab_size": 5}, 8, "SFT353"),
     "hidden_size": ({"hidden_size": None}, 8, "SFT354"),
 }

@@ -166,9 +166,9 @@ AT_ONCE: dict[str, tuple[Change, list[str], str]] = {
     ),
     "no word pieces": (remove("vocab.txt"), [], "SFT356  bert: no vocabulary that is known here (vocab.txt,"),
     "another kind of model": (
-        set_config(model_type="gpt2"),
+        set_config(model_type="mamba"),
         [],
-        'SFT355  bert: model_type "gpt2" is not supported. Supported: bert, electra, albert,',
+        'SFT355  bert: model_type "mamba" is not supported. Supported: bert, electra, albert,',
     ),
     "a config that is no JSON": (
         lambda folder: (folder / "config.json").write_text("{"),

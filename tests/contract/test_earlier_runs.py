@@ -45,7 +45,7 @@ def files_of(name: str) -> Files:
     return json.loads((EARLIER / f"{name}.json").read_text("utf-8"))
 
 
-@pytest.fixture(params=ENTRIES)
+@pytest.fixture(params=[name for name in ENTRIES if (EARLIER / f"{name}.json").exists()])  # the tasks of 0.1.0
 def files(request: pytest.FixtureRequest) -> Files:
     return files_of(request.param)
 

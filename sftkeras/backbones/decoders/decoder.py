@@ -73,6 +73,11 @@ class Decoder(keras.Model):
         return self.output_layer.embeddings
 
     @property
+    def output_source(self) -> keras.layers.Layer:
+        """The layer of the network that `output_layer` is a part of where they are tied; otherwise itself."""
+        return self._embeddings if self.config.tied else self.output_layer
+
+    @property
     def noise(self) -> StreamNoise:
         """What is added to token vectors while they learn: nothing, unless its `alpha` is set."""
         return self._embeddings.noise
