@@ -47,7 +47,9 @@ SHAPE = {"hidden": 576, "layers": 30, "heads": 9, "shared": 3, "inner": 1536, "v
 ROWS, LENGTH, SPREAD, LEARNED, BATCHES = 8, 97, 12, 0.56, 4
 FIRST_STEPS = 50
 VOCABULARIES = (32_768, 262_144)
-OPTIMIZER = {"learning_rate": 1e-5, "weight_decay": 0.01, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+# Epsilon is next to nothing: Keras and PyTorch add it at different places of the bias correction, so that first steps
+# would differ.
+OPTIMIZER = {"learning_rate": 1e-4, "weight_decay": 0.01, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-12}
 
 
 @dataclass(frozen=True)
