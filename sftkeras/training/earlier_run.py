@@ -12,6 +12,7 @@ from sftkeras.config import TrainConfig
 from sftkeras.handles import kind_of
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import kept_backbone
+from sftkeras.tasks import spec_of
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ def find_beginning(config: TrainConfig, folders: BackboneFolders) -> Beginning:
         return Beginning(folders)
     run = RunFolder.open(folders.encoder)
     settings = json.loads(run.model_file.read_text(encoding="utf-8"))
+    kind = spec_of(settings["task"]["kind"]).backbone_kind
+    head = "; its head is not taken" if kind == "encoder" else ""
     notes = (
-        f"the encoder is that of {run.folder} at its best epoch; its head is not taken",
+        f"the {kind} is that of {run.folder} at its best epoch{head}",
         *_losses(settings, config),
     )
     if (run.best_backbone / "config.json").exists():  # which has a head for masked words too
