@@ -17,6 +17,7 @@ from sftkeras.exporting.contract import check_weights, read_contract
 from sftkeras.graphs.trusted import UntrustedGraphError
 from sftkeras.serving.engine import Engine, from_tensorflow
 from sftkeras.serving.errors import ServingError, failed_precondition
+from sftkeras.serving.generation.requests import Generating
 from sftkeras.serving.runs import EngineRun, Signatures
 from sftkeras.serving.version_folders import Fingerprint, fingerprint
 from sftkeras.serving.warm_up import warm_up
@@ -64,6 +65,15 @@ class ServedVersion:
     def signatures(self) -> Signatures:
         """Signatures of the version; it must be loaded."""
         return self._loaded.signatures
+
+    @property
+    def generating(self) -> Generating:
+        """What generates texts, stream by stream; the version must be loaded, and held while its streams run.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION if this model generates none.
+        """
+        raise failed_precondition(f"The model {self} does not generate text")
 
     def run(self, run: EngineRun) -> list[np.ndarray]:
         """Runs its engine; see `Engine.run`."""
