@@ -38,6 +38,8 @@ def check_config(spec: TaskSpec, config: TrainConfig) -> None:
             raise without_effect(spec, task, f"--cleaning.{name}")
     if config.backbone.pooling is not None and not spec.pools:
         raise without_effect(spec, task, "--backbone.pooling")
+    if config.backbone.extra_tokens and not spec.adds_tokens:
+        raise without_effect(spec, task, "--backbone.extra_tokens")
     if config.training.packing:
         check_packing(spec, config)
     if spec.needs_pair and config.data.pair is None:

@@ -63,6 +63,7 @@ class TaskSpec:
         pools: whether it makes one vector of those of a text's tokens, by backbone.pooling.
         backbone_kind: what it trains.
         cleans: whether its texts can be cleaned.
+        adds_tokens: whether tokens that training adds to the vocabulary are found in its texts.
         gives_backbone: whether what it makes is a backbone for other tasks, which the run then keeps as a folder.
         packs: whether rows of a batch may be packed into few, since tokens of one see nothing of another.
         exports: whether its models can be exported; otherwise a run is evaluated by its best weights in memory.
@@ -77,6 +78,7 @@ class TaskSpec:
     pools: ClassVar[bool] = True
     backbone_kind: ClassVar[BackboneKind] = "encoder"
     cleans: ClassVar[bool] = True
+    adds_tokens: ClassVar[bool] = True
     gives_backbone: ClassVar[bool] = False
     packs: ClassVar[bool] = False
     exports: ClassVar[bool] = True

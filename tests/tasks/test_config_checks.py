@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from sftkeras.config import OptimizerConfig, TrainConfig
+from sftkeras.config import BackboneConfig, OptimizerConfig, TrainConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks import spec_of
+from sftkeras.tasks.causal_lm.spec import CausalLMSettings
+from sftkeras.tasks.chat.spec import ChatSettings
 from sftkeras.tasks.masked_lm.spec import MaskedLMSettings
 from sftkeras.tasks.regression.spec import RegressionSettings
 
@@ -52,6 +54,14 @@ def test_a_task_adds_checks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
         check(task=MaskedLMSettings(chinese_words=True))
     with pytest.raises(SFTError, match="SFT401"):  # beside those of every task
         check(task=MaskedLMSettings(), **{"training": _watching("val_rmse")})
+
+
+def test_tokens_that_no_text_can_have_are_refused() -> None:
+    extra = BackboneConfig(extra_tokens=["[E1]"])
+    check(task=MaskedLMSettings(), backbone=extra)
+    check(task=ChatSettings(), backbone=extra)  # its template may write them
+    with pytest.raises(SFTError, match=r"SFT412  --backbone\.extra_tokens has no effect here"):
+        check(task=CausalLMSettings(), backbone=extra)
 
 
 def _watching(monitor: str) -> Any:

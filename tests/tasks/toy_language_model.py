@@ -8,10 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from toy_decoder import toy_backbone
 
-from sftkeras.backbones import Backbone
-from sftkeras.backbones.decoders.config import DecoderConfig, Rope
-from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.tasks.network import TextModel, attach_head
 from sftkeras.tasks.next_tokens import NextTokens
 from sftkeras.text.marks import LEARNED, LEARNED_END
@@ -60,23 +58,10 @@ def text_of(tokens: tf.RaggedTensor) -> tf.Tensor:
 
 def toy_model(seed: int = 3) -> TextModel:
     keras.utils.set_random_seed(seed)
-    config = DecoderConfig(
-        vocabulary_size=len(ALPHABET) + 3,
-        hidden_size=16,
-        heads=4,
-        key_value_heads=2,
-        head_size=4,
-        inner_size=24,
-        max_positions=64,
-        epsilon=1e-5,
-        query_scale=0.5,
-        windows=(None,),
-        ropes=(Rope((1.0, 0.1)),),
-    )
-    decoder = Decoder(config)
+    backbone = toy_backbone(len(ALPHABET) + 3, 64)
+    decoder = backbone.model
     random = np.random.default_rng(seed)
     decoder.set_weights([random.normal(0, 0.5, weight.shape) for weight in decoder.get_weights()])
-    backbone = Backbone(decoder, None, config.max_positions, False, "hugging_face", {}, kind="decoder")
     task = ToyTask()
     return TextModel(ToyFeatures(), attach_head(backbone, task, "mean"), task, backbone)
 

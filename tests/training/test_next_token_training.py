@@ -8,10 +8,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from toy_decoder import toy_backbone
 
-from sftkeras.backbones import Backbone
-from sftkeras.backbones.decoders.config import DecoderConfig, Rope
-from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.config import OptimizerConfig
 from sftkeras.data.packing import first_fit, pack_rows
 from sftkeras.tasks import attach_head
@@ -21,19 +19,6 @@ from sftkeras.training.step.model import SupervisedModel
 from sftkeras.training.step.optimizers import make_optimizer
 
 LENGTHS = np.array([9, 4, 7, 5, 3])
-CONFIG = DecoderConfig(
-    vocabulary_size=40,
-    hidden_size=16,
-    heads=4,
-    key_value_heads=2,
-    head_size=4,
-    inner_size=24,
-    max_positions=16,
-    epsilon=1e-5,
-    query_scale=0.5,
-    windows=(None,),
-    ropes=(Rope((1.0, 0.1)),),
-)
 
 
 class NextTokensOfTest(NextTokens):
@@ -51,7 +36,7 @@ def stepped(*, packed: bool = False, noise: float = 0.0, **settings: Any) -> tup
     """Two steps: the figures, and the weights afterwards."""
     keras.utils.set_random_seed(3)
     task = NextTokensOfTest(noise)
-    network = attach_head(Backbone(Decoder(CONFIG), None, 16, False, "hugging_face", {}, kind="decoder"), task, "mean")
+    network = attach_head(toy_backbone(40, 16), task, "mean")
     model = SupervisedModel(network, task, seed=1, clip_norm=0.5, **settings)
     optimizer = OptimizerConfig(name="sgd", learning_rate=0.5)
     model.compile(make_optimizer(optimizer, total_steps=2, loss_scaling=False, rate_factors=(), own_steps=False))

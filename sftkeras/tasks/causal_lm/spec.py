@@ -37,6 +37,7 @@ class CausalLMSpec(contract.TaskSpec):
     settings = CausalLMSettings
     refuses = ("pair", "mark", "augmentation")
     pools = False
+    adds_tokens = False  # they come from a chat template alone: what a text says is never one
     backbone_kind = "decoder"
     gives_backbone = True
     packs = True

@@ -43,8 +43,8 @@ _LLAMA3 = """
 {%- endif %}
 """
 
-# Gemma has no role of a system: what it says stands before the first question.
-_GEMMA = """
+# Gemma and Mistral 7B Instruct have no role of a system: what it says stands before the first question.
+_IN_TURNS = """
 {{- bos_token }}
 {%- set system = '' %}
 {%- if messages[0].role == 'system' %}
@@ -55,6 +55,11 @@ _GEMMA = """
     {%- if message.role != ('assistant' if loop.index0 % 2 else 'user') %}
         {{- raise_exception('user and assistant must take turns, and the user begins') }}
     {%- endif %}
+"""
+
+_GEMMA = (
+    _IN_TURNS
+    + """\
     {{- '<start_of_turn>' + ('model' if message.role == 'assistant' else 'user') + '\\n' }}
     {{- (system if loop.first else '') + message.content | trim + '<end_of_turn>\\n' }}
 {%- endfor %}
@@ -62,19 +67,11 @@ _GEMMA = """
     {{- '<start_of_turn>model\\n' }}
 {%- endif %}
 """
+)
 
-# Mistral 7B Instruct: the system message stands before the first question.
-_MISTRAL = """
-{{- bos_token }}
-{%- set system = '' %}
-{%- if messages[0].role == 'system' %}
-    {%- set system = messages[0].content | trim + '\\n\\n' %}
-    {%- set messages = messages[1:] %}
-{%- endif %}
-{%- for message in messages %}
-    {%- if message.role != ('assistant' if loop.index0 % 2 else 'user') %}
-        {{- raise_exception('user and assistant must take turns, and the user begins') }}
-    {%- endif %}
+_MISTRAL = (
+    _IN_TURNS
+    + """\
     {%- if message.role == 'user' %}
         {{- '[INST] ' + (system if loop.first else '') + message.content | trim + ' [/INST]' }}
     {%- else %}
@@ -82,6 +79,7 @@ _MISTRAL = """
     {%- endif %}
 {%- endfor %}
 """
+)
 
 # For vocabularies without tokens for chats: names, and the end of a text as that of an answer.
 _PLAIN = """
