@@ -5,9 +5,30 @@ from __future__ import annotations
 
 from grpc import StatusCode
 
+# ToHTTPStatusCode in http_server.cc.
+HTTP_STATUS = {
+    StatusCode.OK: 200,
+    StatusCode.CANCELLED: 499,
+    StatusCode.UNKNOWN: 500,
+    StatusCode.INVALID_ARGUMENT: 400,
+    StatusCode.DEADLINE_EXCEEDED: 504,
+    StatusCode.NOT_FOUND: 404,
+    StatusCode.ALREADY_EXISTS: 409,
+    StatusCode.PERMISSION_DENIED: 403,
+    StatusCode.RESOURCE_EXHAUSTED: 429,
+    StatusCode.FAILED_PRECONDITION: 400,
+    StatusCode.ABORTED: 409,
+    StatusCode.OUT_OF_RANGE: 400,
+    StatusCode.UNIMPLEMENTED: 501,
+    StatusCode.INTERNAL: 500,
+    StatusCode.UNAVAILABLE: 503,
+    StatusCode.DATA_LOSS: 500,
+    StatusCode.UNAUTHENTICATED: 401,
+}
+
 
 class ServingError(Exception):
-    """Why a request is refused or failed; gRPC sends both values as they are, REST maps the code to an HTTP status.
+    """Why a request is refused or failed; gRPC sends both values as they are, REST maps the code by `HTTP_STATUS`.
 
     Args:
         code: the status, as TensorFlow Serving's C++ server gives it.

@@ -14,7 +14,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from aiohttp import hdrs, web
@@ -26,8 +26,12 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from sftkeras.serving import metrics as monitoring
-from sftkeras.serving.errors import ServingError, invalid, overloaded, too_late
+from sftkeras.serving.admission import Admission, aside, time_left
+from sftkeras.serving.errors import HTTP_STATUS, ServingError, invalid
 from sftkeras.serving.metrics import Metrics
+from sftkeras.serving.model_names import model_spec
+from sftkeras.serving.openai.errors import failure as openai_failure
+from sftkeras.serving.openai.routes import OpenAIRoutes
 from sftkeras.serving.rest_examples import parse_examples, render_classification, render_regression
 from sftkeras.serving.rest_json import error_body
 from sftkeras.serving.rest_predict import InputTypes, parse_predict, render_predict
@@ -38,8 +42,6 @@ if TYPE_CHECKING:
     from sftkeras.serving.answering import Answering
     from sftkeras.serving.security import Token
 
-Work = TypeVar("Work")
-
 _log = logging.getLogger(__name__)
 # aiohttp logs a trace for every request that is no HTTP: such requests could fill the disk.
 _http_log = logging.getLogger(f"{__name__}.http")
@@ -49,31 +51,6 @@ _MODEL = r"/v1/models(?:/([^/:]+))"
 _VERSION = r"(?:/versions/(\d+)|/labels/([^/:]+))?"
 _PREDICTION = re.compile(_MODEL + _VERSION + r":(classify|regress|predict)", re.IGNORECASE | re.ASCII)
 _STATUS = re.compile(_MODEL + "?" + _VERSION + r"(?:/(metadata))?", re.IGNORECASE | re.ASCII)
-
-# ToHTTPStatusCode in http_server.cc.
-_HTTP_STATUS = {
-    StatusCode.OK: 200,
-    StatusCode.CANCELLED: 499,
-    StatusCode.UNKNOWN: 500,
-    StatusCode.INVALID_ARGUMENT: 400,
-    StatusCode.DEADLINE_EXCEEDED: 504,
-    StatusCode.NOT_FOUND: 404,
-    StatusCode.ALREADY_EXISTS: 409,
-    StatusCode.PERMISSION_DENIED: 403,
-    StatusCode.RESOURCE_EXHAUSTED: 429,
-    StatusCode.FAILED_PRECONDITION: 400,
-    StatusCode.ABORTED: 409,
-    StatusCode.OUT_OF_RANGE: 400,
-    StatusCode.UNIMPLEMENTED: 501,
-    StatusCode.INTERNAL: 500,
-    StatusCode.UNAVAILABLE: 503,
-    StatusCode.DATA_LOSS: 500,
-    StatusCode.UNAUTHENTICATED: 401,
-}
-_INT64_END = 2**63
-
-# Bytes whose reading or writing takes some milliseconds.
-_LARGE = 2**16
 
 # How long an answer may take to reach its caller once the server stops.
 _LAST_BYTES = 1.0  # seconds
@@ -117,8 +94,8 @@ class RestServer:
         self._answering, self._options, self._metrics = answering, options, metrics
         self._page = WebPage(answering)
         metrics.watch(answering.store.models, self._versions)
-        self._open = 0
-        self._stopping = False
+        self._admission = Admission(options.max_requests, options.max_body_bytes, options.timeout, metrics)
+        self._openai = OpenAIRoutes(answering, self._admission, options.timeout)
         app = web.Application(client_max_size=options.max_body_bytes, middlewares=[self._guarded])
         app.router.add_route(hdrs.METH_ANY, "/{path:.*}", self._dispatch)
         app.on_response_prepare.append(_without_server_name)
@@ -146,11 +123,11 @@ class RestServer:
 
     async def stop(self, grace: float) -> None:
         """Takes no new requests, waits up to `grace` seconds for the open ones, and closes all connections."""
-        self._stopping = True
+        self._admission.closed = True
         for site in list(self._runner.sites):
             await site.stop()
         end = time.monotonic() + grace
-        while self._open and time.monotonic() < end:
+        while self._admission.open and time.monotonic() < end:
             await asyncio.sleep(0.01)
         await self._runner.cleanup()
 
@@ -162,20 +139,27 @@ class RestServer:
         try:
             return await handler(request)
         except ServingError as error:
-            return _failure(_HTTP_STATUS[error.code], error.message)
+            return self._failed(request, HTTP_STATUS[error.code], error.message, error)
         except web.HTTPException as error:  # such as 413 for a body that is too large
-            return _failure(error.status, error.text or error.reason)
+            return self._failed(request, error.status, error.text or error.reason, error)
         except (asyncio.CancelledError, ConnectionError):
             raise
-        except Exception:
+        except Exception as error:
             _log.exception("%s %s failed", request.method, request.path)
-            return _failure(500, "Internal error; the server's log has the details")
+            return self._failed(request, 500, "Internal error; the server's log has the details", error)
+
+    def _failed(self, request: web.Request, status: int, message: str, error: Exception) -> web.Response:
+        if self._openai.owns(request):
+            return openai_failure(status, message, error)
+        return _failure(status, message)
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         path = request.raw_path  # with the query, as the C++ server takes it, and as escaped as it came
         if request.method in ("GET", "HEAD") and (file := self._page.file(request.path)):
             return file
         self._check_token(request)
+        if self._openai.owns(request):
+            return await self._openai.answer(request)
         if re.match("/v1/", path, re.IGNORECASE):
             return await self._serve(request, path)
         if path == self._options.metrics_path:
@@ -190,7 +174,7 @@ class RestServer:
         token = self._options.token
         if token is None or token.allows(request.headers.get("Authorization")):
             return
-        self._metrics.refused(entrypoint="REST", status=StatusCode.UNAUTHENTICATED)
+        self._admission.refused(StatusCode.UNAUTHENTICATED)
         # A browser is to ask its page for the token, not its user for a password: no WWW-Authenticate.
         raise ServingError(StatusCode.UNAUTHENTICATED, "Missing or wrong token: send Authorization: Bearer TOKEN")
 
@@ -209,55 +193,23 @@ class RestServer:
 
     async def _counted(self, request: web.Request, spec: ModelSpec, method: str) -> web.StreamResponse:
         """Answers a prediction request within the bounds and counts it in the metrics."""
-        if self._stopping:
-            raise ServingError(StatusCode.UNAVAILABLE, "The server is shutting down")
-        if self._open >= self._options.max_requests:
-            self._metrics.refused(entrypoint="REST", status=StatusCode.RESOURCE_EXHAUSTED)
-            raise overloaded(f"{self._open} requests are being answered already; try again later")
-        start = time.perf_counter()
-        status = StatusCode.INTERNAL
-        self._open += 1
-        try:
-            answer = await self._predict(request, spec, method)
-            status = StatusCode.OK
-            return _success(answer)
-        except ServingError as error:
-            status = error.code
-            raise
-        except web.HTTPException:
-            status = StatusCode.INVALID_ARGUMENT
-            raise
-        finally:
-            self._open -= 1
-            seconds = time.perf_counter() - start
-            self._metrics.request(api=method, entrypoint="REST", model=spec.name, status=status, seconds=seconds)
+        with self._admission.counted(method, spec.name):
+            return _success(await self._predict(request, spec, method))
 
     async def _predict(self, request: web.Request, spec: ModelSpec, method: str) -> bytes:
         end = None if self._options.timeout is None else time.monotonic() + self._options.timeout
-        body = await self._body(request)
+        body = await self._admission.body(request)
         if method == "predict":
-            asked = await _aside(len(body), lambda: parse_predict(body, lambda name: self._input_types(spec, name)))
-            _, outputs = await self._answering.predict(spec, asked.inputs, timeout=_left(end))
+            asked = await aside(len(body), lambda: parse_predict(body, lambda name: self._input_types(spec, name)))
+            _, outputs = await self._answering.predict(spec, asked.inputs, timeout=time_left(end))
             size = sum(array.nbytes for array in outputs.values())
-            return await _aside(size, lambda: render_predict(outputs, rows=asked.rows))
-        spec.signature_name, examples = await _aside(len(body), lambda: parse_examples(body))
+            return await aside(size, lambda: render_predict(outputs, rows=asked.rows))
+        spec.signature_name, examples = await aside(len(body), lambda: parse_examples(body))
         if method == "classify":
-            classified = await self._answering.classify(spec, examples, timeout=_left(end))
+            classified = await self._answering.classify(spec, examples, timeout=time_left(end))
             return render_classification(classified.result)
-        regressed = await self._answering.regress(spec, examples, timeout=_left(end))
+        regressed = await self._answering.regress(spec, examples, timeout=time_left(end))
         return render_regression(regressed.result)
-
-    async def _body(self, request: web.Request) -> bytes:
-        try:
-            async with asyncio.timeout(self._options.timeout):
-                return await request.read()
-        except TimeoutError:
-            raise too_late() from None
-        except web.RequestPayloadError:
-            raise invalid("The request's body is not compressed, or not sent, in the way its headers say") from None
-        except web.HTTPRequestEntityTooLarge:
-            message = f"The request is larger than --max_request_bytes, which is {self._options.max_body_bytes}"
-            raise web.HTTPRequestEntityTooLarge(self._options.max_body_bytes, 0, text=message) from None
 
     def _input_types(self, spec: ModelSpec, signature: str) -> InputTypes:
         spec.signature_name = signature
@@ -289,21 +241,8 @@ class RestServer:
         return f'{{\n"model_spec":{spec},\n"metadata": {{"signature_def": {map_of_them}}}\n}}\n'.encode()
 
 
-async def _aside(size: int, work: Callable[[], Work]) -> Work:
-    """Does the work of a large request in a thread, so that small ones need not wait for it."""
-    return await asyncio.to_thread(work) if size > _LARGE else work()
-
-
 def _spec(name: str | None, version: str | None, label: str | None) -> ModelSpec:
-    spec = ModelSpec(name=_decoded(name or "", "name"))
-    if version:
-        number = int(version.lstrip("0")[:20] or 0)
-        if number >= _INT64_END:
-            raise invalid(f"Failed to convert version: {version} to numeric.")
-        spec.version.value = number
-    if label:
-        spec.version_label = _decoded(label, "version label")
-    return spec
+    return model_spec(_decoded(name or "", "name"), version, label and _decoded(label, "version label"))
 
 
 def _decoded(text: str, what: str) -> str:
@@ -311,15 +250,6 @@ def _decoded(text: str, what: str) -> str:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise invalid(f"Failed to decode model {what}:{text}") from None
-
-
-def _left(end: float | None) -> float | None:
-    if end is None:
-        return None
-    seconds = end - time.monotonic()
-    if seconds <= 0:
-        raise too_late()
-    return seconds
 
 
 def _json(message: Message) -> str:

@@ -131,7 +131,7 @@ def test_metadata_has_the_signatures(rest: Running) -> None:
         ("POST", MODEL + "/versions/7:predict", 404, "Servable not found for request: Specific(half_plus_two, 7)"),
         ("POST", MODEL + "/labels/canary:predict", 400, "Unrecognized servable version label: canary"),
         ("GET", "/v1/models/half", 404, "Could not find any versions of model half"),
-        ("GET", "/v1/models", 400, "Missing model name in request."),
+        ("GET", "/v1/models/versions/1", 400, "Missing model name in request."),
         ("GET", "/v1/foo", 400, "Malformed request: GET /v1/foo"),
         ("POST", "/v1/models", 400, "Malformed request: POST /v1/models"),
         ("GET", MODEL + ":predict", 400, f"Malformed request: GET {MODEL}:predict"),

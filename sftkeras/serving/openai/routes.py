@@ -1,0 +1,95 @@
+"""OpenAI's routes: which requests are theirs, and who answers each.
+
+They are at /v1, where OpenAI's clients look once they are given the server's address, and at /openai/v1, as in KServe.
+Of TensorFlow Serving's paths they take only `GET /v1/models`, which it answers with an error; `GET /v1/models/NAME` is
+its status of a model, so that OpenAI's call of this path is at /openai/v1 alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
+
+from aiohttp import web
+from grpc import StatusCode
+
+from sftkeras.serving.admission import Admission, aside, time_left
+from sftkeras.serving.answering import Answering
+from sftkeras.serving.openai.embeddings import answer_embeddings, parse_embeddings, render_embeddings
+from sftkeras.serving.openai.errors import RequestError
+from sftkeras.serving.openai.served_models import described, listed
+from sftkeras.serving.rest_json import parse_object
+
+Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_PATH = re.compile(r"(/openai)?/v1/([^?]*)(?:\?.*)?", re.DOTALL)
+_MODELS, _MODEL = "models", "models/"
+
+
+class OpenAIRoutes:
+    """Answers OpenAI's calls.
+
+    Args:
+        answering: the models.
+        admission: lets requests in.
+        timeout: seconds for a request whose answer is not generated; None for no bound.
+    """
+
+    def __init__(self, answering: Answering, admission: Admission, timeout: float | None) -> None:
+        self._answering, self._admission, self._timeout = answering, admission, timeout
+        self._posts: dict[str, Route] = {"embeddings": self._embeddings}
+
+    def owns(self, request: web.Request) -> bool:
+        """Say whether a request is OpenAI's, so that errors are to have its form."""
+        found = _PATH.fullmatch(request.raw_path)
+        if not found:
+            return False
+        prefix, name = found.groups()
+        return prefix is not None or name in self._posts or (name == _MODELS and request.method == "GET")
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request that `owns` says is OpenAI's.
+
+        Raises:
+            ServingError: it is wrong or fails.
+            web.HTTPException: likewise.
+        """
+        found = _PATH.fullmatch(request.raw_path)
+        name = found[2] if found else ""
+        if name in self._posts:
+            _allow(request, "POST")
+            return await self._posts[name](request)
+        if name == _MODELS:
+            _allow(request, "GET")
+            models = await asyncio.to_thread(listed, self._answering.store)
+            return _success(json.dumps({"object": "list", "data": models}).encode())
+        if name.startswith(_MODEL):
+            _allow(request, "GET")
+            model = unquote(name.removeprefix(_MODEL))
+            found_model = await asyncio.to_thread(described, self._answering.store, model)
+            return _success(json.dumps(found_model).encode())
+        message = f"Invalid URL ({request.method} {request.path})"
+        raise RequestError(message, reason="unknown_url", code=StatusCode.NOT_FOUND)
+
+    async def _embeddings(self, request: web.Request) -> web.StreamResponse:
+        with self._admission.counted("embeddings") as counted:
+            end = None if self._timeout is None else time.monotonic() + self._timeout
+            body = await self._admission.body(request)
+            asked = await aside(len(body), lambda: parse_embeddings(parse_object(body)))
+            counted.model = asked.model
+            vectors = await answer_embeddings(self._answering, asked, time_left(end))
+            return _success(await aside(vectors.nbytes, lambda: render_embeddings(asked, vectors)))
+
+
+def _allow(request: web.Request, method: str) -> None:
+    if request.method != method:
+        message = f"Not allowed to {request.method} on {request.path}; use {method}."
+        raise web.HTTPMethodNotAllowed(request.method, [method], text=message)
+
+
+def _success(body: bytes) -> web.Response:
+    return web.Response(body=body, headers={"Content-Type": "application/json"})
