@@ -21,6 +21,9 @@ ROWS_TO_DROP_SINGLES = 1000
 
 ReadTexts = Callable[[np.ndarray], tuple[Sequence[str], Sequence[str] | None]]
 
+UNTUNED = "untuned"
+"""The key of the pretrained model, before it learned."""
+
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
@@ -47,6 +50,11 @@ class Baselines:
 
     fitted: tuple[Baseline, ...] = ()
     left_out: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def untuned(self) -> Any | None:
+        """The same rows with the predictions of the model before it learned; None where it was not evaluated."""
+        return next((one.evaluated for one in self.fitted if one.key == UNTUNED), None)
 
 
 class NoWordsError(Exception):

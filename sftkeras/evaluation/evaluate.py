@@ -14,7 +14,7 @@ import numpy as np
 
 from sftkeras.config import ReportConfig
 from sftkeras.console import progress_bar
-from sftkeras.evaluation.baselines import Baseline, Baselines, ReadTexts
+from sftkeras.evaluation.baselines import UNTUNED, Baseline, Baselines, ReadTexts
 from sftkeras.evaluation.contract import Evaluation, Predict, Predictions
 from sftkeras.plurals import counted
 
@@ -74,7 +74,7 @@ def untuned_baseline(evaluation: Evaluation, predict: Predict, data: LabelledDat
     """Evaluates the pretrained model before it learns anything."""
     began = time.perf_counter()
     evaluated = evaluate(evaluation, predict, data, doing=f"Evaluating {evaluation.untuned}")
-    return Baseline("untuned", evaluation.untuned, evaluated, 0, time.perf_counter() - began)
+    return Baseline(UNTUNED, evaluation.untuned, evaluated, 0, time.perf_counter() - began)
 
 
 def baselines_for(

@@ -41,12 +41,16 @@ class EvaluatedRows:
 
     def spread_rows(self, most: int) -> list[int]:
         """Gives at most so many rows that have a prediction, evenly spread."""
-        rows = self.predicted_rows
-        return rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows)), dtype=int))].tolist()
+        return evenly_spread(self.predicted_rows, most).tolist()
 
     def in_words(self, row: int) -> tuple[str, str]:
         """Gives the truth and the prediction of a row, for people."""
         raise NotImplementedError
+
+
+def evenly_spread(rows: np.ndarray, most: int) -> np.ndarray:
+    """Gives at most so many of some rows, [n] int, evenly spread."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows)), dtype=int))]
 
 
 def check_finite(values: np.ndarray, places: Sequence[tuple[str, int]]) -> None:

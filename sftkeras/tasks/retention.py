@@ -63,7 +63,7 @@ def retained_losses(predictions: Predictions) -> TokenLosses | None:
     """Return the losses among the predictions of a model that has read the text; None if it has not."""
     if not predictions.keys() >= set(TEXT_OUTPUTS):
         return None
-    return TokenLosses(*(predictions[name] for name in TEXT_OUTPUTS))
+    return TokenLosses.of(predictions, TEXT_OUTPUTS)
 
 
 def retention_facts(

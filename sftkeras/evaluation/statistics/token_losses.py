@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,9 @@ PERPLEXITY = Metric(
     "Perplexity", "exponential of the mean loss a token: 10 is as uncertain as a choice among 10 tokens", False, False
 )
 TOKEN_ACCURACY = Metric("Token accuracy", "share of tokens that are the most probable one after those before them")
+
+LOSS_OUTPUTS = ("loss", "tokens", "hits")
+"""What a model gives of each row: the columns of `TokenLosses`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +31,11 @@ class TokenLosses:
     losses: np.ndarray
     tokens: np.ndarray
     hits: np.ndarray
+
+    @classmethod
+    def of(cls, predictions: Mapping[str, np.ndarray], outputs: Sequence[str] = LOSS_OUTPUTS) -> TokenLosses:
+        """Return the losses among the predictions of a model, each [rows], by the names of the outputs."""
+        return cls(*(predictions[name].astype(np.float64) for name in outputs))
 
     @property
     def facts(self) -> np.ndarray:

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sftkeras.evaluation.baselines import Baselines
-from sftkeras.evaluation.contract import Evaluation, Predict, Report
 from sftkeras.evaluation.statistics.metrics import Scores, Tally
-from sftkeras.evaluation.statistics.token_losses import PERPLEXITY, TOKEN_ACCURACY
-from sftkeras.tasks.causal_lm.mistakes import continuations_side_by_side, hardest_texts, untuned_of
+from sftkeras.evaluation.statistics.token_losses import LOSS_OUTPUTS
+from sftkeras.tasks.causal_lm.mistakes import hardest_texts
 from sftkeras.tasks.causal_lm.scores import EvaluatedTexts, read_texts, score_texts, texts_tally
-from sftkeras.tasks.retention import RETENTION_PERPLEXITY, retention_facts, retention_predictions
-
-METRICS = {
-    "perplexity": PERPLEXITY,
-    "token_accuracy": TOKEN_ACCURACY,
-    "retention_perplexity": RETENTION_PERPLEXITY,
-}
+from sftkeras.tasks.next_token_evaluation import METRICS, NextTokenEvaluation
 
 
-class TextsEvaluation(Evaluation):
+class TextsEvaluation(NextTokenEvaluation):
     """Evaluates the tokens that a model predicts in plain texts."""
 
     task = "causal_lm"
     label_kind = "none"
     headline = "perplexity"
-    outputs = ("loss", "tokens", "hits", "beginning", "continuation")
+    outputs = (*LOSS_OUTPUTS, "beginning", "continuation")
     metrics = METRICS
     cards = ("token_accuracy", "retention_perplexity")
-    untuned = "the untuned model"
     template = Path(__file__).with_name("report")
 
     def evaluated(
@@ -39,10 +31,6 @@ class TextsEvaluation(Evaluation):
     ) -> EvaluatedTexts:
         """Losses beside the texts."""
         return read_texts(rows, predictions)
-
-    def further_predictions(self, predict: Predict) -> dict[str, np.ndarray]:
-        """Losses of the retention text, if there is one."""
-        return retention_predictions(self.settings, predict)
 
     def tally(self, evaluated: EvaluatedTexts) -> Tally:
         """Losses, hits and sizes of each text."""
@@ -56,11 +44,11 @@ class TextsEvaluation(Evaluation):
         """The texts of the highest perplexity."""
         return hardest_texts(evaluated, limit)
 
-    def own_parts(self, evaluated: EvaluatedTexts, baselines: Baselines) -> Report:
-        """Continuations before and after, and what was lost."""
-        untuned = untuned_of(baselines)
-        before = untuned.retained if untuned else None
-        return {
-            "samples": continuations_side_by_side(evaluated, untuned),
-            "retention": retention_facts(self.settings, before, evaluated.retained),
-        }
+    def written(self, evaluated: EvaluatedTexts) -> Sequence[str]:
+        """How the model continued each text."""
+        return evaluated.continuations
+
+    def sample(self, evaluated: EvaluatedTexts, row: int) -> dict[str, str]:
+        """The beginning that was read, and how the text goes on."""
+        beginning = evaluated.beginnings[row]
+        return {"beginning": beginning, "reference": evaluated.texts[row].removeprefix(beginning)}

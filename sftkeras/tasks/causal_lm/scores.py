@@ -71,7 +71,7 @@ def read_texts(rows: dict[str, Any], predictions: dict[str, np.ndarray]) -> Eval
         rows["texts"],
         None,
         rows["places"],
-        TokenLosses(*(predictions[name].astype(np.float64) for name in ("loss", "tokens", "hits"))),
+        TokenLosses.of(predictions),
         predictions["beginning"].tolist(),
         predictions["continuation"].tolist(),
         retained_losses(predictions),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +10,19 @@ import numpy as np
 
 from sftkeras.conversations import Conversation
 from sftkeras.evaluation.baselines import Baselines, ReadTexts
-from sftkeras.evaluation.contract import Evaluation, Pictures, Predict, Report
+from sftkeras.evaluation.contract import Pictures, Report
 from sftkeras.evaluation.report.wording import number
 from sftkeras.evaluation.statistics.generated_texts import METRICS as OF_TEXTS
 from sftkeras.evaluation.statistics.metrics import Metric, Scores, Tally
 from sftkeras.evaluation.statistics.shared_ngrams import sharing_ngrams
-from sftkeras.evaluation.statistics.token_losses import PERPLEXITY, TOKEN_ACCURACY
+from sftkeras.evaluation.statistics.token_losses import LOSS_OUTPUTS
 from sftkeras.plurals import counted
 from sftkeras.tasks.chat.baselines import fit_answer_baselines
-from sftkeras.tasks.chat.mistakes import samples_side_by_side, untuned_of, worst_answers
+from sftkeras.tasks.chat.mistakes import worst_answers
 from sftkeras.tasks.chat.pictures import DESCRIPTIONS, length_figure, lengths_of
 from sftkeras.tasks.chat.scores import EvaluatedAnswers, answers_tally, read_answers, score_answers
-from sftkeras.tasks.retention import RETENTION_PERPLEXITY, retention_facts, retention_predictions
+from sftkeras.tasks.next_token_evaluation import METRICS as OF_TOKENS
+from sftkeras.tasks.next_token_evaluation import NextTokenEvaluation
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,32 +30,29 @@ if TYPE_CHECKING:
 METRICS = {
     **OF_TEXTS,
     "ended": Metric("Ended by itself", "share of answers that ended before the limit of new tokens"),
-    "perplexity": PERPLEXITY,
-    "token_accuracy": TOKEN_ACCURACY,
+    **OF_TOKENS,
     "seen_in_training": Metric(
         "Overlap with training",
         "share of reference answers of which 13 words in a row, or all if they are fewer, are an answer in training",
         higher_is_better=False,
     ),
-    "retention_perplexity": RETENTION_PERPLEXITY,
 }
 
 _TERMINAL_SAMPLES = 3
 _BLOCK = 1000  # training rows read at once
 
 
-class ChatEvaluation(Evaluation):
+class ChatEvaluation(NextTokenEvaluation):
     """Evaluates the answers of a model in conversations."""
 
     task = "chat"
     label_kind = "conversations"
     headline = "chrf"
-    outputs = ("loss", "tokens", "hits", "answer", "generated", "ended")
+    outputs = (*LOSS_OUTPUTS, "answer", "generated", "ended")
     metrics = METRICS
     cards = ("perplexity", "rouge_l", "exact_match", "ended")
     shares_of_rows = ("exact_match", "ended", "seen_in_training")
     constant_baseline = "frequent_answer"
-    untuned = "the untuned model"
     units = "answers"
     descriptions = DESCRIPTIONS
     template = Path(__file__).with_name("report")
@@ -63,10 +62,6 @@ class ChatEvaluation(Evaluation):
     ) -> EvaluatedAnswers:
         """Answers beside the references."""
         return read_answers(rows, predictions)
-
-    def further_predictions(self, predict: Predict) -> dict[str, np.ndarray]:
-        """Losses of the retention text, if there is one."""
-        return retention_predictions(self.settings, predict)
 
     def with_training(self, evaluated: EvaluatedAnswers, read_texts: ReadTexts, training_rows: int) -> EvaluatedAnswers:
         """The rows, with which of their references training has word for word."""
@@ -102,10 +97,17 @@ class ChatEvaluation(Evaluation):
         """Answers are generated for some rows alone."""
         return len(evaluated) if figure == "seen_in_training" else max(1, len(evaluated.predicted_rows))
 
+    def written(self, evaluated: EvaluatedAnswers) -> Sequence[str | None]:
+        """The generated answers."""
+        return evaluated.answers
+
+    def sample(self, evaluated: EvaluatedAnswers, row: int) -> dict[str, str]:
+        """The reference."""
+        return {"reference": evaluated.references[row]}
+
     def own_parts(self, evaluated: EvaluatedAnswers, baselines: Baselines) -> Report:
         """How much was generated, samples before and after, and what was lost."""
         answers, references = lengths_of(evaluated)
-        untuned = untuned_of(baselines)
         return {
             "generated": {
                 "rows": len(evaluated.predicted_rows),
@@ -113,8 +115,7 @@ class ChatEvaluation(Evaluation):
                 "answer_words": float(answers.mean()) if answers.size else None,
                 "reference_words": float(references.mean()) if references.size else None,
             },
-            "samples": samples_side_by_side(evaluated, baselines),
-            "retention": retention_facts(self.settings, untuned.retained if untuned else None, evaluated.retained),
+            **super().own_parts(evaluated, baselines),
         }
 
     def evaluated_on(self, report: Report) -> str:

@@ -108,7 +108,7 @@ def read_answers(rows: dict[str, Any], predictions: dict[str, np.ndarray]) -> Ev
         [conversation.last_answer for conversation in conversations],
         [answer if generated else None for answer, generated in answers],
         predictions["ended"],
-        TokenLosses(*(predictions[name].astype(np.float64) for name in ("loss", "tokens", "hits"))),
+        TokenLosses.of(predictions),
         retained_losses(predictions),
     )
 

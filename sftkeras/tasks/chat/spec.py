@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonargparse.typing import NonNegativeFloat, PositiveInt
+from jsonargparse.typing import PositiveInt
 
-from sftkeras.config import TaskSettings, TrainConfig
+from sftkeras.config import TrainConfig
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.conversations.kind import Conversations
 from sftkeras.tasks import contract
-from sftkeras.tasks.retention import check_retention_text
+from sftkeras.tasks.next_token_spec import NextTokenSettings, NextTokenSpec
 
 TrainOn = Literal["answers", "last_answer", "all"]
 Allowed = Literal[
@@ -31,7 +31,7 @@ Allowed = Literal[
 
 
 @dataclass(frozen=True)
-class ChatSettings(TaskSettings):
+class ChatSettings(NextTokenSettings):
     """Chat: the assistant's answers in conversations"""
 
     kind: Literal["chat"] = "chat"
@@ -47,8 +47,6 @@ class ChatSettings(TaskSettings):
     long_conversations: Literal["cut", "refuse"] = "cut"
     """For a conversation longer than backbone.max_length: leave out whole turns from its beginning (the system message
     stays), or stop and name it."""
-    embedding_noise: NonNegativeFloat = 0.0
-    """Noise on token vectors in training, drawn anew for each step (NEFTune): 5 is usual, 0 adds none."""
     allow: list[Allowed] = field(default_factory=list)
     """Findings of the chat check that are reported but do not stop the run, such as [several_answers]."""
     generated_rows: PositiveInt = 64
@@ -56,23 +54,15 @@ class ChatSettings(TaskSettings):
     cores a model of 135 million parameters writes about 200 tokens a second."""
     max_new_tokens: PositiveInt = 128
     """Most tokens of a generated answer."""
-    retention_text: str | None = None
-    """Text file on other matters, of which the report shows the perplexity before and after: what fine-tuning made the
-    model forget. The first 80,000 characters are read."""
 
 
-class ChatSpec(contract.TaskSpec):
+class ChatSpec(NextTokenSpec):
     """See `TaskSpec`."""
 
     kind = "chat"
     settings = ChatSettings
     refuses = ("augmentation",)
-    pools = False
     cleans = False
-    backbone_kind = "decoder"
-    gives_backbone = True
-    packs = True
-    exports = False
 
     def label_kind(self, settings: Any) -> LabelKind:
         """Conversations, which have no labels."""
@@ -87,19 +77,6 @@ class ChatSpec(contract.TaskSpec):
     def predicts(self, settings: Any) -> str:
         """Answers."""
         return "answers in a conversation"
-
-    def metrics(self, settings: Any) -> tuple[str, ...]:
-        """Share of learned tokens that are predicted, and perplexity."""
-        return ("token_accuracy", "perplexity")
-
-    def check(self, config: TrainConfig) -> None:
-        """Also makes sure that the retention text can be read.
-
-        Raises:
-            SFTError: SFT621.
-        """
-        super().check(config)
-        check_retention_text(config.task.retention_text)  # type: ignore[attr-defined]
 
     def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
         """See `ChatEvaluation`."""

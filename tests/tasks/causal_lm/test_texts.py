@@ -11,8 +11,8 @@ from sftkeras.config import ReportConfig
 from sftkeras.errors import SFTError
 from sftkeras.evaluation import Baseline, Baselines, RunFacts, print_summary, write_report
 from sftkeras.tasks.causal_lm.continuing import TextsPredictor
-from sftkeras.tasks.causal_lm.mistakes import SAMPLES
 from sftkeras.tasks.causal_lm.spec import SPEC
+from sftkeras.tasks.next_token_evaluation import SAMPLES
 from sftkeras.tasks.retention import TEXT_OUTPUTS
 from sftkeras.text.marks import learned
 
@@ -84,6 +84,9 @@ def test_the_report_shows_continuations_and_what_was_lost(tmp_path):
         assert "What was lost" in page
         assert "book.txt" in page
         assert " of &lt;b&gt;it" in page
+    headings = [line for line in markdown.splitlines() if line.startswith("## ")]
+    assert {"## Before and after", "## What was lost", "## Hardest texts"} <= set(headings)
+    assert "\n\n| beginning | untuned | fine-tuned | the text itself | place |\n|---|---|---|---|---|\n| " in markdown
     print_summary(report, evaluation, console=Console(file=(tmp_path / "terminal.txt").open("w")))
 
 
