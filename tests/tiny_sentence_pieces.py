@@ -27,16 +27,14 @@ SENTENCES = (
 def train_pieces(**settings: Any) -> bytes:
     """The contents of a SentencePiece model, trained on a few made-up sentences."""
     model = io.BytesIO()
+    usual = {"vocab_size": 240, "hard_vocab_limit": False, "normalization_rule_name": "nmt_nfkc"}
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(SENTENCES * 20),
         model_writer=model,
-        vocab_size=240,
-        hard_vocab_limit=False,
         character_coverage=1.0,
-        normalization_rule_name="nmt_nfkc",
         num_threads=1,
         minloglevel=2,
-        **settings,
+        **usual | settings,
     )
     return model.getvalue()
 
@@ -53,6 +51,31 @@ def tiny_sentence_pieces() -> bytes:
         eos_id=-1,
         control_symbols=["[CLS]", "[SEP]", "[MASK]"],
         user_defined_symbols=["(", ")", '"', "-", ".", "£"],
+    )
+
+
+@cache
+def tiny_decoder_pieces(family: str) -> bytes:
+    """The contents of a tokenizer.model with the settings of a family of decoders: "llama" or "gemma"."""
+    is_gemma = family == "gemma"
+    # Gemma has runs of spaces, of newlines and tags as pieces that were named before training.
+    named = (
+        ["▁▁", "▁▁▁", "▁▁▁▁", "▁▁▁▁▁", "▁▁▁▁▁▁", "▁▁▁▁▁▁▁", "\n", "\n\n", "<h1>", "<start_of_turn>", "<end_of_turn>"]
+        if is_gemma
+        else []
+    )
+    return train_pieces(
+        model_type="bpe",
+        vocab_size=600,
+        hard_vocab_limit=True,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        remove_extra_whitespaces=False,
+        add_dummy_prefix=not is_gemma,
+        split_digits=True,
+        allow_whitespace_only_pieces=True,
+        user_defined_symbols=named if is_gemma else [],
+        **({"pad_id": 0, "eos_id": 1, "bos_id": 2, "unk_id": 3} if is_gemma else {}),
     )
 
 

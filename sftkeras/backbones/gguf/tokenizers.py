@@ -12,18 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from sftkeras.backbones.gguf.file import GGUFFile, damaged, unsupported
+from sftkeras.backbones.hugging_face.made_tokenizers import (
+    GPT2,
+    LLAMA3,
+    QWEN2,
+    SMOLLM,
+    SPACE,
+    WordRule,
+    added_token,
+    byte_pair_tokenizer,
+    framed,
+    merges_of_scores,
+    piece_tokenizer,
+)
 
 # Kinds of tokens.
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
 
-_SPACE = "▁"  # how SentencePiece writes a space
 _GEMMA = "gemma"  # what the names of its architectures begin with
-
-# The expressions that Hugging Face's own tokenizer.json of each family has.
-_GPT4_WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-_LLAMA3_WORDS, _QWEN2_WORDS = _GPT4_WORDS % "{1,3}", _GPT4_WORDS % ""
 
 _SETTING = "tokenizer.ggml."
 _TEMPLATE = "tokenizer.chat_template"
@@ -32,48 +38,14 @@ _NAMED_TOKENS = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown",
 _ENDS = ("eos", "eot", "eom")
 
 
-@dataclass(frozen=True)
-class _WordRule:
-    """How texts are split before bytes are merged.
-
-    Attributes:
-        splitter: the pre-tokenizer of tokenizer.json.
-        normalizer: what is done to texts before, or None.
-        ignore_merges: whether a word that is a token is not built by merges.
-        adds_begin: whether the token of the beginning is put before texts where the file does not say.
-    """
-
-    splitter: Mapping[str, Any]
-    normalizer: Mapping[str, Any] | None = None
-    ignore_merges: bool = False
-    adds_begin: bool = False
-
-
-def _byte_level(use_regex: bool) -> dict[str, Any]:
-    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
-
-
-def _sequence(*steps: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "Sequence", "pretokenizers": list(steps)}
-
-
-def _words(expression: str) -> dict[str, Any]:
-    pattern = {"type": "Split", "pattern": {"Regex": expression}, "behavior": "Isolated", "invert": False}
-    return _sequence(pattern, _byte_level(use_regex=False))
-
-
-_GPT2 = _WordRule(_byte_level(use_regex=True))
-_SMOLLM = _WordRule(_sequence({"type": "Digits", "individual_digits": True}, _byte_level(use_regex=True)))
-_LLAMA3 = _WordRule(_words(_LLAMA3_WORDS), ignore_merges=True, adds_begin=True)
-_QWEN2 = _WordRule(_words(_QWEN2_WORDS), normalizer={"type": "NFC"})
-_WORD_RULES: Mapping[str, _WordRule] = {
-    "gpt-2": _GPT2,
-    "smollm": _SMOLLM,
-    "llama-bpe": _LLAMA3,
-    "llama3": _LLAMA3,
-    "llama-v3": _LLAMA3,
-    "qwen2": _QWEN2,
-    "deepseek-r1-qwen": _QWEN2,
+_WORD_RULES: Mapping[str, WordRule] = {
+    "gpt-2": GPT2,
+    "smollm": SMOLLM,
+    "llama-bpe": LLAMA3,
+    "llama3": LLAMA3,
+    "llama-v3": LLAMA3,
+    "qwen2": QWEN2,
+    "deepseek-r1-qwen": QWEN2,
 }
 
 
@@ -110,7 +82,7 @@ def read_tokenizer(file: GGUFFile, architecture: str) -> TokenizerFiles:
     adds_begin = bool(file.get(f"{_SETTING}add_bos_token", bool, adds_begin)) and "bos" in numbers
     if adds_begin:
         begin = vocabulary.tokens[numbers["bos"]]
-        whole["post_processor"] = _framed(begin, numbers["bos"])
+        whole["post_processor"] = framed(begin, numbers["bos"])
     whole["added_tokens"] = vocabulary.added(architecture)
     return TokenizerFiles(
         whole, _settings(file, vocabulary, numbers, adds_begin, whole["added_tokens"]), _generation(numbers)
@@ -133,7 +105,7 @@ class _Vocabulary:
         if len(kinds) != len(tokens):
             raise damaged(file.path, f"it has {len(tokens):,} tokens and {len(kinds):,} kinds of tokens")
         if architecture.startswith(_GEMMA):  # llama.cpp writes the spaces of added tokens as spaces
-            tokens = [_SPACE * len(token) if set(token) == {" "} else token for token in tokens]
+            tokens = [SPACE * len(token) if set(token) == {" "} else token for token in tokens]
         return cls(tokens, kinds)
 
     def numbers(self) -> dict[str, int]:
@@ -147,15 +119,12 @@ class _Vocabulary:
     def added(self, architecture: str) -> list[dict[str, Any]]:
         """Return the tokens that are found in a text before it is split."""
         return [
-            {
-                "id": number,
-                "content": token,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": architecture == "phi3" and kind == _CONTROL and token not in _PHI3_KEEPS_SPACE,
-                "normalized": False,
-                "special": kind != _USER_DEFINED,
-            }
+            added_token(
+                number,
+                token,
+                special=kind != _USER_DEFINED,
+                takes_space_behind=architecture == "phi3" and kind == _CONTROL and token not in _PHI3_KEEPS_SPACE,
+            )
             for number, (token, kind) in enumerate(zip(self.tokens, self.kinds, strict=True))
             if kind in (_UNKNOWN, _CONTROL, _USER_DEFINED)
         ]
@@ -175,15 +144,8 @@ def _byte_pairs(file: GGUFFile, architecture: str, vocabulary: _Vocabulary) -> t
     merges = file.get_list(f"{_SETTING}merges", str)
     if merges is None:
         raise damaged(file.path, f"it has no {_SETTING}merges")
-    model = {
-        **_bpe(vocabulary, [merge.split(" ") for merge in merges]),
-        "unk_token": None,
-        "fuse_unk": False,
-        "byte_fallback": False,
-        "ignore_merges": rule.ignore_merges,
-    }
-    decoder = _byte_level(use_regex=True) | {"add_prefix_space": True}
-    return _whole(rule.normalizer, rule.splitter, model, decoder), rule.adds_begin
+    pairs = [merge.split(" ") for merge in merges]
+    return byte_pair_tokenizer(vocabulary.numbers(), pairs, rule), rule.adds_begin
 
 
 def _sentence_pieces(file: GGUFFile, architecture: str, vocabulary: _Vocabulary) -> dict[str, Any]:
@@ -198,86 +160,15 @@ def _sentence_pieces(file: GGUFFile, architecture: str, vocabulary: _Vocabulary)
             math.inf if kind == _USER_DEFINED else score for kind, score in zip(vocabulary.kinds, scores, strict=True)
         ]
     unknown = next((it for it, kind in zip(vocabulary.tokens, vocabulary.kinds, strict=True) if kind == _UNKNOWN), None)
-    model = {
-        **_bpe(vocabulary, merges_of_scores(vocabulary.numbers(), dict(zip(vocabulary.tokens, scores, strict=True)))),
-        "unk_token": unknown,
-        "fuse_unk": True,
-        "byte_fallback": _BYTE in vocabulary.kinds,
-        "ignore_merges": False,
-    }
-    spaces = {"type": "Replace", "pattern": {"String": " "}, "content": _SPACE}
-    ending: list[dict[str, Any]] = [
-        {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "},
-        {"type": "ByteFallback"},
-        {"type": "Fuse"},
-    ]
-    normalizer: dict[str, Any]
-    if file.get(f"{_SETTING}add_space_prefix", bool, not is_gemma):
-        normalizer = {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": _SPACE}, spaces]}
-        ending.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
-        splitter = None
-    else:
-        normalizer = spaces
-        pattern = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
-        splitter = pattern if is_gemma else None
-    return _whole(normalizer, splitter, model, {"type": "Sequence", "decoders": ending})
-
-
-def merges_of_scores(numbers: Mapping[str, int], scores: Mapping[str, float]) -> list[list[str]]:
-    """Find the merges of SentencePiece's BPE: each way to join two pieces to a third, that of the best score first.
-
-    So does Hugging Face's converter (`generate_merges` of transformers), whose order among equals is kept.
-    """
-    found = []
-    for piece in numbers:
-        ways = [
-            (piece[:cut], piece[cut:])
-            for cut in range(1, len(piece))
-            if piece[:cut] in numbers and piece[cut:] in numbers
-        ]
-        ways.sort(key=lambda way: (numbers[way[0]], numbers[way[1]]))
-        found += [(scores[piece], len(left), len(right), left, right) for left, right in ways]
-    found.sort(key=lambda it: it[:3], reverse=True)
-    return [[left, right] for *_, left, right in found]
-
-
-def _bpe(vocabulary: _Vocabulary, merges: list[list[str]]) -> dict[str, Any]:
-    return {
-        "type": "BPE",
-        "dropout": None,
-        "continuing_subword_prefix": None,
-        "end_of_word_suffix": None,
-        "vocab": vocabulary.numbers(),
-        "merges": merges,
-    }
-
-
-def _whole(normalizer: Any, splitter: Any, model: Any, decoder: Any) -> dict[str, Any]:
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [],
-        "normalizer": normalizer,
-        "pre_tokenizer": splitter,
-        "post_processor": None,
-        "decoder": decoder,
-        "model": model,
-    }
-
-
-def _framed(begin: str, number: int) -> dict[str, Any]:
-    """Return the post-processor that puts the token of the beginning before each text."""
-
-    def piece(name: str, segment: int) -> list[dict[str, Any]]:
-        return [{"SpecialToken": {"id": begin, "type_id": segment}}, {"Sequence": {"id": name, "type_id": segment}}]
-
-    return {
-        "type": "TemplateProcessing",
-        "single": piece("A", 0),
-        "pair": piece("A", 0) + piece("B", 1),
-        "special_tokens": {begin: {"id": begin, "ids": [number], "tokens": [begin]}},
-    }
+    prefix = bool(file.get(f"{_SETTING}add_space_prefix", bool, not is_gemma))
+    return piece_tokenizer(
+        vocabulary.numbers(),
+        merges_of_scores(vocabulary.numbers(), dict(zip(vocabulary.tokens, scores, strict=True))),
+        unknown=unknown,
+        byte_fallback=_BYTE in vocabulary.kinds,
+        prefix=prefix,
+        spaces_stay_left=is_gemma and not prefix,
+    )
 
 
 def _special_numbers(file: GGUFFile, size: int) -> dict[str, int]:

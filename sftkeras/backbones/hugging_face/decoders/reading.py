@@ -14,6 +14,7 @@ from sftkeras.backbones.hugging_face.decoders.families import DECODER_FAMILIES
 from sftkeras.backbones.hugging_face.decoders.family import DecoderFamily
 from sftkeras.backbones.hugging_face.decoders.weights import head
 from sftkeras.backbones.hugging_face.family import listed, table
+from sftkeras.backbones.hugging_face.piece_models import MODEL
 from sftkeras.backbones.hugging_face.tensors import Tensors
 from sftkeras.backbones.hugging_face.tokenizers import FILES
 from sftkeras.errors import SFTError
@@ -66,7 +67,7 @@ def notes(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 def kept_files(folder: Path) -> dict[str, Path]:
     """Return the small files of a folder that a decoder is rebuilt and used with, by their paths in it."""
-    names = ("config.json", *FILES, "generation_config.json", "chat_template.jinja", "chat_template.json")
+    names = ("config.json", *FILES, MODEL, "generation_config.json", "chat_template.jinja", "chat_template.json")
     templates = (path.relative_to(folder).as_posix() for path in folder.glob("additional_chat_templates/*.jinja"))
     return {name: folder / name for name in (*names, *templates) if (folder / name).exists()}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftkeras.backbones.hugging_face.added_tokens import add_to_files
+from sftkeras.backbones.hugging_face.decoder_tokenizers import write_whole
 from sftkeras.backbones.hugging_face.decoders.families import DECODER_FAMILIES
 from sftkeras.backbones.hugging_face.decoders.weights import Joined, head
 from sftkeras.backbones.hugging_face.family import Weight
@@ -45,6 +46,7 @@ def write_decoder(folder: Path, backbone: Backbone) -> None:
     write_tensors(tensors(backbone.model), folder)
     if backbone.tokenizer is not None:
         assert isinstance(backbone.tokenizer, Tokenizer)
+        write_whole(folder)
         add_to_files(folder, backbone.tokenizer.special)
 
 
