@@ -154,3 +154,13 @@ def sentence_piece_preprocessor_folder(once: Once) -> Path:
     from backbones.hub_modules import write_sentence_piece_preprocessor
 
     return once("sentence-pieces", lambda folder: write_sentence_piece_preprocessor(folder / "module")) / "module"
+
+
+@pytest.fixture(scope="session")
+def tiny_generating_version(once: Once, tiny_decoder_folder: Path) -> Path:
+    """A version folder of a random chat model that generates, without a contract. Copy it before changing it."""
+    from tiny_generating import write_tiny_export  # which imports TensorFlow
+
+    return (
+        once("generating", lambda folder: write_tiny_export(tiny_decoder_folder, folder / "tiny" / "1")) / "tiny" / "1"
+    )

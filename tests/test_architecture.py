@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "internals": set(),
     "graphs": set(),
     "backbones": {"internals", "errors", "disk", "handles", "text", "graphs"},
-    "generation": set(),
+    "generation": {"text"},
     "tasks": {"internals", *BASIS, "conversations", "backbones", "text", "data", "evaluation", "generation"},
     "objectives": {"backbones", "tasks"},
     "tuning": {*BASIS, "backbones"},

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 from google.protobuf.message import Message
@@ -17,10 +18,34 @@ from sftkeras.exporting.signatures import METHODS, trace_signatures
 from sftkeras.internals.keras import all_layers
 from sftkeras.internals.tensorflow import serialised_fingerprint
 from sftkeras.tasks import TextModel
+from sftkeras.tasks.generating import Generating
 
 
-def write_saved_model(text_model: TextModel, folder: Path) -> tuple[MetaGraphDef, int]:
+class _Written(NamedTuple):
+    """What a SavedModel is made of.
+
+    Attributes:
+        signatures: traced, by their names.
+        weights: the variables that they read, each once.
+        resources: what else they read.
+        defaults: of each signature, values of inputs that a request may leave out.
+    """
+
+    signatures: dict[str, tf.types.experimental.ConcreteFunction]
+    weights: list[tf.Variable]
+    resources: list[Any]
+    defaults: Mapping[str, Mapping[str, tf.Tensor]] = {}
+
+
+def write_saved_model(
+    text_model: TextModel, folder: Path, generating: Generating | None = None
+) -> tuple[MetaGraphDef, int]:
     """Writes `saved_model.pb`, `fingerprint.pb`, `variables/` and `assets/` into `folder`.
+
+    Args:
+        text_model: the model, in float32.
+        folder: is there.
+        generating: functions of a model that generates; None offers the predictions of the task.
 
     Returns:
         The graph as written, and the size in bytes of the parameters the signatures use.
@@ -29,17 +54,16 @@ def write_saved_model(text_model: TextModel, folder: Path) -> tuple[MetaGraphDef
         ValueError: a layer does not compute in float32, the precision of every export.
     """
     _check_precision(text_model)
-    signatures = trace_signatures(text_model)
-    weights = _captured_weights(text_model, signatures)
+    written = _predicting(text_model) if generating is None else _generating(generating)
     # A module over the raw variables: one that tracked the Keras model would hold its variables a second time, which
     # the loader of TensorFlow Serving does not find.
     module = tf.Module()
-    module.weights = weights
-    module.resources = _resources(text_model)
+    module.weights = weights = written.weights
+    module.resources = written.resources
     # Gradients are for training; without them the graph is smaller.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
-    graph = _finish(folder)
+    tf.saved_model.save(module, str(folder), signatures=written.signatures, options=options)
+    graph = _finish(folder, written.defaults)
     return graph, sum(weight.dtype.size * weight.shape.num_elements() for weight in weights)
 
 
@@ -66,6 +90,27 @@ def describe_signatures(graph: MetaGraphDef) -> dict[str, Any]:
     }
 
 
+def _predicting(text_model: TextModel) -> _Written:
+    signatures = trace_signatures(text_model)
+    return _Written(signatures, _captured_weights(text_model, signatures), _resources(text_model))
+
+
+def _generating(generating: Generating) -> _Written:
+    signatures = {
+        name: tf.function(each.function, autograph=False).get_concrete_function(**each.inputs)
+        for name, each in generating.signatures.items()
+    }
+    captured = {id(variable) for function in signatures.values() for variable in function.variables}
+    weights = [weight for weight in generating.weights if id(weight) in captured]
+    if len(weights) != len(captured):
+        raise ValueError("the signatures read variables that do not belong to the decoder")
+    defaults = {
+        name: {key: tf.constant(value, each.inputs[key].dtype) for key, value in each.defaults.items()}
+        for name, each in generating.signatures.items()
+    }
+    return _Written(signatures, weights, list(generating.resources), defaults)
+
+
 def _check_precision(text_model: TextModel) -> None:
     for layer in all_layers(text_model.network):
         if layer.compute_dtype != "float32":
@@ -90,14 +135,18 @@ def _resources(text_model: TextModel) -> list[Any]:
     return [resource for owner in owners for resource in getattr(owner, "resources", ())]
 
 
-def _finish(folder: Path) -> MetaGraphDef:
-    """Rewrites the graph in its canonical form, with the method names Serving looks for, and renews its fingerprint."""
+def _finish(folder: Path, defaults: Mapping[str, Mapping[str, tf.Tensor]]) -> MetaGraphDef:
+    """Rewrites the graph in its canonical form, with the method names and defaults that Serving looks for, and renews
+    its fingerprint."""
     path = folder / "saved_model.pb"
     saved = SavedModel.FromString(path.read_bytes())
     (graph,) = saved.meta_graphs
     for name, method in METHODS.items():
         if name in graph.signature_def:
             graph.signature_def[name].method_name = method
+    for name, values in defaults.items():
+        for key, value in values.items():
+            graph.signature_def[name].defaults[key].CopyFrom(tf.make_tensor_proto(value))
     canonicalise(graph)
     _write(path, saved)
     fingerprint = FingerprintDef.FromString(serialised_fingerprint(folder))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sftkeras.data.labels.contract import LabelKind
     from sftkeras.evaluation import Evaluation as Evaluation
     from sftkeras.evaluation.contract import Predict
+    from sftkeras.tasks.generating import Generating
     from sftkeras.tasks.network import TextModel
     from sftkeras.text import AnyTokenizer, Cleaning, Features
 
@@ -315,6 +316,14 @@ class Task:
         Args:
             model: with the weights that predict.
             batch_size: rows at once.
+        """
+        return None
+
+    def generating(self, model: TextModel) -> Generating | None:
+        """Gives the functions of an export that generates texts; None where `outputs` are what an export gives.
+
+        Args:
+            model: with the weights that are exported, in float32.
         """
         return None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 SPECIAL, SPECIAL_END = "\ufdd0", "\ufdd1"  # around the string of a special token, which becomes one number
 LEARNED, LEARNED_END = "\ufdd2", "\ufdd3"  # around what the model learns to write; special tokens may be inside
 
-_MARKS = (SPECIAL, SPECIAL_END, LEARNED, LEARNED_END)
+MARKS = (SPECIAL, SPECIAL_END, LEARNED, LEARNED_END)
 
 
 def special(token: str) -> str:
@@ -41,6 +41,6 @@ def without_marks(marked: str) -> str:
 
 
 def _replaced(text: str, by: str) -> str:
-    for mark in _MARKS:  # a tenth of the time that `translate` takes
+    for mark in MARKS:  # a tenth of the time that `translate` takes
         text = text.replace(mark, by)
     return text

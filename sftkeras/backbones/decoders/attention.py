@@ -34,21 +34,21 @@ def score_bias(segments: tf.Tensor, window: int | None) -> tf.Tensor:
 
 
 def cache_bias(positions: tf.Tensor, length: tf.Tensor | int, window: int | None) -> tf.Tensor:
-    """What is added to the scores of one token a row: it sees the places of the cache up to its own.
+    """What is added to the scores of tokens that follow others: each sees the places of the cache up to its own.
 
     Args:
-        positions: [batch] int32, its own place.
+        positions: [batch, new] int32, their own places.
         length: places of the cache.
         window: as of `score_bias`.
 
     Returns:
-        [batch, 1, 1, length] float32.
+        [batch, 1, new, length] float32.
     """
-    distance = positions[:, tf.newaxis] - tf.range(length)
+    distance = positions[:, :, tf.newaxis] - tf.range(length)
     seen = distance >= 0
     if window is not None:
         seen &= distance < window
-    return tf.where(seen, 0.0, HIDDEN_SCORE)[:, tf.newaxis, tf.newaxis]
+    return tf.where(seen, 0.0, HIDDEN_SCORE)[:, tf.newaxis]
 
 
 def turns(rope: Rope, positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

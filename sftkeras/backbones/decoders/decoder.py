@@ -35,6 +35,8 @@ class Decoder(keras.Model):
         output_layer: the layer whose table gives logits; the token embedding itself where they are tied. It is no part
             of the graph from inputs to outputs: a network that needs logits must own it.
         last_norm: the norm after the last layer.
+        embeddings: token numbers and positions to vectors.
+        shared: makes what all layers share.
         source: config.json of the checkpoint it is from; None if it was made of a config alone.
     """
 
@@ -60,7 +62,7 @@ class Decoder(keras.Model):
             embeddings.tokens if config.tied else _table(config.vocabulary_size, config.hidden_size, "output")
         )
         self.last_norm = last_norm.norm
-        self._embeddings, self._shared, self._last_norm = embeddings, shared, last_norm
+        self.embeddings, self.shared, self._last_norm = embeddings, shared, last_norm
 
     @property
     def model_type(self) -> str:
@@ -75,21 +77,25 @@ class Decoder(keras.Model):
     @property
     def output_source(self) -> keras.layers.Layer:
         """The layer of the network that `output_layer` is a part of where they are tied; otherwise itself."""
-        return self._embeddings if self.config.tied else self.output_layer
+        return self.embeddings if self.config.tied else self.output_layer
 
     @property
     def noise(self) -> StreamNoise:
         """What is added to token vectors while they learn: nothing, unless its `alpha` is set."""
-        return self._embeddings.noise
+        return self.embeddings.noise
 
     @property
     def final_soft_cap(self) -> float | None:
         """What bounds the logits, if anything: l become cap * tanh(l / cap)."""
         return self.config.final_soft_cap
 
+    def normalised_outputs(self, x: tf.Tensor) -> tf.Tensor:
+        """Return `x` [..., hidden] of the last layer after the last norm."""
+        return self._last_norm.call(x)
+
     def set_vocabulary_size(self, rows: int) -> None:
         """Notes that the tables were given another number of rows."""
-        self.config = self._embeddings.config = replace(self.config, vocabulary_size=rows)
+        self.config = self.embeddings.config = replace(self.config, vocabulary_size=rows)
 
     def logits(self, vectors: tf.Tensor) -> tf.Tensor:
         """Return the logits [..., vocabulary] float32 of outputs [..., hidden]."""
@@ -118,13 +124,13 @@ class Decoder(keras.Model):
         Returns:
             The outputs, [batch, length, hidden], and the cache.
         """
-        x = self._embeddings.call(token_ids, positions)
-        tensors = self._shared.call(positions, segments)
+        x = self.embeddings.call(token_ids, positions)
+        tensors = self.shared.call(positions, segments)
         cache = []
         for number, layer in enumerate(self.transformer_layers):
-            x, cached = layer.start(x, *self._shared.of_layer(tensors, number), cache_length)
+            x, cached = layer.start(x, *self.shared.of_layer(tensors, number), cache_length)
             cache.append(cached)
-        return self._last_norm.call(x), tuple(cache)
+        return self.normalised_outputs(x), tuple(cache)
 
     def step(self, token_ids: tf.Tensor, positions: tf.Tensor, cache: Cache) -> tuple[tf.Tensor, Cache]:
         """Decodes one more token of each sequence.
@@ -138,15 +144,15 @@ class Decoder(keras.Model):
             The outputs, [batch, hidden], and the cache with these tokens in it.
         """
         heads = self.config.key_value_heads
-        x = tf.squeeze(self._embeddings.call(token_ids[:, tf.newaxis], positions[:, tf.newaxis]), 1)
-        tensors = self._shared.of_step(positions, tf.shape(cache[0].keys)[1])
+        x = tf.squeeze(self.embeddings.call(token_ids[:, tf.newaxis], positions[:, tf.newaxis]), 1)
+        tensors = self.shared.of_cache(positions[:, tf.newaxis], tf.shape(cache[0].keys)[1])
         rows = tf.range(tf.shape(positions)[0] * heads)
         place = tf.stack([rows, tf.repeat(positions, heads)], -1)
         following = []
         for number, layer in enumerate(self.transformer_layers):
-            x, cached = layer.step(x, *self._shared.of_layer(tensors, number), cache[number], place)
+            x, cached = layer.step(x, *self.shared.of_layer(tensors, number), cache[number], place)
             following.append(cached)
-        return self._last_norm.call(x), tuple(following)
+        return self.normalised_outputs(x), tuple(following)
 
 
 def _table(rows: int, hidden: int, name: str) -> keras.layers.Embedding:
@@ -196,10 +202,10 @@ class SharedByLayers(PartOfDecoder):
         """Return the tensors of whole sequences; `of_layer` finds those of a layer."""
         return [*(score_bias(segments, window) for window in self._windows), *self._turns(positions)]
 
-    def of_step(self, positions: tf.Tensor, places: tf.Tensor) -> list[tf.Tensor]:
-        """Return the tensors of one token a row, at `positions` [batch], with a cache of `places`."""
+    def of_cache(self, positions: tf.Tensor, places: tf.Tensor) -> list[tf.Tensor]:
+        """Return the tensors of tokens at `positions` [batch, new], with a cache of `places`."""
         biases = (cache_bias(positions, places, window) for window in self._windows)
-        return [*biases, *self._turns(positions[:, tf.newaxis])]
+        return [*biases, *self._turns(positions)]
 
     def of_layer(self, tensors: Sequence[Any], number: int) -> tuple[Any, Any | None, Any | None]:
         """Return the bias, the cosines and the sines for one layer; None for what does not turn."""

@@ -6,6 +6,7 @@ computed once: what attention scores are added, and the turns of rotary position
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -223,7 +224,7 @@ class DecoderLayer(PartOfDecoder):
         keys, values = (tf.reshape(each, shape) for each in cached)
         attended = self._attend(query, keys, values, bias, False)
         attended = tf.reshape(attended, [-1, config.heads * config.head_size])
-        return self._add(inputs, attended, False), cached
+        return self.add(inputs, attended, False), cached
 
     def _decode(
         self,
@@ -239,7 +240,7 @@ class DecoderLayer(PartOfDecoder):
         query, key, value = self._heads(x, shape[0], shape[1], cosine, sine)
         attended = self._attend(query, key, value, bias, training)
         attended = tf.reshape(attended, [-1, self.config.heads * self.config.head_size])
-        return tf.reshape(self._add(x, attended, training), shape), key, value
+        return tf.reshape(self.add(x, attended, training), shape), key, value
 
     def _heads(
         self,
@@ -271,23 +272,40 @@ class DecoderLayer(PartOfDecoder):
         cap, dropout = self.config.attention_soft_cap, self.attention_dropout
         return attend(query, key, value, bias, soft_cap=cap, dropout=dropout, training=training)
 
-    def _add(self, x: tf.Tensor, attended: tf.Tensor, training: bool | None) -> tf.Tensor:
-        """`x` [rows, hidden] plus what comes of `attended` [rows, heads * size], plus the feed-forward part of that."""
+    def add(
+        self,
+        x: tf.Tensor,
+        attended: tf.Tensor,
+        training: bool | None,
+        gate_and_up: Callable[[tf.Tensor], Sequence[tf.Tensor]] | None = None,
+    ) -> tf.Tensor:
+        """Adds attention and the feed-forward part.
+
+        Args:
+            x: [rows, hidden].
+            attended: [rows, heads * size].
+            training: whether units are dropped.
+            gate_and_up: the two products of a gated feed-forward part, where they are one; None makes each.
+
+        Returns:
+            `x` plus what comes of `attended`, plus the feed-forward part of that.
+        """
         config = self.config
         attended = dense(self.attention_output, attended)
         if config.post_norms:
             attended = normalised(self.after_attention_norm, attended)
         x += self.attention_output_dropout(attended, training=training)
-        forward = self._feed_forward(normalised(self.feed_forward_norm, x))
+        forward = self._feed_forward(normalised(self.feed_forward_norm, x), gate_and_up)
         if config.post_norms:
             forward = normalised(self.after_feed_forward_norm, forward)
         return x + self.feed_forward_dropout(forward, training=training)
 
-    def _feed_forward(self, x: tf.Tensor) -> tf.Tensor:
-        config = self.config
-        up = dense(self.up, x)
-        inner = gate(config.activation, dense(self.gate, x), up) if config.gated else activate(config.activation, up)
-        return dense(self.down, inner)
+    def _feed_forward(self, x: tf.Tensor, gate_and_up: Callable[[tf.Tensor], Sequence[tf.Tensor]] | None) -> tf.Tensor:
+        activation = self.config.activation
+        if not self.config.gated:
+            return dense(self.down, activate(activation, dense(self.up, x)))
+        gated, up = gate_and_up(x) if gate_and_up else (dense(self.gate, x), dense(self.up, x))
+        return dense(self.down, gate(activation, gated, up))
 
 
 def _dense(name: str, inputs: int, outputs: int, bias: bool) -> keras.layers.Dense:

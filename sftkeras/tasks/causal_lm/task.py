@@ -7,14 +7,18 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import keras
+import tensorflow as tf
 
 from sftkeras.evaluation.contract import Predict
 from sftkeras.tasks.causal_lm.continuing import TextsPredictor
 from sftkeras.tasks.causal_lm.features import PlainTextFeatures
 from sftkeras.tasks.causal_lm.spec import SPEC, CausalLMSettings
+from sftkeras.tasks.generating import Generating, begin_mark, generating, ordinary_texts
 from sftkeras.tasks.network import TextModel
 from sftkeras.tasks.next_tokens import NextTokens, decoder_tokenizer
 from sftkeras.text import AnyTokenizer, Cleaning, Detokenizer, Features, Tokenizer
+
+_NEW_TOKENS = 128  # of a continuation, where a request does not say
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,18 @@ class CausalLM(NextTokens):
         """Scores all rows, and continues a few texts: see `TextsPredictor`."""
         tokenizer: Tokenizer = model.features.tokenizer  # type: ignore[attr-defined]
         return TextsPredictor(model, batch_size, Detokenizer(tokenizer), tokenizer.end_ids)
+
+    def generating(self, model: TextModel) -> Generating:
+        """Continues texts."""
+        tokenizer = decoder_tokenizer(model.features.tokenizer, self.kind)  # type: ignore[attr-defined]
+        begin = begin_mark(tokenizer)
+        return generating(
+            model,
+            prompt=lambda texts: tf.strings.join([begin, ordinary_texts(texts)]),
+            end_ids=tokenizer.end_ids,
+            max_new_tokens=_NEW_TOKENS,
+            strips_first_space=False,
+        )
 
     def predicts_untuned(self, network: keras.Model) -> bool:
         """True: a decoder continues texts before it learns."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import keras
+import tensorflow as tf
 
 from sftkeras.data import Examples, Finding, RowInputs
 from sftkeras.evaluation.contract import Predict
@@ -16,6 +17,7 @@ from sftkeras.tasks.chat.features import ChatFeatures
 from sftkeras.tasks.chat.rendering import Rendering
 from sftkeras.tasks.chat.spec import SPEC, ChatSettings
 from sftkeras.tasks.chat.token_check import check_tokens
+from sftkeras.tasks.generating import Generating, generating, ordinary_texts
 from sftkeras.tasks.network import TextModel
 from sftkeras.tasks.next_tokens import NextTokens, decoder_tokenizer
 from sftkeras.text import AnyTokenizer, Cleaning, Detokenizer, Features, Tokenizer
@@ -85,6 +87,20 @@ class Chat(NextTokens):
             self.options.max_new_tokens,
         )
         return ChatPredictor(model, batch_size, writing)
+
+    def generating(self, model: TextModel) -> Generating:
+        """Answers conversations."""
+        assert self.rendering is not None
+        tokenizer = decoder_tokenizer(model.features.tokenizer, self.kind)  # type: ignore[attr-defined]
+        before, after = self.rendering.around_question()
+        return generating(
+            model,
+            prompt=lambda texts: tf.strings.join([before, ordinary_texts(texts), after]),
+            end_ids=self._ends(tokenizer),
+            max_new_tokens=self.options.max_new_tokens,
+            strips_first_space=True,
+            chat={name: value for name, value in self.rendering.settings().items() if name != "train_on"},
+        )
 
     def predicts_untuned(self, network: keras.Model) -> bool:
         """True: a decoder answers before it learns."""

@@ -29,7 +29,7 @@ class Detokenizer:
     """
 
     def __init__(self, tokenizer: Tokenizer, *, skip_special: bool = True) -> None:
-        self._texts = np.array(_texts(tokenizer, skip_special), object)
+        self._texts = np.array(token_texts(tokenizer, skip_special=skip_special), object)
         self._strips_first_space = tokenizer.strips_first_space
 
     def __call__(self, tokens: tf.RaggedTensor) -> tf.Tensor:
@@ -55,7 +55,7 @@ class TextStream:
     """
 
     def __init__(self, tokenizer: Tokenizer, *, skip_special: bool = True) -> None:
-        self._texts = _texts(tokenizer, skip_special)
+        self._texts = token_texts(tokenizer, skip_special=skip_special)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._strips_space = tokenizer.strips_first_space  # until there is a text that could begin with one
 
@@ -75,8 +75,12 @@ class TextStream:
         return text.removeprefix(" ")
 
 
-def _texts(tokenizer: Tokenizer, skip_special: bool) -> list[bytes]:
-    """The bytes of each token."""
+def token_texts(tokenizer: Tokenizer, *, skip_special: bool = True) -> list[bytes]:
+    """Return the bytes of each token; see `Detokenizer` for the arguments.
+
+    Raises:
+        ValueError: the tokenizer is of an encoder.
+    """
     if tokenizer.decoder is None:
         raise ValueError("this tokenizer is of an encoder, which generates no text")
     texts = list(tokenizer.token_bytes())

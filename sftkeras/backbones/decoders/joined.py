@@ -1,0 +1,191 @@
+"""A decoder as it is exported: fewer, larger products, and a cache that is written in place.
+
+Queries, keys and values of a layer are one product, gate and up another: at one token a row, half of the time is what
+operations cost beside their work.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from sftkeras.backbones.decoders.attention import attend, turn
+from sftkeras.backbones.decoders.decoder import Decoder
+from sftkeras.backbones.decoders.layer import DecoderLayer, normalised
+from sftkeras.backbones.dense_operations import product
+
+_SLICED = 3  # how much longer than its used places a cache must be, so that a copy of these is worth its time
+
+
+class JoinedDecoder:
+    """Reads tokens into a cache, by the weights of a decoder at the time it is made.
+
+    The cache is one tensor, [layers, 2, batch, key_value_heads, places, head size] float32: keys and values of each
+    layer. `read` writes into the memory of the tensor that it is given, and returns the same memory.
+
+    Args:
+        decoder: the network. Its weights that are joined are copied, the others shared.
+
+    Attributes:
+        positions: most tokens that it reads, prompt and text together.
+        weights: all that its functions read, each once, in a stable order.
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        config = self._config = decoder.config
+        self._layers = [_JoinedLayer(layer) for layer in decoder.transformer_layers]
+        self.positions = config.max_positions
+        kept = [layer.kept for layer in self._layers]
+        shared = {id(variable.value): variable.value for variable in _outside_of_layers(decoder)}
+        shared |= {id(variable): variable for variables in kept for variable in variables}
+        self.weights: list[tf.Variable] = list(shared.values())
+
+    @property
+    def cache_shape(self) -> tuple[int | None, ...]:
+        """[layers, 2, batch, key_value_heads, places, head size], None for those that vary."""
+        config = self._config
+        return config.layers, 2, None, config.key_value_heads, None, config.head_size
+
+    def empty_cache(self, batch: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+        """Return a cache of zeros for `batch` rows of `places` tokens."""
+        layers, kinds, _, heads, _, size = self.cache_shape
+        # An operation that is never merged with another of the same shape, as zeros are.
+        cache = tf.raw_ops.Empty(
+            shape=tf.stack([layers, kinds, batch, heads, places, size]), dtype=tf.float32, init=True
+        )
+        return tf.ensure_shape(cache, self.cache_shape)
+
+    def read(self, token_ids: tf.Tensor, positions: tf.Tensor, cache: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Reads tokens, which see those before them in the cache and one another.
+
+        A token's place in the cache is its position. A row with fewer tokens than others repeats its last one, with the
+        same position, which changes nothing.
+
+        Args:
+            token_ids: [batch, new] int32.
+            positions: [batch, new] int32, below the places of the cache.
+            cache: with the tokens before.
+
+        Returns:
+            The outputs, [batch, new, hidden], and the cache with these tokens in it.
+        """
+        config = self._config
+        batch, heads, length = tf.shape(token_ids)[0], config.key_value_heads, tf.shape(cache)[4]
+        used = tf.reduce_max(tf.concat([[0], tf.reshape(positions, [-1])], 0)) + 1
+        places = tf.where(used * _SLICED < length, used, length)
+        x = self._decoder.embeddings.call(token_ids, positions)
+        x = tf.reshape(x, [-1, config.hidden_size])  # [batch * new, hidden]
+        tensors = self._decoder.shared.of_cache(positions, places)
+        # Where in a layer's part of the cache each token goes, keys first: [2 * batch * heads * new].
+        rows = tf.reshape(tf.range(2 * batch * heads), [2, batch, heads, 1])
+        at = tf.reshape(rows * length + positions[tf.newaxis, :, tf.newaxis], [-1])
+        flat = tf.reshape(cache, [-1, config.head_size])
+        by_layer = [2 * config.layers, batch, heads, length, config.head_size]
+        for number, layer in enumerate(self._layers):
+            first = number * 2 * batch * heads * length
+            bias, cosine, sine = self._decoder.shared.of_layer(tensors, number)
+            query, new = layer.heads(x, tf.shape(positions), cosine, sine)
+            flat = tf.raw_ops.InplaceUpdate(x=flat, i=first + at, v=tf.reshape(new, [-1, config.head_size]))
+            # Of a whole cache this is no copy: neither of these two operations makes one of leading parts.
+            held = tf.slice(tf.reshape(flat, by_layer), [2 * number, 0, 0, 0, 0], tf.stack([2, -1, -1, places, -1]))
+            held = tf.ensure_shape(held, [2, None, heads, None, config.head_size])
+            key, value = tf.unstack(held)
+            x = layer.decode(x, query, key, value, bias)
+        outputs = self._decoder.normalised_outputs(x)
+        return tf.reshape(outputs, tf.concat([tf.shape(positions), [config.hidden_size]], 0)), tf.reshape(
+            flat, tf.shape(cache)
+        )
+
+    def logits(self, vectors: tf.Tensor) -> tf.Tensor:
+        """Return the logits [..., vocabulary] float32 of the token after each vector."""
+        return self._decoder.logits(vectors)
+
+
+class _JoinedLayer:
+    """One layer with joined weights.
+
+    Attributes:
+        kept: all its weights.
+    """
+
+    def __init__(self, layer: DecoderLayer) -> None:
+        self._layer, self._config = layer, layer.config
+        # Rotary positions turn the scaled as they turn the unscaled, and a norm would undo it.
+        self._scale = layer.config.query_scale
+        self._scales_weights = not layer.config.query_key_norm
+        query_scale = self._scale if self._scales_weights else 1.0
+        joined = [(layer.query, query_scale), (layer.key, 1.0), (layer.value, 1.0)]
+        self._query_key_value = _Joined("query_key_value", joined)
+        self._inner = _Joined("gate_up", [(layer.gate, 1.0), (layer.up, 1.0)]) if layer.config.gated else None
+        own = {"query", "key", "value"} | ({"gate", "up"} if self._inner else set())
+        apart = [part for name, part in layer.parts().items() if name not in own]
+        self.kept = [*self._query_key_value.variables, *(self._inner.variables if self._inner else ())]
+        self.kept += [variable.value for part in apart for variable in part.variables]
+
+    def heads(
+        self, x: tf.Tensor, shape: tf.Tensor, cosine: tf.Tensor | None, sine: tf.Tensor | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Queries [batch, heads, new, size], and keys and values [2, batch, key_value_heads, new, size].
+
+        Args:
+            x: [batch * new, hidden].
+            shape: batch and new.
+            cosine: of rotary positions; None turns nothing.
+            sine: as `cosine`.
+        """
+        config, layer = self._config, self._layer
+        own, shared = config.heads, config.key_value_heads
+        together = self._query_key_value(normalised(layer.attention_norm, x))
+        together = tf.reshape(together, [shape[0], shape[1], own + 2 * shared, config.head_size])
+        together = tf.transpose(together, [0, 2, 1, 3])
+        turned, value = tf.split(together, [own + shared, shared], 1)
+        if config.query_key_norm:
+            query, key = tf.split(turned, [own, shared], 1)
+            turned = tf.concat([normalised(layer.query_norm, query), normalised(layer.key_norm, key)], 1)
+        if cosine is not None:
+            turned = turn(turned, cosine, sine)
+        query, key = tf.split(turned, [own, shared], 1)
+        if not self._scales_weights:
+            query *= self._scale
+        return query, tf.stack([key, value])
+
+    def decode(self, x: tf.Tensor, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        """Return `x` [batch * new, hidden] as the layer leaves it; the others are as in `attend`."""
+        config, layer = self._config, self._layer
+        dropout, cap = layer.attention_dropout, config.attention_soft_cap
+        attended = attend(query, key, value, bias, soft_cap=cap, dropout=dropout, training=False)
+        attended = tf.reshape(attended, [-1, config.heads * config.head_size])
+        return layer.add(x, attended, False, gate_and_up=self._gate_and_up if self._inner else None)
+
+    def _gate_and_up(self, x: tf.Tensor) -> list[tf.Tensor]:
+        assert self._inner is not None
+        return tf.split(self._inner(x), 2, -1)
+
+
+class _Joined:
+    """Dense layers of the same inputs as one, each times a number."""
+
+    def __init__(self, name: str, layers: list[tuple[keras.layers.Dense, float]]) -> None:
+        kernels = [layer.kernel.value * scale for layer, scale in layers]
+        self._kernel = tf.Variable(tf.concat(kernels, 1), trainable=False, name=f"{name}/kernel")
+        self._bias = None
+        if layers[0][0].bias is not None:
+            biases = [layer.bias.value * scale for layer, scale in layers]
+            self._bias = tf.Variable(tf.concat(biases, 0), trainable=False, name=f"{name}/bias")
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Kernel, and bias if there is one."""
+        return [self._kernel] if self._bias is None else [self._kernel, self._bias]
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """`x` [rows, inputs] to [rows, outputs of all]."""
+        outputs = product(x, tf.convert_to_tensor(self._kernel))
+        return outputs if self._bias is None else tf.nn.bias_add(outputs, self._bias)
+
+
+def _outside_of_layers(decoder: Decoder) -> list[keras.Variable]:
+    inside = {id(variable) for layer in decoder.transformer_layers for variable in layer.variables}
+    owned = [*decoder.variables, *decoder.output_layer.variables]
+    return [variable for variable in owned if id(variable) not in inside]

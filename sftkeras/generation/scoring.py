@@ -1,0 +1,87 @@
+"""Log-probabilities of given texts, as ops: how probable a model finds each token of a text after its prompt."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from sftkeras.generation.sizes import largest
+from sftkeras.generation.writing import NO_TOKEN, ReadingDecoder
+
+_AT_ONCE = 256  # tokens whose logits are held: of SmolLM2, 48 MiB
+
+
+class Scored(NamedTuple):
+    """Texts of a batch with their log-probabilities.
+
+    Attributes:
+        token_ids: tokens of each text, [batch, most] int32, `NO_TOKEN` behind.
+        log_probabilities: of these tokens, [batch, most] float32, 0 behind.
+        log_probability: of each text: their sum, [batch] float32.
+        greedy: whether each is the most probable token, [batch, most] bool, true behind.
+    """
+
+    token_ids: tf.Tensor
+    log_probabilities: tf.Tensor
+    log_probability: tf.Tensor
+    greedy: tf.Tensor
+
+
+def score(decoder: ReadingDecoder, tokens: tf.RaggedTensor, scored: tf.RaggedTensor, vocabulary: int) -> Scored:
+    """Score some tokens of each row.
+
+    Args:
+        decoder: gives the logits.
+        tokens: of prompts and texts, [batch, (tokens)] int32, one at least each.
+        scored: whether each is scored, bool of the same shape; the first of a row, which nothing predicts, is not.
+        vocabulary: how many tokens there are.
+
+    Raises:
+        tf.errors.InvalidArgumentError: where it runs, if a row is longer than the decoder reads.
+    """
+    lengths = tf.cast(tokens.row_lengths(), tf.int32)[:, tf.newaxis]
+    longest = largest(lengths, 1)
+    fits = tf.debugging.assert_less_equal(
+        longest,
+        decoder.positions,
+        f"A prompt with its text has more than the {decoder.positions} tokens of this model.",
+    )
+    with tf.control_dependencies([fits]):
+        columns = tf.minimum(tf.range(longest), lengths - 1)
+    ids, wanted = (tf.gather(rows.to_tensor(), columns, batch_dims=1) for rows in (tokens, scored))
+    wanted &= tf.range(longest) < lengths
+    vectors, _ = decoder.read(ids, columns, decoder.empty_cache(tokens.nrows(tf.int32), longest))
+    places = tf.where(wanted[:, 1:])  # [scored, 2]: a token is predicted at the place before its own
+    truths = tf.gather_nd(ids[:, 1:], places)
+    found, greedy = _log_probabilities(decoder, tf.gather_nd(vectors, places), truths, vocabulary)
+    counts = tf.reduce_sum(tf.cast(wanted[:, 1:], tf.int64), 1)
+    splits = tf.concat([[0], tf.cumsum(counts)], 0)
+
+    def in_rows(values: tf.Tensor, fill: object) -> tf.Tensor:
+        return tf.RaggedTensor.from_row_splits(values, splits, validate=False).to_tensor(fill)
+
+    log_probabilities = in_rows(found, 0.0)
+    return Scored(
+        in_rows(truths, NO_TOKEN), log_probabilities, tf.reduce_sum(log_probabilities, 1), in_rows(greedy, True)
+    )
+
+
+def _log_probabilities(
+    decoder: ReadingDecoder, vectors: tf.Tensor, truths: tf.Tensor, vocabulary: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The log-probability of each token after its vector, a few at once, and whether it is the most probable one."""
+
+    def of_part(first: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        end = first + _AT_ONCE
+        logits = decoder.logits(vectors[first:end])[:, :vocabulary]
+        own = tf.gather(logits, truths[first:end], batch_dims=1)
+        best = tf.argmax(logits, 1, output_type=tf.int32) == truths[first:end]
+        missing = end - tf.minimum(end, tf.size(truths))  # parts have one size
+        scores = tf.pad(own - tf.reduce_logsumexp(logits, 1), [[0, missing]])
+        return scores, tf.pad(best, [[0, missing]])
+
+    signature = (tf.TensorSpec([_AT_ONCE], tf.float32), tf.TensorSpec([_AT_ONCE], tf.bool))
+    parts = tf.range(0, tf.size(truths), _AT_ONCE)
+    scores, best = tf.map_fn(of_part, parts, fn_output_signature=signature, parallel_iterations=1)
+    return tf.reshape(scores, [-1])[: tf.size(truths)], tf.reshape(best, [-1])[: tf.size(truths)]

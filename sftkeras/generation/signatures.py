@@ -1,0 +1,146 @@
+"""What the export of a generating model offers: its functions by the names of the signatures, with named tensors.
+
+Prompts are marked text (see `sftkeras.text.marks`), so that special tokens come from a template alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from sftkeras.generation.options import Options, option_defaults, option_specs
+from sftkeras.generation.scoring import score
+from sftkeras.generation.writing import NO_TOKEN, ReadingDecoder, Vocabulary, Writer
+from sftkeras.text.marks import LEARNED, LEARNED_END
+from sftkeras.text.tokenizers.rows import with_first, with_last
+
+Tensors = dict[str, tf.Tensor]
+Tokenise = Callable[[tf.Tensor], tuple[tf.RaggedTensor, tf.RaggedTensor]]
+
+
+class Signature(NamedTuple):
+    """One function of an export.
+
+    Attributes:
+        function: named tensors to named tensors.
+        inputs: what it takes.
+        defaults: of inputs that a request may leave out.
+    """
+
+    function: Callable[..., Tensors]
+    inputs: Mapping[str, tf.TensorSpec]
+    defaults: Mapping[str, Any] = {}
+
+
+class GeneratingModel:
+    """A decoder with its tokenizer, and what can be asked of them.
+
+    Args:
+        decoder: reads tokens.
+        vocabulary: of the decoder.
+        tokenise: marked texts [batch] string to token ids, and 1 for those that are learned, both ragged int32.
+        prompt: what a user gives, [batch] string, as a marked prompt.
+        max_new_tokens: of a request that does not say.
+
+    Attributes:
+        defaults: the options of a request that names none.
+    """
+
+    def __init__(
+        self,
+        decoder: ReadingDecoder,
+        vocabulary: Vocabulary,
+        tokenise: Tokenise,
+        prompt: Callable[[tf.Tensor], tf.Tensor],
+        max_new_tokens: int,
+    ) -> None:
+        self._decoder, self._vocabulary, self._tokenise, self._prompt = decoder, vocabulary, tokenise, prompt
+        self._writer = Writer(decoder, vocabulary)
+        self.defaults = option_defaults(max_new_tokens)
+        # A function, so that the graph holds the loop once however many signatures call it.
+        self._generate = tf.function(
+            self._written, input_signature=[tf.TensorSpec([None], tf.string), option_specs()], autograph=False
+        )
+
+    def signatures(self) -> dict[str, Signature]:
+        """All signatures by their names."""
+        text, pair = _strings("text"), {"prompt": _strings("prompt"), "text": _strings("text")}
+        cache = tf.TensorSpec(self._decoder.cache_shape, tf.float32, "cache")
+        rows = tf.TensorSpec([None], tf.int32)
+        return {
+            "serving_default": Signature(self.serve, {"text": text}),
+            "generate": Signature(self.generate, {"text": text, **option_specs()}, self.defaults),
+            "score": Signature(self.score, pair),
+            "tokenize": Signature(self.tokenize, {"text": text}),
+            "vocabulary": Signature(self.vocabulary, {}),
+            "prefill": Signature(self.prefill, {"text": text, "cache_length": tf.TensorSpec([], tf.int32)}),
+            "extend": Signature(
+                self.extend, {"token_ids": tf.TensorSpec([None, None], tf.int32), "positions": rows, "cache": cache}
+            ),
+            "step": Signature(self.step, {"token_ids": rows, "positions": rows, "cache": cache}),
+        }
+
+    def serve(self, text: tf.Tensor) -> Tensors:
+        """Generate with the default options after plain texts."""
+        options = {name: tf.constant(self.defaults[name], spec.dtype) for name, spec in option_specs().items()}
+        found = self._generate(self._prompt(text), options)
+        return {name: found[name] for name in ("text", "ended", "prompt_tokens", "new_tokens")}
+
+    def generate(self, text: tf.Tensor, **options: tf.Tensor) -> Tensors:
+        """Generate after marked texts."""
+        return self._generate(text, options)
+
+    def score(self, prompt: tf.Tensor, text: tf.Tensor) -> Tensors:
+        """Score marked texts after marked prompts; a prompt without tokens is what texts begin with."""
+        tokens, scored = self._tokenise(tf.strings.join([prompt, LEARNED, text, LEARNED_END]))
+        scored = scored.with_values(scored.values > 0)
+        # Nothing would predict the first token of a row.
+        at_begin = tf.reduce_any(scored[:, :1].to_tensor(shape=[None, 1]), 1)
+        first = tf.fill(tf.shape(at_begin), self._vocabulary.empty_id)
+        tokens = with_first(tokens, first, at_begin)
+        scored = with_first(scored, tf.zeros_like(at_begin), at_begin)
+        return score(self._decoder, tokens, scored, self._vocabulary.size)._asdict()
+
+    def tokenize(self, text: tf.Tensor) -> Tensors:
+        """Tokenise marked texts."""
+        return {"token_ids": self._prompt_tokens(text).to_tensor(NO_TOKEN)}
+
+    def vocabulary(self) -> Tensors:
+        """Return the bytes of all tokens."""
+        return {"texts": self._writer.texts()}
+
+    def prefill(self, text: tf.Tensor, cache_length: tf.Tensor) -> Tensors:
+        """Read marked prompts into a new cache."""
+        tokens = self._prompt_tokens(text)
+        lengths = tf.cast(tokens.row_lengths(), tf.int32)
+        fits = tf.debugging.assert_less_equal(lengths, cache_length, "A prompt has more tokens than cache_length.")
+        with tf.control_dependencies([fits]):
+            logits, cache = self._writer.prefill(tokens, tf.identity(cache_length))
+        return {"logits": logits, "prompt_tokens": lengths, "cache": cache}
+
+    def extend(self, token_ids: tf.Tensor, positions: tf.Tensor, cache: tf.Tensor) -> Tensors:
+        """Read tokens, `NO_TOKEN` behind those of short rows, into a cache, in place."""
+        tokens = tf.RaggedTensor.from_tensor(token_ids, padding=NO_TOKEN)
+        logits, cache = self._writer.read(tokens, positions, cache)
+        return {"logits": logits, "cache": cache}
+
+    def step(self, token_ids: tf.Tensor, positions: tf.Tensor, cache: tf.Tensor) -> Tensors:
+        """Read one token a row into a cache, in place."""
+        vectors, cache = self._decoder.read(token_ids[:, tf.newaxis], positions[:, tf.newaxis], cache)
+        return {"logits": self._writer.logits(vectors[:, 0]), "cache": cache}
+
+    def _written(self, text: tf.Tensor, options: Tensors) -> Tensors:
+        tokens = self._prompt_tokens(text)
+        return self._writer(tokens, Options.for_rows(options, tokens.nrows(tf.int32)))._asdict()
+
+    def _prompt_tokens(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """The tokens of marked prompts, one at least each."""
+        tokens, _ = self._tokenise(text)
+        is_empty = tokens.row_lengths() < 1
+        return with_last(tokens, tf.fill(tf.shape(is_empty), self._vocabulary.empty_id), is_empty)
+
+
+def _strings(name: str) -> tf.TensorSpec:
+    return tf.TensorSpec([None], tf.string, name)
