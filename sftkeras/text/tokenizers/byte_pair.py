@@ -25,7 +25,7 @@ from sftkeras.text.tokenizers.decoder_tokens import DecoderTokens
 from sftkeras.text.tokenizers.letters import valid
 from sftkeras.text.tokenizers.merging import Merges
 from sftkeras.text.tokenizers.normal_forms import normalised
-from sftkeras.text.tokenizers.rows import in_rows, joined, row_of_each, with_last
+from sftkeras.text.tokenizers.rows import in_rows, joined, numbers_of_sizes, places_of, row_of_each, with_last
 from sftkeras.text.tokenizers.string_table import StringTable
 from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
@@ -194,7 +194,7 @@ class BytePair(Tokenizer):
         widths = utf8_widths(characters.flat_values)
         word_begins = tf.gather(tf.cumsum(widths, exclusive=True), begins)
         before = tf.gather(word_begins, row_of_each(tokens))
-        of_byte = tf.repeat(tf.range(tf.size(widths)), widths)
+        of_byte = numbers_of_sizes(widths, tf.reduce_sum(widths))
         starts, ends = (before + tf.gather(merged.with_values(it), word).values for it in (starts, ends))
         tokens = joined(words.with_values(tokens))
         return tokens, tf.gather(of_byte, starts), tf.gather(of_byte, ends - 1) + 1
@@ -218,12 +218,12 @@ class BytePair(Tokenizer):
     def _merge_bytes(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
         count, sizes = tf.size(words), tf.strings.length(words)
         values = tf.cast(tf.io.decode_raw(tf.strings.reduce_join(words), tf.uint8), tf.int32)
-        tokens, word = tf.gather(self._bytes, values), tf.repeat(tf.range(count), sizes)
+        tokens, word = tf.gather(self._bytes, values), numbers_of_sizes(sizes, tf.size(values))
         # Where in its word each byte is that is a token. As Hugging Face does, others are dropped before the merges.
         place = tf.range(tf.size(values)) - tf.gather(tf.cumsum(sizes, exclusive=True), word)
         if self.lacks_bytes:
-            known = tokens != _NO_TOKEN
-            tokens, word, place = (tf.boolean_mask(it, known) for it in (tokens, word, place))
+            known = places_of(tokens != _NO_TOKEN)
+            tokens, word, place = (tf.gather(it, known) for it in (tokens, word, place))
         tokens, word = self._merges(tokens, word)
         widths = tf.gather(self._widths, tokens)
         ends = tf.cumsum(widths)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from sftkeras.text.tokenizers.characters import opens
 from sftkeras.text.tokenizers.gpt_words import gpt_words, gpt_words_and_digits
 from sftkeras.text.tokenizers.llama_words import llama_words, qwen_words
-from sftkeras.text.tokenizers.rows import ragged
+from sftkeras.text.tokenizers.rows import places_of, ragged
 
 ByteSplitting = Literal["gpt2", "gpt2 digits", "llama3", "qwen"]
 
@@ -43,7 +43,7 @@ def split_characters(characters: tf.RaggedTensor, splitting: ByteSplitting) -> W
     """The words of texts that are given as characters, [texts, (characters)] int32."""
     codes, splits = characters.flat_values, characters.row_splits
     begins = _BEGINS[splitting](codes, opens(splits, tf.size(codes)))
-    places = tf.where(begins)[:, 0]
+    places = places_of(begins)
     letters = ragged(codes, tf.concat([places, [tf.size(codes, tf.int64)]], 0))
     before = tf.concat([[0], tf.cumsum(tf.cast(begins, tf.int64))], 0)  # how many words begin before each character
     words = tf.strings.unicode_encode(letters, "UTF-8")

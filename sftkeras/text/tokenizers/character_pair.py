@@ -20,7 +20,16 @@ from sftkeras.errors import SFTError
 from sftkeras.text.tokenizers.byte_pair import by_number, read_merges
 from sftkeras.text.tokenizers.characters import CharacterTable, later, opens, utf8_widths
 from sftkeras.text.tokenizers.decoder_tokens import DecoderTokens
-from sftkeras.text.tokenizers.rows import in_rows, joined, ragged, row_of_each, with_first
+from sftkeras.text.tokenizers.rows import (
+    first_at_least,
+    in_rows,
+    joined,
+    numbers_of_sizes,
+    places_of,
+    ragged,
+    row_of_each,
+    with_first,
+)
 from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
 SPACE = "▁"  # what stands for " " in a vocabulary
@@ -169,7 +178,7 @@ class CharacterPair(Tokenizer):
             begins &= ~self._joins_space(later(codes))
         begins |= opens(splits, tf.size(codes))[:-1]
         before = tf.concat([[0], tf.cumsum(tf.cast(begins, tf.int64))], 0)  # words before each character
-        words = ragged(codes, tf.concat([tf.where(begins)[:, 0], splits[-1:]], 0))
+        words = ragged(codes, tf.concat([places_of(begins), splits[-1:]], 0))
         return ragged(words, tf.gather(before, splits))
 
     def _merge(self, words: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:
@@ -185,7 +194,7 @@ class CharacterPair(Tokenizer):
         tokens = self._pieces(codes)
         # Merges stay within runs of characters of which some token has each two neighbours.
         keys = tf.bitwise.left_shift(tf.cast(later(codes), tf.int64), _CODE_BITS) + tf.cast(codes, tf.int64)
-        found = tf.gather(self._pairs, tf.searchsorted(self._pairs, keys)) == keys
+        found = tf.gather(self._pairs, first_at_least(self._pairs, keys)) == keys
         run = tf.cumsum(tf.cast(~found | (word != later(word)), tf.int32))
         tokens, of_character = _with_bytes(codes, tokens, self._bytes)
         run, word, place = (tf.gather(it, of_character) for it in (run, word, place))
@@ -208,7 +217,7 @@ def _with_bytes(codes: tf.Tensor, tokens: tf.Tensor, of_bytes: np.ndarray) -> tu
     is_piece = tokens != _NO_TOKEN
     sizes = utf8_widths(codes)
     counts = tf.where(is_piece, 1, sizes)
-    of_character = tf.repeat(tf.range(tf.size(codes)), counts)
+    of_character = numbers_of_sizes(counts, tf.reduce_sum(counts))
     begins = tf.cumsum(counts, exclusive=True)
     number = tf.range(tf.size(of_character)) - tf.gather(begins, of_character)
     size, code = tf.gather(sizes, of_character), tf.gather(codes, of_character)

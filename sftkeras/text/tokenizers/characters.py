@@ -8,6 +8,8 @@ from functools import cache
 import numpy as np
 import tensorflow as tf
 
+from sftkeras.text.tokenizers.rows import places_of
+
 # What a character is. BLANK is " ", NEWLINE "\r" or "\n", SPACE all other white space.
 OTHER, LETTER, NUMBER, BLANK, SPACE, NEWLINE = range(6)
 _SPACES = {0x85, *range(0x09, 0x0E), 0x2028, 0x2029}  # besides the separators of Unicode
@@ -45,12 +47,12 @@ def utf8_widths(codes: tf.Tensor) -> tf.Tensor:
 
 def later(values: tf.Tensor) -> tf.Tensor:
     """Each value one place later, zero first."""
-    return tf.concat([tf.zeros_like(values[:1]), values[:-1]], 0)
+    return tf.concat([tf.zeros([1], values.dtype), values], 0)[:-1]
 
 
 def earlier(values: tf.Tensor) -> tf.Tensor:
     """Each value one place earlier, zero last."""
-    return tf.concat([values[1:], tf.zeros_like(values[:1])], 0)
+    return tf.concat([values, tf.zeros([1], values.dtype)], 0)[1:]
 
 
 def opens(splits: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
@@ -65,13 +67,13 @@ def opens(splits: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
 def last_place(flags: tf.Tensor) -> tf.Tensor:
     """The last place at or before each where a flag is set, [places] int32; -1 if there is none."""
-    places = tf.concat([[-1], tf.cast(tf.where(flags)[:, 0], tf.int32)], 0)
+    places = tf.concat([[-1], tf.cast(places_of(flags), tf.int32)], 0)
     return tf.gather(places, tf.cumsum(tf.cast(flags, tf.int32)))
 
 
 def next_place(flags: tf.Tensor) -> tf.Tensor:
     """The first place at or behind each where a flag is set, [places] int32; their number if there is none."""
-    places = tf.concat([tf.cast(tf.where(flags)[:, 0], tf.int32), [tf.size(flags)]], 0)
+    places = tf.concat([tf.cast(places_of(flags), tf.int32), [tf.size(flags)]], 0)
     return tf.gather(places, tf.cumsum(tf.cast(flags, tf.int32), exclusive=True))
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from sftkeras.text.marks import LEARNED, LEARNED_END, SPECIAL, SPECIAL_END
 from sftkeras.text.tokenizers.characters import BLANK, kinds, later
-from sftkeras.text.tokenizers.rows import in_rows, joined, ragged, row_of_each, with_last
+from sftkeras.text.tokenizers.rows import in_rows, joined, places_of, ragged, row_of_each, with_last
 from sftkeras.text.tokenizers.string_table import StringTable
 from sftkeras.text.tokenizers.tokenizer import Tokenizer
 
@@ -90,28 +90,28 @@ class MarkedTokenizer:
         marked = tf.strings.unicode_decode(strings, "UTF-8")
         codes = marked.flat_values
         # All else is in its place.
-        is_mark = (codes == _SPECIAL) | (codes == _SPECIAL_END)
-        known = tf.boolean_mask(learned, (texts.flat_values != _SPECIAL) & (texts.flat_values != _SPECIAL_END))
+        is_mark = _are_marks(codes)
+        known = tf.gather(learned, places_of(~_are_marks(texts.flat_values)))
         number = tf.cumsum(tf.cast(~is_mark, tf.int32), exclusive=True)
         return marked, tf.gather(tf.concat([known, [False]], 0), number) & ~is_mark
 
     def _sections(self, texts: tf.RaggedTensor, learned: tf.Tensor) -> _Sections:
         """Divides texts at their marks, which go."""
         codes, splits = texts.flat_values, texts.row_splits
-        is_mark = (codes == _SPECIAL) | (codes == _SPECIAL_END)
+        is_mark = _are_marks(codes)
         # A section begins with each text and behind each mark.
         begins = tf.cumsum(tf.cast(is_mark, tf.int64), exclusive=True)
         begins = tf.concat([begins, [tf.reduce_sum(tf.cast(is_mark, tf.int64))]], 0)
         before = tf.gather(begins, splits) + tf.range(tf.size(splits, tf.int64))  # sections before each text
         count = before[-1]
         section = tf.gather(begins, tf.range(tf.size(codes))) + row_of_each(texts)
-        opened = tf.boolean_mask(section, codes == _SPECIAL) + 1
+        opened = tf.gather(section, places_of(codes == _SPECIAL)) + 1
         is_marked = tf.scatter_nd(opened[:, tf.newaxis], tf.ones_like(opened, tf.int32), [count]) > 0
-        kept = ~is_mark
-        characters = in_rows(tf.boolean_mask(codes, kept), tf.boolean_mask(section, kept), count)
+        kept = places_of(~is_mark)
+        characters = in_rows(tf.gather(codes, kept), tf.gather(section, kept), count)
         names = tf.strings.unicode_encode(characters, "UTF-8")
         special = tf.where(is_marked, self._special(tf.where(is_marked, names, "")), _ORDINARY)
-        return _Sections(characters, tf.boolean_mask(learned, kept), special, before)
+        return _Sections(characters, tf.gather(learned, kept), special, before)
 
     def _taken_space(self, sections: _Sections) -> tf.Tensor:
         """White space that a special token beside it takes, [characters] bool."""
@@ -151,9 +151,10 @@ class _Sections(NamedTuple):
 
     def without(self, dropped: tf.Tensor) -> _Sections:
         """The same without some characters; `dropped` is [characters] bool."""
-        rows = tf.boolean_mask(row_of_each(self.characters), ~dropped)
-        characters = in_rows(tf.boolean_mask(self.characters.flat_values, ~dropped), rows, tf.size(self.special))
-        return self._replace(characters=characters, learned=tf.boolean_mask(self.learned, ~dropped))
+        kept = places_of(~dropped)
+        rows = tf.gather(row_of_each(self.characters), kept)
+        characters = in_rows(tf.gather(self.characters.values, kept), rows, tf.size(self.special))
+        return self._replace(characters=characters, learned=tf.gather(self.learned, kept))
 
 
 def _without_learned_marks(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
@@ -162,10 +163,15 @@ def _without_learned_marks(texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor
     codes, rows = characters.flat_values, row_of_each(characters)
     opens, closes = codes == _LEARNED, codes == _LEARNED_END
     depth = tf.cumsum(tf.cast(opens, tf.int32) - tf.cast(closes, tf.int32))
-    kept = ~(opens | closes)
-    codes, rows, learned = (tf.boolean_mask(it, kept) for it in (codes, rows, depth > 0))
+    kept = places_of(~(opens | closes))
+    codes, rows, learned = (tf.gather(it, kept) for it in (codes, rows, depth > 0))
     characters = in_rows(codes, rows, tf.size(texts))
     return characters, learned
+
+
+def _are_marks(codes: tf.Tensor) -> tf.Tensor:
+    """Whether each character marks special tokens, [characters] bool."""
+    return (codes == _SPECIAL) | (codes == _SPECIAL_END)
 
 
 def _pattern(strings: object) -> str:

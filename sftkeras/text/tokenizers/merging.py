@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.text.tokenizers.characters import earlier
+from sftkeras.text.tokenizers.characters import earlier, later
+from sftkeras.text.tokenizers.rows import first_at_least, places_of
 
 _NO_MERGE = np.iinfo(np.int32).max
 
@@ -56,10 +57,10 @@ class Merges:
         def merge(tokens: tf.Tensor, words: tf.Tensor, place: tf.Tensor) -> tuple[tf.Tensor, ...]:
             chosen = self._chosen(place, words)
             tokens = tf.where(chosen, tf.gather(self._merged, place), tokens)
-            kept = ~_shifted(chosen)  # the right token of a pair goes
-            tokens, words, place, is_new = (tf.boolean_mask(it, kept) for it in (tokens, words, place, chosen))
+            kept = places_of(~later(chosen))  # the right token of a pair goes
+            tokens, words, place, is_new = (tf.gather(it, kept) for it in (tokens, words, place, chosen))
             # The only new pairs are those of new tokens, with the token before and the one behind.
-            changed = tf.cast(tf.where(is_new | earlier(is_new))[:, 0], tf.int32)
+            changed = tf.cast(places_of(is_new | earlier(is_new)), tf.int32)
             found = self._find(tokens, words, changed)
             return tokens, words, tf.tensor_scatter_nd_update(place, changed[:, tf.newaxis], found)
 
@@ -75,7 +76,7 @@ class Merges:
         end = len(self._keys) - 1
         behind = tf.minimum(index + 1, tf.size(tokens) - 1)
         keys = tf.cast(tf.gather(tokens, index), tf.int64) * self._size + tf.cast(tf.gather(tokens, behind), tf.int64)
-        place = tf.searchsorted(self._keys, keys)
+        place = first_at_least(self._keys, keys, tf.int32)
         same_word = (tf.gather(words, index) == tf.gather(words, behind)) & (behind > index)
         return tf.where((tf.gather(self._keys, place) == keys) & same_word, place, end)
 
@@ -94,18 +95,13 @@ class Merges:
         chosen = (ranks == best) & (ranks != _NO_MERGE)
         # "aaaa" has the pair "aa" three times in a row, and is merged to "aa aa".
         index = tf.range(tf.size(ranks))
-        begins = chosen & ~_shifted(chosen)
+        begins = chosen & ~later(chosen)
         run = tf.maximum(tf.cumsum(tf.cast(begins, tf.int32)) - 1, 0)
-        chosen &= (index - tf.gather(tf.boolean_mask(index, begins), run)) % 2 == 0
+        chosen &= (index - tf.gather(tf.gather(index, places_of(begins)), run)) % 2 == 0
         if not self._is_one_by_one.any():
             return chosen
         leftmost = tf.gather(tf.math.segment_min(tf.where(chosen, index, _NO_MERGE), words), words)
         return chosen & ((index == leftmost) | ~tf.gather(self._is_one_by_one, place))
-
-
-def _shifted(flags: tf.Tensor) -> tf.Tensor:
-    """Each flag one place later, False first."""
-    return tf.concat([[False], flags[:-1]], 0)[: tf.size(flags)]
 
 
 def _made_too_late(pairs: np.ndarray, merged: np.ndarray, size: int) -> np.ndarray:

@@ -22,16 +22,40 @@ def one_in_each_row(values: tf.Tensor) -> tf.RaggedTensor:
 
 def in_rows(values: tf.Tensor, rows: tf.Tensor, count: tf.Tensor) -> tf.RaggedTensor:
     """Rows of `values` [values], of each of which `rows` has the number of its row, ascending."""
-    places = tf.range(tf.cast(count, tf.int64) + 1)
-    return ragged(values, tf.searchsorted(tf.cast(rows, tf.int64), places, out_type=tf.int64))
+    return ragged(values, first_at_least(rows, tf.range(tf.cast(count, rows.dtype) + 1)))
+
+
+def first_at_least(ascending: tf.Tensor, values: tf.Tensor, out_type: tf.DType = tf.int64) -> tf.Tensor:
+    """The first place in `ascending` [n] of what is as large as each of `values` [values]; n if there is none."""
+    table, sought = tf.expand_dims(ascending, 0), tf.expand_dims(values, 0)
+    return tf.squeeze(tf.raw_ops.LowerBound(sorted_inputs=table, values=sought, out_type=out_type), 0)
+
+
+def first_above(ascending: tf.Tensor, values: tf.Tensor, out_type: tf.DType = tf.int64) -> tf.Tensor:
+    """The first place in `ascending` [n] of what is larger than each of `values` [values]; n if there is none."""
+    table, sought = tf.expand_dims(ascending, 0), tf.expand_dims(values, 0)
+    return tf.squeeze(tf.raw_ops.UpperBound(sorted_inputs=table, values=sought, out_type=out_type), 0)
+
+
+def places_of(flags: tf.Tensor) -> tf.Tensor:
+    """Where `flags` [n] bool are set, [places] int64. What is gathered there is what `tf.boolean_mask` gives."""
+    return tf.squeeze(tf.where(flags), 1)
+
+
+def numbers_of_sizes(sizes: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """The number of each row as often as it has values, [values] int32; see `tf.repeat`.
+
+    Args:
+        sizes: [rows] int32.
+        count: how many values all rows have, int32.
+    """
+    return first_above(tf.cumsum(sizes), tf.range(count), tf.int32)
 
 
 def row_of_each(rows: tf.RaggedTensor) -> tf.Tensor:
     """The number of the row of each value, [values] int64; see `tf.RaggedTensor.value_rowids`."""
     splits = rows.row_splits
-    places = tf.expand_dims(tf.range(splits[-1]), 0)
-    after = tf.raw_ops.UpperBound(sorted_inputs=tf.expand_dims(splits, 0), values=places, out_type=tf.int64)
-    return tf.squeeze(after, 0) - 1
+    return first_above(splits, tf.range(splits[-1])) - 1
 
 
 def joined(rows: tf.RaggedTensor) -> tf.RaggedTensor:
@@ -56,7 +80,7 @@ def with_first(rows: tf.RaggedTensor, first: tf.Tensor, which: tf.Tensor) -> tf.
     splits = rows.row_splits
     before = tf.concat([[0], tf.cumsum(tf.cast(which, tf.int64))], 0)  # [batch + 1]: how many are added before each row
     old = tf.range(splits[-1]) + tf.gather(before, row_of_each(rows) + 1)
-    wanted = tf.where(which)[:, 0]
+    wanted = places_of(which)
     new = tf.gather(splits + before, wanted)
     places = [tf.cast(old, tf.int32), tf.cast(new, tf.int32)]
     return ragged(tf.dynamic_stitch(places, [rows.values, tf.gather(first, wanted)]), splits + before)
@@ -76,7 +100,7 @@ def with_last(rows: tf.RaggedTensor, last: tf.Tensor, which: tf.Tensor | None = 
     old = tf.range(splits[-1]) + tf.gather(before, row_of_each(rows))
     new = splits[1:] + before[:-1]
     if which is not None:
-        wanted = tf.where(which)[:, 0]
+        wanted = places_of(which)
         new, last = tf.gather(new, wanted), tf.gather(last, wanted)
     values = tf.dynamic_stitch([tf.cast(old, tf.int32), tf.cast(new, tf.int32)], [rows.values, last])
     return ragged(values, splits + before)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
+from sftkeras.text.tokenizers.rows import first_at_least
+
 _BUCKETS = np.iinfo(np.int64).max
 
 
@@ -34,7 +36,7 @@ class StringTable:
 
     def __call__(self, strings: tf.Tensor) -> tf.Tensor:
         """Return the numbers of `strings` [n] string, [n] int32: -1 for one that is not in the table."""
-        place = tf.searchsorted(self._hashes, _hashes(strings))
+        place = first_at_least(self._hashes, _hashes(strings))
         known = tf.gather(self._strings, place) == strings
         return tf.where(known, tf.gather(self._numbers, place), -1)
 

@@ -52,3 +52,17 @@ def test_texts_are_split_as_tensorflow_text_splits_them(kept: str) -> None:
     for mine, theirs in zip(ours, tf_text.regex_split_with_offsets(texts, r"b|\s+", kept), strict=True):
         assert mine.to_list() == theirs.to_list()
         assert mine.row_splits.dtype == tf.int64
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [3], [0, 2, 0, 0, 1, 4, 0]], ids=len)
+def test_values_are_found_and_counted_as_tensorflow_does(sizes: list[int]) -> None:
+    counts = tf.constant(sizes, tf.int32)
+    of_each = rows.numbers_of_sizes(counts, tf.reduce_sum(counts))
+    assert of_each.dtype == tf.int32
+    assert of_each.numpy().tolist() == tf.repeat(tf.range(len(sizes)), counts).numpy().tolist()
+    assert rows.in_rows(of_each, of_each, tf.size(counts)).to_list() == [[row] * size for row, size in enumerate(sizes)]
+    assert tf.gather(counts, rows.places_of(counts > 0)).numpy().tolist() == [size for size in sizes if size > 0]
+    ascending, sought = tf.sort(counts), tf.constant([-1, 0, 1, 2, 9])
+    for place, side in ((rows.first_at_least, "left"), (rows.first_above, "right")):
+        found = place(ascending, sought, tf.int32)
+        assert found.numpy().tolist() == tf.searchsorted(ascending, sought, side=side).numpy().tolist()
