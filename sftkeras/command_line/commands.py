@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -102,10 +102,7 @@ def _read(words: Sequence[str], config_class: type, **of_files: Any) -> tuple[Na
         config_class: has all settings that are read.
         of_files: how the files are read, see `read_settings`.
     """
-    parser = _Parser(prog=f"python -m {_module_name()}", description=config_class.__doc__, allow_abbrev=False)
-    parser.add_argument("--config", action="config", help="A YAML file of settings; later flags override it.")
-    parser.add_class_arguments(config_class, nested_key=None)
-    parser.command = config_class
+    parser = _parser(config_class)
     kinds = settings_of(config_class)
     texts: dict[str, str] = {}
     left_out: dict[str, str] = {}
@@ -124,6 +121,16 @@ def _read(words: Sequence[str], config_class: type, **of_files: Any) -> tuple[Na
         raise _wrong_flag(str(complaint), words, kinds) from None
     settings.pop("config", None)
     return settings, left_out
+
+
+@cache
+def _parser(config_class: type) -> _Parser:
+    """The parser of a config class; making it takes longer than reading a command."""
+    parser = _Parser(prog=f"python -m {_module_name()}", description=config_class.__doc__, allow_abbrev=False)
+    parser.add_argument("--config", action="config", help="A YAML file of settings; later flags override it.")
+    parser.add_class_arguments(config_class, nested_key=None)
+    parser.command = config_class
+    return parser
 
 
 def _wrong_in_file(complaint: str, file: str, places: dict[str, Place], kinds: dict[str, Any]) -> SFTError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field as dataclass_field
 from dataclasses import fields, make_dataclass
+from functools import cache
 from typing import Any, get_type_hints
 
 from jsonargparse import ArgumentParser
@@ -57,6 +58,7 @@ def has_task(config_class: type) -> bool:
     return get_type_hints(config_class).get("task") is TaskSettings
 
 
+@cache
 def with_task(config_class: type, kind: str) -> type:
     """Returns a command's config class with the settings of one task in the place of those of any."""
     if not has_task(config_class):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -113,12 +112,13 @@ def source(module: str) -> ast.Module | None:
     return ast.parse(file.read_text("utf-8")) if file.exists() else None
 
 
-def imported(module: str) -> Iterator[str]:
-    tree = source(module)
+@cache
+def imported(module: str) -> frozenset[str]:
+    tree, found = source(module), set[str]()
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("sftkeras"):
-            yield str(node.module)
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
 
 
 @cache
@@ -134,18 +134,21 @@ def reached(command: str) -> frozenset[str]:
 
 
 @cache
+def strings_in(module: str) -> dict[str, str]:
+    """The strings in the code of a module, and where each is; the catalogue is apart."""
+    tree = source(module)
+    if module.startswith("sftkeras.errors") or tree is None:
+        return {}
+    nodes = list(ast.walk(tree))
+    documents = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    constants = [node for node in nodes if isinstance(node, ast.Constant) and id(node) not in documents]
+    return {node.value: f"{module}:{node.lineno}" for node in constants if isinstance(node.value, str)}
+
+
+@cache
 def strings(command: str) -> dict[str, str]:
-    """The strings in the code of a command and of what it imports, and where each is; the catalogue is apart."""
-    found = {}
-    for module in reached(command):
-        tree = source(module)
-        if module.startswith("sftkeras.errors") or tree is None:
-            continue
-        documents = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
-                found[node.value] = f"{module}:{node.lineno}"
-    return found
+    """The strings in the code of a command and of what it imports, and where each is."""
+    return {string: place for module in reached(command) for string, place in strings_in(module).items()}
 
 
 def codes(command: str) -> list[str]:
