@@ -6,11 +6,12 @@ Prompts are marked text (see `sftkeras.text.marks`), so that special tokens come
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
 from sftkeras.generation.options import Options, option_defaults, option_specs
+from sftkeras.generation.paging import PagedDecoder, paged_inputs, read_pages
 from sftkeras.generation.scoring import score
 from sftkeras.generation.writing import NO_TOKEN, ReadingDecoder, Vocabulary, Writer
 from sftkeras.text.marks import LEARNED, LEARNED_END
@@ -34,6 +35,10 @@ class Signature(NamedTuple):
     defaults: Mapping[str, Any] = {}
 
 
+class GeneratingDecoder(ReadingDecoder, PagedDecoder, Protocol):
+    """What signatures ask of a decoder."""
+
+
 class GeneratingModel:
     """A decoder with its tokenizer, and what can be asked of them.
 
@@ -50,7 +55,7 @@ class GeneratingModel:
 
     def __init__(
         self,
-        decoder: ReadingDecoder,
+        decoder: GeneratingDecoder,
         vocabulary: Vocabulary,
         tokenise: Tokenise,
         prompt: Callable[[tf.Tensor], tf.Tensor],
@@ -80,6 +85,7 @@ class GeneratingModel:
                 self.extend, {"token_ids": tf.TensorSpec([None, None], tf.int32), "positions": rows, "cache": cache}
             ),
             "step": Signature(self.step, {"token_ids": rows, "positions": rows, "cache": cache}),
+            "read_pages": Signature(self.read_pages, paged_inputs(self._decoder)),
         }
 
     def serve(self, text: tf.Tensor) -> Tensors:
@@ -130,6 +136,10 @@ class GeneratingModel:
         """Read one token a row into a cache, in place."""
         vectors, cache = self._decoder.read(token_ids[:, tf.newaxis], positions[:, tf.newaxis], cache)
         return {"logits": self._writer.logits(vectors[:, 0]), "cache": cache}
+
+    def read_pages(self, **inputs: tf.Tensor) -> Tensors:
+        """Read tokens of several texts into their pages, in place, and draw the next ones."""
+        return read_pages(self._decoder, self._vocabulary.size, **inputs)
 
     def _written(self, text: tf.Tensor, options: Tensors) -> Tensors:
         tokens = self._prompt_tokens(text)

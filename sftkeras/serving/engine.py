@@ -38,6 +38,21 @@ class Call:
     fetches: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A tensor that stays in the session: runs read and write its memory, and none copies it.
+
+    Attributes:
+        handle: what the session knows it by.
+        feed: where a run is given the handle.
+        tensor: what the graph has then in place of an input.
+    """
+
+    handle: np.ndarray
+    feed: str
+    tensor: str
+
+
 class Engine:
     """A SavedModel that is ready to run; safe to use from several threads.
 
@@ -81,12 +96,46 @@ class Engine:
         Raises:
             ServingError: with the status and the message of the operation that failed.
         """
+        return self._guarded(self._callable(call), arrays)
+
+    def keep_zeros(self, dtype: int, shape: Sequence[int]) -> Kept:
+        """Makes a tensor of zeros that stays in the session until it is closed.
+
+        Args:
+            dtype: as a signature has it.
+            shape: its sizes.
+
+        Raises:
+            ServingError: RESOURCE_EXHAUSTED if there is no memory for it.
+        """
+        with self._session.graph.as_default():
+            size = tf.compat.v1.placeholder(tf.int32, [len(shape)])
+            made = tf.raw_ops.GetSessionHandle(value=tf.raw_ops.Empty(shape=size, dtype=dtype, init=True))
+            feed = tf.compat.v1.placeholder(tf.string, [])
+            tensor = tf.raw_ops.GetSessionTensor(handle=feed, dtype=dtype)
+        (handle,) = self.run(Call((size.name,), (made.name,)), [np.array(shape, np.int32)])
+        return Kept(np.array(handle, object), feed.name, tensor.name)
+
+    def prepare(self, call: Call, kept: Kept, connected: str) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
+        """Makes a function that is `run` for one call, with a kept tensor as one of the inputs.
+
+        Args:
+            call: as of `run`, without that input.
+            kept: of `keep_zeros`. No two runs may have it at a time.
+            connected: the tensor that it takes the place of.
+        """
+        options = CallableOptions(feed=(*call.feeds, kept.feed), fetch=call.fetches)
+        options.tensor_connection.add(from_tensor=kept.tensor, to_tensor=connected)
+        run = make_callable(self._session, options)
+        return lambda arrays: self._guarded(run, [*arrays, kept.handle])
+
+    def _guarded(self, run: Callable[..., list[np.ndarray]], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         with self._changed:
             if self._closed:
                 raise ServingError(grpc.StatusCode.UNAVAILABLE, "the version is being unloaded")
             self._running += 1
         try:
-            return self._callable(call)(*arrays)
+            return run(*arrays)
         except tf.errors.OpError as error:
             raise from_tensorflow(error) from None
         except UnicodeDecodeError as error:

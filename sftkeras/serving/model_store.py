@@ -26,6 +26,8 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from sftkeras.errors import SFTError
 from sftkeras.serving.errors import ServingError, failed_precondition, invalid, not_found
+from sftkeras.serving.generation.limits import GenerationLimits
+from sftkeras.serving.generation.observer import GenerationObserver, Unobserved
 from sftkeras.serving.model_config import check_config, wanted_versions
 from sftkeras.serving.served_version import AVAILABLE, END, UNLOADING, ServedVersion
 from sftkeras.serving.version_folders import fingerprint, is_settled, version_folders
@@ -53,6 +55,7 @@ class ModelStore:
         poll_seconds: between two looks at the folders (and the source); 0 looks once.
         source_seconds: between two looks at the source; 0 looks once.
         labels_for_unavailable: lets a new label name a version that is not available.
+        generation: bounds of each version that generates.
     """
 
     def __init__(
@@ -62,7 +65,10 @@ class ModelStore:
         poll_seconds: float = 1.0,
         source_seconds: float = 0.0,
         labels_for_unavailable: bool = False,
+        generation: GenerationLimits = GenerationLimits(),  # noqa: B008  frozen
     ) -> None:
+        self._generation = generation
+        self._observer: GenerationObserver = Unobserved()
         self._source: Callable[[], ModelServerConfig] | None = source
         self._poll_seconds = poll_seconds
         self._source_seconds = source_seconds
@@ -77,6 +83,10 @@ class ModelStore:
         self._wake = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._follow, name="model-store", daemon=True)
+
+    def observe(self, observer: GenerationObserver) -> None:
+        """Has what happens to streams of versions that are loaded from now on reported."""
+        self._observer = observer
 
     def start(self) -> None:
         """Loads what there is and begins to follow the disk. Returns when each model is available or has failed.
@@ -317,7 +327,9 @@ class ModelStore:
             versions = self._models.setdefault(model, {})
         due = [number for number in sorted(wanted) if self._is_due(versions.get(number), wanted[number])]
         settled = [number for number in due if is_settled(fingerprint(wanted[number]))]
-        return [ServedVersion(model, number, wanted[number]) for number in settled], len(settled) < len(due)
+        generation = self._generation, self._observer
+        found = [ServedVersion(model, number, wanted[number], *generation) for number in settled]
+        return found, len(settled) < len(due)
 
     def _is_due(self, version: ServedVersion | None, folder: Path) -> bool:
         """Whether a wanted version is to be loaded; one that failed is tried again when its folder changes."""

@@ -14,9 +14,14 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, read_contract
+from sftkeras.exporting.generation_file import read_generation
 from sftkeras.graphs.trusted import UntrustedGraphError
 from sftkeras.serving.engine import Engine, from_tensorflow
 from sftkeras.serving.errors import ServingError, failed_precondition
+from sftkeras.serving.generation.generating import GeneratingVersion
+from sftkeras.serving.generation.graph import SIGNATURE, Facts, GeneratingGraph
+from sftkeras.serving.generation.limits import GenerationLimits
+from sftkeras.serving.generation.observer import GenerationObserver, Unobserved
 from sftkeras.serving.generation.requests import Generating
 from sftkeras.serving.runs import EngineRun, Signatures
 from sftkeras.serving.version_folders import Fingerprint, fingerprint
@@ -40,6 +45,8 @@ class ServedVersion:
         model: name of the model.
         number: of the version.
         folder: holds it.
+        limits: of a version that generates.
+        observer: notified of the streams of one.
 
     Attributes:
         state: one of ModelVersionStatus's.
@@ -48,7 +55,14 @@ class ServedVersion:
         files: what the folder held when it was loaded.
     """
 
-    def __init__(self, model: str, number: int, folder: Path) -> None:
+    def __init__(
+        self,
+        model: str,
+        number: int,
+        folder: Path,
+        limits: GenerationLimits = GenerationLimits(),  # noqa: B008  frozen
+        observer: GenerationObserver = Unobserved(),  # noqa: B008  has no state
+    ) -> None:
         self.model = model
         self.number = number
         self.folder = folder
@@ -56,7 +70,9 @@ class ServedVersion:
         self.error: ServingError | None = None
         self.users = 0
         self.files: Fingerprint = ()
+        self._limits, self._observer = limits, observer
         self._engine: Engine | None = None
+        self._generating: GeneratingVersion | None = None
 
     def __str__(self) -> str:
         return f"{self.model} version {self.number}"
@@ -73,7 +89,9 @@ class ServedVersion:
         Raises:
             ServingError: FAILED_PRECONDITION if this model generates none.
         """
-        raise failed_precondition(f"The model {self} does not generate text")
+        if self._generating is None:
+            raise failed_precondition(f"The model {self} does not generate text")
+        return self._generating
 
     def run(self, run: EngineRun) -> list[np.ndarray]:
         """Runs its engine; see `Engine.run`."""
@@ -89,6 +107,7 @@ class ServedVersion:
             _check_weights(self.folder)
             engine = Engine(self.folder)
             replayed = warm_up(engine, self.folder)
+            self._generating = self._made_generating(engine)
         except Exception as error:  # whatever it is, the server runs without this version
             if engine:
                 engine.close()
@@ -103,8 +122,11 @@ class ServedVersion:
 
     def unload(self) -> None:
         """Ends its engine; it must not be used any more."""
-        self._loaded.close()
-        self._engine = None
+        engine = self._loaded
+        if self._generating:
+            self._generating.close()
+        engine.close()
+        self._engine = self._generating = None
         self.state = END
         _log.info("%s is unloaded", self)
 
@@ -114,6 +136,14 @@ class ServedVersion:
         status.status.error_code = self.error.code.value[0] if self.error else 0
         status.status.error_message = self.error.message if self.error else ""
         return status
+
+    def _made_generating(self, engine: Engine) -> GeneratingVersion | None:
+        """What generates with the engine; None if it is not a model that does."""
+        file = read_generation(self.folder) if SIGNATURE in engine.signatures else None
+        if file is None:
+            return None
+        graph = GeneratingGraph(engine, Facts.of(file), self._limits.cache_bytes)
+        return GeneratingVersion(graph, self._limits, self._observer, model=self.model, version=self.number)
 
     @property
     def _loaded(self) -> Engine:

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from sftkeras.backbones.decoders.attention import attend, turn
+from sftkeras.backbones.decoders.caches import PagedCache, RowCache
 from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.decoders.layer import DecoderLayer, normalised
 from sftkeras.backbones.dense_operations import product
@@ -70,32 +71,48 @@ class JoinedDecoder:
         Returns:
             The outputs, [batch, new, hidden], and the cache with these tokens in it.
         """
-        config = self._config
-        batch, heads, length = tf.shape(token_ids)[0], config.key_value_heads, tf.shape(cache)[4]
+        length = tf.shape(cache)[4]
         used = tf.reduce_max(tf.concat([[0], tf.reshape(positions, [-1])], 0)) + 1
         places = tf.where(used * _SLICED < length, used, length)
+        held = RowCache(cache, positions, places)
+        outputs = self._decode(token_ids, positions, held, places)
+        return outputs, held.tensor()
+
+    def pages_shape(self, tokens: int) -> tuple[int | None, ...]:
+        """Return the shape of pages of so many tokens, None where their number stands; see `PagedCache`."""
+        config = self._config
+        return config.layers, 2, config.key_value_heads, None, tokens, config.head_size
+
+    def read_pages(self, token_ids: tf.Tensor, positions: tf.Tensor, tables: tf.Tensor, pages: tf.Tensor) -> tf.Tensor:
+        """Reads tokens as `read`, of rows whose keys and values stand in pages, which are written in place.
+
+        Args:
+            token_ids: [batch, new] int32.
+            positions: [batch, new] int32.
+            tables: the pages of each row in order, [batch, pages of a row] int32.
+            pages: of `pages_shape`.
+
+        Returns:
+            The outputs, [batch, new, hidden].
+        """
+        held = PagedCache(pages, positions, tables)
+        return self._decode(token_ids, positions, held, held.places)
+
+    def _decode(
+        self, token_ids: tf.Tensor, positions: tf.Tensor, cache: RowCache | PagedCache, places: tf.Tensor
+    ) -> tf.Tensor:
+        """The outputs [batch, new, hidden] of tokens that see so many places of a cache."""
+        config, shared = self._config, self._decoder.shared
         x = self._decoder.embeddings.call(token_ids, positions)
         x = tf.reshape(x, [-1, config.hidden_size])  # [batch * new, hidden]
-        tensors = self._decoder.shared.of_cache(positions, places)
-        # Where in a layer's part of the cache each token goes, keys first: [2 * batch * heads * new].
-        rows = tf.reshape(tf.range(2 * batch * heads), [2, batch, heads, 1])
-        at = tf.reshape(rows * length + positions[tf.newaxis, :, tf.newaxis], [-1])
-        flat = tf.reshape(cache, [-1, config.head_size])
-        by_layer = [2 * config.layers, batch, heads, length, config.head_size]
+        tensors = shared.of_cache(positions, places)
         for number, layer in enumerate(self._layers):
-            first = number * 2 * batch * heads * length
-            bias, cosine, sine = self._decoder.shared.of_layer(tensors, number)
+            bias, cosine, sine = shared.of_layer(tensors, number)
             query, new = layer.heads(x, tf.shape(positions), cosine, sine)
-            flat = tf.raw_ops.InplaceUpdate(x=flat, i=first + at, v=tf.reshape(new, [-1, config.head_size]))
-            # Of a whole cache this is no copy: neither of these two operations makes one of leading parts.
-            held = tf.slice(tf.reshape(flat, by_layer), [2 * number, 0, 0, 0, 0], tf.stack([2, -1, -1, places, -1]))
-            held = tf.ensure_shape(held, [2, None, heads, None, config.head_size])
-            key, value = tf.unstack(held)
-            x = layer.decode(x, query, key, value, bias)
+            keys, values = cache.with_new(number, new)
+            x = layer.decode(x, query, keys, values, bias)
         outputs = self._decoder.normalised_outputs(x)
-        return tf.reshape(outputs, tf.concat([tf.shape(positions), [config.hidden_size]], 0)), tf.reshape(
-            flat, tf.shape(cache)
-        )
+        return tf.reshape(outputs, tf.concat([tf.shape(positions), [config.hidden_size]], 0))
 
     def logits(self, vectors: tf.Tensor) -> tf.Tensor:
         """Return the logits [..., vocabulary] float32 of the token after each vector."""
