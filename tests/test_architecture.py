@@ -64,7 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "exporting": {"internals", *BASIS, "disk", "console", "runtime", "text", "tasks", "runs"},
     "evaluation": {*BASIS, "disk", "console", "timeline"},
-    "serving": {"internals", "errors", "tasks", "exporting", "graphs"},
+    "serving": {"internals", "errors", "conversations", "text", "tasks", "exporting", "graphs"},
     "command_line": {*BASIS, "console", "tasks", "exporting"},
     "comparison": {*BASIS, "disk", "evaluation", "tasks"},
     "__main__": {"errors", "config"},

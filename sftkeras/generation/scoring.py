@@ -19,13 +19,15 @@ class Scored(NamedTuple):
         token_ids: tokens of each text, [batch, most] int32, `NO_TOKEN` behind.
         log_probabilities: of these tokens, [batch, most] float32, 0 behind.
         log_probability: of each text: their sum, [batch] float32.
-        greedy: whether each is the most probable token, [batch, most] bool, true behind.
+        best_token_ids: the most probable token in the place of each, [batch, most] int32, `NO_TOKEN` behind.
+        best_log_probabilities: of these, [batch, most] float32, 0 behind.
     """
 
     token_ids: tf.Tensor
     log_probabilities: tf.Tensor
     log_probability: tf.Tensor
-    greedy: tf.Tensor
+    best_token_ids: tf.Tensor
+    best_log_probabilities: tf.Tensor
 
 
 def score(decoder: ReadingDecoder, tokens: tf.RaggedTensor, scored: tf.RaggedTensor, vocabulary: int) -> Scored:
@@ -54,7 +56,7 @@ def score(decoder: ReadingDecoder, tokens: tf.RaggedTensor, scored: tf.RaggedTen
     vectors, _ = decoder.read(ids, columns, decoder.empty_cache(tokens.nrows(tf.int32), longest))
     places = tf.where(wanted[:, 1:])  # [scored, 2]: a token is predicted at the place before its own
     truths = tf.gather_nd(ids[:, 1:], places)
-    found, greedy = _log_probabilities(decoder, tf.gather_nd(vectors, places), truths, vocabulary)
+    found, best, of_best = _log_probabilities(decoder, tf.gather_nd(vectors, places), truths, vocabulary)
     counts = tf.reduce_sum(tf.cast(wanted[:, 1:], tf.int64), 1)
     splits = tf.concat([[0], tf.cumsum(counts)], 0)
 
@@ -63,25 +65,31 @@ def score(decoder: ReadingDecoder, tokens: tf.RaggedTensor, scored: tf.RaggedTen
 
     log_probabilities = in_rows(found, 0.0)
     return Scored(
-        in_rows(truths, NO_TOKEN), log_probabilities, tf.reduce_sum(log_probabilities, 1), in_rows(greedy, True)
+        in_rows(truths, NO_TOKEN),
+        log_probabilities,
+        tf.reduce_sum(log_probabilities, 1),
+        in_rows(best, NO_TOKEN),
+        in_rows(of_best, 0.0),
     )
 
 
 def _log_probabilities(
     decoder: ReadingDecoder, vectors: tf.Tensor, truths: tf.Tensor, vocabulary: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The log-probability of each token after its vector, a few at once, and whether it is the most probable one."""
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The log-probability of each token after its vector, the most probable token there, and its; a few at once."""
 
-    def of_part(first: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def of_part(first: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         end = first + _AT_ONCE
         logits = decoder.logits(vectors[first:end])[:, :vocabulary]
         own = tf.gather(logits, truths[first:end], batch_dims=1)
-        best = tf.argmax(logits, 1, output_type=tf.int32) == truths[first:end]
-        missing = end - tf.minimum(end, tf.size(truths))  # parts have one size
-        scores = tf.pad(own - tf.reduce_logsumexp(logits, 1), [[0, missing]])
-        return scores, tf.pad(best, [[0, missing]])
+        total = tf.reduce_logsumexp(logits, 1)
+        missing = [[0, end - tf.minimum(end, tf.size(truths))]]  # parts have one size
+        best = tf.argmax(logits, 1, output_type=tf.int32)
+        return tf.pad(own - total, missing), tf.pad(best, missing), tf.pad(tf.reduce_max(logits, 1) - total, missing)
 
-    signature = (tf.TensorSpec([_AT_ONCE], tf.float32), tf.TensorSpec([_AT_ONCE], tf.bool))
+    numbers = tf.TensorSpec([_AT_ONCE], tf.float32)
+    signature = (numbers, tf.TensorSpec([_AT_ONCE], tf.int32), numbers)
     parts = tf.range(0, tf.size(truths), _AT_ONCE)
-    scores, best = tf.map_fn(of_part, parts, fn_output_signature=signature, parallel_iterations=1)
-    return tf.reshape(scores, [-1])[: tf.size(truths)], tf.reshape(best, [-1])[: tf.size(truths)]
+    found = tf.map_fn(of_part, parts, fn_output_signature=signature, parallel_iterations=1)
+    scores, best, of_best = (tf.reshape(one, [-1])[: tf.size(truths)] for one in found)
+    return scores, best, of_best

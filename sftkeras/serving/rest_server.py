@@ -100,7 +100,10 @@ class RestServer:
         app.router.add_route(hdrs.METH_ANY, "/{path:.*}", self._dispatch)
         app.on_response_prepare.append(_without_server_name)
         # An access log of aiohttp's is not needed here: the metrics count, and a proxy in front logs.
-        self._runner = web.AppRunner(app, access_log=None, logger=_http_log, shutdown_timeout=_LAST_BYTES)
+        # A request whose client has left is cancelled: a text that nobody reads is generated no further.
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=_http_log, shutdown_timeout=_LAST_BYTES, handler_cancellation=True
+        )
 
     async def start(self) -> int:
         """Binds and begins to answer.

@@ -21,3 +21,11 @@ def error_of(reply: Reply, status: int) -> dict[str, Any]:
     error = reply.json["error"]
     assert set(error) == {"message", "type", "param", "code"}
     return error
+
+
+def events_of(reply: Reply) -> list[str]:
+    """The data of each server-sent event."""
+    *events, rest = reply.body.decode().split("\n\n")
+    assert rest == ""
+    assert all(event.startswith("data: ") and "\n" not in event for event in events)
+    return [event.removeprefix("data: ") for event in events]

@@ -60,6 +60,13 @@ class Fields:
             raise RequestError(message, param=self.name(field), reason="empty_string")
         return value
 
+    def optional_text(self, field: str) -> str | None:
+        """Return a string."""
+        value = self.given(field)
+        if value is not None and not isinstance(value, str):
+            raise self.wrong_type(field, "a string", value)
+        return value
+
     def choice(self, field: str, choices: Iterable[str]) -> str | None:
         """Return one of some strings."""
         value = self.given(field)
@@ -102,6 +109,13 @@ class Fields:
             raise self.wrong_type(field, "a decimal", value)
         self._check_bounds(field, value, lowest, highest, "decimal")
         return float(value)
+
+    def unsupported(self, field: str) -> None:
+        """Refuse an argument that is of no use here, unless its value asks for nothing: 0, false or empty."""
+        if self.given(field):
+            name = self.name(field)
+            message = f"Unsupported parameter: '{name}' is not supported by this server."
+            raise RequestError(message, param=name, reason="unsupported_parameter")
 
     def end(self) -> None:
         """Refuse arguments that have not been read."""

@@ -12,6 +12,8 @@ import json
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -19,8 +21,12 @@ from grpc import StatusCode
 
 from sftkeras.serving.admission import Admission, aside, time_left
 from sftkeras.serving.answering import Answering
+from sftkeras.serving.openai.chat import parse_chat
+from sftkeras.serving.openai.completions import parse_completion
 from sftkeras.serving.openai.embeddings import answer_embeddings, parse_embeddings, render_embeddings
 from sftkeras.serving.openai.errors import RequestError
+from sftkeras.serving.openai.generating import TextRequest
+from sftkeras.serving.openai.generators import Generators
 from sftkeras.serving.openai.served_models import described, listed
 from sftkeras.serving.rest_json import parse_object
 
@@ -41,7 +47,12 @@ class OpenAIRoutes:
 
     def __init__(self, answering: Answering, admission: Admission, timeout: float | None) -> None:
         self._answering, self._admission, self._timeout = answering, admission, timeout
-        self._posts: dict[str, Route] = {"embeddings": self._embeddings}
+        self._generators = Generators(answering)
+        self._posts: dict[str, Route] = {
+            "embeddings": self._embeddings,
+            "chat/completions": partial(self._texts, "chat", parse_chat),
+            "completions": partial(self._texts, "completions", parse_completion),
+        }
 
     def owns(self, request: web.Request) -> bool:
         """Say whether a request is OpenAI's, so that errors are to have its form."""
@@ -83,6 +94,15 @@ class OpenAIRoutes:
             counted.model = asked.model
             vectors = await answer_embeddings(self._answering, asked, time_left(end))
             return _success(await aside(vectors.nbytes, lambda: render_embeddings(asked, vectors)))
+
+    async def _texts(
+        self, api: str, parse: Callable[[dict[str, Any]], TextRequest], request: web.Request
+    ) -> web.StreamResponse:
+        with self._admission.counted(api) as counted:
+            body = await self._admission.body(request)
+            asked = await aside(len(body), lambda: parse(parse_object(body)))
+            counted.model = asked.model
+            return await self._generators.answer(request, asked)
 
 
 def _allow(request: web.Request, method: str) -> None:

@@ -64,6 +64,15 @@ def embeds(signatures: Signatures) -> bool:
     return signature is not None and _takes_texts(signature) and _ranks(signature).get(VECTOR) == 2
 
 
+def generates(version: ServedVersion) -> bool:
+    """Say whether a model generates texts."""
+    try:
+        version.generating  # noqa: B018  it raises where there is none
+    except ServingError:
+        return False
+    return True
+
+
 def listed(store: ModelStore) -> list[dict[str, Any]]:
     """Return the models that can be asked, as `GET /v1/models` lists them. Reads their contracts from disk."""
     found = []
@@ -82,7 +91,7 @@ def described(store: ModelStore, model: str) -> dict[str, Any]:
         RequestError: there is none of this name that a route can ask.
     """
     with used(store, model) as version:
-        if not embeds(version.signatures):
+        if not (embeds(version.signatures) or generates(version)):
             raise unknown_model(model)
         return {"id": model, "object": "model", "created": _created(version.folder), "owned_by": "sftkeras"}
 

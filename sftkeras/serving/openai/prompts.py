@@ -1,0 +1,58 @@
+"""What a model that generates reads before it writes: conversations through its own chat template, and plain texts, as
+marked text (`sftkeras.text.marks`), so that no caller can write a special token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sftkeras.conversations import Conversation
+from sftkeras.errors import SFTError
+from sftkeras.serving.openai.errors import RequestError
+from sftkeras.text import marks
+from sftkeras.text.templates import ChatTemplate
+
+
+class Prompts:
+    """Writes the prompts of one version.
+
+    Args:
+        facts: what its export says of itself, see `sftkeras.exporting.generation_file`.
+
+    Attributes:
+        defaults: the options of a request that does not name them.
+        begin: the marked text that a plain text begins with, maybe none.
+
+    Raises:
+        SFTError: SFT390 if the chat template is none.
+    """
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self.defaults: Mapping[str, Any] = facts["defaults"]
+        self.begin: str = facts["begin"]
+        self._system: str | None = None
+        self._template: ChatTemplate | None = None
+        if chat := facts["chat"]:
+            self._system = chat["system"]
+            self._template = ChatTemplate(chat["template"], chat["template_name"], chat["special"], chat["variables"])
+
+    def of_conversation(self, conversation: Conversation) -> str:
+        """Return the marked text that asks for the next answer.
+
+        Raises:
+            RequestError: there is no template, or it does not take the conversation.
+        """
+        if self._template is None:
+            message = "This model has no chat template: it continues texts. Ask /v1/completions."
+            raise RequestError(message, param="model", reason="unsupported_model")
+        if self._system is not None:
+            conversation = conversation.with_system(self._system)
+        try:
+            return self._template.render(conversation, generation=True)
+        except SFTError as error:
+            message = f"The model's chat template does not take this conversation: {error.details['problem']}."
+            raise RequestError(message, param="messages", reason="invalid_value") from None
+
+    def of_text(self, text: str) -> str:
+        """Return the marked text that asks for the continuation of a text."""
+        return self.begin + marks.ordinary(text)
