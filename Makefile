@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # tests/conftest.py.
 WORKERS ?= 3
 # Bytecode is kept, whatever the environment says: tests start many processes, which would compile all modules anew.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 QUICKSTART := examples/quickstart.yaml
 # The quickstart's encoder as a TF-Hub module, published once into the cache.
 MODULE := $(or $(SFTKERAS_CACHE),$(HOME)/.cache/sftkeras)/published/all-minilm-l6-v2
@@ -26,6 +26,8 @@ demo: $(VENV)/.installed  ## Fine-tune, evaluate and export the quickstart model
 test: $(VENV)/.installed-dev lint  ## Run lint, types and all tests
 	$(PYTEST)
 
+# Tests that wait for no processes keep a core busy each, and each worker imports TensorFlow.
+check: WORKERS = 2
 check: $(VENV)/.installed-dev lint  ## Run lint, types and the tests that start no processes: minutes
 	$(PYTEST) -m "not processes"
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import forked
 import pytest
@@ -62,11 +63,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("processes")
 
 
-@pytest.fixture(autouse=True)
-def marked_if_it_starts_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails a test that starts Python and is not marked so."""
-    if request.node.get_closest_marker("processes"):
-        return
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Fails a test that starts Python, itself or in a fixture, and is not marked so."""
+    if item.get_closest_marker("processes"):
+        return (yield)
     start = subprocess.Popen.__init__
 
     def refused(self: subprocess.Popen, command: object, *args: object, **kwargs: object) -> None:
@@ -74,7 +75,8 @@ def marked_if_it_starts_processes(request: pytest.FixtureRequest, monkeypatch: p
             pytest.fail("a test that starts a process is marked with @pytest.mark.processes")
         start(self, command, *args, **kwargs)
 
-    monkeypatch.setattr(subprocess.Popen, "__init__", refused)
+    with mock.patch.object(subprocess.Popen, "__init__", refused):
+        return (yield)
 
 
 def pytest_collection_finish() -> None:

@@ -10,9 +10,8 @@ import graphlib
 import re
 import string
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 from sftkeras import tasks
 from sftkeras.errors import CATALOGUE
@@ -102,6 +101,11 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def is_typing_only(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
 
@@ -117,16 +121,17 @@ def statements(tree: ast.AST, *, inside_functions: bool) -> Iterator[ast.AST]:
         yield from statements(node, inside_functions=inside_functions)
 
 
-def imports(path: Path, *, inside_functions: bool) -> set[str]:
+@cache
+def imports(path: Path, *, inside_functions: bool) -> frozenset[str]:
     """The dotted names that a module imports."""
     found = set()
-    for node in statements(ast.parse(path.read_text(encoding="utf-8")), inside_functions=inside_functions):
+    for node in statements(tree(path), inside_functions=inside_functions):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: write imports in full"
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def own_parts(path: Path) -> set[str]:
@@ -151,14 +156,11 @@ def test_the_parts_have_an_order() -> None:
     graphlib.TopologicalSorter(MAY_IMPORT).prepare()  # raises at a circle
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_down(path: Path) -> None:
-    part = part_of(path)
-    if part == "__init__":
-        assert own_parts(path) == set()
-        return
-    allowed = ALL if part in COMMANDS else MAY_IMPORT[part]
-    assert own_parts(path) - {part} <= allowed
+def test_imports_point_down() -> None:
+    """All modules in one test, as below: a test for each would take longer to collect and report than to run."""
+    may_import = {**MAY_IMPORT, **dict.fromkeys(COMMANDS, ALL), "__init__": set()}
+    wrong = {path: own_parts(path) - {part_of(path)} - may_import[part_of(path)] for path in MODULES}
+    assert {path: parts for path, parts in wrong.items() if parts} == {}
 
 
 def is_light(path: Path) -> bool:
@@ -166,15 +168,18 @@ def is_light(path: Path) -> bool:
     return part_of(path) in LIGHT or (part_of(path) == "tasks" and path.stem in ("contract", "spec", "evaluation"))
 
 
-@pytest.mark.parametrize("path", list(filter(is_light, MODULES)), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_what_must_be_quick_imports_no_tensorflow(path: Path) -> None:
+def test_what_must_be_quick_imports_no_tensorflow() -> None:
+    wrong = {path: heavy_with(path) for path in filter(is_light, MODULES)}
+    assert {path: names for path, names in wrong.items() if names} == {}
+
+
+def heavy_with(path: Path) -> set[str]:
+    """What a module imports as it is loaded that brings TensorFlow, or is a part of ours that does."""
     loaded = loaded_with(path)
     heavy = {name for name in loaded if name.split(".")[0] in HEAVY}
-    assert heavy == set()
-    # Nor by way of a part of ours that does.
     own = {name.split(".")[1] for name in loaded if name.startswith("sftkeras.")}
-    assert not own & {"text", "backbones", "training"}
-    assert not loaded & {f"sftkeras.tasks.{name}" for name in tasks._HOMES}
+    of_tasks = loaded & {f"sftkeras.tasks.{name}" for name in tasks._HOMES}
+    return heavy | own & {"text", "backbones", "training"} | of_tasks
 
 
 def test_chat_templates_render_without_tensorflow() -> None:
@@ -208,11 +213,10 @@ def module_of(name: str) -> Path | None:
     return next((it for it in (path.with_suffix(".py"), path / "__init__.py") if it.exists()), None)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_says_what_lives_in_it_and_stays_short(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= LONGEST_MODULE
-    assert ast.get_docstring(ast.parse(text))
+def test_a_module_says_what_lives_in_it_and_stays_short() -> None:
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {path: count for path, count in lines.items() if count > LONGEST_MODULE} == {}
+    assert [path for path in MODULES if not ast.get_docstring(tree(path))] == []
 
 
 def codes_in_source() -> set[str]:
@@ -231,7 +235,7 @@ def test_every_code_of_the_catalogue_is_raised() -> None:
 def raised() -> Iterator[tuple[str, str, set[str]]]:
     """Where each error with a literal code and literal details is made: place, code, names of the details."""
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "SFTError"):
                 continue
             code = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None

@@ -37,6 +37,12 @@ def folder(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="module")
+def module(folder: Path) -> Any:
+    """The module as anybody loads it."""
+    return tf.saved_model.load(str(folder))
+
+
+@pytest.fixture(scope="module")
 def preprocessor(folder: Path) -> ModulePreprocessor:
     return load_preprocessor(folder)
 
@@ -53,14 +59,13 @@ def assert_equal(inputs: dict[str, tf.Tensor], theirs: dict[str, tf.Tensor]) -> 
         np.testing.assert_array_equal(array, theirs[NAMES[name]], err_msg=name)
 
 
-def test_tokens_are_the_modules_own(folder: Path, preprocessor: ModulePreprocessor) -> None:
+def test_tokens_are_the_modules_own(module: Any, preprocessor: ModulePreprocessor) -> None:
     inputs = TextFeatures(preprocessor, max_length=LENGTH, pairs=False)(tf.constant(TEXTS))
-    assert_equal(inputs, tf.saved_model.load(str(folder))(tf.constant(TEXTS)))
+    assert_equal(inputs, module(tf.constant(TEXTS)))
 
 
 @pytest.mark.parametrize("length", [5, 16, 40])
-def test_pairs_are_packed_as_the_module_packs_them(folder: Path, preprocessor: ModulePreprocessor, length: int) -> None:
-    module = tf.saved_model.load(str(folder))
+def test_pairs_are_packed_as_the_module_packs_them(module: Any, preprocessor: ModulePreprocessor, length: int) -> None:
     tokens = [module.tokenize(tf.constant(texts)) for texts in (TEXTS, SECOND)]
     expected = module.bert_pack_inputs(tokens, seq_length=tf.constant(length))
     features = make_features(preprocessor, max_length=length, pairs=True)
@@ -75,9 +80,8 @@ def test_columns_that_are_all_padding_are_left_out(preprocessor: ModulePreproces
     assert none["token_ids"].shape[0] == 0
 
 
-def test_lengths_before_truncation_are_counted(folder: Path, preprocessor: ModulePreprocessor) -> None:
-    tokenize = tf.saved_model.load(str(folder)).tokenize
-    rows = tokenize(tf.constant(TEXTS))
+def test_lengths_before_truncation_are_counted(module: Any, preprocessor: ModulePreprocessor) -> None:
+    rows = module.tokenize(tf.constant(TEXTS))
     rows = rows.merge_dims(1, -1) if rows.ragged_rank > 1 else rows
     features = TextFeatures(preprocessor, max_length=8, pairs=False)
     arrays, untruncated = features.encode_arrays(TEXTS)

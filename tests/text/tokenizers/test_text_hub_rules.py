@@ -11,13 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_text as tf_text
-from backbones.hub_modules import (
-    BERT,
-    ENCODERS,
-    EncoderModule,
-    write_preprocessor,
-    write_sentence_piece_preprocessor,
-)
+from backbones.hub_modules import BERT, ENCODERS, EncoderModule, write_preprocessor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_tokenizers import CHARACTERS, toy_vocabulary
@@ -120,13 +114,12 @@ def module_and_preprocessor(
     """The tokenizer of an encoder module, and its preprocessor, loaded."""
     folder, kind = tmp_path_factory.mktemp("modules"), request.param
     if kind == "SentencePiece":
-        encoder = ENCODERS["ALBERT"]
-        write_sentence_piece_preprocessor(folder / "preprocessor")
+        encoder, preprocessor = ENCODERS["ALBERT"], request.getfixturevalue("sentence_piece_preprocessor_folder")
     else:
-        encoder = EncoderModule(lowercase=kind == "uncased", vocabulary=pieces(), layers=1)
-        write_preprocessor(folder / "preprocessor", vocabulary=pieces(), lowercase=kind == "uncased")
+        encoder, preprocessor = EncoderModule(lowercase=kind == "uncased", vocabulary=pieces(), layers=1), folder / "it"
+        write_preprocessor(preprocessor, vocabulary=pieces(), lowercase=kind == "uncased")
     tokenizer = tokenizer_of(read_module(encoder.write(folder / "encoder")))
-    return tokenizer, tf.saved_model.load(str(folder / "preprocessor"))
+    return tokenizer, tf.saved_model.load(str(preprocessor))
 
 
 @pytest.mark.parametrize("paired", [False, True], ids=["single", "pairs"])
