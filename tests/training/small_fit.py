@@ -66,7 +66,8 @@ def configured(config: TrainConfig = CONFIG, *, optimizer: dict | None = None, *
 
 def batches(config: TrainConfig, part: str, *, shuffle: bool = True, max_length: int = 16) -> Batches:
     rows = np.arange(16) if part == "train" else np.arange(16, ROWS)
-    plan = BatchPlan(TOKENS.lengths, rows, config.training.batch_size, config.seed, shuffle=shuffle)
+    room = max_length if config.training.packing else None
+    plan = BatchPlan(TOKENS.lengths, rows, config.training.batch_size, config.seed, shuffle=shuffle, room=room)
     return Batches(plan, TOKENS, LABELS, TASK, max_length)  # type: ignore[arg-type]
 
 

@@ -21,11 +21,13 @@ import numpy as np  # noqa: E402
 import small_fit  # noqa: E402
 import tensorflow as tf  # noqa: E402
 import tiny_run  # noqa: E402
+from toy_decoder import toy_backbone  # noqa: E402
 
 from sftkeras.backbones import Backbone  # noqa: E402
 from sftkeras.config import TrainingConfig  # noqa: E402
 from sftkeras.tasks import Task, attach_head  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
+from sftkeras.tasks.next_tokens import LEARNED, NextTokens  # noqa: E402
 from sftkeras.tasks.similarity.features import FIRST, SECOND  # noqa: E402
 from sftkeras.tasks.similarity.task import MatchingPairs  # noqa: E402
 from sftkeras.training.fit import prepare_model  # noqa: E402
@@ -53,6 +55,20 @@ class Pairs:
         }
 
 
+class NextTokensOfTest(NextTokens):
+    """Learns each other token of a row."""
+
+    kind = "causal_lm"
+
+    def targets(self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator) -> Any:
+        return super().targets({**inputs, LEARNED: inputs["token_ids"] % 2}, labels, random)
+
+
+def decoder_with_losses(task: Task) -> keras.Model:
+    keras.utils.set_random_seed(4)
+    return attach_head(toy_backbone(small_fit.PIECES, 16), task, "mean")
+
+
 def encoder_with_head(task: Task) -> keras.Model:
     keras.utils.set_random_seed(4)
     encoder = tiny_run.build_encoder(tiny_run.Settings())
@@ -65,11 +81,14 @@ def train(given: dict[str, Any], strategy: tf.distribute.Strategy) -> dict[str, 
     pairs = given.pop("pairs", False)
     if pairs:
         task = MatchingPairs()
+    if next_tokens := given.pop("next_tokens", False):
+        task = NextTokensOfTest()
     optimizer, small = given.pop("optimizer"), given.pop("small", False)
     training = {"epochs": EPOCHS, "batch_size": BATCH, **given}
     config = small_fit.configured(optimizer={"clip_norm": 0.5, **optimizer}, **training)
     with strategy.scope():
-        network = small_fit.network() if small else encoder_with_head(task)
+        made = decoder_with_losses if next_tokens else encoder_with_head
+        network = small_fit.network() if small else made(task)
     train, validation = (small_fit.batches(config, part, shuffle=part == "train") for part in ("train", "validation"))
     for batches in (train, validation):
         batches._task = task
