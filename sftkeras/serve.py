@@ -21,6 +21,7 @@ from sftkeras.console import say
 from sftkeras.errors import SFTError
 from sftkeras.runtime import start_tensorflow
 from sftkeras.serving.batching_parameters import BatchingParameters, read_batching_parameters
+from sftkeras.serving.generation.limits import GenerationLimits
 from sftkeras.serving.model_config import find_models, read_model_config
 from sftkeras.serving.security import Certificates, Token
 
@@ -198,6 +199,12 @@ def _store(config: ServeConfig, source: Callable[[], ModelServerConfig]) -> Mode
         poll_seconds=poll,
         source_seconds=config.model_config_file_poll_wait_seconds if config.model_config_file else poll,
         labels_for_unavailable=config.allow_version_labels_for_unavailable_models,
+        generation=GenerationLimits(
+            slots=config.generation_slots,
+            cache_bytes=config.generation_cache_bytes,
+            queue=config.generation_queue,
+            seconds=config.generation_seconds,
+        ),
     )
 
 

@@ -213,6 +213,14 @@ class ServeConfig:
     """Largest request, in bytes; up to max_requests of them are held at once."""
     max_requests: PositiveInt = 256
     """Requests handled at once, over gRPC and over REST; more are refused."""
+    generation_slots: PositiveInt = 16
+    """Texts that a model generates at once."""
+    generation_cache_bytes: PositiveInt = 2**30
+    """Memory for what texts that are being generated have read and written, in bytes, for each version loaded."""
+    generation_queue: NonNegativeInt = 64
+    """Texts that wait for a slot, for each version; more are refused."""
+    generation_seconds: PositiveFloat = 600
+    """Longest time for one generated text, in seconds."""
     drain_seconds: NonNegativeFloat = 10
     """Seconds that open requests get when the server is stopped."""
     tls_certificate: str | None = None

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from sftkeras.serving.generation.metrics import GenerationMetrics
 from sftkeras.tasks.predictions import labels_in
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -83,7 +84,11 @@ class _Versions(Collector):
 
 
 class Metrics:
-    """Counts and times; may be called from any thread. It is an `Observer`."""
+    """Counts and times; may be called from any thread. It is an `Observer`.
+
+    Attributes:
+        generation: counts and times of texts that are generated.
+    """
 
     def __init__(self) -> None:
         prometheus_client.disable_created_metrics()  # a second time series for each counter, which is not needed
@@ -155,6 +160,7 @@ class Metrics:
             ["model_name", "label"],
             registry=self._registry,
         )
+        self.generation = GenerationMetrics(self._registry, self._model)
         self._versions = _Versions()
         self._registry.register(self._versions)
         ProcessCollector(registry=self._registry)

@@ -46,6 +46,7 @@ class Server:
     ) -> None:
         metrics = Metrics()
         self._store = store
+        store.observe(metrics.generation)
         self._batcher = Batcher(batching, metrics)
         answering = Answering(store, self._batcher, metrics, request_seconds=request_seconds)
         self._grpc = _Side("port", grpc, GrpcServer(answering, grpc, metrics)) if grpc else None

@@ -9,6 +9,7 @@ import pytest
 from grpc import StatusCode
 from prometheus_client.parser import text_string_to_metric_families
 
+from sftkeras.serving.generation.observer import Load
 from sftkeras.serving.metrics import Metrics
 
 RAN = {"model": "tiny", "rows": 3, "padding": 1, "waited": 0.002, "seconds": 0.01}
@@ -43,6 +44,26 @@ def test_requests_have_tensorflow_servings_names_and_microseconds(metrics: Metri
     assert value(metrics, ":tensorflow:serving:request_count", model_name="tiny", status="INVALID_ARGUMENT") == 1
     assert value(metrics, ":tensorflow:serving:request_latency_count", **latency) == 1  # the answered one
     assert value(metrics, ":tensorflow:serving:request_latency_sum", **latency) == pytest.approx(250_000)
+
+
+def test_texts_that_are_generated_are_counted_and_timed(metrics: Metrics) -> None:
+    generation = metrics.generation
+    generation.loaded(model="tiny", version=3, load=Load(running=2, slots=16, waiting=1, pages_held=7, pages=90))
+    generation.stream_began(model="tiny", seconds=0.25, prompt_tokens=40, cached_tokens=32)
+    generation.generated(model="tiny", tokens=2, seconds=0.5)
+    generation.stream_ended(model="tiny", outcome="stop", new_tokens=5, seconds=2.0)
+    generation.stream_ended(model="tiny", outcome="left", new_tokens=0, seconds=0.0)
+    assert value(metrics, "sftkeras_time_to_first_token_seconds_sum", model_name="tiny") == 0.25
+    assert value(metrics, "sftkeras_time_per_token_seconds_sum", model_name="tiny") == 0.5
+    assert value(metrics, "sftkeras_time_per_token_seconds_count", model_name="tiny") == 1
+    assert value(metrics, "sftkeras_prompt_tokens", model_name="tiny", source="read") == 8
+    assert value(metrics, "sftkeras_prompt_tokens", model_name="tiny", source="cached") == 32
+    assert value(metrics, "sftkeras_generated_tokens", model_name="tiny") == 2
+    assert value(metrics, "sftkeras_generated_texts", model_name="tiny", outcome="left") == 1
+    assert value(metrics, "sftkeras_slots_used", model_name="tiny", version="3") == 2
+    assert value(metrics, "sftkeras_cache_pages", model_name="tiny", version="3") == 90
+    generation.loaded(model="tiny", version=3, load=None)
+    assert value(metrics, "sftkeras_slots_used", model_name="tiny", version="3") is None
 
 
 def test_batches_are_counted_and_timed(metrics: Metrics) -> None:

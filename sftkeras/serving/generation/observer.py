@@ -10,12 +10,14 @@ class Load(NamedTuple):
 
     Attributes:
         running: streams that have a slot.
+        slots: that there are.
         waiting: streams that wait for one.
         pages_held: of the cache, by streams.
         pages: of the cache.
     """
 
     running: int
+    slots: int
     waiting: int
     pages_held: int
     pages: int
@@ -37,8 +39,8 @@ class GenerationObserver(Protocol):
             seconds: since its first token; 0 if there was none.
         """
 
-    def generated(self, *, model: str, tokens: int, streams: int, seconds: float) -> None:
-        """A call drew `tokens` new tokens for `streams` and took `seconds`."""
+    def generated(self, *, model: str, tokens: int, seconds: float) -> None:
+        """A call drew so many new tokens, none for prompts that are not read to their end, and took `seconds`."""
 
     def loaded(self, *, model: str, version: int, load: Load | None) -> None:
         """What a version is doing now; None when it is unloaded."""
@@ -53,7 +55,7 @@ class Unobserved:
     def stream_ended(self, *, model: str, outcome: str, new_tokens: int, seconds: float) -> None:
         """See `GenerationObserver`."""
 
-    def generated(self, *, model: str, tokens: int, streams: int, seconds: float) -> None:
+    def generated(self, *, model: str, tokens: int, seconds: float) -> None:
         """See `GenerationObserver`."""
 
     def loaded(self, *, model: str, version: int, load: Load | None) -> None:

@@ -63,6 +63,7 @@ class Scheduler:
         self._open = 0
         self._closed = False
         self._changed = threading.Condition()
+        self._tell_load()
         self._thread = threading.Thread(target=self._work, name=f"generate-{model}-{version}", daemon=True)
         self._thread.start()
 
@@ -244,7 +245,7 @@ class Scheduler:
                 new += 1
                 self._take(stream, self._token(drawn, row, stream.request.top_log_probabilities))
         seconds = time.monotonic() - began
-        self._observer.generated(model=self._model, tokens=new, streams=len(there), seconds=seconds)
+        self._observer.generated(model=self._model, tokens=new, seconds=seconds)
 
     def _take(self, stream: Stream, token: Token) -> None:
         """Adds a token to a stream."""
@@ -286,5 +287,5 @@ class Scheduler:
         self._observer.stream_ended(model=self._model, outcome=outcome, new_tokens=stream.new_tokens, seconds=seconds)
 
     def _tell_load(self) -> None:
-        load = Load(len(self._running), len(self._waiting), self._pages.held, self._pages.count)
+        load = Load(len(self._running), self._limits.slots, len(self._waiting), self._pages.held, self._pages.count)
         self._observer.loaded(model=self._model, version=self._version, load=load)
