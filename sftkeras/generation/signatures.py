@@ -122,18 +122,24 @@ class GeneratingModel:
         tokens = self._prompt_tokens(text)
         lengths = tf.cast(tokens.row_lengths(), tf.int32)
         fits = tf.debugging.assert_less_equal(lengths, cache_length, "A prompt has more tokens than cache_length.")
-        with tf.control_dependencies([fits]):
+        bounded = tf.debugging.assert_less_equal(
+            cache_length, self._decoder.positions, "cache_length is more than the model reads."
+        )
+        with tf.control_dependencies([fits, bounded]):
             logits, cache = self._writer.prefill(tokens, tf.identity(cache_length))
         return {"logits": logits, "prompt_tokens": lengths, "cache": cache}
 
     def extend(self, token_ids: tf.Tensor, positions: tf.Tensor, cache: tf.Tensor) -> Tensors:
         """Read tokens, `NO_TOKEN` behind those of short rows, into a cache, in place."""
         tokens = tf.RaggedTensor.from_tensor(token_ids, padding=NO_TOKEN)
-        logits, cache = self._writer.read(tokens, positions, cache)
+        with tf.control_dependencies(_fit(positions + tf.cast(tokens.row_lengths(), tf.int32), cache)):
+            logits, cache = self._writer.read(tokens, positions, tf.identity(cache))
         return {"logits": logits, "cache": cache}
 
     def step(self, token_ids: tf.Tensor, positions: tf.Tensor, cache: tf.Tensor) -> Tensors:
         """Read one token a row into a cache, in place."""
+        with tf.control_dependencies(_fit(positions + 1, cache)):
+            cache = tf.identity(cache)
         vectors, cache = self._decoder.read(token_ids[:, tf.newaxis], positions[:, tf.newaxis], cache)
         return {"logits": self._writer.logits(vectors[:, 0]), "cache": cache}
 
@@ -150,6 +156,16 @@ class GeneratingModel:
         tokens, _ = self._tokenise(text)
         is_empty = tokens.row_lengths() < 1
         return with_last(tokens, tf.fill(tf.shape(is_empty), self._vocabulary.empty_id), is_empty)
+
+
+def _fit(ends: tf.Tensor, cache: tf.Tensor) -> list[tf.Operation]:
+    """Check that the cache of a request has a row for each of `ends` [batch], and so many places. What is written into
+    an empty one ends the process: InplaceUpdate of TensorFlow 2.21 divides by the number of rows."""
+    rows, places = tf.shape(cache)[2], tf.shape(cache)[4]
+    return [
+        tf.debugging.assert_equal(tf.size(ends), rows, "The cache has not as many rows as positions."),
+        tf.debugging.assert_less_equal(ends, places, "The cache has too few places."),
+    ]
 
 
 def _strings(name: str) -> tf.TensorSpec:

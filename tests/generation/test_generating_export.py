@@ -11,6 +11,7 @@ from tiny_generating import build_model
 
 from sftkeras.generation import GenerationLimits, Generator
 from sftkeras.serving.engine import Call, Engine
+from sftkeras.serving.errors import ServingError
 from sftkeras.serving.tensors import to_array
 from sftkeras.text.marks import special
 
@@ -54,6 +55,22 @@ def test_greedy_texts_are_those_of_the_model_in_memory(run, tiny_decoder_folder)
     assert [row[row >= 0].tolist() for row in found["token_ids"]] == [row.tolist() for row in expected.token_ids]
     assert found["ended"].tolist() == expected.ended.tolist()
     assert found["prompt_tokens"].tolist() == [len(row) for row in tokens]
+
+
+def test_caches_that_do_not_fit_are_refused(run):
+    """What is written into an empty one would end the process."""
+    first = run("prefill", text=["x"], cache_length=int32(4)[0])
+    one = {"token_ids": int32(1), "positions": int32(4), "cache": first["cache"]}
+    with pytest.raises(ServingError, match="too few places"):
+        run("step", **one)
+    with pytest.raises(ServingError, match="too few places"):
+        run("extend", **one | {"token_ids": int32([1, -1])})
+    with pytest.raises(ServingError, match="not as many rows"):
+        run("step", **one | {"positions": int32(0), "cache": first["cache"][:, :, :0]})
+    with pytest.raises(ServingError, match="too few places"):
+        run("step", **one | {"positions": int32(0), "cache": first["cache"][..., :0, :]})
+    with pytest.raises(ServingError, match="more than the model reads"):
+        run("prefill", text=["x"], cache_length=np.int32(2**31 - 1))
 
 
 def test_steps_and_parts_of_a_prompt_give_what_the_loop_gives(run):
