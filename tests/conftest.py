@@ -16,6 +16,7 @@ from pathlib import Path
 from unittest import mock
 
 import forked
+import hypothesis
 import pytest
 import xdist
 from filelock import FileLock
@@ -31,6 +32,12 @@ LONGEST = ("contract", "api", "examples", "commands", "training", "backbones", "
 # The folders whose tests start processes or servers, or train: `make check` leaves them out, and single tests elsewhere
 # that are marked `processes`.
 PROCESSES = {"api", "backbones", "benchmarks", "commands", "contract", "examples", "exporting", "serving", "training"}
+
+# No example of a test fails by the time it takes, nor a test by the time that drawing its examples takes.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 Once = Callable[[str, Callable[[Path], object]], Path]
 

@@ -71,7 +71,7 @@ def breaks_off(content: bytes, after: int, then: threading.Event | None = None) 
         request.wfile.write(content[:after])
         request.wfile.flush()
         if then:
-            then.wait(20)
+            then.wait(600)
 
     return reply
 

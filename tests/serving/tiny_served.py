@@ -220,7 +220,7 @@ class RunningServer:
     def address(self) -> str:
         return f"localhost:{self.port}"
 
-    def predict(self, *texts: bytes | str, timeout: float = 20.0, **spec: Any) -> PredictResponse:
+    def predict(self, *texts: bytes | str, timeout: float = 300.0, **spec: Any) -> PredictResponse:
         return self.prediction.Predict(predict_request({"text": list(texts)}, **spec), timeout=timeout)
 
     def states(self, model: str = MODEL) -> dict[int, int]:
