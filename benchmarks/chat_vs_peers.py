@@ -19,27 +19,26 @@ import argparse
 import json
 import statistics
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from processes import HERE, Worker
 from records import Rows, features, keep_and_show, machine, now, shown_machine
+from steppers import Program, all_steppers, compare
 from turns import OtherWork, Quartiles, Round, ratio, take_turns
 
 OURS, THEIRS = "sftkeras_chat_steps.py", "peers/torch_chat_steps.py"
 BASE, EXACT = "trl", "pytorch"
 CONTENDERS = {
-    "sftkeras": ("sftkeras float32", [OURS, "float32"]),
-    "sftkeras_bfloat16": ("sftkeras mixed_bfloat16", [OURS, "mixed_bfloat16"]),
-    BASE: ("TRL float32", [THEIRS, "float32", "trl"]),
-    "trl_bfloat16": ("TRL bfloat16", [THEIRS, "bfloat16", "trl"]),
-    EXACT: ("PyTorch float32", [THEIRS, "float32", "plain"]),
+    "sftkeras": Program("sftkeras float32", OURS, ("float32",), is_peer=False),
+    "sftkeras_bfloat16": Program("sftkeras mixed_bfloat16", OURS, ("mixed_bfloat16",), is_peer=False),
+    BASE: Program("TRL float32", THEIRS, ("float32", "trl"), is_peer=True),
+    "trl_bfloat16": Program("TRL bfloat16", THEIRS, ("bfloat16", "trl"), is_peer=True),
+    EXACT: Program("PyTorch float32", THEIRS, ("float32", "plain"), is_peer=True),
 }
-BASE_NAME, EXACT_NAME = CONTENDERS[BASE][0], CONTENDERS[EXACT][0]
+BASE_NAME, EXACT_NAME = CONTENDERS[BASE].name, CONTENDERS[EXACT].name
 MOST_DIFFERENCE = {False: 1e-3, True: 0.1}  # of losses; by whether one of the two computes in bfloat16
 
 # SmolLM2-135M's.
@@ -52,31 +51,16 @@ VOCABULARIES = (32_768, 262_144)
 OPTIMIZER = {"learning_rate": 1e-4, "weight_decay": 0.01, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-12}
 
 
-@dataclass(frozen=True)
-class Stepper:
-    """A contender; its turn is a step for each batch."""
-
-    name: str
-    worker: Worker
-
-    @property
-    def processes(self) -> list[int]:
-        """The one process."""
-        return [self.worker.pid]
-
-    def take_turn(self, number: int) -> float:
-        """The seconds of all steps but the first, which wakes the caches up."""
-        return sum(self.worker.ask(steps=[0, *range(BATCHES)])[1:])
-
-
 def main() -> None:
     """Runs all rounds, prints the comparison, and keeps it."""
     settings = arguments()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as work:
         folder = Path(work)
         recipe, tokens = write_recipe(folder / "recipe", settings, settings.vocabulary, settings.first_steps)
-        with all_contenders(settings, recipe, folder) as (contenders, ready):
-            compare_losses(ready)
+        programs = [CONTENDERS[key] for key in settings.contenders]
+        steppers = all_steppers(programs, recipe, folder, batches=BATCHES, peer_python=settings.peer_python)
+        with steppers as (contenders, ready):
+            compare(ready, "losses", EXACT_NAME, MOST_DIFFERENCE)
             with OtherWork(contender.worker.pid for contender in contenders) as others:
                 rounds = take_turns(contenders, settings.rounds, "Steps")
         memory = {size: beyond_weights(folder, settings, size) for size in settings.vocabularies}
@@ -184,35 +168,6 @@ def write_model(folder: Path, random: np.random.Generator, layers: int, vocabula
         for name, shape in shapes.items()
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-
-
-@contextmanager
-def all_contenders(
-    settings: argparse.Namespace, recipe: Path, work: Path
-) -> Iterator[tuple[list[Stepper], dict[str, Any]]]:
-    """Starts them one after the other; gives also what each says when it is ready."""
-    with ExitStack() as stack:
-        contenders, ready = [], {}
-        for key in settings.contenders:
-            name, (program, *words) = CONTENDERS[key]
-            python = {"python": settings.peer_python} if program == THEIRS else {}
-            worker = stack.enter_context(Worker(program, [str(recipe), *words], work / f"{name}.log", **python))
-            contenders.append(Stepper(name, worker))
-            ready[name] = worker.answer()
-        yield contenders, ready
-
-
-def compare_losses(ready: dict[str, Any]) -> None:
-    """Compares the losses of the first steps with those of the plain loop.
-
-    Raises:
-        SystemExit: one computes something else, so its time says nothing.
-    """
-    expected = np.array(ready[EXACT_NAME]["losses"])
-    for name, said in ready.items():
-        difference = np.abs(np.array(said["losses"]) - expected).max()
-        if not difference <= MOST_DIFFERENCE["bfloat16" in name]:
-            raise SystemExit(f"{name} computes other losses than {EXACT_NAME}: they differ by {difference:.2g}.")
 
 
 def beyond_weights(folder: Path, settings: argparse.Namespace, vocabulary: int) -> dict[str, int]:

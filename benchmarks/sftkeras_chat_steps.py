@@ -23,6 +23,7 @@ from sftkeras.config import OptimizerConfig, TrainConfig, TrainingConfig
 runtime.start_tensorflow()
 
 import tensorflow as tf  # noqa: E402
+from answering import answer_turns  # noqa: E402
 
 from sftkeras.backbones import Backbone  # noqa: E402
 from sftkeras.backbones.hugging_face.decoders.reading import load_decoder  # noqa: E402
@@ -40,13 +41,12 @@ def main(recipe: dict[str, Any], precision: Any) -> None:
     before = held_now()
     model = make_model(recipe, precision, strategy)
     batches = read_batches(recipe, model)
-    step = make_step(model, strategy)
+    step = make_step(model, strategy, batches[0])
     losses = [float(step(*batches[number % len(batches)])) for number in range(recipe["first_steps"])]
     use = memory_use(model, before=before, peak=runtime.peak_memory())
     ready = {"losses": losses, "seconds": time.perf_counter() - began, "peak_bytes": runtime.peak_memory()}
     print(json.dumps({**ready, "activation_bytes": use.activations, "gradient_bytes": use.gradients}), flush=True)
-    for line in sys.stdin:
-        print(json.dumps([timed(step, batches[number]) for number in json.loads(line)["steps"]]), flush=True)
+    answer_turns(step, batches)
 
 
 def make_model(recipe: dict[str, Any], precision: Any, strategy: tf.distribute.Strategy) -> SupervisedModel:
@@ -76,21 +76,17 @@ def read_batches(recipe: dict[str, Any], model: SupervisedModel) -> list[Any]:
     return found
 
 
-def make_step(model: SupervisedModel, strategy: tf.distribute.Strategy) -> Callable[..., tf.Tensor]:
-    """The training step for batches of any size, which gives the loss."""
+def make_step(model: SupervisedModel, strategy: tf.distribute.Strategy, batch: Any) -> Callable[..., tf.Tensor]:
+    """The training step for batches like `batch`, of any size, which gives the loss; traced once, as `fit` does it."""
 
-    @tf.function(reduce_retracing=True)
+    def any_size(tensor: tf.Tensor) -> tf.TensorSpec:
+        return tf.TensorSpec([None] * len(tensor.shape), tensor.dtype)
+
+    @tf.function(input_signature=tf.nest.map_structure(any_size, batch))
     def step(inputs: dict[str, tf.Tensor], labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         return strategy.run(model.train_step, args=((inputs, labels, weights),))["loss"]
 
     return step
-
-
-def timed(step: Callable[..., tf.Tensor], batch: Any) -> float:
-    """The seconds of a step."""
-    began = time.perf_counter()
-    step(*batch).numpy()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

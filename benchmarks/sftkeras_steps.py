@@ -21,6 +21,7 @@ runtime.start_tensorflow()
 
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
+from answering import answer_turns  # noqa: E402
 from step_time import make_step  # noqa: E402
 
 from sftkeras.backbones import load_backbone  # noqa: E402
@@ -45,8 +46,7 @@ def main(recipe: dict[str, Any], precision: Any) -> None:
     for batch in batches:
         step(*batch).numpy()
     print(json.dumps({"logits": logits.tolist(), "seconds": time.perf_counter() - began}), flush=True)
-    for line in sys.stdin:
-        print(json.dumps([timed(step, batches[number]) for number in json.loads(line)["steps"]]), flush=True)
+    answer_turns(step, batches)
 
 
 def make_model(recipe: dict[str, Any], data: Any, strategy: tf.distribute.Strategy) -> SupervisedModel:
@@ -61,13 +61,6 @@ def make_model(recipe: dict[str, Any], data: Any, strategy: tf.distribute.Strate
         model = SupervisedModel(network, task, seed=1, clip_norm=recipe["clip_norm"])
         model.compile(make_optimizer(settings, total_steps=10**6, loss_scaling=False))
     return model
-
-
-def timed(step: Any, batch: Any) -> float:
-    """The seconds of a step."""
-    began = time.perf_counter()
-    step(*batch).numpy()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -17,15 +17,14 @@ import argparse
 import json
 import statistics
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from processes import HERE, Worker
+from processes import HERE
 from records import Rows, features, keep_and_show, machine, now, shown_machine
+from steppers import Program, all_steppers, compare
 from turns import OtherWork, Quartiles, Round, ratio, take_turns
 
 from sftkeras.command_line import commands
@@ -36,14 +35,16 @@ CONFIG = HERE.parent / "examples" / "quickstart.yaml"
 OURS, THEIRS = "sftkeras_steps.py", "peers/torch_steps.py"
 BASE = "pytorch"
 CONTENDERS = {
-    "sftkeras": ("sftkeras float32", [OURS, "float32"]),
-    "sftkeras_bfloat16": ("sftkeras mixed_bfloat16", [OURS, "mixed_bfloat16"]),
-    BASE: ("PyTorch float32", [THEIRS, "float32"]),
-    "pytorch_bfloat16": ("PyTorch autocast bfloat16", [THEIRS, "bfloat16"]),
-    "pytorch_compiled": ("torch.compile float32", [THEIRS, "float32", "compile"]),
-    "pytorch_compiled_bfloat16": ("torch.compile autocast bfloat16", [THEIRS, "bfloat16", "compile"]),
+    "sftkeras": Program("sftkeras float32", OURS, ("float32",), is_peer=False),
+    "sftkeras_bfloat16": Program("sftkeras mixed_bfloat16", OURS, ("mixed_bfloat16",), is_peer=False),
+    BASE: Program("PyTorch float32", THEIRS, ("float32",), is_peer=True),
+    "pytorch_bfloat16": Program("PyTorch autocast bfloat16", THEIRS, ("bfloat16",), is_peer=True),
+    "pytorch_compiled": Program("torch.compile float32", THEIRS, ("float32", "compile"), is_peer=True),
+    "pytorch_compiled_bfloat16": Program(
+        "torch.compile autocast bfloat16", THEIRS, ("bfloat16", "compile"), is_peer=True
+    ),
 }
-BASE_NAME = CONTENDERS[BASE][0]
+BASE_NAME = CONTENDERS[BASE].name
 DEFAULT = ["sftkeras", BASE]
 DEFAULT_BFLOAT16 = ["sftkeras_bfloat16", "pytorch_bfloat16"]  # where the processor multiplies such numbers itself
 MOST_DIFFERENCE = {False: 1e-4, True: 0.02}  # of logits; by whether one of the two computes in bfloat16
@@ -52,31 +53,16 @@ HEAD_DROPOUT = 0.1  # as sftkeras has it for a classification
 SPREAD = 2  # tokens by which rows of a batch differ, as they do in batches of similar lengths
 
 
-@dataclass(frozen=True)
-class Stepper:
-    """A contender; its turn is a step for each batch."""
-
-    name: str
-    worker: Worker
-
-    @property
-    def processes(self) -> list[int]:
-        """The one process."""
-        return [self.worker.pid]
-
-    def take_turn(self, number: int) -> float:
-        """The seconds of all steps but the first, which wakes the caches up."""
-        return sum(self.worker.ask(steps=[0, *range(BATCHES)])[1:])
-
-
 def main() -> None:
     """Runs all rounds, prints the comparison, and keeps it."""
     settings = arguments()
     config = commands.parse(TrainConfig, ["--config", str(settings.config)])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         recipe = write_recipe(config, Path(folder))
-        with all_contenders(settings, recipe, Path(folder)) as (contenders, ready):
-            compare_logits(ready)
+        programs = [CONTENDERS[key] for key in settings.contenders]
+        steppers = all_steppers(programs, recipe, Path(folder), batches=BATCHES, peer_python=settings.peer_python)
+        with steppers as (contenders, ready):
+            compare(ready, "logits", BASE_NAME, MOST_DIFFERENCE)
             with OtherWork(contender.worker.pid for contender in contenders) as others:
                 rounds = take_turns(contenders, settings.rounds, "Steps")
     record = {
@@ -137,35 +123,6 @@ def write_recipe(config: TrainConfig, folder: Path) -> Path:
     }
     (folder / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
     return folder / "recipe.json"
-
-
-@contextmanager
-def all_contenders(
-    settings: argparse.Namespace, recipe: Path, work: Path
-) -> Iterator[tuple[list[Stepper], dict[str, Any]]]:
-    """Starts them one after the other; gives also what each says when it is ready."""
-    with ExitStack() as stack:
-        contenders, ready = [], {}
-        for key in settings.contenders:
-            name, (program, *words) = CONTENDERS[key]
-            python = {"python": settings.peer_python} if program == THEIRS else {}
-            worker = stack.enter_context(Worker(program, [str(recipe), *words], work / f"{name}.log", **python))
-            contenders.append(Stepper(name, worker))
-            ready[name] = worker.answer()
-        yield contenders, ready
-
-
-def compare_logits(ready: dict[str, Any]) -> None:
-    """Compares what all computed before training with PyTorch's float32.
-
-    Raises:
-        SystemExit: one computes something else, so its time says nothing.
-    """
-    expected = np.array(ready[BASE_NAME]["logits"])
-    for name, said in ready.items():
-        difference = np.abs(np.array(said["logits"]) - expected).max()
-        if not difference <= MOST_DIFFERENCE["bfloat16" in name]:
-            raise SystemExit(f"{name} computes other logits than {BASE_NAME}: they differ by {difference:.2g}.")
 
 
 def ratios(rounds: list[Round]) -> dict[str, Any]:
