@@ -15,6 +15,8 @@ from sftkeras.internals.keras import index_of
 # Biases and layer norms are not decayed (Devlin et al., 2019, and every BERT recipe since).
 _NOT_DECAYED = ["bias", "gamma", "beta"]
 
+_MANY_NUMBERS = 2**22  # of a table whose copy, 16 MiB and more, matters
+
 
 Shape = Literal["linear", "cosine", "constant"]
 
@@ -122,25 +124,33 @@ class FusedAdamW(keras.optimizers.AdamW):
             self._steps.assign_add(updated)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, step: AdamStep) -> None:
-        """Decays `variable`, then updates it and its moments, in place."""
+        """Decays `variable` and updates it and its moments, in place.
+
+        TensorFlow copies what decays. Of a large table that would be the most memory of a step, so there the decay
+        comes last, when the gradient is no longer held: with decay d and rate r, (w - r / (1 - d) * u) * (1 - d) is the
+        same w * (1 - d) - r * u.
+        """
         index = index_of(self, variable)
         factor = self.rate_factors[index] if self.rate_factors else 1.0
-        if self.weight_decay and self._use_weight_decay(variable):
-            tf.raw_ops.ResourceApplyGradientDescent(
-                var=variable.handle, alpha=_times(step.decay, factor), delta=variable.read_value()
-            )  # variable -= decay * variable
+        rate, decay = _times(step.learning_rate, factor), _times(step.decay, factor)
+        decays = self.weight_decay and self._use_weight_decay(variable)
+        decays_last = decays and math.prod(variable.shape) >= _MANY_NUMBERS
+        if decays and not decays_last:
+            _decay(variable, decay)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
             beta1_power=step.beta_1_power[index] if self.own_steps else step.beta_1_power,
             beta2_power=step.beta_2_power[index] if self.own_steps else step.beta_2_power,
-            lr=_times(step.learning_rate, factor),
+            lr=rate / (1 - decay) if decays_last else rate,
             beta1=step.beta_1,
             beta2=step.beta_2,
             epsilon=step.epsilon,
             grad=gradient,
         )
+        if decays_last:
+            _decay(variable, decay)
 
     def _backend_update_step(
         self, grads: list[tf.Tensor], trainable_variables: list[keras.Variable], learning_rate: tf.Tensor
@@ -187,6 +197,11 @@ class LayeredSGD(keras.optimizers.SGD):
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
         return {**super().get_config(), "rate_factors": list(self.rate_factors)}
+
+
+def _decay(variable: tf.Variable, share: tf.Tensor) -> None:
+    """Takes a share of `variable` from it."""
+    tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=share, delta=variable.read_value())
 
 
 def _times(rate: tf.Tensor, factor: float) -> tf.Tensor:
