@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from sftkeras.backbones.decoders.decoder import Embeddings
+from sftkeras.tasks.late_gradients import postpone
 from sftkeras.tasks.vocabulary_loss import NO_LABEL, token_results
 
 # Inputs of the layer beside the vectors, and what it gives.
@@ -32,13 +34,16 @@ class LearnedPlaces(keras.layers.Layer):
         self.soft_cap = soft_cap
         self.built = True
 
-    def call(self, vectors: tf.Tensor, places: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
+    def call(
+        self, vectors: tf.Tensor, places: tf.Tensor, labels: tf.Tensor, training: bool | None = None
+    ) -> dict[str, tf.Tensor]:
         """Compute what is learned at some places.
 
         Args:
             vectors: [batch, length, hidden].
             places: [batch, most] int32, whose vectors predict the next token.
             labels: [batch, most] int32, these tokens; `NO_LABEL` where a row has fewer.
+            training: whether gradients will be asked for.
 
         Returns:
             `losses` [batch, most] float32, 0 where there is no label, and `predicted` [batch, most] int32, the most
@@ -54,7 +59,9 @@ class LearnedPlaces(keras.layers.Layer):
             tf.cast(tf.convert_to_tensor(table.embeddings.value), tf.float32),
             tf.gather_nd(labels, learned),
             soft_cap=self.soft_cap,
+            learns=bool(training),
             kernel_learns=table.trainable,
+            postpone=partial(postpone, table.embeddings),
         )
         shape = tf.shape(labels, tf.int64)
         none = tf.fill(shape, NO_LABEL)

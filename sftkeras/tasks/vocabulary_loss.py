@@ -1,8 +1,9 @@
 """Cross-entropy over a vocabulary whose logits are never all held: losses of tokens, predictions, exact gradients.
 
 The logits [tokens, vocabulary] of a step would be its largest array by far. Here they are made for a part of the
-vocabulary at a time, twice: once for the losses, once for the gradient, whose formula is written out. So memory does
-not grow with the vocabulary, and the gradient of the output kernel is written a part at a time and never added up.
+vocabulary at a time: once for the losses and the gradient of the vectors, which is summed up with them (as attention is
+in Dao et al., 2022, arXiv:2205.14135), and once more for the gradient of the output kernel, written a part at a time
+and never added up. Some parts' logits are kept in between, so memory does not grow with the vocabulary.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import tensorflow as tf
 
 NO_LABEL = -1  # of a place that nothing is learned at
 
-# Numbers in a part's logits: 128 MiB, of which two or three copies live at once. 437 tokens of 76,000 are one part.
+# Numbers in the logits that are kept: 128 MiB. 437 tokens of 76,000 are all kept.
 MOST_LOGITS = 2**25
+_KEPT_PARTS = 4  # so two copies of a part, while it is computed with, are half as large
 
 
 class TokenResults(NamedTuple):
@@ -36,7 +38,9 @@ def token_results(
     labels: tf.Tensor,
     *,
     soft_cap: float | None = None,
+    learns: bool = True,
     kernel_learns: bool = True,
+    postpone: Callable[[Callable[[], tf.Tensor]], bool] = lambda make: False,
     most_logits: int = MOST_LOGITS,
 ) -> TokenResults:
     """Return the losses of tokens, with respect to which vectors and kernel have gradients, and the predictions.
@@ -49,24 +53,54 @@ def token_results(
         kernel: [vocabulary, hidden] float32, the output layer's, which may be the token embedding.
         labels: [tokens] int32; `NO_LABEL` for none.
         soft_cap: bounds the logits; None leaves them.
+        learns: whether gradients are wanted; otherwise nothing is computed for them beforehand.
         kernel_learns: whether the kernel's gradient is wanted; otherwise it is neither computed nor given.
-        most_logits: numbers in the logits of a part of the vocabulary.
+        postpone: given a function that makes the kernel's gradient, says whether it will be called later, and the
+            gradient used; otherwise it is made and given at once.
+        most_logits: numbers in the logits that are kept for the gradient of the kernel.
     """
     parts = _Parts(tf.shape(vectors)[0], tf.shape(kernel)[0], most_logits, soft_cap)
+    has_label = tf.cast(labels >= 0, tf.float32)
+    if not learns:
+        found = parts.forward(vectors, kernel, labels, learns=False)
+        return TokenResults(found.losses * has_label, found.predicted)
     if not kernel_learns:
         kernel = tf.stop_gradient(kernel)
 
     @tf.custom_gradient
     def results(vectors: tf.Tensor, kernel: tf.Tensor) -> tuple[tuple[tf.Tensor, tf.Tensor], Callable[..., tuple]]:
-        log_sums, of_labels, predicted, last = parts.forward(vectors, kernel, labels)
-        has_label = tf.cast(labels >= 0, tf.float32)
+        found = parts.forward(vectors, kernel, labels, learns=True)
 
         def gradient(of_losses: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-            return parts.backward(vectors, kernel, labels, log_sums, of_losses * has_label, last, kernel_learns)
+            of_losses *= has_label
 
-        return ((log_sums - of_labels) * has_label, predicted), gradient
+            def of_kernel() -> tf.Tensor:
+                return parts.of_kernel(vectors, kernel, labels, of_losses, found)
+
+            now = kernel_learns and not postpone(of_kernel)
+            return found.slopes * of_losses[:, tf.newaxis], of_kernel() if now else None
+
+        return (found.losses * has_label, found.predicted), gradient
 
     return TokenResults(*results(vectors, kernel))
+
+
+class _Found(NamedTuple):
+    """What a pass over the vocabulary finds.
+
+    Attributes:
+        log_sums: [tokens], the logarithm of each token's summed exponentials.
+        losses: [tokens]; of a token without label, any.
+        predicted: [tokens] int32, the most probable tokens.
+        slopes: [tokens, hidden], the gradient of each token's loss with respect to its vector; None if not wanted.
+        kept: [tokens, numbers], the logits of the first parts.
+    """
+
+    log_sums: tf.Tensor
+    losses: tf.Tensor
+    predicted: tf.Tensor
+    slopes: tf.Tensor | None
+    kept: tf.Tensor
 
 
 class _Parts:
@@ -75,97 +109,89 @@ class _Parts:
     Args:
         tokens: scalar int32.
         vocabulary: scalar int32.
-        most_logits: numbers in a part's logits.
+        most_logits: numbers in the logits that are kept.
         soft_cap: bounds the logits.
     """
 
     def __init__(self, tokens: tf.Tensor, vocabulary: tf.Tensor, most_logits: int, soft_cap: float | None) -> None:
         self._tokens, self._vocabulary, self._soft_cap = tokens, vocabulary, soft_cap
-        at_most = tf.maximum(most_logits // tf.maximum(tokens, 1), 1)
+        at_most = tf.maximum(most_logits // _KEPT_PARTS // tf.maximum(tokens, 1), 1)
         self._count = -(-vocabulary // at_most)
         self._size = -(-vocabulary // self._count)  # parts of like sizes
+        self._kept = tf.minimum(self._count, _KEPT_PARTS)
 
-    def forward(
-        self, vectors: tf.Tensor, kernel: tf.Tensor, labels: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return the logarithm of each token's summed exponentials, its label's logit and its most probable token.
-
-        Beside these [tokens], the logits of the last part, which the gradient begins with: it need not compute them
-        again, and if there is one part, none.
-        """
+    def forward(self, vectors: tf.Tensor, kernel: tf.Tensor, labels: tf.Tensor, *, learns: bool) -> _Found:
+        """Computes losses and predictions, and if something `learns` what its gradient begins with."""
+        kept = self._logits(vectors, kernel[: self._kept * self._size])
+        zeros = tf.zeros([self._tokens])
 
         def body(
-            number: tf.Tensor, highest: tf.Tensor, sums: tf.Tensor, of_labels: tf.Tensor, best: tf.Tensor, _: tf.Tensor
+            number: tf.Tensor,
+            highest: tf.Tensor,
+            sums: tf.Tensor,
+            of_labels: tf.Tensor,
+            best: tf.Tensor,
+            *pulls: tf.Tensor,
         ) -> tuple[tf.Tensor, ...]:
             rows, first = self._rows(kernel, number)
-            logits = self._logits(vectors, rows)
+            logits = self._logits_of(number, vectors, rows, first, kept)
             index, inside = self._places(labels, first, rows)
             of_labels = tf.where(inside, tf.gather(logits, index, batch_dims=1), of_labels)
             here = tf.argmax(logits, 1, output_type=tf.int32)
             high = tf.gather(logits, here, batch_dims=1)
             best = tf.where(high > highest, first + here, best)  # of equal ones the first, as `argmax` has it
             high = tf.maximum(highest, high)
-            sums = sums * tf.exp(highest - high) + tf.reduce_sum(tf.exp(logits - high[:, tf.newaxis]), 1)
-            return number + 1, high, sums, of_labels, best, logits
+            scale = tf.exp(highest - high)
+            shares = tf.exp(logits - high[:, tf.newaxis])
+            sums = sums * scale + tf.reduce_sum(shares, 1)
+            pulls = tuple(
+                pull * scale[:, tf.newaxis] + tf.matmul(self._uncapped(shares, logits), rows) for pull in pulls
+            )
+            return number + 1, high, sums, of_labels, best, *pulls
 
-        zeros = tf.zeros([self._tokens])
         lowest, none = tf.fill([self._tokens], -float("inf")), tf.zeros([self._tokens], tf.int32)
-        shapes = (tf.TensorShape([]), *[tf.TensorShape([None])] * 4, tf.TensorShape([None, None]))
-        _, highest, sums, of_labels, predicted, last = tf.while_loop(
+        pulls = (tf.zeros_like(vectors),) if learns else ()
+        shapes = (tf.TensorShape([]), *[tf.TensorShape([None])] * 4, *(pull.shape for pull in pulls))
+        _, highest, sums, of_labels, predicted, *pulls = tf.while_loop(
             lambda number, *_: number < self._count,
             body,
-            (tf.constant(0), lowest, zeros, zeros, none, tf.zeros([self._tokens, 0])),
+            (tf.constant(0), lowest, zeros, zeros, none, *pulls),
             shape_invariants=shapes,
             parallel_iterations=1,
         )
-        return highest + tf.math.log(sums), of_labels, predicted, last
+        slopes = None
+        if learns:
+            # The mean of all rows by their probabilities, less the label's own.
+            own = tf.gather(kernel, tf.maximum(labels, 0))
+            own = self._uncapped(own, of_labels[:, tf.newaxis])
+            slopes = pulls[0] / sums[:, tf.newaxis] - own
+        log_sums = highest + tf.math.log(sums)
+        return _Found(log_sums, log_sums - of_labels, predicted, slopes, kept)
 
-    def backward(
-        self,
-        vectors: tf.Tensor,
-        kernel: tf.Tensor,
-        labels: tf.Tensor,
-        log_sums: tf.Tensor,
-        of_losses: tf.Tensor,
-        last: tf.Tensor,
-        kernel_learns: bool,
-    ) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Return the gradients of vectors and kernel, given that of the losses, [tokens]."""
+    def of_kernel(
+        self, vectors: tf.Tensor, kernel: tf.Tensor, labels: tf.Tensor, of_losses: tf.Tensor, found: _Found
+    ) -> tf.Tensor:
+        """Return the gradient of the kernel, given that of the losses, [tokens]."""
         scaled = vectors * of_losses[:, tf.newaxis]
 
-        def add_part(
-            number: tf.Tensor, logits: tf.Tensor, of_vectors: tf.Tensor, of_kernel: tuple[tf.Tensor, ...]
-        ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+        def body(number: tf.Tensor, whole: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             rows, first = self._rows(kernel, number)
+            logits = self._logits_of(number, vectors, rows, first, found.kept)
             index, inside = self._places(labels, first, rows)
-            of_logits = tf.exp(logits - log_sums[:, tf.newaxis])
+            of_logits = tf.exp(logits - found.log_sums[:, tf.newaxis])
             at = tf.stack([tf.range(self._tokens), index], 1)
             of_logits = tf.tensor_scatter_nd_sub(of_logits, at, tf.cast(inside, tf.float32))
-            if self._soft_cap is not None:
-                of_logits *= 1 - tf.square(logits / self._soft_cap)
-            if kernel_learns:
-                part = tf.matmul(of_logits, scaled, transpose_a=True)  # [part, hidden]
-                numbers = first + tf.range(tf.shape(rows)[0])
-                of_kernel = (tf.raw_ops.InplaceUpdate(x=of_kernel[0], i=numbers, v=part),)
-            return of_vectors + tf.matmul(of_logits, rows), of_kernel
-
-        def body(number: tf.Tensor, of_vectors: tf.Tensor, *of_kernel: tf.Tensor) -> tuple:
-            rows, _ = self._rows(kernel, number)
-            of_vectors, of_kernel = add_part(number, self._logits(vectors, rows), of_vectors, of_kernel)
-            return number + 1, of_vectors, *of_kernel
+            part = tf.matmul(self._uncapped(of_logits, logits), scaled, transpose_a=True)  # [part, hidden]
+            numbers = first + tf.range(tf.shape(rows)[0])
+            return number + 1, tf.raw_ops.InplaceUpdate(x=whole, i=numbers, v=part)
 
         # Written in place, since any other operation copies the whole in every part. Unlike zeros, what `Empty` makes
         # is never taken for another equal tensor.
-        room = tf.raw_ops.Empty(shape=tf.shape(kernel), dtype=kernel.dtype, init=True) if kernel_learns else None
-        start = () if room is None else (room,)
-        of_vectors, start = add_part(self._count - 1, last, tf.zeros_like(vectors), start)
-        _, of_vectors, *of_kernel = tf.while_loop(
-            lambda number, *_: number < self._count - 1,
-            body,
-            (tf.constant(0), of_vectors, *start),
-            parallel_iterations=1,
+        whole = tf.raw_ops.Empty(shape=tf.shape(kernel), dtype=kernel.dtype, init=True)
+        _, whole = tf.while_loop(
+            lambda number, _: number < self._count, body, (tf.constant(0), whole), parallel_iterations=1
         )
-        return of_vectors * of_losses[:, tf.newaxis], of_kernel[0] if kernel_learns else None
+        return tf.ensure_shape(whole, kernel.shape)
 
     def _rows(self, kernel: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """A part's rows of the kernel, and the number of the first."""
@@ -175,6 +201,20 @@ class _Parts:
     def _logits(self, vectors: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         logits = tf.matmul(vectors, rows, transpose_b=True)
         return logits if self._soft_cap is None else self._soft_cap * tf.tanh(logits / self._soft_cap)
+
+    def _logits_of(
+        self, number: tf.Tensor, vectors: tf.Tensor, rows: tf.Tensor, first: tf.Tensor, kept: tf.Tensor
+    ) -> tf.Tensor:
+        """A part's logits: of the first parts those that are kept."""
+        return tf.cond(
+            number < self._kept,
+            lambda: kept[:, first : first + tf.shape(rows)[0]],
+            lambda: self._logits(vectors, rows),
+        )
+
+    def _uncapped(self, gradient: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """The gradient of logits before the soft cap, given that of those after it."""
+        return gradient if self._soft_cap is None else gradient * (1 - tf.square(logits / self._soft_cap))
 
     def _places(self, labels: tf.Tensor, first: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The place of each label in a part, and whether it is in it; of others the place is any."""

@@ -27,12 +27,12 @@ from sftkeras.internals.keras import LogsOfOneReplica, NoSymbolicBuild, stop_red
 from sftkeras.objectives import Objective, plain_objective
 from sftkeras.objectives.objective import Compared, Rows
 from sftkeras.tasks import Task
+from sftkeras.tasks.late_gradients import Gradient, late_gradients
 from sftkeras.training.step.averaging import WeightAverage
 from sftkeras.training.watching.timing import StepClock
 from sftkeras.tuning.tuning import ALL_LEARN, Tuning
 
 Counts = list[list[tf.Tensor]]  # of each metric, the values of its variables
-Gradient = Any  # a tf.Tensor or tf.IndexedSlices
 StepFunction = Callable[[Any], dict[str, tf.Tensor]]  # takes an iterator over batches, does the step of the next one
 
 # Over the network a core copies about 1 GB/s. In packs of this size the first travel while the last are computed, and
@@ -234,15 +234,16 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
             part: which they are of the replica's rows; None for all.
             ahead: what the objective knows of them beforehand.
         """
-        with self._dropout(part), tf.GradientTape() as tape:
-            loss = self.objective.loss(partial(self.network, training=True), rows, ahead)
-            total = loss.total
-            if penalties := self.network.losses:  # of the weights, not of the examples: each part bears its share
-                total += tf.add_n(penalties) * loss.weight
-            scaled = self.optimizer.scale_loss(total)
-        variables = [variable.value for variable in self._learning_variables()]
-        gradients = tape.gradient(scaled, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return total, loss.compared, gradients
+        variables = self._learning_variables()
+        with late_gradients() as late:
+            with self._dropout(part), tf.GradientTape() as tape:
+                loss = self.objective.loss(partial(self.network, training=True), rows, ahead)
+                total = loss.total
+                if penalties := self.network.losses:  # of the weights, not of the examples: each part bears its share
+                    total += tf.add_n(penalties) * loss.weight
+                scaled = self.optimizer.scale_loss(total)
+            gradients = tape.gradient(scaled, [variable.value for variable in variables])
+        return total, loss.compared, late.whole(variables, gradients)
 
     def _at_once(self, data: Rows) -> tuple[tf.Tensor, Counts, list[Gradient]]:
         """The rows' loss, the metrics' counts with them, and the gradients of the (scaled) loss."""
