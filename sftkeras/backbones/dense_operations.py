@@ -32,12 +32,13 @@ def products_in(dtype: str) -> Iterator[None]:
         _products_in.reset(token)
 
 
-def product(a: tf.Tensor, b: tf.Tensor, *, transpose_b: bool = False) -> tf.Tensor:
-    """Matrix product of `a` [..., m, k] and `b` [..., k, n], or [..., n, k] if transposed, as [..., m, n]."""
+def product(a: tf.Tensor, b: tf.Tensor, *, transpose_a: bool = False, transpose_b: bool = False) -> tf.Tensor:
+    """Product of `a` [..., m, k] and `b` [..., k, n] as [..., m, n]; if transposed, of [..., k, m] and [..., n, k]."""
     dtype = _products_in.get()
     if dtype is None:
-        return tf.matmul(a, b, transpose_b=transpose_b)
-    return tf.cast(tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), transpose_b=transpose_b), a.dtype)
+        return tf.matmul(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+    whole = tf.matmul(tf.cast(a, dtype), tf.cast(b, dtype), transpose_a=transpose_a, transpose_b=transpose_b)
+    return tf.cast(whole, a.dtype)
 
 
 def dense(layer: keras.layers.Dense | keras.layers.EinsumDense, x: tf.Tensor) -> tf.Tensor:
@@ -48,11 +49,12 @@ def dense(layer: keras.layers.Dense | keras.layers.EinsumDense, x: tf.Tensor) ->
     bias = tf.reshape(layer.bias.value, [-1])
     if _products_in.get() is None:
         return _product_plus_bias(x, kernel, bias)
-    return _plus_bias(product(x, kernel), bias)
+    return plus_bias(product(x, kernel), bias)
 
 
 @tf.custom_gradient
-def _plus_bias(x: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+def plus_bias(x: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+    """`x` [rows, outputs] plus `bias` [outputs]."""
     return tf.nn.bias_add(x, bias), lambda upstream: (upstream, _sum_rows(upstream))
 
 

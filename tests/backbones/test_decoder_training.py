@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -13,9 +14,9 @@ import tensorflow as tf
 from tiny_decoders import TinyDecoder, batch
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.decoders.activations import activate, gate
+from sftkeras.backbones.decoders.activations import activated_product, gated_product
 from sftkeras.backbones.decoders.attention import turn
-from sftkeras.backbones.decoders.config import DecoderConfig
+from sftkeras.backbones.decoders.config import Activation, DecoderConfig
 from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.dense_operations import normalise_root_mean_square, products_in
 from sftkeras.backbones.dropout import dropout_stream, use_stream_dropout
@@ -25,6 +26,8 @@ from sftkeras.tuning.layers import depths_of
 
 X = tf.constant(np.random.default_rng(1).normal(0, 2, (3, 4, 8)), tf.float32)
 Y = tf.constant(np.random.default_rng(2).normal(0, 2, (3, 4, 8)), tf.float32)
+ROWS, OTHER_ROWS = tf.reshape(X, [12, 8]), tf.reshape(Y, [12, 8])
+KERNEL = tf.constant(np.random.default_rng(4).normal(0, 0.5, (8, 5)), tf.float32)
 SCALE = tf.constant(np.random.default_rng(3).normal(1, 0.5, 8), tf.float32)
 ANGLES = tf.range(8.0)
 
@@ -39,15 +42,29 @@ def plain_turn(x: tf.Tensor, cosine: tf.Tensor, sine: tf.Tensor) -> tf.Tensor:
     return tf.concat([turning * cosine + swapped * sine, x[..., 6:]], -1)
 
 
+PLAIN: dict[Activation, Callable[[tf.Tensor], tf.Tensor]] = {
+    "silu": tf.nn.silu,
+    "gelu": tf.nn.gelu,
+    "gelu_tanh": partial(tf.nn.gelu, approximate=True),
+    "relu": tf.nn.relu,
+}
+Own = Plain = Callable[..., tf.Tensor]
+
+
+def gated(name: Activation) -> tuple[Own, Plain]:
+    return partial(gated_product, name), lambda x, y, kernel: (PLAIN[name](x) * y) @ kernel
+
+
+def activated(name: Activation) -> tuple[Own, Plain]:
+    return partial(activated_product, name), lambda x, kernel: PLAIN[name](x) @ kernel
+
+
 COSINE, SINE = tf.cos(ANGLES[:6]), tf.sin(ANGLES[:6])
 OPERATIONS: dict[str, tuple[Callable[..., tf.Tensor], Callable[..., tf.Tensor], list[tf.Tensor]]] = {
     "norm": (lambda x, scale: normalise_root_mean_square(x, scale, 1e-3), plain_norm, [X, SCALE]),
     "turn": (lambda x: turn(x, COSINE, SINE), lambda x: plain_turn(x, COSINE, SINE), [X]),
-    "silu gate": (lambda x, y: gate("silu", x, y), lambda x, y: tf.nn.silu(x) * y, [X, Y]),
-    "gelu gate": (lambda x, y: gate("gelu", x, y), lambda x, y: tf.nn.gelu(x) * y, [X, Y]),
-    "tanh gate": (lambda x, y: gate("gelu_tanh", x, y), lambda x, y: tf.nn.gelu(x, approximate=True) * y, [X, Y]),
-    "relu": (lambda x: activate("relu", x), tf.nn.relu, [X]),
-    "tanh gelu": (lambda x: activate("gelu_tanh", x), lambda x: tf.nn.gelu(x, approximate=True), [X]),
+    **{f"{name} gate": (*gated(name), [ROWS, OTHER_ROWS, KERNEL]) for name in PLAIN},
+    **{name: (*activated(name), [ROWS, KERNEL]) for name in PLAIN},
 }
 
 

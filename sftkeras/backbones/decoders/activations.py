@@ -1,4 +1,4 @@
-"""Activations of feed-forward parts with their slopes, so that a gate's gradient is written out.
+"""Activations of feed-forward parts, and the product that follows, with their gradients written out.
 
 Only the inputs are kept for the backward pass, which computes the rest again: a decoder's widest tensors are here.
 """
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from sftkeras.backbones.decoders.config import Activation
+from sftkeras.backbones.dense_operations import product
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 
@@ -23,35 +24,43 @@ class _Curve(NamedTuple):
     with_slope: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
-def gate(activation: Activation, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
-    """`activation` of `x`, times `y` of the same shape."""
+def gated_product(activation: Activation, x: tf.Tensor, y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Product of `activation` of `x` [rows, inner], times `y` likewise, and `kernel` [inner, outputs]."""
     curve = _CURVES[activation]
 
     @tf.custom_gradient
-    def gated(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+    def multiplied(x: tf.Tensor, y: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            with tf.control_dependencies([upstream]):  # or TensorFlow would keep what it computed before
-                value, slope = curve.with_slope(tf.identity(x))
-            return upstream * y * slope, upstream * value
+            value, slope = _again(curve, x, upstream)
+            of_gated = product(upstream, kernel, transpose_b=True)
+            of_kernel = product(value * y, upstream, transpose_a=True)
+            return of_gated * y * slope, of_gated * value, of_kernel
 
-        return curve.value(x) * y, gradient
+        return product(curve.value(x) * y, kernel), gradient
 
-    return gated(x, y)
+    return multiplied(x, y, kernel)
 
 
-def activate(activation: Activation, x: tf.Tensor) -> tf.Tensor:
-    """`activation` of `x`, any shape."""
+def activated_product(activation: Activation, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Product of `activation` of `x` [rows, inner] and `kernel` [inner, outputs]."""
     curve = _CURVES[activation]
 
     @tf.custom_gradient
-    def activated(x: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+    def multiplied(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            with tf.control_dependencies([upstream]):
-                return (upstream * curve.with_slope(tf.identity(x))[1],)
+            value, slope = _again(curve, x, upstream)
+            of_value = product(upstream, kernel, transpose_b=True)
+            return of_value * slope, product(value, upstream, transpose_a=True)
 
-        return curve.value(x), gradient
+        return product(curve.value(x), kernel), gradient
 
-    return activated(x)
+    return multiplied(x, kernel)
+
+
+def _again(curve: _Curve, x: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Values and slopes of `x` once `upstream` is there, or TensorFlow would keep what it computed before."""
+    with tf.control_dependencies([upstream]):
+        return curve.with_slope(tf.identity(x))
 
 
 def _silu(x: tf.Tensor) -> tf.Tensor:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from sftkeras.backbones.decoders.activations import activate, gate
+from sftkeras.backbones.decoders.activations import activated_product, gated_product
 from sftkeras.backbones.decoders.attention import attend, turn
 from sftkeras.backbones.decoders.config import DecoderConfig, Rope
-from sftkeras.backbones.dense_operations import dense, normalise, normalise_root_mean_square
+from sftkeras.backbones.dense_operations import dense, normalise, normalise_root_mean_square, plus_bias
 
 
 class Cached(NamedTuple):
@@ -301,11 +301,13 @@ class DecoderLayer(PartOfDecoder):
         return x + self.feed_forward_dropout(forward, training=training)
 
     def _feed_forward(self, x: tf.Tensor, gate_and_up: Callable[[tf.Tensor], Sequence[tf.Tensor]] | None) -> tf.Tensor:
-        activation = self.config.activation
-        if not self.config.gated:
-            return dense(self.down, activate(activation, dense(self.up, x)))
-        gated, up = gate_and_up(x) if gate_and_up else (dense(self.gate, x), dense(self.up, x))
-        return dense(self.down, gate(activation, gated, up))
+        activation, kernel = self.config.activation, tf.convert_to_tensor(self.down.kernel.value)
+        if self.config.gated:
+            gated, up = gate_and_up(x) if gate_and_up else (dense(self.gate, x), dense(self.up, x))
+            outputs = gated_product(activation, gated, up, kernel)
+        else:
+            outputs = activated_product(activation, dense(self.up, x), kernel)
+        return outputs if self.down.bias is None else plus_bias(outputs, self.down.bias.value)
 
 
 def _dense(name: str, inputs: int, outputs: int, bias: bool) -> keras.layers.Dense:
