@@ -19,6 +19,7 @@ __all__ = [
     "Choice",
     "Mode",
     "check_folder",
+    "check_kind",
     "choice_without_weights",
     "choose_mode",
     "load_backbone",
@@ -38,21 +39,27 @@ def check_folder(folder: Path, *, max_length: int, task: str | None = None, want
         wanted: what that task trains.
 
     Raises:
-        SFTError: SFT351 or SFT353 to SFT356, SFT355 for a decoder of KerasHub too, and SFT396 or SFT397 if the folder
-            holds what the task does not train.
+        SFTError: SFT351 or SFT353 to SFT356, and SFT396 or SFT397 if the folder holds what the task does not train.
     """
     kind = kind_of(folder)
-    if task is not None and kind_of_backbone(folder) != wanted:
-        raise SFTError("SFT396" if wanted == "encoder" else "SFT397", folder=folder, task=task)
+    if task is not None:
+        check_kind(folder, task=task, wanted=wanted)
     if kind == "run":  # which keeps the small files of the folder that it began with
         folder, kind = folder / "backbone", json.loads((folder / "model.json").read_text(encoding="utf-8"))["backbone"]
-    if kind == "keras_hub" and (name := keras_hub_decoder(folder)):
-        known = "the Hugging Face folder of the same model"
-        raise SFTError("SFT355", folder=folder, key="a KerasHub preset of", value=name, known=known)
     if kind == "hugging_face":
         from sftkeras.backbones.hugging_face import check_folder as check
 
         check(folder, max_length=max_length)
+
+
+def check_kind(folder: Path, *, task: str, wanted: BackboneKind) -> None:
+    """Checks that a folder of weights, or a run, holds what a task trains. Imports no TensorFlow.
+
+    Raises:
+        SFTError: SFT396 or SFT397 if it does not.
+    """
+    if kind_of_backbone(folder) != wanted:
+        raise SFTError("SFT396" if wanted == "encoder" else "SFT397", folder=folder, task=task)
 
 
 def kind_of_backbone(folder: Path) -> BackboneKind:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sftkeras.backbones import BackboneKind, check_folder
-from sftkeras.handles import check_weights, is_gguf, resolve, weights_folder
+from sftkeras.backbones import BackboneKind, check_folder, check_kind
+from sftkeras.backbones.keras_hub_decoders import keras_hub_decoder
+from sftkeras.handles import check_weights, is_gguf, kind_of, resolve, weights_folder
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def fetch_backbone(
     Raises:
         SFTError: SFT30x to SFT35x, SFT36x and SFT39x, if a handle leads nowhere or a file is missing or damaged.
     """
-    encoder = _folder_of(resolve(handle))
+    encoder = _folder_of(resolve(handle), task, wanted)
     check_weights(encoder)
     check_folder(encoder, max_length=max_length, task=task, wanted=wanted)
     if preprocessor is None:
@@ -55,10 +56,17 @@ def fetch_backbone(
     return BackboneFolders(encoder, folder)
 
 
-def _folder_of(found: Path) -> Path:
-    """Return the folder of weights that was found, or that is made of the GGUF file that was found."""
-    if not is_gguf(found):
-        return weights_folder(found)
-    from sftkeras.backbones import gguf  # its package takes a third of a second
+def _folder_of(found: Path, task: str | None, wanted: BackboneKind) -> Path:
+    """Return the folder of weights that was found, or that is made of the GGUF file or the preset that was found."""
+    if is_gguf(found):
+        from sftkeras.backbones import gguf  # its package takes a third of a second
 
-    return gguf.convert(found)
+        return gguf.convert(found)
+    folder = weights_folder(found)
+    if kind_of(folder) == "keras_hub" and keras_hub_decoder(folder):
+        from sftkeras.backbones.keras_hub_decoders.conversion import convert
+
+        if task is not None:
+            check_kind(folder, task=task, wanted=wanted)
+        return convert(folder)
+    return folder

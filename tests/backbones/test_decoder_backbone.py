@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from tiny_decoders import TinyDecoder
 from tokenizers import Tokenizer
 
 import sftkeras
-from sftkeras.backbones import Backbone, BackboneKind, check_folder, kind_of_backbone, load_backbone
+from sftkeras.backbones import Backbone, check_folder, kind_of_backbone, load_backbone
 from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.hugging_face import write_decoder
 from sftkeras.errors import SFTError
@@ -134,14 +133,6 @@ def test_added_tokens_have_rows_marks_and_files(rows: int | None, name: str, fol
     np.testing.assert_array_equal(outputs(again, tokens), outputs(more, tokens))
     assert (tokens[0], tokens[-1]) == (first, first + 1)
     assert Tokenizer.from_file(str(tmp_path / "again" / "tokenizer.json")).encode("a<|user|>").ids[-1] == first
-
-
-@pytest.mark.parametrize("wanted", ["encoder", "decoder"])
-def test_a_preset_of_a_decoder_is_refused_by_its_name(wanted: BackboneKind, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"class_name": "Llama3Backbone", "config": {}}), encoding="utf-8")
-    (tmp_path / "model.weights.h5").touch()
-    with pytest.raises(SFTError, match="SFT355.*Llama3Backbone" if wanted == "decoder" else "SFT396"):
-        check_folder(tmp_path, max_length=8, task="chat", wanted=wanted)
 
 
 def test_the_backbone_of_python_makes_inputs_of_texts(folder: Path) -> None:

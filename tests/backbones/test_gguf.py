@@ -13,7 +13,7 @@ import tiny_gguf as tiny
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from sftkeras.backbones import load_backbone
+from sftkeras.backbones import converted, load_backbone
 from sftkeras.backbones.fetching import fetch_backbone
 from sftkeras.backbones.gguf import conversion
 from sftkeras.backbones.gguf.architectures import ARCHITECTURES
@@ -208,7 +208,7 @@ def test_half_precision_is_kept_as_it_is(name: str, dtype: str, tmp_path: Path) 
 
 
 def test_a_large_model_is_written_in_parts(llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversion, "_LARGEST_PART", 40_000)
+    monkeypatch.setattr(converted, "_LARGEST_PART", 40_000)
     folder = written(llama, tmp_path / "folder")
     places = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
     assert len(set(places.values())) > 1

@@ -182,14 +182,31 @@ def read_byte_pairs(folder: Path) -> BytePairs:
     Raises:
         SFTError: SFT354 if one cannot be read.
     """
-    numbers = read_json(folder / BYTE_PAIRS)
+    return BytePairs(read_numbers(folder / BYTE_PAIRS), read_merges(folder / MERGES))
+
+
+def read_numbers(path: Path) -> dict[str, int]:
+    """Reads vocab.json: the number of each token.
+
+    Raises:
+        SFTError: SFT354 if it cannot be read.
+    """
+    numbers = read_json(path)
     if not all(isinstance(number, int) and number >= 0 for number in numbers.values()):
-        raise SFTError("SFT354", path=folder / BYTE_PAIRS, problem="expected a number for each token")
-    lines = _read_lines(folder / MERGES)
+        raise SFTError("SFT354", path=path, problem="expected a number for each token")
+    return numbers
+
+
+def read_merges(path: Path) -> list[tuple[str, str]]:
+    """Reads merges.txt: left and right part of a merge in each line.
+
+    Raises:
+        SFTError: SFT354 if it cannot be read.
+    """
     try:
-        return BytePairs(numbers, _pairs(line for line in lines if line and not line.startswith(_MERGES_VERSION)))
+        return _pairs(line for line in _read_lines(path) if line and not line.startswith(_MERGES_VERSION))
     except ValueError as error:
-        raise SFTError("SFT354", path=folder / MERGES, problem="expected two parts in each line") from error
+        raise SFTError("SFT354", path=path, problem="expected two parts in each line") from error
 
 
 def byte_pairs_of_json(whole: Mapping[str, Any], path: Path) -> BytePairs:

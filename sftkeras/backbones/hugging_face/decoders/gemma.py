@@ -32,7 +32,7 @@ _DEFAULTS = {
     "use_bidirectional_attention": None,
 }
 _SUPPORTED = {"use_bidirectional_attention": (None, False)}
-_NAMES = {
+FOUR_NORMS = {
     **NAMES,
     "after_attention_norm": "post_attention_layernorm",
     "feed_forward_norm": "pre_feedforward_layernorm",
@@ -125,7 +125,7 @@ GEMMA2 = DecoderFamily(
     sizes=_SIZES,
     defaults={**_OF_LATER, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0},
     supported={**_SUPPORTED, "hidden_activation": tuple(ACTIVATIONS)},
-    weights=partial(weights, names=_NAMES),
+    weights=partial(weights, names=FOUR_NORMS),
 )
 GEMMA3 = DecoderFamily(
     model_type="gemma3_text",
@@ -142,5 +142,5 @@ GEMMA3 = DecoderFamily(
     },
     # transformers itself reads a cap of attention scores here, and does not apply it.
     supported={**_SUPPORTED, "hidden_activation": tuple(ACTIVATIONS), "attn_logit_softcapping": (None,)},
-    weights=partial(weights, names=_NAMES),
+    weights=partial(weights, names=FOUR_NORMS),
 )

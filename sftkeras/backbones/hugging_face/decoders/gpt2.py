@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sftkeras.backbones.decoders.decoder import Decoder
 
-_PARTS = {
+PARTS = {
     "attn.c_attn": ("query", "key", "value"),
     "attn.c_proj": ("attention_output",),
     "mlp.c_fc": ("up",),
@@ -31,7 +31,7 @@ def _weights(decoder: Decoder) -> DecoderWeights:
         prefix, parts = f"h.{number}", layer.parts()
         yield from norm(parts["attention_norm"], f"{prefix}.ln_1")
         yield from norm(parts["feed_forward_norm"], f"{prefix}.ln_2")
-        for name, joined in _PARTS.items():
+        for name, joined in PARTS.items():
             layers = [parts[part] for part in joined]
             yield Joined(f"{prefix}.{name}.weight", tuple(_plain(each.kernel) for each in layers), axis=1)
             yield Joined(f"{prefix}.{name}.bias", tuple(_plain(each.bias) for each in layers))

@@ -14,8 +14,8 @@ from sftkeras.errors import SFTError
 if TYPE_CHECKING:
     from sftkeras.backbones.decoders.decoder import Decoder
 
-_UNUSED_POSITIONS = 2
-_NAMES = {
+UNUSED_POSITIONS = 2
+NAMES = {
     "attention_norm": "self_attn_layer_norm",
     "query": "self_attn.q_proj",
     "key": "self_attn.k_proj",
@@ -32,7 +32,7 @@ def _weights(decoder: Decoder) -> DecoderWeights:
     yield from table(decoder.token_embedding.embeddings, "decoder.embed_tokens")
     yield from table(decoder.position_embedding.embeddings, "decoder.embed_positions")
     for number, layer in enumerate(decoder.transformer_layers):
-        yield from layer_weights(layer, f"decoder.layers.{number}", _NAMES)
+        yield from layer_weights(layer, f"decoder.layers.{number}", NAMES)
     yield from norm(decoder.last_norm, "decoder.final_layer_norm")
 
 
@@ -48,7 +48,7 @@ def _describe(settings: Settings, folder: Path) -> DecoderConfig:
         inner_size=settings["ffn_dim"],
         layers=settings["num_hidden_layers"],
         max_positions=settings["max_position_embeddings"],
-        first_position=_UNUSED_POSITIONS,
+        first_position=UNUSED_POSITIONS,
         epsilon=1e-5,  # PyTorch's own; config.json has no place for it
         activation=ACTIVATIONS[settings["activation_function"]],
         bias=settings["enable_bias"],

@@ -13,16 +13,16 @@ from sftkeras.backbones.hugging_face.family import table
 if TYPE_CHECKING:
     from sftkeras.backbones.decoders.decoder import Decoder
 
-_JOINED = {"self_attn.qkv_proj": ("query", "key", "value"), "mlp.gate_up_proj": ("gate", "up")}
-_NAMES = {part: name for part, name in NAMES.items() if all(part not in parts for parts in _JOINED.values())}
+JOINED = {"self_attn.qkv_proj": ("query", "key", "value"), "mlp.gate_up_proj": ("gate", "up")}
+OTHER_NAMES = {part: name for part, name in NAMES.items() if all(part not in parts for parts in JOINED.values())}
 
 
 def _weights(decoder: Decoder) -> DecoderWeights:
     yield from table(decoder.token_embedding.embeddings, "embed_tokens")
     for number, layer in enumerate(decoder.transformer_layers):
         prefix, parts = f"layers.{number}", layer.parts()
-        yield from layer_weights(layer, prefix, _NAMES)
-        for name, joined in _JOINED.items():
+        yield from layer_weights(layer, prefix, OTHER_NAMES)
+        for name, joined in JOINED.items():
             kernels = tuple(weight for part in joined for weight in dense(parts[part], part))
             yield Joined(f"{prefix}.{name}.weight", kernels)
     yield from norm(decoder.last_norm, "norm")

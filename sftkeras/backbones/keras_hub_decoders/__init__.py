@@ -1,7 +1,8 @@
-"""Which KerasHub presets are decoders. They are refused: the same models are read from Hugging Face folders.
+"""KerasHub presets of decoders: each becomes a Hugging Face folder in the cache, then read as any other.
 
-KerasHub's decoders leave out a part of what their checkpoints say, such as epsilon or stretched positions. Imports no
-TensorFlow.
+`preset` reads the files, `families`, `configs` and `layouts` give config and tensors their Hugging Face names,
+`tokenizers` makes tokenizer.json, and `conversion` puts these together. KerasHub itself is not asked: its presets are
+read without running what their config.json names. Imports no TensorFlow.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-_FAMILIES = (
+_DECODERS = (
     *("Bloom", "Falcon", "GPT2", "GPTNeoX", "GptOss", "Gemma", "Llama", "Mistral", "Mixtral", "OPT", "Phi3", "Qwen"),
     "SmolLM3",
 )
@@ -21,4 +22,4 @@ def keras_hub_decoder(folder: Path) -> str | None:
         name = str(json.loads((folder / "config.json").read_text(encoding="utf-8"))["class_name"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # what is wrong with the file is found where it is read
-    return name if name.startswith(_FAMILIES) else None
+    return name if name.startswith(_DECODERS) else None
