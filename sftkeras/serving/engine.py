@@ -53,6 +53,27 @@ class Kept:
     tensor: str
 
 
+@dataclass(frozen=True)
+class _Keeping:
+    """The names of the tensors by which a session makes and finds a tensor that it keeps."""
+
+    shape: str
+    made: str
+    handle: str
+    tensor: str
+
+    @classmethod
+    def in_graph(cls, graph: tf.Graph) -> _Keeping:
+        """Adds the operations."""
+        with graph.as_default(), tf.name_scope("sftkeras_kept"):
+            shape = tf.compat.v1.placeholder(tf.int32, [None])
+            zeros = tf.raw_ops.Empty(shape=shape, dtype=tf.float32, init=True)
+            made = tf.raw_ops.GetSessionHandle(value=zeros)
+            handle = tf.compat.v1.placeholder(tf.string, [])
+            tensor = tf.raw_ops.GetSessionTensor(handle=handle, dtype=tf.float32)
+        return cls(shape.name, made.name, handle.name, tensor.name)
+
+
 class Engine:
     """A SavedModel that is ready to run; safe to use from several threads.
 
@@ -70,6 +91,8 @@ class Engine:
     def __init__(self, folder: Path) -> None:
         check_served(folder)
         self._session = tf.compat.v1.Session(graph=tf.Graph())
+        # Before the model, since a graph that is changed when it has run is copied as a whole.
+        self._keeping = _Keeping.in_graph(self._session.graph)
         try:
             loaded: MetaGraphDef = tf.compat.v1.saved_model.loader.load(
                 self._session, [tf.saved_model.SERVING], str(folder)
@@ -98,23 +121,18 @@ class Engine:
         """
         return self._guarded(self._callable(call), arrays)
 
-    def keep_zeros(self, dtype: int, shape: Sequence[int]) -> Kept:
-        """Makes a tensor of zeros that stays in the session until it is closed.
+    def keep_zeros(self, shape: Sequence[int]) -> Kept:
+        """Makes a tensor of float32 zeros that stays in the session until it is closed.
 
         Args:
-            dtype: as a signature has it.
             shape: its sizes.
 
         Raises:
             ServingError: RESOURCE_EXHAUSTED if there is no memory for it.
         """
-        with self._session.graph.as_default():
-            size = tf.compat.v1.placeholder(tf.int32, [len(shape)])
-            made = tf.raw_ops.GetSessionHandle(value=tf.raw_ops.Empty(shape=size, dtype=dtype, init=True))
-            feed = tf.compat.v1.placeholder(tf.string, [])
-            tensor = tf.raw_ops.GetSessionTensor(handle=feed, dtype=dtype)
-        (handle,) = self.run(Call((size.name,), (made.name,)), [np.array(shape, np.int32)])
-        return Kept(np.array(handle, object), feed.name, tensor.name)
+        names = self._keeping
+        (handle,) = self.run(Call((names.shape,), (names.made,)), [np.array(shape, np.int32)])
+        return Kept(np.array(handle, object), names.handle, names.tensor)
 
     def prepare(self, call: Call, kept: Kept, connected: str) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
         """Makes a function that is `run` for one call, with a kept tensor as one of the inputs.

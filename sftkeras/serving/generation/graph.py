@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from sftkeras.serving.engine import Call, Engine
 from sftkeras.serving.errors import failed_precondition
@@ -84,12 +83,12 @@ class GeneratingGraph:
         pages = signature.inputs[_PAGES]
         layers, kinds, heads, _, self.page_tokens, size = (it.size for it in pages.tensor_shape.dim)
         rows = layers * kinds * heads * self.page_tokens  # of a page, which the graph counts in int32
-        page_bytes = rows * size * tf.dtypes.as_dtype(pages.dtype).size
+        page_bytes = rows * size * np.dtype(np.float32).itemsize
         self.page_count = min(cache_bytes // page_bytes, np.iinfo(np.int32).max // rows)
         if self.page_count < 1:
             raise failed_precondition(f"{page_bytes} bytes for {self.page_tokens} tokens are more than the cache has")
         shape = (layers, kinds, heads, self.page_count, self.page_tokens, size)
-        kept = engine.keep_zeros(pages.dtype, shape)
+        kept = engine.keep_zeros(shape)
         self._inputs = sorted(signature.inputs.keys() - {_PAGES})
         call = Call(
             tuple(signature.inputs[name].name for name in self._inputs),
