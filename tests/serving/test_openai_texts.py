@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
-from collections.abc import Callable, Iterator
+import socket
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,13 @@ import pytest
 from half_plus_two import write_half_plus_two
 from openai_calls import client_of, error_of, events_of
 from rest_client import Running, serving
+from tiny_served import wait_until
 
 from sftkeras.serving.engine import Engine
+from sftkeras.serving.errors import overloaded
+from sftkeras.serving.generation.requests import Generating, GenerationRequest, Piece
 from sftkeras.serving.predicting import predict_run
+from sftkeras.serving.served_version import ServedVersion
 from sftkeras.text.marks import special
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -352,3 +359,47 @@ def test_arguments_that_ask_for_nothing_are_taken(client: openai.OpenAI) -> None
     answer = client.chat.completions.create(model="tiny", messages=QUESTION, max_completion_tokens=2, **options)
     assert answer.usage is not None
     assert answer.usage.completion_tokens <= 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_goes_away_ends_its_texts(rest: Running, stream: bool) -> None:
+    def cancelled() -> float:
+        page = rest.metrics.page().decode()
+        found = re.search(r':tensorflow:serving:request_count{model_name="tiny",status="CANCELLED"} (\S+)', page)
+        return float(found[1]) if found else 0.0
+
+    body = json.dumps({"model": "tiny", "prompt": PROMPT, "n": 16, "max_tokens": 50, "stream": stream, **DRAWN})
+    request = f"POST {COMPLETIONS} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    before = cancelled()
+    while cancelled() == before:  # a server may be quicker than the client is gone
+        with socket.create_connection(("127.0.0.1", rest.port), timeout=300) as connection:
+            connection.sendall(request.encode())
+            if stream:
+                assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        wait_until(lambda: rest.server._admission.open == 0)
+
+
+class Failing:
+    """Generates as a version does, and fails after the first piece."""
+
+    def __init__(self, version: Generating) -> None:
+        self._version = version
+
+    async def stream(self, request: GenerationRequest, seconds: float | None = None) -> AsyncGenerator[Piece, None]:
+        async with aclosing(self._version.stream(request, seconds)) as pieces:
+            yield await anext(pieces)
+        raise overloaded("no more")
+
+
+def test_what_fails_in_a_stream_is_its_last_event(
+    rest: Running, client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ServedVersion.generating
+    monkeypatch.setattr(ServedVersion, "generating", property(lambda version: Failing(real.__get__(version))))
+    body = {"model": "tiny", "prompt": PROMPT, "max_tokens": 20, "stream": True}
+    *_, last = events_of(rest.ask("POST", COMPLETIONS, body))
+    error = {"message": "no more", "type": "requests", "param": None, "code": "rate_limit_exceeded"}
+    assert json.loads(last) == {"error": error}
+    with pytest.raises(openai.APIError, match="no more"):
+        list(client.completions.create(**body))
+    assert error_of(rest.ask("POST", COMPLETIONS, {**body, "stream": False}), 429) == error
