@@ -1,7 +1,7 @@
 """The page at the server's root: its files, and what it shows about the models.
 
 The files are in `page/`, but for the view of each task, which is in its folder. Predictions come through the REST
-interface, as everybody gets them.
+interface and chats through OpenAI's, as everybody gets them.
 """
 
 from __future__ import annotations
@@ -21,20 +21,34 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from sftkeras import tasks
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import CARD, read_contract
+from sftkeras.exporting.generation_file import read_generation
 from sftkeras.serving.errors import ServingError, not_found
+from sftkeras.serving.model_names import model_spec
+from sftkeras.serving.openai.served_models import generates
 
 if TYPE_CHECKING:
     from sftkeras.serving.answering import Answering
 
 _FOLDER = Path(__file__).parent / "page"
 _SCRIPT = "text/javascript; charset=utf-8"
+_STYLE = "text/css; charset=utf-8"
+_SCRIPTS = (
+    "page.js",
+    "elements.js",
+    "card.js",
+    "server.js",
+    "calls.js",
+    "chat.js",
+    "answer.js",
+    "tokens.js",
+    "options.js",
+)
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
-    "/page/style.css": ("style.css", "text/css; charset=utf-8"),
-    "/page/page.js": ("page.js", _SCRIPT),
-    "/page/elements.js": ("elements.js", _SCRIPT),
-    "/page/card.js": ("card.js", _SCRIPT),
+    "/page/style.css": ("style.css", _STYLE),
+    "/page/chat.css": ("chat.css", _STYLE),
     "/page/icon.svg": ("icon.svg", "image/svg+xml"),
+    **{f"/page/{name}": (name, _SCRIPT) for name in _SCRIPTS},
 }
 # The page loads its own files and asks its own server, nothing else; no other page may frame it.
 _POLICY = (
@@ -76,32 +90,41 @@ class WebPage:
         """
         match path.split("/")[3:]:
             case []:
-                found: dict[str, Any] = {"models": [self._model(name) for name in self._answering.store.models()]}
+                names = self._answering.store.models()
+                found: dict[str, Any] = {"models": [await self._model(name) for name in names]}
             case [name, "versions", version] if version.isascii() and version.isdigit() and len(version) < 19:
-                spec = ModelSpec(name=unquote(name))
-                spec.version.value = int(version)
-                found = await self._version(spec)
+                found = await self._version(model_spec(unquote(name), version))
             case _:
                 raise not_found("Not Found")
         return web.Response(body=json.dumps(found).encode(), headers={"Content-Type": "application/json", **_HEADERS})
 
-    def _model(self, name: str) -> dict[str, Any]:
+    async def _model(self, name: str) -> dict[str, Any]:
         """A model and its versions, the newest first."""
         shown = [
             {
                 "version": str(it.version),  # a string, since JavaScript's numbers end at 2^53
                 "state": ModelVersionStatus.State.Name(it.state),
                 "error": it.status.error_message,
+                "chats": it.state == ModelVersionStatus.AVAILABLE
+                and await self._chats(model_spec(name, str(it.version))),
             }
             for it in version_states(self._answering, name)
         ]
         return {"name": name, "versions": shown}
 
+    async def _chats(self, spec: ModelSpec) -> bool:
+        """Say whether a version answers conversations."""
+        try:
+            with self._answering.store.use(spec) as version:
+                return generates(version) and await asyncio.to_thread(_chat, version.folder) is not None
+        except ServingError:  # it left meanwhile
+            return False
+
     async def _version(self, spec: ModelSpec) -> dict[str, Any]:
         inputs = self._inputs(spec)
         folder = self._answering.store.folder(spec)
-        contract, card = await asyncio.to_thread(_read, folder)
-        return {"inputs": inputs, "contract": contract, "card": card}
+        contract, card, chat = await asyncio.to_thread(_read, folder)
+        return {"inputs": inputs, "contract": contract, "card": card, "chat": chat}
 
     def _inputs(self, spec: ModelSpec) -> dict[str, dict[str, Any]] | None:
         """Name → dtype and shape of what the default signature takes, None if there is no such signature."""
@@ -142,8 +165,8 @@ def _shape(shape: Any) -> list[int | None] | None:
     return None if shape.unknown_rank else [None if it.size < 0 else it.size for it in shape.dim]
 
 
-def _read(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
-    """The contract and the model card; None for what a version has not, as those that others exported."""
+def _read(folder: Path) -> tuple[dict[str, Any] | None, str | None, dict[str, Any] | None]:
+    """The contract, the model card and `_chat`; None for what a version has not, as those that others exported."""
     contract: dict[str, Any] | None
     try:
         contract = read_contract(folder)
@@ -153,4 +176,12 @@ def _read(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
         card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
     except OSError:
         card = None
-    return contract, card
+    return contract, card, _chat(folder)
+
+
+def _chat(folder: Path) -> dict[str, Any] | None:
+    """What a chat with a version begins with, its system prompt and default options; None if it takes no chat."""
+    facts = read_generation(folder)
+    if facts is None or facts["chat"] is None:
+        return None
+    return {"system": facts["chat"]["system"], "defaults": facts["defaults"]}

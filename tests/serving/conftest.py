@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tiny_served import MODEL, RunningServer, publish, write_version
 
 from sftkeras.serving import version_folders
+
+if TYPE_CHECKING:
+    from chromium import Browser, Page
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,3 +49,20 @@ def server(tmp_path_factory: pytest.TempPathFactory, written: Callable[[float], 
     publish(written(0.0), folder / MODEL, 1)
     with RunningServer(folder) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from chromium import launched  # which not every machine has
+
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which nothing may go wrong silently."""
+    from chromium import watched
+
+    with watched(browser) as page:
+        yield page

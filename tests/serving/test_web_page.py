@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chromium import Browser, Page, Route, contrast, expect, needs_chromium
 from half_plus_two import write_half_plus_two
 from page_models import (
     write_answerer,
@@ -25,27 +26,9 @@ from rest_client import Running, running, serving
 
 from sftkeras.serving.security import Token
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright (extra dev)")
-Browser, Page, Route, expect = playwright.Browser, playwright.Page, playwright.Route, playwright.expect
-WAIT = 180_000  # milliseconds, at most: a busy machine is slow
-expect.set_options(timeout=WAIT)
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as Debian's package chromium")
-
-# Chromium as root, and without calls to its maker's hosts.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
+pytestmark = needs_chromium
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -69,20 +52,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rest(models: Path) -> Iterator[Running]:
     with serving(models) as it:
         yield it
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page on which nothing may go wrong silently."""
-    page = browser.new_page()
-    page.set_default_timeout(WAIT)
-    problems: list[str] = []
-    page.on("console", lambda it: problems.append(it.text) if it.type in ("error", "warning") else None)
-    page.on("pageerror", lambda it: problems.append(str(it)))
-    page.on("dialog", lambda it: problems.append(f"dialog: {it.message}"))
-    yield page
-    page.close()
-    assert problems == []
 
 
 def opened(page: Page, rest: Running, model: str = "movies", version: int | None = None) -> None:
@@ -289,18 +258,6 @@ def test_it_fits_a_small_phone_in_light_and_dark(browser: Browser, rest: Running
             page.locator("main").evaluate(f"it => getComputedStyle(it).{name}") for name in ("color", "backgroundColor")
         )
         assert contrast(ink, paper) >= 7
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG's contrast of two colours such as rgb(1, 2, 3)."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(it) / 255 for it in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-        linear = [it / 12.92 if it <= 0.04045 else ((it + 0.055) / 1.055) ** 2.4 for it in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    darker, lighter = sorted((luminance(one), luminance(other)))
-    return (lighter + 0.05) / (darker + 0.05)
 
 
 def test_a_version_that_cannot_be_served_says_why(browser: Browser, tmp_path: Path, models: Path) -> None:

@@ -8,6 +8,28 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** A button within a text, such as "Retry". */
+export function act(title, onClick) {
+  const button = element("button", { type: "button", class: "act" }, title);
+  button.addEventListener("click", onClick);
+  return button;
+}
+
+/** Puts a text on the clipboard. */
+export async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = element("textarea", { class: "unseen" }, text); // without TLS a browser gives no clipboard
+    const focused = document.activeElement;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    focused?.focus();
+  }
+}
+
 /** What was predicted, in large letters. */
 export function verdict(text) {
   return element("p", { class: "verdict", dir: "auto" }, text);

@@ -1,4 +1,5 @@
-// The page at the server's root: which models there are, a box for texts, and what a model predicts for them.
+// The page at the server's root: which models there are, a box for texts, and what a model predicts for them; models that
+// answer conversations have a chat instead (chat.js).
 //
 // Each task brings its view, a module with
 //   fits(record, texts)   whether it knows such a prediction, by its names
@@ -6,8 +7,11 @@
 //   about(task)           optional: what is said of a model, by the settings of its task
 //   titles                optional: those of the boxes, by input
 
+import { chatCalls, predictCalls } from "./calls.js";
 import { showCard } from "./card.js";
-import { count, element, json } from "./elements.js";
+import * as chat from "./chat.js";
+import { copied, count, element, json } from "./elements.js";
+import { access, call } from "./server.js";
 import { views } from "./views.js";
 
 const REFRESH = 5000; // milliseconds between looks at the models' states
@@ -16,31 +20,7 @@ const at = (id) => document.getElementById(id);
 
 // What the page shows: `chosen` is {name, version}, `details` are of that version, `wanted` is the version that is being
 // loaded or shown, `lost` is whether the server could not be reached.
-const state = { models: [], wanted: null, chosen: null, details: null, token: "", lost: false };
-
-/** Calls the server; returns what it says, as an object and as it came. Throws its words if it refuses. */
-async function call(path, sent) {
-  const headers = state.token ? { Authorization: `Bearer ${state.token}` } : {};
-  const options = sent === undefined ? { headers } : { method: "POST", body: sent, headers: { "Content-Type": "application/json", ...headers } };
-  const response = await fetch(path, options);
-  const text = await response.text();
-  if (response.status === 401) at("access").hidden = false;
-  if (!response.ok) throw new Error(errorIn(text) ?? `${response.status} ${response.statusText}`);
-  return { found: readJson(text), text };
-}
-
-function errorIn(text) {
-  try {
-    return readJson(text).error;
-  } catch {
-    return null; // not from the model server
-  }
-}
-
-/** The server writes NaN and Infinity, which JSON has not: they become strings here. */
-function readJson(text) {
-  return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)/g, (it) => (it.startsWith('"') ? it : `"${it}"`)));
-}
+const state = { models: [], wanted: null, chosen: null, details: null, lost: false };
 
 function tell(problem) {
   at("problem").textContent = problem;
@@ -66,6 +46,7 @@ async function refresh() {
   if (!found) return;
   showModels();
   await choose();
+  if (chats()) chat.showOthers(otherModels());
 }
 
 function showModels() {
@@ -95,6 +76,11 @@ function stateWord({ state: now, error }) {
 
 function available(model) {
   return model.versions.filter((it) => it.state === "AVAILABLE");
+}
+
+/** The version that answers those who name none. */
+function newestOf(name) {
+  return available(state.models.find((it) => it.name === name))[0]?.version;
 }
 
 // --- the chosen version ---
@@ -169,8 +155,11 @@ function showModel(sameModel) {
   at("name").textContent = name;
   at("about").textContent = about();
   clearAnswer();
-  for (const part of ["texts", "result", "elsewhere"]) at(part).hidden = !state.details;
-  if (state.details) showInputs(sameModel);
+  for (const part of ["texts", "result"]) at(part).hidden = !state.details || chats();
+  at("chat").hidden = !chats();
+  at("elsewhere").hidden = !state.details;
+  if (chats()) chat.showChat(modelAt(name, state.chosen.version), state.details.chat, otherModels(), sampleText("text"));
+  else if (state.details) showInputs(sameModel);
   at("card").hidden = !card;
   at("card").querySelector("article").replaceChildren(...(card ? showCard(card) : []));
   at("model").hidden = false;
@@ -188,6 +177,24 @@ function about() {
     parts.push(version ? stateWord(version) : "unloaded", ...(version?.error ? [version.error] : []));
   }
   return parts.join(" · ");
+}
+
+// --- chats ---
+
+function chats() {
+  return Boolean(state.details?.chat);
+}
+
+/** A version as OpenAI's routes name it, and as it is shown. */
+function modelAt(name, version) {
+  const isNewest = newestOf(name) === version;
+  return { id: isNewest ? name : `${name}/versions/${version}`, title: `${name} · version ${version}` };
+}
+
+/** All versions that chat, but for the one that is shown. */
+function otherModels() {
+  const all = state.models.flatMap(({ name, versions }) => versions.filter((it) => it.chats).map(({ version }) => ({ name, version })));
+  return all.filter((it) => !isShown(it)).map(({ name, version }) => modelAt(name, version));
 }
 
 // --- the texts ---
@@ -221,10 +228,15 @@ function showInputs(sameModel) {
   showCalls();
 }
 
+/** The text that the export was tried with. */
+function sampleText(name) {
+  return state.details?.contract?.sample?.request.inputs?.[name]?.[0] ?? "";
+}
+
 function box(name, title, value, kind) {
   const area = element("textarea", { id: `input-${name}`, class: kind, name, rows: "3", dir: "auto", spellcheck: "false" });
   area.value = value;
-  area.placeholder = state.details?.contract?.sample?.request.inputs?.[name]?.[0] ?? "";
+  area.placeholder = sampleText(name);
   return element("div", {}, element("label", { for: area.id }, title), area);
 }
 
@@ -237,6 +249,11 @@ function sampleBody() {
 function sampleValue({ dtype, shape }) {
   const zero = { string: "", bool: false }[dtype] ?? 0;
   return (shape ?? []).slice(1).reduceRight((inner, size) => Array(size ?? 1).fill(inner), zero);
+}
+
+/** To the box for what is to be sent. */
+function focusBox() {
+  (chats() ? at("message") : areas()[0])?.focus();
 }
 
 function areas() {
@@ -252,9 +269,7 @@ function body() {
 
 function predictPath() {
   const { name, version } = state.chosen;
-  const model = state.models.find((it) => it.name === name);
-  const isNewest = available(model)[0]?.version === version;
-  return `/v1/models/${encodeURIComponent(name)}${isNewest ? "" : `/versions/${version}`}:predict`;
+  return `/v1/models/${encodeURIComponent(name)}${newestOf(name) === version ? "" : `/versions/${version}`}:predict`;
 }
 
 async function predict(event) {
@@ -307,71 +322,47 @@ function clearAnswer() {
 // --- the same call from elsewhere ---
 
 function showCalls() {
-  let sent;
+  let calls;
   try {
-    sent = body();
+    calls = chats() ? chatCalls(chat.PATH, chat.nextRequest()) : predictCalls(predictPath(), body());
   } catch {
     return; // half-typed JSON: the last whole call stays
   }
-  const url = location.origin + predictPath();
-  const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-  const curlToken = state.token ? ' \\\n  -H "Authorization: Bearer $TOKEN"' : "";
-  at("curl").textContent = `curl ${quoted(url)} \\\n  -d ${quoted(JSON.stringify(sent))}${curlToken}`;
-  at("python").textContent = pythonCall(url, sent);
+  for (const [language, text] of Object.entries(calls)) at(language).textContent = text;
 }
 
-function pythonCall(url, sent) {
-  const lines = ["response = requests.post(", `    ${literal(url)},`, `    json=${literal(sent)},`];
-  if (state.token) lines.push('    headers={"Authorization": "Bearer " + os.environ["TOKEN"]},');
-  lines.push("    timeout=30,", ")", "response.raise_for_status()", "print(response.json())");
-  return `${state.token ? "import os\n\n" : ""}import requests\n\n${lines.join("\n")}`;
-}
-
-/** A value as Python writes it. */
-function literal(value) {
-  if (value === null) return "None";
-  if (typeof value === "boolean") return value ? "True" : "False";
-  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
-  if (typeof value !== "object") return JSON.stringify(value);
-  return `{${Object.entries(value).map((pair) => pair.map(literal).join(": ")).join(", ")}}`;
-}
-
-async function copy(event) {
-  const source = at(event.currentTarget.dataset.copies);
-  try {
-    await navigator.clipboard.writeText(source.textContent);
-  } catch {
-    getSelection().selectAllChildren(source); // without TLS a browser gives no clipboard
-    document.execCommand("copy");
-  }
+async function copy({ currentTarget: button }) {
+  await copied(at(button.dataset.copies).textContent);
   at("copied").textContent = "";
   at("copied").textContent = "Copied.";
 }
 
 // --- start ---
 
+chat.startChat(showCalls);
 at("texts").addEventListener("submit", predict);
 at("inputs").addEventListener("input", showCalls);
 at("inputs").addEventListener("keydown", (event) => {
   const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing && textInputs();
   if (sends) predict(event);
 });
+access.onRefusal = () => (at("access").hidden = false);
 at("access").addEventListener("submit", (event) => {
   event.preventDefault();
-  state.token = at("token").value.trim();
+  access.token = at("token").value.trim();
   at("access").hidden = true;
   refresh();
 });
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the address names the version, it stays
-  areas()[0]?.focus();
+  focusBox();
 });
 for (const button of document.querySelectorAll("[data-copies]")) button.addEventListener("click", copy);
 addEventListener("hashchange", async () => {
   await choose();
-  areas()[0]?.focus();
+  focusBox();
 });
 setInterval(() => document.hidden || refresh(), REFRESH);
 
 await refresh();
-areas()[0]?.focus();
+focusBox();
