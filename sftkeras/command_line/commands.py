@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -102,7 +103,7 @@ def _read(words: Sequence[str], config_class: type, **of_files: Any) -> tuple[Na
         config_class: has all settings that are read.
         of_files: how the files are read, see `read_settings`.
     """
-    parser = _parser(config_class)
+    parser = copy(_parser(config_class))  # which keeps that --print_config was asked for, if a wrong word ends this
     kinds = settings_of(config_class)
     texts: dict[str, str] = {}
     left_out: dict[str, str] = {}

@@ -322,3 +322,11 @@ def test_help_gives_bounds_and_defaults() -> None:
     assert "[a number above 0 and below 1; default 0.15]" in shown
     assert "[a number at least 0 and below 1, or null; default null]" in shown
     assert "default [0.8, 0.1, 0.1]]" in shown
+
+
+def test_a_command_that_fails_leaves_nothing_to_the_next() -> None:
+    words = ["--data.train=x.csv", "--name=x"]
+    expected = parse(TrainConfig, words)
+    for wrong in ("--nme=y", "--training.epochs=none"):
+        told("--print_config", "--name=y", wrong)
+        assert parse(TrainConfig, words) == expected
