@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "objectives",
         "runs",
     },
-    "exporting": {"internals", *BASIS, "disk", "console", "runtime", "text", "tasks", "runs"},
+    "exporting": {"internals", *BASIS, "disk", "console", "runtime", "text", "generation", "tasks", "runs"},
     "evaluation": {*BASIS, "disk", "console", "timeline"},
     "serving": {"internals", "errors", "conversations", "text", "tasks", "exporting", "graphs"},
     "command_line": {*BASIS, "console", "tasks", "exporting"},

@@ -18,6 +18,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.core.protobuf.saved_object_graph_pb2 import SavedConcreteFunction
 
 _NUMBER = re.compile(r"_\d+$")
+_PLACEHOLDER = re.compile(r"_\d+(?=___redundant_placeholder)")
 _LOAD = re.compile(rb"_load_\d+(_\d+)?$")
 
 
@@ -73,10 +74,13 @@ def _forget_process_of_node(node: NodeDef) -> None:
 
 
 def _number_arguments(function: FunctionDef) -> None:
-    """Numbers arguments by their position: what a function captures inside of a scope ends in a process-wide number."""
+    """Numbers arguments by their position: what a function captures inside of a scope ends in a process-wide number.
+
+    What the condition of a loop does not look at has such a number inside of its name.
+    """
     renamed = {}
     for position, argument in enumerate(function.signature.input_arg):
-        name = _NUMBER.sub(f"_argument{position}", argument.name)
+        name = _PLACEHOLDER.sub("", _NUMBER.sub(f"_argument{position}", argument.name))
         renamed[argument.name], argument.name = name, name
     for node in function.node_def:
         node.input[:] = [renamed.get(name, name) for name in node.input]

@@ -19,6 +19,8 @@ from sftkeras.exporting import contract as contracts
 from sftkeras.exporting.canonical_graph import op_names
 from sftkeras.exporting.contract import ModelOrigin
 from sftkeras.exporting.exported import ExportedVersion, note_version, noted_version
+from sftkeras.exporting.generating_parity import check_generating
+from sftkeras.exporting.generation_file import write_generation
 from sftkeras.exporting.op_gate import check_server, known_release, server_needs
 from sftkeras.exporting.parity import Samples, check_parity, odd_samples
 from sftkeras.exporting.prediction_process import PredictionProcess
@@ -26,7 +28,7 @@ from sftkeras.exporting.saved_model import describe_signatures, write_saved_mode
 from sftkeras.exporting.server_config import splitting_warning, write_server_config
 from sftkeras.exporting.signatures import PAIR, TEXT
 from sftkeras.exporting.versions import draft, publish
-from sftkeras.exporting.warm_up import write_warm_up
+from sftkeras.exporting.warm_up import write_generating_warm_up, write_warm_up
 from sftkeras.runtime import versions
 from sftkeras.tasks import TextModel
 
@@ -71,16 +73,23 @@ def export(
             kept = contracts.read_contract(published.path)
             return replace(published, warnings=_server_warnings(folder.parent, flag, kept))
         path = stack.enter_context(draft(folder, flag))
+        generating = text_model.task.generating(text_model)
         with saving_errors(folder, flag):
-            graph, parameter_bytes = write_saved_model(text_model, path)
+            graph, parameter_bytes = write_saved_model(text_model, path, generating)
             needs = server_needs(graph)
             if server:
                 check_server(graph, known_release(server))
-            write_warm_up(path, folder.name, graph.signature_def, pairs=text_model.features.pairs)
+            if generating:
+                write_generation(path, generating.facts)
+                write_generating_warm_up(path, folder.name, generating)
+            else:
+                write_warm_up(path, folder.name, graph.signature_def, pairs=text_model.features.pairs)
         process.load(path)
-        second = tuple(sample_pairs) if text_model.features.pairs and sample_pairs is not None else None
-        given = Samples(tuple(sample_texts), second)
-        parity = _prove(text_model, process, given)
+        if generating:
+            parity = check_generating(text_model, generating, process, sample_texts)
+        else:
+            second = tuple(sample_pairs) if text_model.features.pairs and sample_pairs is not None else None
+            parity = _prove(text_model, process, Samples(tuple(sample_texts), second))
         with saving_errors(folder, flag):
             contract = _contract(text_model, folder.name, graph, origin, path)
             contract |= {"minimum_server": needs.minimum, "parity": parity}

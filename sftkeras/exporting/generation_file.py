@@ -1,9 +1,9 @@
 """generation.json of an exported version: what a server must know to generate with it. Imports no TensorFlow.
 
-It has `end_ids`, `begin` (the mark of the token that a plain text begins with, or ""), `vocabulary` (how many tokens),
-`positions` (most tokens of prompt and text), `cache` (its shape, null for rows and places), `strips_first_space`,
-`defaults` of a request's options, and `chat`: null, or `template`, `template_name`, `special`, `variables` and `system`
-of the chat template.
+It has `end_ids`, `begin` (the mark of the token that a plain text begins with, or ""), `begin_id` (its number, or
+null), `vocabulary` (how many tokens), `positions` (most tokens of prompt and text), `cache` (its shape, null for rows
+and places), `strips_first_space`, `defaults` of a request's options, and `chat`: null, or `template`, `template_name`,
+`special`, `variables` and `system` of the chat template.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -40,7 +40,7 @@ class PredictionProcess:
 
     Attributes:
         version: the folder that is loaded, for messages.
-        signatures: the inputs and outputs of each of its signatures.
+        signatures: the inputs and outputs of each of its signatures, and which inputs are `optional`, if any.
         examples_per_second: speed of the last call of `predict`.
 
     Raises:
@@ -103,12 +103,13 @@ class PredictionProcess:
             raise SFTError(code, path=version, problem=_first_line(header["error"]))
         self.signatures = header["signatures"]
 
-    def run(self, signature: str, inputs: dict[str, Any], outputs: Sequence[str] | None = None) -> Outputs:
+    def run(self, signature: str, inputs: Mapping[str, Any], outputs: Sequence[str] | None = None) -> Outputs:
         """Runs a signature on one batch.
 
         Args:
             signature: one of `signatures`.
-            inputs: an array or nested list for each input; texts are str, serialized examples bytes.
+            inputs: an array or nested list for each input; texts are str, serialized examples bytes. One that is
+                optional may be left out.
             outputs: names of the wanted outputs; None takes all.
 
         Raises:
@@ -116,9 +117,10 @@ class PredictionProcess:
         """
         if signature not in self.signatures:
             raise SFTError("SFT506", path=self.version, problem=f"it has no signature {signature}")
-        if missing := set(self.signatures[signature]["inputs"]) - set(inputs):
+        known = self.signatures[signature]
+        if missing := set(known["inputs"]) - set(inputs) - set(known.get("optional", ())):
             raise SFTError("SFT506", path=self.version, problem=f"{signature} also needs {', '.join(sorted(missing))}")
-        plain = {name: [_plain(value) for value in values] for name, values in inputs.items()}
+        plain = {name: _plain(values) for name, values in inputs.items()}
         wanted = None if outputs is None else list(outputs)
         header = self._ask({"run": {"signature": signature, "inputs": plain, "outputs": wanted}})
         if "error" in header:
@@ -203,7 +205,9 @@ def _plain(value: Any) -> Any:
         return {"b64": base64.b64encode(value).decode()}
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return value if isinstance(value, int | float) else [_plain(one) for one in value]
 
 
 def _in_order(batches: list[Outputs], order: np.ndarray) -> Outputs:

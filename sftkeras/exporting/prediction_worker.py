@@ -60,19 +60,24 @@ class SessionModel:
         self._callables: dict[Any, Callable[..., list[np.ndarray]]] = {}
 
     def describe(self) -> dict[str, dict[str, list[str]]]:
-        """The names of each signature's inputs and outputs, sorted."""
-        return {
-            name: {"inputs": sorted(signature.inputs), "outputs": sorted(signature.outputs)}
-            for name, signature in self._signatures.items()
-        }
+        """The names of each signature's inputs and outputs, sorted, and of inputs that may be left out, if any."""
+        described = {}
+        for name, signature in self._signatures.items():
+            described[name] = {"inputs": sorted(signature.inputs), "outputs": sorted(signature.outputs)}
+            if signature.defaults:
+                described[name]["optional"] = sorted(signature.defaults)
+        return described
 
-    def run(
-        self, signature: str, inputs: dict[str, list[Any]], outputs: list[str] | None = None
-    ) -> dict[str, np.ndarray]:
-        """Answers one batch; strings come back as str."""
+    def run(self, signature: str, inputs: dict[str, Any], outputs: list[str] | None = None) -> dict[str, np.ndarray]:
+        """Answers one batch; strings come back as str, those that are no UTF-8 as bytes."""
         wanted = self._signatures[signature]
         names = tuple(outputs or sorted(wanted.outputs))
-        feeds = [_array(inputs[name], wanted.inputs[name].dtype) for name in sorted(wanted.inputs)]
+        feeds = [
+            _array(inputs[name], wanted.inputs[name].dtype)
+            if name in inputs
+            else tf.make_ndarray(wanted.defaults[name])
+            for name in sorted(wanted.inputs)
+        ]
         answers = self._callable(signature, names)(*feeds)
         return {name: _storable(answer) for name, answer in zip(names, answers, strict=True)}
 
@@ -86,16 +91,25 @@ class SessionModel:
         return self._callables[signature, outputs]
 
 
-def _array(values: list[Any], dtype: int) -> np.ndarray:
+def _array(values: Any, dtype: int) -> np.ndarray:
     if dtype != tf.string.as_datatype_enum:
         return np.array(values, tf.dtypes.as_dtype(dtype).as_numpy_dtype)
-    array = np.empty(len(values), object)
-    array[:] = [base64.b64decode(value["b64"]) if isinstance(value, dict) else value.encode() for value in values]
-    return array
+    return np.array(_bytes(values), object)
+
+
+def _bytes(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_bytes(one) for one in value]
+    return base64.b64decode(value["b64"]) if isinstance(value, dict) else value.encode()
 
 
 def _storable(answer: np.ndarray) -> np.ndarray:
-    return np.char.decode(answer.astype("S"), "utf-8") if answer.dtype == object else answer
+    if answer.dtype != object:
+        return answer
+    try:
+        return np.char.decode(answer.astype("S"), "utf-8")
+    except UnicodeDecodeError:
+        return answer.astype("S")
 
 
 def _reply(request: dict[str, Any], models: list[SessionModel]) -> tuple[dict[str, Any], bytes]:

@@ -14,6 +14,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import ClassifyLog, PredictionLo
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from sftkeras.exporting.parity import Samples
+from sftkeras.tasks.generating import Generating
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
 
@@ -35,6 +36,25 @@ def write_warm_up(version: Path, model_name: str, signatures: Iterable[str], *, 
             for signature in signatures:
                 if log := _log(ModelSpec(name=model_name, signature_name=signature), samples):
                     writer.write(log.SerializeToString(deterministic=True))
+
+
+def write_generating_warm_up(version: Path, model_name: str, generating: Generating) -> None:
+    """Writes requests to a model that generates, each for two tokens. All inputs are given: no server asks for more."""
+    path = version / FILE
+    path.parent.mkdir(exist_ok=True)
+    signature = generating.signatures["generate"]
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for texts in _BATCHES:
+            values = {**signature.defaults, "text": texts, "max_new_tokens": [2]}
+            inputs = {
+                name: tf.make_tensor_proto(
+                    tf.constant([values[name][0]] * len(texts) if name != "text" else texts, spec.dtype)
+                )
+                for name, spec in signature.inputs.items()
+            }
+            request = PredictRequest(model_spec=ModelSpec(name=model_name, signature_name="generate"), inputs=inputs)
+            log = PredictionLog(predict_log=PredictLog(request=request))
+            writer.write(log.SerializeToString(deterministic=True))
 
 
 def _log(spec: ModelSpec, samples: Samples) -> PredictionLog | None:

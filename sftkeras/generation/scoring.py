@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from sftkeras.generation.sizes import largest
-from sftkeras.generation.writing import NO_TOKEN, ReadingDecoder
+from sftkeras.generation.writing import NO_TOKEN, ReadingDecoder, lengths_of
 
 _AT_ONCE = 256  # tokens whose logits are held: of SmolLM2, 48 MiB
 
@@ -30,30 +29,27 @@ class Scored(NamedTuple):
     best_log_probabilities: tf.Tensor
 
 
-def score(decoder: ReadingDecoder, tokens: tf.RaggedTensor, scored: tf.RaggedTensor, vocabulary: int) -> Scored:
+def score(decoder: ReadingDecoder, tokens: tf.Tensor, scored: tf.Tensor, vocabulary: int) -> Scored:
     """Score some tokens of each row.
 
     Args:
         decoder: gives the logits.
-        tokens: of prompts and texts, [batch, (tokens)] int32, one at least each.
+        tokens: of prompts and texts, [batch, length] int32, one at least each, `NO_TOKEN` behind.
         scored: whether each is scored, bool of the same shape; the first of a row, which nothing predicts, is not.
         vocabulary: how many tokens there are.
 
     Raises:
         tf.errors.InvalidArgumentError: where it runs, if a row is longer than the decoder reads.
     """
-    lengths = tf.cast(tokens.row_lengths(), tf.int32)[:, tf.newaxis]
-    longest = largest(lengths, 1)
+    lengths, length = lengths_of(tokens)[:, tf.newaxis], tf.shape(tokens)[1]
     fits = tf.debugging.assert_less_equal(
-        longest,
-        decoder.positions,
-        f"A prompt with its text has more than the {decoder.positions} tokens of this model.",
+        length, decoder.positions, f"A prompt with its text has more than the {decoder.positions} tokens of this model."
     )
     with tf.control_dependencies([fits]):
-        columns = tf.minimum(tf.range(longest), lengths - 1)
-    ids, wanted = (tf.gather(rows.to_tensor(), columns, batch_dims=1) for rows in (tokens, scored))
-    wanted &= tf.range(longest) < lengths
-    vectors, _ = decoder.read(ids, columns, decoder.empty_cache(tokens.nrows(tf.int32), longest))
+        columns = tf.minimum(tf.range(length), lengths - 1)
+    ids = tf.gather(tokens, columns, batch_dims=1)
+    wanted = scored & (tokens != NO_TOKEN)
+    vectors, _ = decoder.read(ids, columns, decoder.empty_cache(tf.shape(tokens)[0], length))
     places = tf.where(wanted[:, 1:])  # [scored, 2]: a token is predicted at the place before its own
     truths = tf.gather_nd(ids[:, 1:], places)
     found, best, of_best = _log_probabilities(decoder, tf.gather_nd(vectors, places), truths, vocabulary)

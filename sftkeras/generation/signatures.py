@@ -13,7 +13,7 @@ import tensorflow as tf
 from sftkeras.generation.options import Options, option_defaults, option_specs
 from sftkeras.generation.paging import PagedDecoder, paged_inputs, read_pages
 from sftkeras.generation.scoring import score
-from sftkeras.generation.writing import NO_TOKEN, ReadingDecoder, Vocabulary, Writer
+from sftkeras.generation.writing import NO_TOKEN, ReadingDecoder, Vocabulary, Writer, lengths_of
 from sftkeras.text.marks import LEARNED, LEARNED_END
 from sftkeras.text.tokenizers.rows import with_first, with_last
 
@@ -64,54 +64,66 @@ class GeneratingModel:
         self._decoder, self._vocabulary, self._tokenise, self._prompt = decoder, vocabulary, tokenise, prompt
         self._writer = Writer(decoder, vocabulary)
         self.defaults = option_defaults(max_new_tokens)
-        # A function, so that the graph holds the loop once however many signatures call it.
-        self._generate = tf.function(
-            self._written, input_signature=[tf.TensorSpec([None], tf.string), option_specs()], autograph=False
-        )
+        # Functions, so that the graph holds each once however many signatures call it.
+        tokens = tf.TensorSpec([None, None], tf.int32)
+        self._generate = tf.function(self._written, input_signature=[tokens, option_specs()], autograph=False)
+        self._score = tf.function(self._scored, input_signature=[tokens, tokens], autograph=False)
 
     def signatures(self) -> dict[str, Signature]:
         """All signatures by their names."""
-        text, pair = _strings("text"), {"prompt": _strings("prompt"), "text": _strings("text")}
-        cache = tf.TensorSpec(self._decoder.cache_shape, tf.float32, "cache")
-        rows = tf.TensorSpec([None], tf.int32)
+        text = {"text": _strings("text")}
+        options, one, several = option_specs(), tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
+        cache = {"positions": one, "cache": tf.TensorSpec(self._decoder.cache_shape, tf.float32)}
         return {
-            "serving_default": Signature(self.serve, {"text": text}),
-            "generate": Signature(self.generate, {"text": text, **option_specs()}, self.defaults),
-            "score": Signature(self.score, pair),
-            "tokenize": Signature(self.tokenize, {"text": text}),
+            "serving_default": Signature(self.serve, text),
+            "prompt": Signature(self.prompt, text),
+            "generate": Signature(self.generate, text | options, self.defaults),
+            "generate_tokens": Signature(self.generate_tokens, {"token_ids": several} | options, self.defaults),
+            "score": Signature(self.score, {"prompt": _strings("prompt"), **text}),
+            "score_tokens": Signature(self.score_tokens, {"token_ids": several, "scored": several}),
+            "tokenize": Signature(self.tokenize, text),
             "vocabulary": Signature(self.vocabulary, {}),
-            "prefill": Signature(self.prefill, {"text": text, "cache_length": tf.TensorSpec([], tf.int32)}),
-            "extend": Signature(
-                self.extend, {"token_ids": tf.TensorSpec([None, None], tf.int32), "positions": rows, "cache": cache}
-            ),
-            "step": Signature(self.step, {"token_ids": rows, "positions": rows, "cache": cache}),
+            "prefill": Signature(self.prefill, text | {"cache_length": tf.TensorSpec([], tf.int32)}),
+            "extend": Signature(self.extend, {"token_ids": several} | cache),
+            "step": Signature(self.step, {"token_ids": one} | cache),
             "read_pages": Signature(self.read_pages, paged_inputs(self._decoder)),
         }
 
     def serve(self, text: tf.Tensor) -> Tensors:
-        """Generate with the default options after plain texts."""
+        """Generate with the default options after what users give."""
         options = {name: tf.constant(self.defaults[name], spec.dtype) for name, spec in option_specs().items()}
-        found = self._generate(self._prompt(text), options)
+        found = self.generate(self._prompt(text), **options)
         return {name: found[name] for name in ("text", "ended", "prompt_tokens", "new_tokens")}
+
+    def prompt(self, text: tf.Tensor) -> Tensors:
+        """Return what users give as marked prompts."""
+        return {"text": self._prompt(text)}
 
     def generate(self, text: tf.Tensor, **options: tf.Tensor) -> Tensors:
         """Generate after marked texts."""
-        return self._generate(text, options)
+        return self._generate(self._prompt_tokens(text), options)
+
+    def generate_tokens(self, token_ids: tf.Tensor, **options: tf.Tensor) -> Tensors:
+        """Generate after tokens, `NO_TOKEN` behind those of short rows."""
+        return self._generate(token_ids, options)
 
     def score(self, prompt: tf.Tensor, text: tf.Tensor) -> Tensors:
         """Score marked texts after marked prompts; a prompt without tokens is what texts begin with."""
         tokens, scored = self._tokenise(tf.strings.join([prompt, LEARNED, text, LEARNED_END]))
-        scored = scored.with_values(scored.values > 0)
         # Nothing would predict the first token of a row.
-        at_begin = tf.reduce_any(scored[:, :1].to_tensor(shape=[None, 1]), 1)
-        first = tf.fill(tf.shape(at_begin), self._vocabulary.empty_id)
-        tokens = with_first(tokens, first, at_begin)
-        scored = with_first(scored, tf.zeros_like(at_begin), at_begin)
-        return score(self._decoder, tokens, scored, self._vocabulary.size)._asdict()
+        at_begin = tf.reduce_any(scored[:, :1].to_tensor(shape=[None, 1]) > 0, 1)
+        tokens = with_first(tokens, tf.fill(tf.shape(at_begin), self._vocabulary.empty_id), at_begin)
+        scored = with_first(scored, tf.zeros_like(at_begin, tf.int32), at_begin)
+        return self._score(tokens.to_tensor(NO_TOKEN), scored.to_tensor())
+
+    def score_tokens(self, token_ids: tf.Tensor, scored: tf.Tensor) -> Tensors:
+        """Score those tokens for which `scored` is 1, but the first of each row; `NO_TOKEN` behind short ones."""
+        return self._score(token_ids, scored)
 
     def tokenize(self, text: tf.Tensor) -> Tensors:
-        """Tokenise marked texts."""
-        return {"token_ids": self._prompt_tokens(text).to_tensor(NO_TOKEN)}
+        """Tokenise marked prompts: their tokens, and 1 for those that are marked as learned."""
+        tokens, learned = self._not_empty(text)
+        return {"token_ids": tokens.to_tensor(NO_TOKEN), "learned": learned.to_tensor()}
 
     def vocabulary(self) -> Tensors:
         """Return the bytes of all tokens."""
@@ -120,7 +132,7 @@ class GeneratingModel:
     def prefill(self, text: tf.Tensor, cache_length: tf.Tensor) -> Tensors:
         """Read marked prompts into a new cache."""
         tokens = self._prompt_tokens(text)
-        lengths = tf.cast(tokens.row_lengths(), tf.int32)
+        lengths = lengths_of(tokens)
         fits = tf.debugging.assert_less_equal(lengths, cache_length, "A prompt has more tokens than cache_length.")
         bounded = tf.debugging.assert_less_equal(
             cache_length, self._decoder.positions, "cache_length is more than the model reads."
@@ -131,9 +143,8 @@ class GeneratingModel:
 
     def extend(self, token_ids: tf.Tensor, positions: tf.Tensor, cache: tf.Tensor) -> Tensors:
         """Read tokens, `NO_TOKEN` behind those of short rows, into a cache, in place."""
-        tokens = tf.RaggedTensor.from_tensor(token_ids, padding=NO_TOKEN)
-        with tf.control_dependencies(_fit(positions + tf.cast(tokens.row_lengths(), tf.int32), cache)):
-            logits, cache = self._writer.read(tokens, positions, tf.identity(cache))
+        with tf.control_dependencies(_fit(positions + lengths_of(token_ids), cache)):
+            logits, cache = self._writer.read(token_ids, positions, tf.identity(cache))
         return {"logits": logits, "cache": cache}
 
     def step(self, token_ids: tf.Tensor, positions: tf.Tensor, cache: tf.Tensor) -> Tensors:
@@ -147,15 +158,22 @@ class GeneratingModel:
         """Read tokens of several texts into their pages, in place, and draw the next ones."""
         return read_pages(self._decoder, self._vocabulary.size, **inputs)
 
-    def _written(self, text: tf.Tensor, options: Tensors) -> Tensors:
-        tokens = self._prompt_tokens(text)
-        return self._writer(tokens, Options.for_rows(options, tokens.nrows(tf.int32)))._asdict()
+    def _written(self, token_ids: tf.Tensor, options: Tensors) -> Tensors:
+        return self._writer(token_ids, Options.for_rows(options, tf.shape(token_ids)[0]))._asdict()
 
-    def _prompt_tokens(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """The tokens of marked prompts, one at least each."""
-        tokens, _ = self._tokenise(text)
+    def _scored(self, token_ids: tf.Tensor, scored: tf.Tensor) -> Tensors:
+        return score(self._decoder, token_ids, scored > 0, self._vocabulary.size)._asdict()
+
+    def _prompt_tokens(self, text: tf.Tensor) -> tf.Tensor:
+        """The tokens of marked prompts, one at least each, [batch, longest] int32."""
+        return self._not_empty(text)[0].to_tensor(NO_TOKEN)
+
+    def _not_empty(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """The tokens of marked prompts, of empty ones the one that stands for none; and which are learned."""
+        tokens, learned = self._tokenise(text)
         is_empty = tokens.row_lengths() < 1
-        return with_last(tokens, tf.fill(tf.shape(is_empty), self._vocabulary.empty_id), is_empty)
+        tokens = with_last(tokens, tf.fill(tf.shape(is_empty), self._vocabulary.empty_id), is_empty)
+        return tokens, with_last(learned, tf.zeros_like(is_empty, tf.int32), is_empty)
 
 
 def _fit(ends: tf.Tensor, cache: tf.Tensor) -> list[tf.Operation]:

@@ -16,6 +16,11 @@ from sftkeras.generation.stopping import NOWHERE, checked, first_place
 NO_TOKEN = -1  # fills rows behind their last token
 
 
+def lengths_of(tokens: tf.Tensor) -> tf.Tensor:
+    """Return how many tokens rows [batch, length] int32 have, `NO_TOKEN` not counted; [batch] int32."""
+    return tf.reduce_sum(tf.cast(tokens != NO_TOKEN, tf.int32), 1)
+
+
 class ReadingDecoder(Protocol):
     """What writing asks of a decoder; see `sftkeras.backbones.decoders.joined`."""
 
@@ -123,25 +128,25 @@ class Writer:
         tokens = tf.TensorSpec([None], tf.int32)
         self._text_of_each = tf.function(self._gathered, input_signature=[tokens], autograph=False)
 
-    def prefill(self, prompts: tf.RaggedTensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Read prompts [batch, (tokens)], one at least each, into a new cache: see `read`."""
-        cache = self._decoder.empty_cache(prompts.nrows(tf.int32), places)
-        return self.read(prompts, tf.zeros_like(prompts.row_splits[1:], tf.int32), cache)
+    def prefill(self, prompts: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Read prompts into a new cache: see `read`."""
+        cache = self._decoder.empty_cache(tf.shape(prompts)[0], places)
+        return self.read(prompts, tf.zeros_like(lengths_of(prompts)), cache)
 
-    def read(self, tokens: tf.RaggedTensor, positions: tf.Tensor, cache: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def read(self, tokens: tf.Tensor, positions: tf.Tensor, cache: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Read tokens into a cache, in place.
 
         Args:
-            tokens: [batch, (tokens)] int32, one at least each.
+            tokens: [batch, new] int32, one at least each, `NO_TOKEN` behind.
             positions: how many tokens of each row are in the cache already, [batch] int32.
             cache: of the decoder.
 
         Returns:
             The logits of the token after the last of each row, [batch, vocabulary], and the cache.
         """
-        last = tf.cast(tokens.row_lengths(), tf.int32)[:, tf.newaxis] - 1
-        columns = tf.minimum(tf.range(largest(last, 0) + 1), last)  # a short row repeats its last token
-        ids = tf.gather(tokens.values, tf.cast(tokens.row_splits[:-1, tf.newaxis], tf.int32) + columns)
+        last = lengths_of(tokens)[:, tf.newaxis] - 1
+        columns = tf.minimum(tf.range(tf.shape(tokens)[1]), last)  # a short row repeats its last token
+        ids = tf.gather(tokens, columns, batch_dims=1)
         vectors, cache = self._decoder.read(ids, positions[:, tf.newaxis] + columns, cache)
         return self.logits(vectors[:, -1]), cache
 
@@ -149,24 +154,22 @@ class Writer:
         """Return the logits of tokens after vectors [rows, hidden], [rows, vocabulary] float32."""
         return self._decoder.logits(vectors)[:, : self._vocabulary.size]
 
-    def __call__(self, prompts: tf.RaggedTensor, options: Options) -> Written:
+    def __call__(self, prompts: tf.Tensor, options: Options) -> Written:
         """Write a text after each prompt.
 
+        A prompt that the decoder cannot read, since it is too long, gets no text; other rows get theirs.
+
         Args:
-            prompts: [batch, (tokens)] int32, one at least each.
+            prompts: [batch, length] int32, one token at least each, `NO_TOKEN` behind.
             options: of each.
 
         Raises:
-            tf.errors.InvalidArgumentError: where it runs, if a prompt is longer than the decoder reads, or `stop` is
-                too long.
+            tf.errors.InvalidArgumentError: where it runs, if `stop` is too long.
         """
-        lengths = tf.cast(prompts.row_lengths(), tf.int32)
-        positions = self._decoder.positions
-        fits = tf.debugging.assert_less_equal(
-            lengths, positions, f"A prompt has more than the {positions} tokens that this model reads."
-        )
-        with tf.control_dependencies([fits]):
-            rooms = tf.clip_by_value(options.max_new_tokens, 0, positions - lengths)
+        prompt_tokens = lengths_of(prompts)
+        prompts = prompts[:, : self._decoder.positions]
+        lengths = lengths_of(prompts)
+        rooms = tf.clip_by_value(options.max_new_tokens, 0, self._decoder.positions - lengths)
         options = options._replace(stop=checked(options.stop))
         state = self._first(prompts, lengths, rooms)
 
@@ -177,14 +180,14 @@ class Writer:
             return self._advanced(_State(*state), options, lengths, rooms)
 
         state = _State(*tf.while_loop(going, body, tuple(state), parallel_iterations=1))
-        return self._written(state, lengths)
+        return self._written(state, prompt_tokens)
 
-    def _first(self, prompts: tf.RaggedTensor, lengths: tf.Tensor, rooms: tf.Tensor) -> _State:
+    def _first(self, prompts: tf.Tensor, lengths: tf.Tensor, rooms: tf.Tensor) -> _State:
         """The state after the prompts are read."""
         places = largest(lengths + rooms, 1)
         logits, cache = self.prefill(prompts, places)
-        history = prompts.to_tensor(NO_TOKEN)
-        history = tf.pad(history, [[0, 0], [0, places - tf.shape(history)[1]]], constant_values=NO_TOKEN)
+        room = tf.maximum(places - tf.shape(prompts)[1], 0)
+        history = tf.pad(prompts, [[0, 0], [0, room]], constant_values=NO_TOKEN)[:, :places]
 
         def array(dtype: tf.DType) -> tf.TensorArray:
             values = tf.TensorArray(dtype, size=0, dynamic_size=True, clear_after_read=False, element_shape=[None])
@@ -265,7 +268,7 @@ class Writer:
         texts = tf.constant(np.append(self._vocabulary.texts, b""), tf.string)
         return tf.gather(texts, tf.where(token < 0, self._vocabulary.size, token))
 
-    def _written(self, state: _State, lengths: tf.Tensor) -> Written:
+    def _written(self, state: _State, prompt_tokens: tf.Tensor) -> Written:
         tokens, scores = (tf.transpose(it.stack()[1:]) for it in (state.tokens, state.scores))
         new = tf.reduce_sum(tf.cast(tokens != NO_TOKEN, tf.int32), 1)
         texts = tf.strings.reduce_join(self._texts_of(tokens), 1)
@@ -274,4 +277,4 @@ class Writer:
         sizes = tf.maximum(tf.strings.length(texts) - state.surplus, 0)
         texts = tf.strings.substr(texts, tf.zeros_like(sizes), sizes)
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")  # a character that was never completed
-        return Written(texts, tokens, scores, state.ended, lengths, new)
+        return Written(texts, tokens, scores, state.ended, prompt_tokens, new)

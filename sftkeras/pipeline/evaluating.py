@@ -63,8 +63,8 @@ def evaluate(config: EvaluateConfig) -> tuple[Path, dict[str, Any]]:
 def _evaluate_version(config: EvaluateConfig, run: RunFolder | None) -> tuple[Path, dict[str, Any]]:
     """Lets an exported version predict, in a process of its own."""
     from sftkeras.evaluation.evaluate import evaluate as evaluate_rows
-    from sftkeras.evaluation.evaluate import predictor_of
     from sftkeras.exporting.prediction_process import PredictionProcess
+    from sftkeras.pipeline.stages import exported_predictor
 
     version = find_version(run.last_export() if run else config.model)
     contract = read_contract(version)
@@ -74,8 +74,9 @@ def _evaluate_version(config: EvaluateConfig, run: RunFolder | None) -> tuple[Pa
     check_weights(version, contract)
     evaluation = spec.evaluation(subject.task)
     with PredictionProcess(version, gpu=True) as process:
-        evaluated = evaluate_rows(evaluation, predictor_of(process, _BATCH_SIZE), data)
-        speed = process.examples_per_second
+        began = time.perf_counter()
+        evaluated = evaluate_rows(evaluation, exported_predictor(process, contract, _BATCH_SIZE), data)
+        speed = process.examples_per_second or len(evaluated) / (time.perf_counter() - began)
     export = {
         "path": str(version),
         "version": int(version.name) if version.name.isdecimal() else None,

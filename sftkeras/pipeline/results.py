@@ -11,7 +11,7 @@ from sftkeras.command_line import next_commands
 from sftkeras.config import plain
 from sftkeras.console import outputs, say, waiting
 from sftkeras.errors import SFTError
-from sftkeras.pipeline.stages import Trained, in_memory_predictor, row_counts
+from sftkeras.pipeline.stages import Trained, exported_predictor, in_memory_predictor, row_counts
 from sftkeras.runs.restoring import restore_model, write_best_backbone
 from sftkeras.tasks import spec_of
 
@@ -30,7 +30,6 @@ def export_and_evaluate(trained: Trained) -> dict[str, Any]:
 
 def evaluate_exported(trained: Trained) -> dict[str, Any]:
     """Publishes the SavedModel, lets it answer the test rows in a fresh process, and writes the report."""
-    from sftkeras.evaluation.evaluate import predictor_of
     from sftkeras.exporting.contract import read_contract, update_contract
     from sftkeras.exporting.prediction_process import PredictionProcess
 
@@ -42,9 +41,9 @@ def evaluate_exported(trained: Trained) -> dict[str, Any]:
             later = next_commands.export_of(trained.run.folder)
             say(f"Not exported, but the trained model is safe. Export it later with: {later}")
             raise
-        predict = predictor_of(process, trained.config.training.batch_size)
-        task = read_contract(version.path)["task"]
-        report = report_on(trained, task, predict, lambda: facts_of_export(version, process))
+        contract = read_contract(version.path)
+        predict = exported_predictor(process, contract, trained.config.training.batch_size)
+        report = report_on(trained, contract["task"], predict, lambda: facts_of_export(version, process))
     update_contract(version.path, metrics=report["metrics"])
     return report
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sftkeras.config import TrainConfig, added_tokens
 from sftkeras.console import progress_bar, say, waiting
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sftkeras.data import LabelledData
     from sftkeras.evaluation.baselines import Baseline
     from sftkeras.evaluation.contract import Predict
+    from sftkeras.exporting.prediction_process import PredictionProcess
     from sftkeras.tasks import TextModel
     from sftkeras.training.fit import Fitted
     from sftkeras.training.setup import Setup
@@ -113,6 +114,23 @@ def in_memory_predictor(model: TextModel, batch_size: int) -> Predict:
     from sftkeras.exporting.in_memory import predictor
 
     return model.task.predictor(model, batch_size) or predictor(model, batch_size)
+
+
+def exported_predictor(process: PredictionProcess, contract: Mapping[str, Any], batch_size: int) -> Predict:
+    """Gives the function by which the exported version in a process predicts what is evaluated.
+
+    Args:
+        process: has loaded it.
+        contract: of the version.
+        batch_size: rows at once.
+    """
+    from sftkeras.evaluation.evaluate import predictor_of
+    from sftkeras.exporting.generation_file import read_generation
+    from sftkeras.tasks.contract import ExportedFunctions
+
+    version = ExportedFunctions(process.run, read_generation(process.version), contract["max_length"])
+    spec = spec_of(contract["task"]["kind"])
+    return spec.predictor(contract["task"], version, batch_size) or predictor_of(process, batch_size)
 
 
 def train(

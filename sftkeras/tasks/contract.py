@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sftkeras.data import LabelledData as LabelledData
     from sftkeras.data.labels.contract import LabelKind
     from sftkeras.evaluation import Evaluation as Evaluation
-    from sftkeras.evaluation.contract import Predict
+    from sftkeras.evaluation.contract import Predict as Predict
     from sftkeras.tasks.generating import Generating
     from sftkeras.tasks.network import TextModel
     from sftkeras.text import AnyTokenizer, Cleaning, Features
@@ -48,6 +48,20 @@ class Examination(NamedTuple):
     statements: Mapping[str, frozenset[str]]
     findings: Sequence[Finding]
     shown: Sequence[Any]
+
+
+class ExportedFunctions(NamedTuple):
+    """An exported version whose functions can be called.
+
+    Attributes:
+        run: a signature's name, and inputs by their names → outputs by their names.
+        facts: what `Generating.facts` were; None if it does not generate.
+        max_length: tokens that a row of training had at most.
+    """
+
+    run: Callable[[str, Mapping[str, Any]], Mapping[str, np.ndarray]]
+    facts: Mapping[str, Any] | None
+    max_length: int | None
 
 
 class TaskSpec:
@@ -140,6 +154,16 @@ class TaskSpec:
     def restored(self, kept: Mapping[str, Any]) -> TaskSettings:
         """Gives the settings out of what a run or an export keeps of the task, as far as it keeps them."""
         return self.settings(**{each.name: kept[each.name] for each in fields(self.settings) if each.name in kept})
+
+    def predictor(self, settings: Mapping[str, Any], version: ExportedFunctions, batch_size: int) -> Predict | None:
+        """Gives a function by which an exported version predicts what is evaluated; None where its outputs are that.
+
+        Args:
+            settings: of the trained task.
+            version: runs the functions of the export.
+            batch_size: rows at once.
+        """
+        return None
 
     def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
         """Gives what a report needs of the task, with its figures: see `sftkeras.evaluation.contract`.

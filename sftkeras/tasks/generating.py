@@ -26,18 +26,24 @@ class Generating(NamedTuple):
         weights: the variables that they read, each once, in a stable order.
         resources: what else they need, such as lookup tables.
         facts: what a server must know of them, as plain JSON.
+        asked: what a user gives as a marked prompt, in Python: `serving_default` makes the same in the graph.
+        marked: the text of a row of the data as a marked prompt.
     """
 
     signatures: Mapping[str, Signature]
     weights: Sequence[tf.Variable]
     resources: Sequence[Any]
     facts: Mapping[str, Any]
+    asked: Callable[[str], str]
+    marked: Callable[[str], str]
 
 
 def generating(
     model: TextModel,
     *,
     prompt: Callable[[tf.Tensor], tf.Tensor],
+    asked: Callable[[str], str],
+    marked: Callable[[str], str],
     end_ids: Collection[int],
     max_new_tokens: int,
     strips_first_space: bool,
@@ -48,6 +54,8 @@ def generating(
     Args:
         model: with the backbone that its network was made of.
         prompt: what a user gives, [batch] string, as a marked prompt.
+        asked: the same of one text, in Python.
+        marked: the text of a row of the data as a marked prompt.
         end_ids: tokens that end a text.
         max_new_tokens: of a request that does not say.
         strips_first_space: whether a text's first space is left out where the tokenizer writes one before every text.
@@ -68,6 +76,7 @@ def generating(
     facts = {
         "end_ids": list(vocabulary.end_ids),
         "begin": begin_mark(tokenizer),
+        "begin_id": begin,
         "vocabulary": vocabulary.size,
         "positions": decoder.positions,
         "cache": list(decoder.cache_shape),
@@ -75,7 +84,7 @@ def generating(
         "defaults": {name: value[0] for name, value in functions.defaults.items() if name != "stop"},
         "chat": chat,
     }
-    return Generating(functions.signatures(), decoder.weights, list(tokenizer.resources), facts)
+    return Generating(functions.signatures(), decoder.weights, list(tokenizer.resources), facts, asked, marked)
 
 
 def ordinary_texts(texts: tf.Tensor) -> tf.Tensor:

@@ -32,7 +32,6 @@ class NextTokenSpec(contract.TaskSpec):
     backbone_kind = "decoder"
     gives_backbone = True
     packs = True
-    exports = False
 
     def metrics(self, settings: Any) -> tuple[str, ...]:
         """Share of learned tokens that are predicted, and perplexity."""

@@ -42,13 +42,17 @@ def int32(*values: object) -> np.ndarray:
     return np.array(values, np.int32)
 
 
+def tokens_of(run: Run, texts: list[str]) -> list[np.ndarray]:
+    return [row[row >= 0] for row in run("tokenize", text=texts)["token_ids"]]
+
+
 def float32(*values: object) -> np.ndarray:
     return np.array(values, np.float32)
 
 
 def test_greedy_texts_are_those_of_the_model_in_memory(run, tiny_decoder_folder):
     model = build_model(tiny_decoder_folder)
-    tokens = [row[row >= 0] for row in run("tokenize", text=TEXTS)["token_ids"]]
+    tokens = tokens_of(run, TEXTS)
     limits = GenerationLimits(tuple(model.features.tokenizer.end_ids), 12, 64)
     expected = Generator(model.backbone.model, limits, vocabulary=model.features.tokenizer.size)(tokens)
     found = run("generate", text=TEXTS, max_new_tokens=int32(12))
@@ -75,7 +79,7 @@ def test_caches_that_do_not_fit_are_refused(run):
 
 def test_steps_and_parts_of_a_prompt_give_what_the_loop_gives(run):
     expected = run("generate", text=TEXTS, max_new_tokens=int32(5))["token_ids"]
-    tokens = [row[row >= 0] for row in run("tokenize", text=TEXTS)["token_ids"]]
+    tokens = tokens_of(run, TEXTS)
     first = run("prefill", text=["x"] * len(TEXTS), cache_length=int32(40)[0])
     cache, logits = first["cache"].copy(), None
     read = np.zeros(len(TEXTS), np.int32)

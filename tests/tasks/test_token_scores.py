@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from toy_language_model import BEGIN, LENGTH, logits_of, tokens_of, toy_model
+from toy_language_model import BEGIN, END, LENGTH, logits_of, text_of, tokens_of, toy_model
 
-from sftkeras.tasks.token_scores import TokenScorer, padded
+from sftkeras.tasks.language_model import TokenScorer, padded
+from sftkeras.tasks.memory_model import MemoryModel
 from sftkeras.text.marks import learned
 
 ROWS = [
@@ -34,7 +35,7 @@ def losses_of(model, tokens: list[int], flags: list[int]) -> tuple[float, int, i
 
 def test_losses_of_rows_are_those_of_the_formula(model):
     done = []
-    found = TokenScorer(model, 2).of_rows(ROWS, done.append)
+    found = TokenScorer(MemoryModel(model, text_of, (END,)), 2).of_rows(ROWS, done.append)
     wanted = np.array([losses_of(model, *tokens_of(row)) for row in ROWS])
     np.testing.assert_allclose(found.facts, wanted, rtol=1e-4)
     assert wanted[2].tolist() == wanted[3].tolist() == [0, 0, 0]  # nothing, or nothing before it
@@ -43,7 +44,7 @@ def test_losses_of_rows_are_those_of_the_formula(model):
 
 def test_a_plain_text_is_read_in_windows(model):
     text = "the quick brown fox jumps over the lazy dog. " * 3
-    found = TokenScorer(model, 2).of_text(text)
+    found = TokenScorer(MemoryModel(model, text_of, (END,)), 2).of_text(text)
     ids = tokens_of(text)[0]
     size = LENGTH - 1  # beside the token that begins each window
     windows = [[BEGIN, *ids[first : first + size]] for first in range(0, len(ids), size)]
@@ -53,4 +54,4 @@ def test_a_plain_text_is_read_in_windows(model):
 
 
 def test_rows_are_padded_behind():
-    assert padded(np.array([1, 2, 3, 4]), np.array([3, 0, 1])).tolist() == [[1, 2, 3], [0, 0, 0], [4, 0, 0]]
+    assert padded([np.array([1, 2, 3]), np.array([], int), np.array([4])]).tolist() == [[1, 2, 3], [0, 0, 0], [4, 0, 0]]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
+from sftkeras.tasks.causal_lm.rows import text_rows
+from sftkeras.tasks.language_model import flat, split
 from sftkeras.tasks.next_tokens import LEARNED, TOKENS
 from sftkeras.text import Cleaning, MarkedTokenizer, Tokenizer
 from sftkeras.text.features.features import TokenFeatures
@@ -17,8 +18,7 @@ from sftkeras.text.marks import ordinary
 class PlainTextFeatures(TokenFeatures[Tokenizer]):
     """Tokenises texts and divides long ones into rows.
 
-    A text ends with the token that ends an answer. Each row begins with the token that begins a text; where the model
-    has none, with the last token of the row before, which is not learned twice.
+    See `text_rows`.
 
     Args:
         tokenizer: of a decoder.
@@ -50,23 +50,7 @@ class PlainTextFeatures(TokenFeatures[Tokenizer]):
         """
         cleaned = self.cleaning.clean(texts) if self.cleaning else texts
         tokens, _ = self.marked(tf.constant([ordinary(text) for text in cleaned], tf.string))
-        rows, learned, numbers = [], [], []
-        for number, ids in enumerate(np.split(tokens.flat_values.numpy(), tokens.row_splits.numpy()[1:-1])):
-            for row in self._rows(np.append(ids, self.tokenizer.end_ids[:1]).astype(np.int32)):
-                rows.append(row)
-                learned.append(np.append([0], np.ones(len(row) - 1, np.int32)))
-                numbers.append(number)
-        lengths = np.array([len(row) for row in rows], np.int32)
-        values = {TOKENS: np.concatenate(rows), LEARNED: np.concatenate(learned).astype(np.int32)}
-        return {name: (value, lengths) for name, value in values.items()}, np.array(numbers, np.int32)
-
-    def _rows(self, ids: np.ndarray) -> Iterator[np.ndarray]:
-        """The rows of a text; of all but their first tokens each is learned."""
-        begin, size = self.tokenizer.begin_id, self.max_length - 1
-        if begin is not None:
-            ids = np.append(np.int32(begin), ids)
-        for first in range(0, max(len(ids) - 1, 1), size):
-            row = ids[first : first + self.max_length].copy()
-            if begin is not None:
-                row[0] = begin
-            yield row
+        ids = split(tokens.flat_values.numpy(), tokens.row_lengths().numpy())
+        begin, end = self.tokenizer.begin_id, self.tokenizer.end_ids[0]
+        rows = text_rows(ids, begin=begin, end=end, most=self.max_length)
+        return {TOKENS: flat(rows.token_ids), LEARNED: flat(rows.learned)}, rows.texts

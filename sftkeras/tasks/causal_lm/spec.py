@@ -36,6 +36,14 @@ class CausalLMSpec(NextTokenSpec):
         """The next token."""
         return "the next token of a text"
 
+    def predictor(
+        self, settings: Mapping[str, Any], version: contract.ExportedFunctions, batch_size: int
+    ) -> contract.Predict:
+        """Scores all rows, and continues a few texts, as in memory."""
+        from sftkeras.tasks.causal_lm.continuing import exported_predictor
+
+        return exported_predictor(version, batch_size)
+
     def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
         """See `TextsEvaluation`."""
         from sftkeras.tasks.causal_lm.evaluation import TextsEvaluation

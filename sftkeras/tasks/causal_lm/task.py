@@ -14,9 +14,11 @@ from sftkeras.tasks.causal_lm.continuing import TextsPredictor
 from sftkeras.tasks.causal_lm.features import PlainTextFeatures
 from sftkeras.tasks.causal_lm.spec import SPEC, CausalLMSettings
 from sftkeras.tasks.generating import Generating, begin_mark, generating, ordinary_texts
+from sftkeras.tasks.memory_model import MemoryModel
 from sftkeras.tasks.network import TextModel
 from sftkeras.tasks.next_tokens import NextTokens, decoder_tokenizer
 from sftkeras.text import AnyTokenizer, Cleaning, Detokenizer, Features, Tokenizer
+from sftkeras.text.marks import ordinary
 
 _NEW_TOKENS = 128  # of a continuation, where a request does not say
 
@@ -56,15 +58,25 @@ class CausalLM(NextTokens):
     def predictor(self, model: TextModel, batch_size: int) -> Predict:
         """Scores all rows, and continues a few texts: see `TextsPredictor`."""
         tokenizer: Tokenizer = model.features.tokenizer  # type: ignore[attr-defined]
-        return TextsPredictor(model, batch_size, Detokenizer(tokenizer), tokenizer.end_ids)
+        return TextsPredictor(MemoryModel(model, Detokenizer(tokenizer), tokenizer.end_ids), batch_size)
 
     def generating(self, model: TextModel) -> Generating:
         """Continues texts."""
         tokenizer = decoder_tokenizer(model.features.tokenizer, self.kind)  # type: ignore[attr-defined]
-        begin = begin_mark(tokenizer)
+        begin, cleaning = begin_mark(tokenizer), model.features.cleaning
+
+        def prompt(texts: tf.Tensor) -> tf.Tensor:
+            return tf.strings.join([begin, ordinary_texts(cleaning(texts) if cleaning else texts)])
+
+        def asked(text: str) -> str:
+            (cleaned,) = cleaning.clean([text]) if cleaning else (text,)
+            return begin + ordinary(cleaned)
+
         return generating(
             model,
-            prompt=lambda texts: tf.strings.join([begin, ordinary_texts(texts)]),
+            prompt=prompt,
+            asked=asked,
+            marked=asked,
             end_ids=tokenizer.end_ids,
             max_new_tokens=_NEW_TOKENS,
             strips_first_space=False,

@@ -1,17 +1,21 @@
-"""The predictions of a chat model in memory, as it is now: losses of conversations, and generated last answers."""
+"""The predictions of a chat model: losses of conversations, and generated last answers. Imports no TensorFlow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from sftkeras.conversations import Conversation
 from sftkeras.evaluation.contract import Predictions
 from sftkeras.evaluation.evaluated import evenly_spread
-from sftkeras.tasks.network import TextModel
+from sftkeras.tasks.chat.rendering import Rendering
+from sftkeras.tasks.chat.rows import conversation_rows
+from sftkeras.tasks.contract import ExportedFunctions
+from sftkeras.tasks.exported_model import ExportedModel
+from sftkeras.tasks.language_model import LanguageModel, TokenRows
 from sftkeras.tasks.writing import WritingPredictor
 
 
@@ -21,15 +25,11 @@ class Writing:
 
     Attributes:
         prompt: makes marked text of what stands before an answer, which ends with what the answer follows.
-        texts: makes texts [rows] string of token ids [rows, (tokens)] int32.
-        end_ids: tokens that end an answer.
         rows: for how many rows, spread evenly over all, an answer is generated.
         new_tokens: most tokens of an answer.
     """
 
     prompt: Callable[[Conversation], str]
-    texts: Callable[[tf.RaggedTensor], tf.Tensor]
-    end_ids: tuple[int, ...]
     rows: int
     new_tokens: int
 
@@ -38,15 +38,15 @@ class ChatPredictor(WritingPredictor):
     """Predicts as `sftkeras.evaluation.contract.Predict` says, for rows that are conversations as canonical JSON.
 
     Args:
-        model: with the backbone that its network was made of.
+        model: in memory or exported.
         batch_size: rows that are scored at once.
         writing: how answers are written.
     """
 
     scoring = 0.2  # generating takes longer
 
-    def __init__(self, model: TextModel, batch_size: int, writing: Writing) -> None:
-        super().__init__(model, batch_size, writing.texts, writing.end_ids, writing.new_tokens)
+    def __init__(self, model: LanguageModel, batch_size: int, writing: Writing) -> None:
+        super().__init__(model, batch_size)
         self._writing = writing
 
     def written(self, texts: Sequence[str], progress: Callable[[float], object]) -> Predictions:
@@ -57,7 +57,8 @@ class ChatPredictor(WritingPredictor):
         rows = evenly_spread(rows, self._writing.rows)
         worth = (1 - self.scoring) * len(texts) / max(1, len(rows))
         prompts = [self._prompt(conversations[row].prompt) for row in rows]
-        found, found_ended = self.write(prompts, lambda prompts: progress(worth * prompts))
+        new_tokens = self._writing.new_tokens
+        found, found_ended = self.model.write(prompts, new_tokens, lambda prompts: progress(worth * prompts))
         answers = np.full(len(texts), "", object)
         answers[rows] = [text.strip() for text in found]
         there, ended = np.zeros((2, len(texts)), bool)
@@ -66,7 +67,7 @@ class ChatPredictor(WritingPredictor):
 
     def _prompt(self, prompt: Conversation) -> np.ndarray:
         """The tokens of a prompt; of one that is too long for an answer to follow, without its first turns."""
-        room = max(1, self.positions - self._writing.new_tokens)
+        room = max(1, self.model.positions - self._writing.new_tokens)
         tokens = self._tokens(prompt)
         for turns in range(1, prompt.turns):
             if len(tokens) <= room:
@@ -75,4 +76,17 @@ class ChatPredictor(WritingPredictor):
         return tokens
 
     def _tokens(self, prompt: Conversation) -> np.ndarray:
-        return self.features.marked(tf.constant([self._writing.prompt(prompt)]))[0].flat_values.numpy()
+        return self.model.tokens([self._writing.prompt(prompt)])[0]
+
+
+def exported_predictor(settings: Mapping[str, Any], version: ExportedFunctions, batch_size: int) -> ChatPredictor:
+    """Return the predictor of an exported version, of a task with these settings."""
+    rendering = Rendering.restored(settings)
+    most, cut = version.max_length, settings["long_conversations"] == "cut"
+    assert most is not None
+
+    def rows_of(texts: Sequence[str], tokenise: Callable[[Sequence[str]], TokenRows]) -> TokenRows:
+        return conversation_rows(texts, tokenise, rendering, most=most, cut=cut)[0]
+
+    writing = Writing(rendering.prompt, settings["generated_rows"], settings["max_new_tokens"])
+    return ChatPredictor(ExportedModel(version, rows_of), batch_size, writing)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from sftkeras.tasks.chat.rendering import Rendering
+from sftkeras.tasks.chat.rows import conversation_rows
+from sftkeras.tasks.language_model import TokenRows, flat, split
+from sftkeras.tasks.next_tokens import LEARNED, TOKENS
 from sftkeras.text import ConversationFeatures, Tokenizer
-from sftkeras.text.features.fitting import shortened
 
 
 class ChatFeatures(ConversationFeatures):
@@ -33,14 +37,11 @@ class ChatFeatures(ConversationFeatures):
         Returns:
             As there; a row's length is that before any turn was left out.
         """
-        marked = self._rendering(texts)
-        whole = self._lengths(marked)
-        if self._cut and len(long := np.flatnonzero(whole > self.max_length)):
-            shorter = shortened([texts[row] for row in long], self._rendering, self._lengths, self.max_length)
-            for row, text in zip(long.tolist(), shorter, strict=True):
-                marked[row] = text
-        return self.encode_marked(marked)[0], whole
+        rows, whole = conversation_rows(texts, self._rows, self._rendering, most=self.max_length, cut=self._cut)
+        return {TOKENS: flat(rows.token_ids), LEARNED: flat(rows.learned)}, whole
 
-    def _lengths(self, marked: list[str]) -> np.ndarray:
-        """The tokens of marked texts, [rows] int32."""
-        return self.marked(tf.constant(marked, tf.string))[0].row_lengths().numpy().astype(np.int32)
+    def _rows(self, marked: Sequence[str]) -> TokenRows:
+        tokens, learned = self.marked(tf.constant(list(marked), tf.string))
+        lengths = tokens.row_lengths().numpy()
+        token_ids, flags = (split(it.flat_values.numpy(), lengths) for it in (tokens, learned))
+        return TokenRows(token_ids, flags, np.arange(len(marked)))

@@ -78,6 +78,14 @@ class ChatSpec(NextTokenSpec):
         """Answers."""
         return "answers in a conversation"
 
+    def predictor(
+        self, settings: Mapping[str, Any], version: contract.ExportedFunctions, batch_size: int
+    ) -> contract.Predict:
+        """Scores all rows, and writes answers to some, as in memory."""
+        from sftkeras.tasks.chat.answering import exported_predictor
+
+        return exported_predictor(settings, version, batch_size)
+
     def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
         """See `ChatEvaluation`."""
         from sftkeras.tasks.chat.evaluation import ChatEvaluation

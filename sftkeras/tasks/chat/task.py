@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
+from sftkeras.conversations import Conversation, Message
 from sftkeras.data import Examples, Finding, RowInputs
 from sftkeras.evaluation.contract import Predict
 from sftkeras.tasks.chat.answering import ChatPredictor, Writing
@@ -18,6 +19,7 @@ from sftkeras.tasks.chat.rendering import Rendering
 from sftkeras.tasks.chat.spec import SPEC, ChatSettings
 from sftkeras.tasks.chat.token_check import check_tokens
 from sftkeras.tasks.generating import Generating, generating, ordinary_texts
+from sftkeras.tasks.memory_model import MemoryModel
 from sftkeras.tasks.network import TextModel
 from sftkeras.tasks.next_tokens import NextTokens, decoder_tokenizer
 from sftkeras.text import AnyTokenizer, Cleaning, Detokenizer, Features, Tokenizer
@@ -79,27 +81,25 @@ class Chat(NextTokens):
         """Scores all rows, and writes answers to some: see `ChatPredictor`."""
         assert self.rendering is not None
         tokenizer: Tokenizer = model.features.tokenizer  # type: ignore[attr-defined]
-        writing = Writing(
-            self.rendering.prompt,
-            Detokenizer(tokenizer),
-            tuple(self._ends(tokenizer)),
-            self.options.generated_rows,
-            self.options.max_new_tokens,
-        )
-        return ChatPredictor(model, batch_size, writing)
+        of_memory = MemoryModel(model, Detokenizer(tokenizer), tuple(self._ends(tokenizer)))
+        writing = Writing(self.rendering.prompt, self.options.generated_rows, self.options.max_new_tokens)
+        return ChatPredictor(of_memory, batch_size, writing)
 
     def generating(self, model: TextModel) -> Generating:
         """Answers conversations."""
         assert self.rendering is not None
         tokenizer = decoder_tokenizer(model.features.tokenizer, self.kind)  # type: ignore[attr-defined]
-        before, after = self.rendering.around_question()
+        rendering = self.rendering
+        before, after = rendering.around_question()
         return generating(
             model,
             prompt=lambda texts: tf.strings.join([before, ordinary_texts(texts), after]),
+            asked=lambda text: rendering.prompt(Conversation((Message("user", text),))),
+            marked=lambda text: rendering.prompt(Conversation.from_json(text).prompt),
             end_ids=self._ends(tokenizer),
             max_new_tokens=self.options.max_new_tokens,
             strips_first_space=True,
-            chat={name: value for name, value in self.rendering.settings().items() if name != "train_on"},
+            chat={name: value for name, value in rendering.settings().items() if name != "train_on"},
         )
 
     def predicts_untuned(self, network: keras.Model) -> bool:

@@ -71,11 +71,7 @@ class ConversationFeatures(TokenFeatures[Tokenizer]):
         Returns:
             Each feature as all rows' values and the rows' lengths, int32; and each row's length before truncation.
         """
-        return self.encode_marked(self._render(texts))
-
-    def encode_marked(self, texts: list[str]) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
-        """Give what `encode_arrays` gives, of marked texts."""
-        tokens, learned = self.marked(tf.constant(texts, tf.string))
+        tokens, learned = self.marked(tf.constant(self._render(texts), tf.string))
         untruncated = tokens.row_lengths().numpy().astype(np.int32)
         tokens, learned = (it[:, : self.max_length] for it in (tokens, learned))
         lengths = np.minimum(untruncated, self.max_length)

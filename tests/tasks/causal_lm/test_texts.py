@@ -12,6 +12,7 @@ from sftkeras.errors import SFTError
 from sftkeras.evaluation import Baseline, Baselines, RunFacts, print_summary, write_report
 from sftkeras.tasks.causal_lm.continuing import TextsPredictor
 from sftkeras.tasks.causal_lm.spec import SPEC
+from sftkeras.tasks.memory_model import MemoryModel
 from sftkeras.tasks.next_token_evaluation import SAMPLES
 from sftkeras.tasks.retention import TEXT_OUTPUTS
 from sftkeras.text.marks import learned
@@ -94,7 +95,7 @@ def test_a_model_in_memory_scores_all_texts_and_continues_some():
     evaluation = SPEC.evaluation({})
     model = toy_model()
     model = type(model)(LearnedFeatures(model.features), model.network, model.task, model.backbone)
-    predict = TextsPredictor(model, 4, text_of, (END,))
+    predict = TextsPredictor(MemoryModel(model, text_of, (END,)), 4)
     done = []
     found = predict(TEXTS, None, evaluation.outputs, done.append)
     assert sum(done) == len(TEXTS)

@@ -11,6 +11,7 @@ from toy_language_model import ALPHABET, END, logits_of, text_of, tokens_of, toy
 
 from sftkeras.conversations import Conversation, Message
 from sftkeras.tasks.chat.answering import ChatPredictor, Writing
+from sftkeras.tasks.memory_model import MemoryModel
 from sftkeras.tasks.retention import TEXT_OUTPUTS
 from sftkeras.text.marks import learned
 
@@ -61,7 +62,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def predict(model) -> ChatPredictor:
-    return ChatPredictor(model, 3, Writing(prompt_of, text_of, (END,), 4, NEW_TOKENS))
+    return ChatPredictor(MemoryModel(model, text_of, (END,)), 3, Writing(prompt_of, 4, NEW_TOKENS))
 
 
 def greedy(model, prompt: list[int]) -> tuple[str, bool]:
