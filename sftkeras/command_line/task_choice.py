@@ -58,11 +58,13 @@ def has_task(config_class: type) -> bool:
     return get_type_hints(config_class).get("task") is TaskSettings
 
 
-@cache
 def with_task(config_class: type, kind: str) -> type:
     """Returns a command's config class with the settings of one task in the place of those of any."""
-    if not has_task(config_class):
-        return config_class
+    return _with_settings(config_class, kind) if has_task(config_class) else config_class
+
+
+@cache
+def _with_settings(config_class: type, kind: str) -> type:
     settings = spec_of(kind).settings
     own = make_dataclass(
         config_class.__name__,
