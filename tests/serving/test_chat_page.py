@@ -20,20 +20,23 @@ pytestmark = needs_chromium
 CHAT = "/v1/chat/completions"
 DONE = b"data: [DONE]\n\n"
 HOSTILE = "<img src=x onerror=alert(1)>"
-# Takes the place of the server's streams: `streams` are the requests, whose answers the test writes.
+# Takes the place of the server's streams: `streams` are the requests, whose answers the test writes. Which have begun
+# and which the page has left is on the root element: Chromium waits for no expression where the page's policy rules.
 WRITTEN_STREAMS = """
   const real = fetch;
   window.streams = [];
+  const tell = (what) => document.documentElement.setAttribute(`data-${what}`, "");
   window.fetch = (path, options) => {
     if (path !== "/v1/chat/completions") return real(path, options);
-    const stream = { sent: JSON.parse(options.body), isLeft: false };
+    const stream = { sent: JSON.parse(options.body) };
     const body = new ReadableStream({ start: (it) => (stream.output = it) });
     options.signal.addEventListener("abort", () => {
-      stream.isLeft = true;
       stream.output.error(options.signal.reason);
+      tell(`left-${place}`);
     });
     stream.send = (bytes) => stream.output.enqueue(bytes);
-    streams.push(stream);
+    const place = streams.push(stream) - 1;
+    tell(`begun-${place}`);
     return Promise.resolve(new Response(body));
   };
 """
@@ -86,8 +89,18 @@ def event(content: str = "", *tokens: tuple[bytes, float, dict[bytes, float]], *
     return f"data: {json.dumps({'choices': choices}, ensure_ascii=False)}\n\n".encode()
 
 
+def sent(page: Page, stream: int) -> dict[str, Any]:
+    """The request of a stream, once it has come."""
+    expect(page.locator("html")).to_have_attribute(f"data-begun-{stream}", "")
+    return page.evaluate(f"streams[{stream}].sent")
+
+
+def contents(request: dict[str, Any]) -> list[str]:
+    return [it["content"] for it in request["messages"]]
+
+
 def write(page: Page, stream: int, *pieces: bytes) -> None:
-    page.wait_for_function(f"streams.length > {stream}")
+    sent(page, stream)
     for piece in pieces:
         page.evaluate(f"(bytes) => streams[{stream}].send(new Uint8Array(bytes))", list(piece))
 
@@ -105,10 +118,10 @@ def test_a_conversation_is_held_by_keyboard_alone(page: Page, rest: Running) -> 
     expect(box(page)).to_be_focused()
 
     page.keyboard.type("more")
-    assert [it["content"] for it in asked(page)["messages"]] == ["how is\nthe film?", first, "more"]
+    assert contents(asked(page)) == ["how is\nthe film?", first, "more"]
     expect(page.get_by_role("button", name="Retry")).to_have_count(1)
     page.get_by_role("button", name="Retry").focus()
-    assert [it["content"] for it in asked(page)["messages"]] == ["how is\nthe film?", first, "more"]
+    assert contents(asked(page)) == ["how is\nthe film?", first, "more"]
     expect(page.locator(".turn")).to_have_count(2)
 
     page.get_by_role("button", name="Edit").first.press("Enter")
@@ -116,7 +129,7 @@ def test_a_conversation_is_held_by_keyboard_alone(page: Page, rest: Running) -> 
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Edit").first.press("Enter")
     page.get_by_label("Edit the message").fill("a good film")
-    assert [it["content"] for it in asked(page)["messages"]] == ["a good film"]
+    assert contents(asked(page)) == ["a good film"]
     expect(page.locator(".answer .text")).to_have_text(answered(rest, "a good film"))
     page.get_by_role("button", name="New conversation").press("Enter")
     expect(page.locator(".turn")).to_have_count(0)
@@ -145,20 +158,21 @@ def test_settings_reach_the_model_and_a_wrong_one_is_shown(page: Page, rest: Run
     page.get_by_label("Temperature").fill("0.7")
     page.get_by_label("Top k").fill("40")
     page.get_by_label("Seed").fill("7")
-    page.get_by_label("Most new tokens").fill("4")
+    page.get_by_label("Token limit").fill("4")
     page.get_by_label("Stop before").fill("</s>\n###")
     box(page).focus()
-    sent = asked(page)
-    assert sent["messages"][0] == {"role": "system", "content": "be kind"}
+    request = asked(page)
+    messages = request["messages"]
+    assert messages[0] == {"role": "system", "content": "be kind"}
     options = {"temperature": 0.7, "top_k": 40, "seed": 7, "max_completion_tokens": 4, "stop": ["</s>", "###"]}
-    assert sent == {
+    assert request == {
         "model": "tiny",
-        "messages": sent["messages"],
+        "messages": messages,
         **options,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
-    written = rest.ask("POST", CHAT, {**options, "model": "tiny", "messages": sent["messages"]}).json
+    written = rest.ask("POST", CHAT, {**options, "model": "tiny", "messages": messages}).json
     text = written["choices"][0]["message"]["content"]
     expect(page.locator(".answer .text")).to_have_text(text)
     curl, python = (page.locator(f"#{name}").inner_text() for name in ("curl", "python"))
@@ -181,21 +195,19 @@ def test_pieces_are_shown_as_they_come_and_stay_when_it_is_stopped(page: Page, r
     expect(page.get_by_role("button", name="Send")).to_have_count(0)
     page.keyboard.press("Escape")
     expect(page.locator(".answer footer")).to_contain_text("stopped")
-    assert page.evaluate("streams[0].isLeft")
+    expect(page.locator("html")).to_have_attribute("data-left-0", "")
     page.keyboard.type("go on")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Stop").click()
-    page.wait_for_function("streams[1].isLeft")
-    sent = page.evaluate("streams[1].sent.messages")
-    assert [it["content"] for it in sent] == ["?", f"好，{HOSTILE}", "go on"]
+    expect(page.locator("html")).to_have_attribute("data-left-1", "")
+    assert contents(sent(page, 1)) == ["?", f"好，{HOSTILE}", "go on"]
 
     page.get_by_role("button", name="Retry").click()
     write(page, 2, b'data: {"error": {"message": "The model is unloaded."}}\n\n')
     expect(page.locator(".failure")).to_have_text("The model is unloaded.")
     box(page).fill("now?")
     box(page).press("Enter")
-    page.wait_for_function("streams.length > 3")
-    assert [it["content"] for it in page.evaluate("streams[3].sent.messages")] == ["?", f"好，{HOSTILE}", "now?"]
+    assert contents(sent(page, 3)) == ["?", f"好，{HOSTILE}", "now?"]
 
 
 def test_tokens_show_what_else_was_likely(page: Page, rest: Running) -> None:
@@ -211,7 +223,7 @@ def test_tokens_show_what_else_was_likely(page: Page, rest: Running) -> None:
         (b" <b>", -3.0, {b"!": -0.1}),
     )
     write(page, 0, event("好 <b>", *tokens), event(finish_reason="stop"), DONE)
-    assert page.evaluate("streams[0].sent.top_logprobs") == 5
+    assert sent(page, 0)["top_logprobs"] == 5
     buttons = page.locator(".token")
     expect(buttons).to_have_text(["好", "<b>"])  # two tokens of one character are one
     buttons.first.focus()
@@ -219,7 +231,6 @@ def test_tokens_show_what_else_was_likely(page: Page, rest: Running) -> None:
     expect(page.locator(".alternatives .bars")).to_have_count(2)
     expect(page.locator(".alternatives .label")).to_have_text(["E5 A5", "no", "BD"])
     page.keyboard.press("ArrowRight")
-    page.keyboard.press("Enter")
     expect(page.locator(".alternatives .label")).to_have_text(["!", "␣<b>"])
     expect(page.locator(".alternatives .chosen .share")).to_have_text("5.0 %")
     page.keyboard.press("Enter")
@@ -229,7 +240,7 @@ def test_tokens_show_what_else_was_likely(page: Page, rest: Running) -> None:
 def test_two_versions_answer_side_by_side(page: Page, rest: Running) -> None:
     page.add_init_script(WRITTEN_STREAMS)
     opened(page, rest)
-    page.get_by_label("Side by side with").select_option("tiny · version 1")
+    page.get_by_label("Compare with").select_option("tiny · version 1")
     box(page).fill("?")
     box(page).press("Enter")
     write(page, 1, event("after"), DONE)
@@ -241,9 +252,11 @@ def test_two_versions_answer_side_by_side(page: Page, rest: Running) -> None:
     assert left["x"] + left["width"] <= right["x"]
     box(page).fill("and?")
     box(page).press("Enter")
-    page.wait_for_function("streams.length > 3")
-    sent = page.evaluate("streams.slice(2).map((it) => [it.sent.model, it.sent.messages[1].content])")
-    assert sent == [["tiny", "before"], ["tiny/versions/1", "after"]]  # each is told what it said itself
+    right = sent(page, 3)
+    left = page.evaluate("streams[2].sent")
+    # Each is told what it said itself.
+    assert (left["model"], contents(left)) == ("tiny", ["?", "before", "and?"])
+    assert (right["model"], contents(right)) == ("tiny/versions/1", ["?", "after", "and?"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -254,7 +267,7 @@ def test_it_fits_a_small_phone_in_light_and_dark(browser: Browser, rest: Running
         opened(page, rest)
         page.get_by_text("System prompt and sampling").tap()
         page.get_by_label("Token probabilities").check()
-        page.get_by_label("Side by side with").select_option("tiny · version 1")
+        page.get_by_label("Compare with").select_option("tiny · version 1")
         box(page).fill("a" * 300)
         page.get_by_role("button", name="Send").tap()
         for stream in (0, 1):

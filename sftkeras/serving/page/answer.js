@@ -62,6 +62,7 @@ export class Answer {
     const shown = tokenButtons(this.#tokens, (unit) => {
       this.panel.hidden = !unit;
       this.panel.replaceChildren(...(unit ? alternatives(unit) : []));
+      this.panel.scrollIntoView({ block: "nearest" });
     });
     this.body.replaceWith(shown);
   }

@@ -17,7 +17,7 @@ const state = { example: "", models: [], others: [], turns: [], running: null, o
 /** Prepares the chat, once; `onChange` is called when the next request is another than before. */
 export function startChat(onChange) {
   state.onChange = onChange;
-  at("options").querySelector(".numbers").append(...numberFields());
+  at("options").querySelector(".numbers").prepend(...numberFields());
   at("compose").addEventListener("submit", submit);
   at("message").addEventListener("input", grow);
   at("message").addEventListener("keydown", (event) => {

@@ -28,34 +28,39 @@ function decoded(bytes) {
   }
 }
 
-/** The text as buttons, one stop of the Tab key together; `onChoose` gets the unit pressed, null once it is let go. */
+/**
+ * The text as buttons, one stop of the Tab key together: the arrow keys move between them. `onChoose` gets the unit that is
+ * chosen, null once none is; as long as one is, moving chooses.
+ */
 export function tokenButtons(tokens, onChoose) {
-  const buttons = units(tokens).map((unit) => button(unit, choose));
+  const found = units(tokens);
+  const buttons = found.map((unit, place) => button(unit, () => choose(isPressed(buttons[place]) ? -1 : place)));
   const label = "Tokens: the arrow keys move between them, Enter shows what else was likely";
   const all = element("p", { class: "text tokens", dir: "auto", role: "group", "aria-label": label }, ...buttons);
   all.addEventListener("keydown", move);
+  all.addEventListener("focusin", (event) => {
+    for (const one of buttons) one.tabIndex = one === event.target ? 0 : -1;
+  });
   if (buttons.length) buttons[0].tabIndex = 0;
   return all;
 
-  function choose(pressed, unit) {
-    const isOpen = pressed.getAttribute("aria-pressed") === "true";
-    for (const one of buttons) one.setAttribute("aria-pressed", String(one === pressed && !isOpen));
-    focus(pressed);
-    onChoose(isOpen ? null : unit);
+  function choose(chosen) {
+    for (const [place, one] of buttons.entries()) one.setAttribute("aria-pressed", String(place === chosen));
+    onChoose(found[chosen] ?? null);
   }
 
   function move(event) {
     const place = buttons.indexOf(document.activeElement);
-    const target = buttons[{ ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: buttons.length - 1 }[event.key]];
-    if (place < 0 || !target) return;
+    const target = { ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (place < 0 || !buttons[target]) return;
     event.preventDefault();
-    focus(target);
+    buttons[target].focus();
+    if (buttons.some(isPressed)) choose(target);
   }
+}
 
-  function focus(target) {
-    for (const one of buttons) one.tabIndex = one === target ? 0 : -1;
-    target.focus();
-  }
+function isPressed(button) {
+  return button.getAttribute("aria-pressed") === "true";
 }
 
 /** No `<button>`, since that would not break between lines as text does. */
@@ -64,11 +69,11 @@ function button(unit, onPress) {
   const attributes = { class: "token", role: "button", tabindex: "-1", "aria-pressed": "false", title: percent(probability) };
   const made = element("span", attributes, unit.text.replaceAll("\n", "⏎\n"));
   made.style.setProperty("--doubt", `${Math.round(55 * (1 - probability))}%`);
-  made.addEventListener("click", () => onPress(made, unit));
+  made.addEventListener("click", onPress);
   made.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
-    onPress(made, unit);
+    onPress();
   });
   return made;
 }
