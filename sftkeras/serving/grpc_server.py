@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest, Regression
 
 from sftkeras.serving.answering import Answering
 from sftkeras.serving.errors import ServingError, invalid, overloaded
+from sftkeras.serving.generation.grpc_messages import SERVICE, generation_request, piece_outputs
 from sftkeras.serving.observer import Observer
 from sftkeras.serving.security import Certificates, Token
 from sftkeras.serving.tensors import to_array, to_proto
@@ -113,7 +115,7 @@ class GrpcServer:
             # gRPC's own bound is above ours, which leaves room for probes when the server is busy.
             maximum_concurrent_rpcs=4 * options.max_requests,
         )
-        server.add_generic_rpc_handlers((self._prediction_service(), self._model_service()))
+        server.add_generic_rpc_handlers((self._prediction_service(), self._model_service(), self._generation_service()))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = [_PREDICTION, _MODEL, _HEALTH, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, server)
@@ -204,6 +206,17 @@ class GrpcServer:
             },
         )
 
+    def _generation_service(self) -> grpc.GenericRpcHandler:
+        async def generate(content: bytes, context: grpc.aio.ServicerContext) -> AsyncIterator[PredictResponse]:
+            async with self._guard("Generate", PredictRequest, content, context) as request:
+                async for response in self._generate(request, context.time_remaining()):
+                    yield response
+
+        handler = grpc.unary_stream_rpc_method_handler(
+            generate, response_serializer=lambda response: response.SerializeToString()
+        )
+        return grpc.method_handlers_generic_handler(SERVICE, {"Generate": handler})
+
     def _service(self, name: str, methods: dict[str, tuple[type[Message], Method]]) -> grpc.GenericRpcHandler:
         """Makes a service whose requests are parsed here, so that one that cannot be parsed gets its status."""
         handlers = {
@@ -215,31 +228,36 @@ class GrpcServer:
         return grpc.method_handlers_generic_handler(name, handlers)
 
     def _guarded(self, api: str, kind: type[Message], method: Method) -> Callable[[bytes, Any], Awaitable[Message]]:
-        """Turns what `method` raises into a status, and notifies the observer."""
-
         async def answer(content: bytes, context: grpc.aio.ServicerContext) -> Message:
-            began, status, request = time.perf_counter(), grpc.StatusCode.CANCELLED, None
-            self._open += 1
-            try:
-                if self._open > self._options.max_requests:
-                    raise overloaded(f"more than {self._options.max_requests} requests at once")
-                if len(content) > (most := self._options.max_message_bytes):
-                    raise overloaded(f"a request of {len(content)} bytes; --max_request_bytes is {most}")
-                request = _parsed(kind, content)
-                response = await method(request, context.time_remaining())
-                status = grpc.StatusCode.OK
-                return response
-            except Exception as error:
-                failure = error if isinstance(error, ServingError) else _unforeseen(api, error)
-                status = failure.code
-                return await context.abort(status, failure.message[:_LONGEST_DETAILS])
-            finally:
-                self._open -= 1
-                seconds = time.perf_counter() - began
-                model = _model_of(request)
-                self._observer.request(api=api, entrypoint="GRPC", model=model, status=status, seconds=seconds)
+            async with self._guard(api, kind, content, context) as request:
+                return await method(request, context.time_remaining())
 
         return answer
+
+    @asynccontextmanager
+    async def _guard(
+        self, api: str, kind: type[Message], content: bytes, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[Any]:
+        """Gives a call its request, turns what is raised into a status, and notifies the observer."""
+        began, status, request = time.perf_counter(), grpc.StatusCode.CANCELLED, None
+        self._open += 1
+        try:
+            if self._open > self._options.max_requests:
+                raise overloaded(f"more than {self._options.max_requests} requests at once")
+            if len(content) > (most := self._options.max_message_bytes):
+                raise overloaded(f"a request of {len(content)} bytes; --max_request_bytes is {most}")
+            request = _parsed(kind, content)
+            yield request
+            status = grpc.StatusCode.OK
+        except Exception as error:
+            failure = error if isinstance(error, ServingError) else _unforeseen(api, error)
+            status = failure.code
+            await context.abort(status, failure.message[:_LONGEST_DETAILS])
+        finally:
+            self._open -= 1
+            seconds = time.perf_counter() - began
+            model = _model_of(request)
+            self._observer.request(api=api, entrypoint="GRPC", model=model, status=status, seconds=seconds)
 
     # The calls; requests that name no model at all are refused as the C++ server refuses them (predict_impl.cc …).
 
@@ -250,6 +268,17 @@ class GrpcServer:
         as_content = self._options.tensor_content
         protos = {name: to_proto(array, as_content=as_content) for name, array in outputs.items()}
         return PredictResponse(model_spec=spec, outputs=protos)
+
+    async def _generate(self, request: PredictRequest, timeout: Seconds) -> AsyncIterator[PredictResponse]:
+        _require_spec(request)
+        wanted = generation_request({name: to_array(name, proto) for name, proto in request.inputs.items()})
+        with self._answering.store.use(request.model_spec) as version:
+            async with aclosing(version.generating.stream(wanted, timeout)) as pieces:
+                async for piece in pieces:
+                    outputs = {name: to_proto(array) for name, array in piece_outputs(piece).items()}
+                    response = PredictResponse(model_spec=request.model_spec, outputs=outputs)
+                    response.model_spec.version.value = version.number
+                    yield response
 
     async def _classify(self, request: ClassificationRequest, timeout: Seconds) -> ClassificationResponse:
         _require_spec(request)

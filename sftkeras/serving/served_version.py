@@ -142,7 +142,7 @@ class ServedVersion:
         file = read_generation(self.folder) if SIGNATURE in engine.signatures else None
         if file is None:
             return None
-        graph = GeneratingGraph(engine, Facts.of(file), self._limits.cache_bytes)
+        graph = GeneratingGraph(engine, Facts.of(file), self._limits)
         return GeneratingVersion(graph, self._limits, self._observer, model=self.model, version=self.number)
 
     @property

@@ -5,44 +5,58 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from tensorflow_serving.apis.model_pb2 import ModelSpec
-from tiny_chat import write_tiny_decoder
-from tiny_generating import write_tiny_export
+from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
+from sftkeras.serving.answering import Answering
+from sftkeras.serving.batching import Batcher
+from sftkeras.serving.batching_parameters import BatchingParameters
 from sftkeras.serving.errors import ServingError
+from sftkeras.serving.generation.grpc_messages import SERVICE
 from sftkeras.serving.generation.limits import GenerationLimits
 from sftkeras.serving.generation.requests import GenerationRequest, Piece
+from sftkeras.serving.grpc_server import GrpcOptions, GrpcServer
+from sftkeras.serving.metrics import Metrics
 from sftkeras.serving.model_config import find_models
 from sftkeras.serving.model_store import ModelStore
 from sftkeras.serving.runs import make_run
 from sftkeras.serving.served_version import ServedVersion
+from sftkeras.serving.tensors import to_array, to_proto
 
 MODEL = "writer"
 PROMPTS = ("hello", "the quick brown fox", "a", "hello hello", "one two three four five six seven", "hello, world")
 
 
 @pytest.fixture(scope="module")
-def export(once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
-    def write(folder: Path) -> None:
-        write_tiny_export(write_tiny_decoder(folder / "decoder"), folder / "export", "causal_lm")
-
-    return once("tiny_generating_export", write) / "export"
+def models(tiny_generating_version: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models with version 1 of one that generates."""
+    models = tmp_path_factory.mktemp("models")
+    shutil.copytree(tiny_generating_version, models / MODEL / "1")
+    return models
 
 
 @pytest.fixture(scope="module")
-def version(export: Path) -> Iterator[ServedVersion]:
+def store(models: Path) -> Iterator[ModelStore]:
     # Of so few pages that not all streams of a test have room at once.
-    version = ServedVersion(MODEL, 1, export, GenerationLimits(slots=4, cache_bytes=10 * 16 * 128))
-    version.load()
-    assert version.error is None, version.error
-    yield version
-    version.unload()
+    limits = GenerationLimits(slots=4, cache_bytes=10 * 16 * 128)
+    store = ModelStore(lambda: find_models(models), poll_seconds=0.05, generation=limits)
+    store.start()
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def version(store: ModelStore) -> Iterator[ServedVersion]:
+    """Version 1, which stays loaded."""
+    with store.use(ModelSpec(name=MODEL)) as version:
+        yield version
 
 
 async def all_pieces(version: ServedVersion, request: GenerationRequest) -> list[Piece]:
@@ -155,29 +169,74 @@ def test_a_text_of_any_characters_is_tokenised(version: ServedVersion) -> None:
     assert pieces[-1].new_tokens <= 2
 
 
-def test_a_version_that_is_replaced_ends_the_streams_it_began(export: Path, tmp_path: Path) -> None:
-    shutil.copytree(export, tmp_path / "models" / MODEL / "1")
-    store = ModelStore(lambda: find_models(tmp_path / "models"), poll_seconds=0.05)
-    store.start()
+def test_grpc_streams_the_same_text_and_refuses_what_is_wrong(version: ServedVersion, store: ModelStore) -> None:
+    expected = streamed(version, [GenerationRequest("hello", max_new_tokens=9, temperature=0.8, seed=4)])[0]
+    good = {"text": [b"hello"], "max_new_tokens": np.int32([9]), "temperature": np.float32([0.8]), "seed": [4]}
+    wrong = {
+        "text": [[b"hello"]],
+        "seed": [0.5],
+        "max_new_tokens": np.int32([1, 2]),
+        "top_p": np.float32([2]),
+        "stop": [b"no row"],
+        "top": [1],
+    }
 
+    def request(**inputs: object) -> PredictRequest:
+        protos = {name: to_proto(np.array(value, object if name == "stop" else None)) for name, value in inputs.items()}
+        return PredictRequest(model_spec=ModelSpec(name=MODEL), inputs=protos)
+
+    async def run() -> tuple[list[PredictResponse], list[grpc.StatusCode]]:
+        metrics = Metrics()
+        batcher = Batcher(BatchingParameters(), metrics)
+        answering = Answering(store, batcher, metrics, request_seconds=100)
+        server = GrpcServer(answering, GrpcOptions(port=0), metrics)
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{await server.start()}") as channel:
+            generate = channel.unary_stream(
+                f"/{SERVICE}/Generate",
+                request_serializer=PredictRequest.SerializeToString,
+                response_deserializer=PredictResponse.FromString,
+            )
+            leaving = generate(request(**good | {"max_new_tokens": np.int32([40])}))
+            await leaving.read()
+            leaving.cancel()
+            responses = [response async for response in generate(request(**good))]
+            codes = []
+            for name, value in wrong.items():
+                call = generate(request(**good | {name: value}))
+                codes.append(await call.code())
+        await server.stop(1)
+        batcher.close(1)
+        return responses, codes
+
+    responses, codes = asyncio.run(run())
+    outputs = [{name: to_array(name, proto) for name, proto in response.outputs.items()} for response in responses]
+    assert b"".join(output["text"][0] for output in outputs).decode() == text(expected)
+    assert [number for output in outputs for number in output["token_ids"][0].tolist()] == ids(expected)
+    assert outputs[-1]["finish_reason"][0].decode() == expected[-1].finish_reason
+    assert all((output["log_probabilities"] < 0).all() for output in outputs)
+    assert responses[-1].model_spec.version.value == 1
+    assert codes == [grpc.StatusCode.INVALID_ARGUMENT] * len(wrong)
+
+
+def test_a_version_that_is_replaced_ends_the_streams_it_began(
+    version: ServedVersion, store: ModelStore, models: Path, tmp_path: Path
+) -> None:
     async def run() -> tuple[list[Piece], list[int]]:
-        with store.use(ModelSpec(name=MODEL)) as first:
-            stream = first.generating.stream(REQUESTS[0])
+        async with aclosing(version.generating.stream(REQUESTS[0])) as stream:
             pieces = [await anext(stream)]
-            shutil.copytree(export, tmp_path / "2")
-            (tmp_path / "2").rename(tmp_path / "models" / MODEL / "2")
-            limit = time.monotonic() + 600
+            shutil.copytree(models / MODEL / "1", tmp_path / "2")
+            (tmp_path / "2").rename(models / MODEL / "2")
+            limit = time.monotonic() + 100
             while store.available() != {MODEL: [2]}:
                 assert time.monotonic() < limit
                 await asyncio.sleep(0.02)
             pieces += [piece async for piece in stream]
-            with store.use(ModelSpec(name=MODEL)) as second:
-                return pieces, ids(await all_pieces(second, REQUESTS[0]))
+        with store.use(ModelSpec(name=MODEL)) as second:
+            return pieces, ids(await all_pieces(second, REQUESTS[0]))
 
     pieces, of_second = asyncio.run(run())
     assert pieces[-1].finish_reason
     assert ids(pieces) == of_second
-    store.close()
 
 
 def generated(version: ServedVersion, request: GenerationRequest) -> dict[str, np.ndarray]:

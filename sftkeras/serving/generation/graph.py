@@ -13,6 +13,7 @@ import numpy as np
 
 from sftkeras.serving.engine import Call, Engine
 from sftkeras.serving.errors import failed_precondition
+from sftkeras.serving.generation.limits import GenerationLimits
 from sftkeras.serving.generation.pages import Page
 from sftkeras.serving.generation.pieces import TextPieces
 from sftkeras.serving.generation.requests import GenerationRequest
@@ -21,6 +22,7 @@ from sftkeras.serving.generation.streams import Stream
 SIGNATURE = "read_pages"
 _PAGES = "pages"
 _NO_TOKEN = -1
+_TIMES_SLOTS = 2  # so many times what the slots can fill: half is for beginnings that are kept
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class GeneratingGraph:
     Args:
         engine: the version.
         facts: of its tokens.
-        cache_bytes: most bytes of keys and values.
+        limits: bytes of keys and values, fewer if all slots could never fill them.
 
     Attributes:
         facts: see above.
@@ -77,14 +79,15 @@ class GeneratingGraph:
         ServingError: FAILED_PRECONDITION if not even one page fits; RESOURCE_EXHAUSTED if there is no memory.
     """
 
-    def __init__(self, engine: Engine, facts: Facts, cache_bytes: int) -> None:
+    def __init__(self, engine: Engine, facts: Facts, limits: GenerationLimits) -> None:
         self._engine, self.facts = engine, facts
         signature = engine.signatures[SIGNATURE]
         pages = signature.inputs[_PAGES]
         layers, kinds, heads, _, self.page_tokens, size = (it.size for it in pages.tensor_shape.dim)
         rows = layers * kinds * heads * self.page_tokens  # of a page, which the graph counts in int32
         page_bytes = rows * size * np.dtype(np.float32).itemsize
-        self.page_count = min(cache_bytes // page_bytes, np.iinfo(np.int32).max // rows)
+        useful = _TIMES_SLOTS * limits.slots * -(-facts.positions // self.page_tokens)
+        self.page_count = min(limits.cache_bytes // page_bytes, useful, np.iinfo(np.int32).max // rows)
         if self.page_count < 1:
             raise failed_precondition(f"{page_bytes} bytes for {self.page_tokens} tokens are more than the cache has")
         shape = (layers, kinds, heads, self.page_count, self.page_tokens, size)
