@@ -19,7 +19,7 @@ from safetensors.numpy import load_file
 from tiny_decoder_tokenizers import tiny_tokenizer
 from tiny_decoders import batch
 
-from sftkeras.backbones import load_backbone
+from sftkeras.backbones import Backbone, load_backbone
 from sftkeras.backbones.converted import write_tensors
 from sftkeras.backbones.fetching import fetch_backbone
 from sftkeras.backbones.hugging_face.decoders.reading import load_decoder, notes
@@ -93,25 +93,25 @@ def tokens_of(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path]]:
-    """Gives the folder of a preset, and that which is made of it."""
+def presets(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Backbone]]:
+    """Gives the folder of a preset, and the backbone that is made of it."""
     root, made = tmp_path_factory.mktemp("presets"), {}
 
-    def get(name: str) -> tuple[Path, Path]:
+    def get(name: str) -> tuple[Path, Backbone]:
         if name not in made:
             preset = tiny.write_preset(root / name, name)
-            made[name] = preset, written(preset, root / f"{name}-written")
+            made[name] = preset, load_backbone(written(preset, root / f"{name}-written"), max_length=8)
         return made[name]
 
     return get
 
 
-Folders = Callable[[str], tuple[Path, Path]]
+Presets = Callable[[str], tuple[Path, Backbone]]
 
 
-def test_pieces_are_those_of_keras_hub(folders: Folders) -> None:
-    backbone = load_backbone(folders("llama")[1], max_length=8)
-    texts = hostile_texts(1_000)
+def test_pieces_are_those_of_keras_hub(presets: Presets) -> None:
+    _, backbone = presets("llama")
+    texts = hostile_texts(500)
     assert isinstance(backbone.tokenizer, Tokenizer)
     assert tokens_of(backbone.tokenizer, texts) == [list(it) for it in tiny.TOKENIZERS["llama"]()(texts)]
     numbers = {it: backbone.tokenizer.special[it] for it in ("<s>", "</s>")}
@@ -120,11 +120,11 @@ def test_pieces_are_those_of_keras_hub(folders: Folders) -> None:
 
 
 @pytest.mark.parametrize("name", ["gpt2", "qwen"])
-def test_bytes_are_merged_as_the_family_does(name: str, folders: Folders) -> None:
+def test_bytes_are_merged_as_the_family_does(name: str, presets: Presets) -> None:
     """By its own pattern for every text, and as KerasHub where its pattern for all families makes no difference."""
-    tokenizer = load_backbone(folders(name)[1], max_length=8).tokenizer
+    tokenizer = presets(name)[1].tokenizer
     assert isinstance(tokenizer, Tokenizer)
-    texts = hostile_texts(1_000)
+    texts = hostile_texts(500)
     family = tiny_tokenizer(name)
     expected = [it.ids for it in family.encode_batch(texts, add_special_tokens=False)]
     assert tokens_of(tokenizer, texts) == expected
@@ -132,8 +132,8 @@ def test_bytes_are_merged_as_the_family_does(name: str, folders: Folders) -> Non
     assert tokens_of(tokenizer, plain) == [list(it) for it in tiny.TOKENIZERS[name]()(plain)]
 
 
-def test_special_tokens_come_from_marks_alone(folders: Folders) -> None:
-    tokenizer = load_backbone(folders("qwen")[1], max_length=8).tokenizer
+def test_special_tokens_come_from_marks_alone(presets: Presets) -> None:
+    tokenizer = presets("qwen")[1].tokenizer
     assert isinstance(tokenizer, Tokenizer)
     number = tokenizer.special["<|im_end|>"]
     assert number in tokenizer.end_ids
@@ -147,9 +147,9 @@ def test_special_tokens_come_from_marks_alone(folders: Folders) -> None:
 # Handles.
 
 
-def test_a_preset_s_name_leads_to_a_decoder(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preset_s_name_leads_to_a_decoder(presets: Presets, monkeypatch: pytest.MonkeyPatch) -> None:
     """Written once; a run then keeps files of Hugging Face."""
-    preset, _ = folders("gpt2")
+    preset, _ = presets("gpt2")
     monkeypatch.setattr(kagglehub, "model_download", lambda model: str(preset))
     folder = fetch_backbone("gpt2_base_en", None, max_length=16, task="causal_lm", wanted="decoder").encoder
     assert fetch_backbone(str(preset), None, max_length=16).encoder == folder
@@ -238,7 +238,7 @@ def test_weights_are_those_of_the_file_itself(
         network_folder(preset, tmp_path / "folder")
 
 
-def test_damaged_files_are_refused(folders: Folders, saved: Path, tmp_path: Path) -> None:
+def test_damaged_files_are_refused(presets: Presets, saved: Path, tmp_path: Path) -> None:
     preset = changed(saved, tmp_path / "preset")
     with pytest.raises(SFTError, match=r"SFT354.*tokenizer\.json"):
         written(preset, tmp_path / "no-tokenizer")
@@ -253,7 +253,7 @@ def test_damaged_files_are_refused(folders: Folders, saved: Path, tmp_path: Path
     (preset / "config.json").write_text("[]")
     with pytest.raises(SFTError, match=r"SFT354.*config\.json"):
         Preset.read(preset)
-    named = json.loads((folders("llama")[0] / "tokenizer.json").read_text())
+    named = json.loads((presets("llama")[0] / "tokenizer.json").read_text())
     for file, content in (("tokenizer.json", json.dumps(named | {"class_name": "T5Tokenizer"})), ("config.json", "")):
         (preset / file).write_text(content or json.dumps({"class_name": "LlamaBackbone", "config": {}}))
     with pytest.raises(SFTError, match=r"SFT355.*T5Tokenizer"):

@@ -22,10 +22,23 @@ _MODEL: dict[str, tuple[Any, ...]] = {
 }
 _CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_SIGNS_AND_SPACES = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_CAPITALS, _SMALL = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+
+
+def _cased(end: str, digits: str) -> str:
+    """A pattern that looks at the case of letters, with what may end a word."""
+    before = r"[^\r\n\p{L}\p{N}]?"
+    words = rf"{before}{_CAPITALS}*{_SMALL}+{end}|{before}{_CAPITALS}+{_SMALL}*{end}"
+    return rf"{words}|\p{{N}}{digits}{_SIGNS_AND_SPACES}"
+
+
 # The patterns of pre_tokenizer that are known, letter by letter.
 _PATTERNS: dict[str, ByteSplitting] = {
     rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}{_REST}": "llama3",
     rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{_REST}": "qwen",
+    _cased(f"{_CONTRACTIONS}?", "{1,3}"): "o200k",
+    _cased("", ""): "tekken",
 }
 _PREPENDED = {"type": "Prepend", "prepend": "▁"}
 _SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
@@ -35,7 +48,7 @@ _SCHEMES: dict[str, Prefix] = {"always": "unless space", "first": "first", "neve
 _KNOWN = (
     "ByteLevel with use_regex true",
     "Digits with individual_digits true before it",
-    "Split by the pattern of Llama 3 or Qwen before ByteLevel with use_regex false",
+    "Split by the pattern of Llama 3, Qwen, GPT-4o or Tekken before ByteLevel with use_regex false",
 )
 
 

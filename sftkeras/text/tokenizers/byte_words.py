@@ -1,4 +1,4 @@
-"""Texts to the words that byte pairs are merged in, by one of the patterns of `gpt_words` and `llama_words`."""
+"""Texts to the words that byte pairs are merged in, by the patterns of `gpt_words`, `llama_words` and `cased_words`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
+from sftkeras.text.tokenizers.cased_words import o200k_words, tekken_words
 from sftkeras.text.tokenizers.characters import opens
 from sftkeras.text.tokenizers.gpt_words import gpt_words, gpt_words_and_digits
 from sftkeras.text.tokenizers.llama_words import llama_words, qwen_words
 from sftkeras.text.tokenizers.rows import places_of, ragged
 
-ByteSplitting = Literal["gpt2", "gpt2 digits", "llama3", "qwen"]
+ByteSplitting = Literal["gpt2", "gpt2 digits", "llama3", "qwen", "o200k", "tekken"]
 
 _BEGINS: dict[ByteSplitting, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "gpt2": gpt_words,
     "gpt2 digits": gpt_words_and_digits,
     "llama3": llama_words,
     "qwen": qwen_words,
+    "o200k": o200k_words,
+    "tekken": tekken_words,
 }
 
 

@@ -12,6 +12,9 @@ from sftkeras.text.tokenizers.rows import places_of
 
 # What a character is. BLANK is " ", NEWLINE "\r" or "\n", SPACE all other white space.
 OTHER, LETTER, NUMBER, BLANK, SPACE, NEWLINE = range(6)
+# The case of a letter; UNCASED also marks.
+NO_CASE, UPPER, LOWER, UNCASED = range(4)
+_CASES = {"Lu": UPPER, "Lt": UPPER, "Ll": LOWER, **dict.fromkeys(("Lm", "Lo", "Mn", "Mc", "Me"), UNCASED)}
 _SPACES = {0x85, *range(0x09, 0x0E), 0x2028, 0x2029}  # besides the separators of Unicode
 _NEWLINES = {0x0A, 0x0D}
 _LONGER = (0x80, 0x800, 0x10000)  # from which on a character has one byte more
@@ -38,6 +41,11 @@ class CharacterTable:
 def kinds(codes: tf.Tensor) -> tf.Tensor:
     """Whether each character is a letter, a number, and so on, [characters] int8."""
     return _kinds_table()(codes)
+
+
+def cases(codes: tf.Tensor) -> tf.Tensor:
+    """The case of each character that is a letter or a mark, [characters] int8."""
+    return _cases_table()(codes)
 
 
 def utf8_widths(codes: tf.Tensor) -> tf.Tensor:
@@ -80,6 +88,12 @@ def next_place(flags: tf.Tensor) -> tf.Tensor:
 @cache
 def _kinds_table() -> CharacterTable:
     return CharacterTable(np.array([_kind(code) for code in range(0x110000)], np.int8))
+
+
+@cache
+def _cases_table() -> CharacterTable:
+    found = [_CASES.get(unicodedata.category(chr(code)), NO_CASE) for code in range(0x110000)]
+    return CharacterTable(np.array(found, np.int8))
 
 
 def _kind(code: int) -> int:

