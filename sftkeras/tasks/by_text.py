@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
+from sftkeras.text.tokenizers.rows import in_rows
 
-def by_text(values: tf.Tensor, texts: tf.Tensor, count: tf.Tensor, fill: str | float) -> tf.Tensor:
+Values = Mapping[str, tuple[tf.Tensor, str | float]]
+"""Values of all parts, [parts, …], by their names, each with what stands where a text has fewer parts than another."""
+
+
+def by_text(values: Values, texts: tf.Tensor, count: tf.Tensor) -> dict[str, tf.Tensor]:
     """Gives each text its parts, in order.
 
     Args:
-        values: [parts, …].
+        values: of the parts.
         texts: [parts], the number of the text that each part is of, ascending.
         count: how many texts there are.
-        fill: stands where a text has fewer parts than another.
 
     Returns:
-        [count, most parts of a text, …].
+        Each of the values as [count, most parts of a text, …].
     """
-    ragged = tf.RaggedTensor.from_value_rowids(values, texts, tf.cast(count, texts.dtype), validate=False)
-    return ragged.to_tensor(fill)
+    rows = in_rows(texts, texts, count)
+    return {name: rows.with_values(parts).to_tensor(fill) for name, (parts, fill) in values.items()}

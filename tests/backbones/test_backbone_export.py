@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from forked import forked_predictions
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tiny_folders import Checkpoint
 
@@ -61,7 +62,9 @@ def with_head(backbone: Backbone, *, pairs: bool = False) -> TextModel:
 
 @pytest.fixture(scope="module")
 def process() -> Iterator[PredictionProcess]:
-    with PredictionProcess() as process:
+    with forked_predictions():
+        process = PredictionProcess()
+    with process:
         yield process
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 
 pytestmark = pytest.mark.processes
@@ -21,7 +21,7 @@ def probe() -> dict[str, Any]:
     """What stock and mended Keras do with two replicas, in a process of their own."""
     command = [sys.executable, str(Path(__file__).with_name("keras_fault_probe.py"))]
     here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}  # the code that is tested, not one installed
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=here)
+    done = forked.run(command, env=here)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -6,20 +6,30 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tiny_served import MODEL
 
 SOAK = Path(__file__).parents[2] / "benchmarks" / "soak.py"
 
 
-def test_no_request_fails_while_versions_come_and_go(models: Path, tmp_path: Path) -> None:
-    words = ["--minutes=0.15", "--publish_seconds=2.5", "--clients=8", f"--results={tmp_path}"]
+def soaked(model: Path, results: Path, longer: int) -> dict[str, Any]:
+    """The record of a load of nine seconds, or as many times longer."""
+    words = [f"--minutes={0.15 * longer}", f"--publish_seconds={2.5 * longer}", "--clients=8", f"--results={results}"]
     ran = subprocess.run(
-        [sys.executable, str(SOAK), f"--model={models / MODEL}", *words], capture_output=True, text=True, timeout=600
+        [sys.executable, str(SOAK), f"--model={model}", *words], capture_output=True, text=True, timeout=600
     )
-    assert (tmp_path / "soak.jsonl").exists(), ran.stderr
-    record = json.loads((tmp_path / "soak.jsonl").read_text())
+    assert (results / "soak.jsonl").exists(), ran.stderr
+    record = json.loads((results / "soak.jsonl").read_text().splitlines()[-1])
     assert record["failures"] == {}
+    return record
+
+
+def test_no_request_fails_while_versions_come_and_go(models: Path, tmp_path: Path) -> None:
+    for longer in (1, 4, 16):  # a slow or busy machine needs more time for as many versions and requests
+        record = soaked(models / MODEL, tmp_path, longer)
+        if record["published"] == 3 and record["served"] >= 2 and min(record["sent"].values()) > 100:
+            break
     assert record["published"] == 3
     assert record["served"] >= 2
     assert min(record["sent"].values()) > 100

@@ -15,7 +15,7 @@ from sftkeras.config import Pooling
 from sftkeras.errors import SFTError
 from sftkeras.internals.keras import with_direction
 from sftkeras.internals.keras_hub import layer_parts
-from sftkeras.tasks.by_text import by_text
+from sftkeras.tasks.by_text import Values, by_text
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.masked_lm.features import MASKED_IDS, PIECES, POSITIONS, WORDS, Mask, MaskedFeatures, mask_of
 from sftkeras.tasks.masked_lm.spec import MaskedLMSettings
@@ -170,13 +170,13 @@ class MaskedLM(Task):
         best = tf.math.top_k(scores, min(_GUESSES, self.vocabulary))  # [masks, 5]
         truth, pieces = tf.gather_nd(masked, places), features[PIECES]
         asked = truth == self.mask.number  # type: ignore[union-attr]
-        values: dict[str, tuple[tf.Tensor, str | float]] = {
+        values: Values = {
             "token": (tf.gather(pieces, best.indices), ""),
             "probability": (tf.exp(best.values), 0.0),
             "hidden": (tf.where(asked, "", tf.gather(pieces, truth)), ""),
             "loss": (tf.where(asked, 0.0, -tf.gather(scores, truth, batch_dims=1)), 0.0),
         }
-        return {name: by_text(value, text, count, fill) for name, (value, fill) in values.items()}
+        return by_text(values, text, count)
 
     def predicts_untuned(self, network: keras.Model) -> bool:
         """True if the head's weights came with the encoder."""

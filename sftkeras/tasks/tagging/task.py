@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from sftkeras.backbones import Backbone
 from sftkeras.config import Pooling
-from sftkeras.tasks.by_text import by_text
+from sftkeras.tasks.by_text import Values, by_text
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_network
@@ -20,6 +20,7 @@ from sftkeras.tasks.tagging.entity_f1 import EntityF1
 from sftkeras.tasks.tagging.spec import TaggingSettings
 from sftkeras.text import AnyTokenizer, Cleaning, Features, window_features
 from sftkeras.text.features.window_features import ENDS, STARTS, TEXT_NUMBER, TEXTS
+from sftkeras.text.tokenizers.rows import in_rows
 
 NO_LABEL = -1  # of tokens that are no first token of a word: they have no loss
 
@@ -122,23 +123,23 @@ class Tagging(Task):
         start, text = tf.gather(starts, first), tf.gather(texts, first)
         end = tf.math.segment_max(tf.gather(ends, inside), entity)
         characters = tf.strings.substr(tf.gather(features[TEXTS], text), start, end - start, unit="UTF8_CHAR")
-        values: dict[str, tuple[tf.Tensor, str | float]] = {
+        values: Values = {
             "label": (tf.gather(tf.constant(self.label_names), label), ""),
             "score": (tf.math.segment_mean(sure, entity), 0.0),
             "start": (start, -1),
             "end": (end, -1),
             "text": (characters, ""),
         }
-        return {name: by_text(value, text, count, fill) for name, (value, fill) in values.items()}
+        return by_text(values, text, count)
 
     def _tags(self, logits: tf.Tensor, texts: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
         """The tag of each word, [words] int32."""
         if not self.constrained_decoding:
             return tf.argmax(logits, -1, output_type=tf.int32)
-        ragged = tf.RaggedTensor.from_value_rowids(tf.nn.log_softmax(logits), texts, count, validate=False)
+        rows = in_rows(tf.nn.log_softmax(logits), texts, count)
         outside = [0.0] + [-1e9] * (2 * len(self.label_names))
-        padded = ragged.to_tensor(outside)  # [texts, words, tags]
-        return tf.boolean_mask(likeliest_legal(padded), tf.sequence_mask(ragged.row_lengths()))
+        padded = rows.to_tensor(outside)  # [texts, words, tags]
+        return tf.gather_nd(likeliest_legal(padded), tf.where(tf.sequence_mask(rows.row_lengths())))
 
     def _label_probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         """The probability that a word is of an entity of each label, [words, labels]."""

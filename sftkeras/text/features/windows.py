@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from sftkeras.text.features.packing import Layout, pack
+from sftkeras.text.tokenizers.rows import numbers_of_sizes, ragged
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Windows:
         Returns:
             [batch, (tokens), …], the tokens of each text in order.
         """
-        return tf.RaggedTensor.from_row_lengths(tf.boolean_mask(values, self.owned), self.sizes, validate=False)
+        splits = tf.concat([[0], tf.cumsum(self.sizes)], 0)
+        return ragged(tf.gather_nd(values, tf.where(self.owned)), splits)
 
 
 def pack_windows(
@@ -80,7 +82,7 @@ def pack_windows(
     sizes, room = _sizes(tokens), budget - before_sizes  # [batch]
     step = room - overlap
     counts = 1 + tf.maximum(0, -(-(sizes - room) // step))
-    text = tf.repeat(tf.range(tf.size(sizes)), counts)  # [windows]
+    text = numbers_of_sizes(counts, tf.reduce_sum(counts))  # [windows]
     number = tf.range(tf.size(text)) - tf.gather(tf.cumsum(counts, exclusive=True), text)
     sizes_here, room, step, before_sizes = (tf.gather(values, text) for values in (sizes, room, step, before_sizes))
     most = tf.maximum(sizes_here - room, 0)  # where the last window begins
@@ -112,8 +114,8 @@ def _sizes(tokens: tf.RaggedTensor) -> tf.Tensor:
 def _slices(tokens: tf.RaggedTensor, rows: tf.Tensor, begins: tf.Tensor, sizes: tf.Tensor) -> tf.RaggedTensor:
     """So many tokens of each of these rows, from there on."""
     first = tf.gather(tf.cast(tokens.row_starts(), tf.int32), rows) + begins
-    flat = tf.ragged.range(first, first + sizes).flat_values
-    return tf.RaggedTensor.from_row_lengths(tf.gather(tokens.flat_values, flat), sizes, validate=False)
+    places = tf.ragged.range(first, first + sizes)
+    return places.with_values(tf.gather(tokens.flat_values, places.values))
 
 
 def _at(values: tf.RaggedTensor, rows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
