@@ -52,8 +52,15 @@ class LateGradients:
         if gradient is None:
             return late
         if isinstance(gradient, tf.IndexedSlices):
-            return tf.tensor_scatter_nd_add(late, gradient.indices[:, tf.newaxis], gradient.values)
+            return _plus_rows(late, gradient)
         return late + gradient
+
+
+def _plus_rows(whole: tf.Tensor, gradient: tf.IndexedSlices) -> tf.Tensor:
+    """`whole` plus a gradient of some rows, in place: `tf.tensor_scatter_nd_add` copies what a loop gave."""
+    rows, place = tf.unique(gradient.indices)  # where rows repeat, a GPU would add one of them alone
+    sums = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))
+    return tf.raw_ops.InplaceAdd(x=whole, i=tf.cast(rows, tf.int32), v=sums)
 
 
 @contextmanager
