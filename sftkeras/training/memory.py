@@ -26,7 +26,7 @@ class MemoryUse:
         gradients: as large as the weights that learn.
         moments: what the optimizer keeps.
         activations: of the longest batch, and all else that a step needs.
-        saving: the copy of weights, averages and moments that a state is written from.
+        saving: a copy of weights, averages and moments, which a state needs if a step ends before it is written.
     """
 
     program: int

@@ -18,6 +18,8 @@ from sftkeras.config import CheckpointConfig, EarlyStoppingConfig, TrainConfig
 from sftkeras.errors import SFTError
 from sftkeras.training.callbacks import KeepBest, Recorder
 from sftkeras.training.fit import Fitted
+from sftkeras.training.position import Position
+from sftkeras.training.resume.run_state import RunState
 from sftkeras.training.resume.saving import SaveStates
 from sftkeras.training.resume.state_files import THREAD, StateFiles
 
@@ -98,6 +100,24 @@ def assert_same_ending(one: tuple[Prepared, Fitted], other: tuple[Prepared, Fitt
 
 def without_time(epoch: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in epoch.items() if name != "seconds"}
+
+
+def test_a_captured_state_is_no_copy_and_stays_as_it_is_while_training_goes_on(tmp_path: Path) -> None:
+    prepared = prepare(tmp_path, CONFIG)
+    model = prepared.model
+    model.make_train_function()
+    assert model.train_function is not None
+    steps = iter(prepared.train.distributed(range(2), model.distribute_strategy))
+    model.train_function(steps)  # the optimizer's variables are there
+    state = RunState(model, Position(STEPS), {}).capture(0, 1)
+    weights_then = {name: array.copy() for name, array in state.arrays.items()}
+    for _ in range(2):
+        model.train_function(steps)
+    now = RunState(model, Position(STEPS), {}).capture(0, 3).arrays
+    for name, array in state.arrays.items():
+        np.testing.assert_array_equal(array, weights_then[name])
+        assert not array.flags.owndata, name
+    assert any(not np.array_equal(now[name], array) for name, array in state.arrays.items() if "network" in name)
 
 
 STOPS = [

@@ -35,7 +35,7 @@ class StateWriter:
         self._failure: BaseException | None = None
 
     def write(self, steps: int, state: State) -> None:
-        """Begins to write; the state must stay as it is until `wait` returns."""
+        """Begins to write, and lets go of the state once it is written; its arrays must stay as they are until then."""
         self.wait()
         if is_chief():
             # A daemon, so that a second ctrl-C need not wait for it: what is half written is swept away later.
@@ -129,6 +129,7 @@ class SaveStates(keras.callbacks.Callback):
         """Saves the beginning of the next epoch."""
         (stop,) = agree(self._wish.wanted)
         done = epoch + 1 == self._epochs or self.model.stop_training
+        self._before_validation = None
         self._write(self._capture(epoch + 1, 0, done=done))
         if stop and not done:
             self._stop()
@@ -140,7 +141,6 @@ class SaveStates(keras.callbacks.Callback):
 
     def _capture(self, epoch: int, step: int, *, done: bool = False) -> State:
         with self._timed():
-            self._writer.wait()  # it reads the memory that is captured to
             return self._state.capture(epoch, step, done=done)
 
     def _write(self, state: State) -> None:
