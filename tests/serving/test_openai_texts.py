@@ -204,7 +204,24 @@ def test_given_texts_are_scored(run: Run, client: openai.OpenAI, most: int, stre
         assert score == pytest.approx(expected["best_log_probabilities"][place], abs=1e-4)
         assert (best == tokens[place]) == (expected["best_token_ids"][place] == expected["token_ids"][place])
     assert offsets[:count] == [len("".join(tokens[:place])) for place in range(count)]
-    assert len(tokens) - count == most or chunks[-1].choices[0].finish_reason == "stop"
+    assert len(tokens) - count == most
+
+
+def test_the_token_that_ends_a_text_is_one_of_a_completions(client: openai.OpenAI) -> None:
+    """lm-evaluation-harness drops the last token, which it asked for only because servers want one."""
+    for seed in range(100):
+        answer = client.completions.create(
+            model="tiny", prompt=PROMPT, max_tokens=40, logprobs=1, temperature=2, seed=seed
+        )
+        [choice] = answer.choices
+        assert choice.logprobs is not None
+        assert answer.usage is not None
+        assert len(choice.logprobs.tokens or ()) == answer.usage.completion_tokens
+        if choice.finish_reason == "stop":
+            assert (choice.logprobs.tokens or ())[-1] == ""
+            assert (choice.logprobs.token_logprobs or ())[-1] < 0
+            return
+    pytest.fail("no text ended by itself")
 
 
 def test_a_prompt_stands_before_its_continuation(client: openai.OpenAI) -> None:

@@ -88,6 +88,7 @@ class Piece:
         prompt_tokens: of the prompt.
         cached_tokens: how many of them had been read for an earlier request already.
         new_tokens: generated so far, those that are held back and the one that ended the text included.
+        ending: the token that ended the text; None before its end, and where a limit or a stop string ended it.
     """
 
     text: str
@@ -96,6 +97,7 @@ class Piece:
     prompt_tokens: int
     cached_tokens: int
     new_tokens: int
+    ending: Token | None = None
 
 
 class Generating(Protocol):

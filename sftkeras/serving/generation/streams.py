@@ -82,5 +82,6 @@ class Stream:
             rest, others = self.texts.finish()
             text, tokens = text + rest, (*tokens, *others)
         if text or tokens or finish:
-            self.give(Piece(text, tokens, finish, self.prompt_tokens, self.cached_tokens, self.new_tokens))
+            ending = token if ends else None
+            self.give(Piece(text, tokens, finish, self.prompt_tokens, self.cached_tokens, self.new_tokens, ending))
         return finish

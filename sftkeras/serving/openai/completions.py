@@ -74,7 +74,7 @@ class CompletionRequest:
 
     def choice(self, index: int, written: Written) -> dict[str, Any]:
         """Return a whole text."""
-        whole = (*self._scored(index), *written.tokens)
+        whole = (*self._scored(index), *_with_ending(written))
         return self._choice(index, self._echoed(index) + written.text, whole, 0, written.finish_reason)
 
     def opening(self, index: int) -> dict[str, Any] | None:
@@ -94,7 +94,7 @@ class CompletionRequest:
         if not piece.text and not piece.tokens and not piece.finish_reason:
             return ()
         offset = len(self._echoed(index)) + len(before.text)
-        return (self._choice(index, piece.text, piece.tokens, offset, piece.finish_reason),)
+        return (self._choice(index, piece.text, _with_ending(piece), offset, piece.finish_reason),)
 
     def _echoed(self, index: int) -> str:
         return self.prompts[index // self.sampling.n] if self.echo else ""
@@ -107,6 +107,11 @@ class CompletionRequest:
     ) -> dict[str, Any]:
         logprobs = None if self.top_log_probabilities is None else of_completion(tokens, offset)
         return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish_reason}
+
+
+def _with_ending(text: Written | Piece) -> tuple[Token, ...]:
+    """The tokens, with the one that ended the text: lm-evaluation-harness takes the last for the one it asked for."""
+    return (*text.tokens, text.ending) if text.ending else tuple(text.tokens)
 
 
 def parse_completion(document: dict[str, Any]) -> CompletionRequest:

@@ -20,6 +20,7 @@ class Written:
     prompt_tokens: int = 0
     cached_tokens: int = 0
     new_tokens: int = 0
+    ending: Token | None = None
 
     def add(self, piece: Piece) -> None:
         """Take the next piece."""
@@ -27,7 +28,7 @@ class Written:
         self.tokens += piece.tokens
         self.finish_reason = piece.finish_reason
         self.prompt_tokens, self.cached_tokens = piece.prompt_tokens, piece.cached_tokens
-        self.new_tokens = piece.new_tokens
+        self.new_tokens, self.ending = piece.new_tokens, piece.ending
 
 
 @dataclass(frozen=True)
