@@ -28,6 +28,4 @@ MESSAGES: dict[str, str] = {
     "SFT517": "{path}: this model is not loaded, because {problem}. A model may use only the operations that are "
     "listed in sftkeras/graphs/trusted_operations.txt: leave this one out of it and export again, or do not trust the "
     "folder.",
-    "SFT518": "{run}: models of the task {kind} cannot be exported yet. The run has its report, and its weights "
-    "are in {backbone}, a Hugging Face folder.",
 }

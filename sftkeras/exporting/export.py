@@ -93,6 +93,8 @@ def export(
         with saving_errors(folder, flag):
             contract = _contract(text_model, folder.name, graph, origin, path)
             contract |= {"minimum_server": needs.minimum, "parity": parity}
+            if generating and (chat := generating.facts["chat"]):
+                contract |= {"chat": {"compiled": chat["compiled"]}}
             contract |= {"sample": _sample(process, contract)}
             contracts.write_contract(path, contract)
             stored = sum(file.stat().st_size for file in (path / "variables").iterdir())

@@ -8,17 +8,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from sftkeras.conversations import Conversation, Message
 from sftkeras.errors import SFTError
 from sftkeras.exporting.parity import ODD_TEXTS, TOLERANCE
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.generation import GenerationLimits, Generator
 from sftkeras.tasks import TextModel
 from sftkeras.tasks.generating import Generating
+from sftkeras.text.templates.compiled import random_conversations
 
 _NO_TOKEN = -1
 _NEW_TOKENS = 64  # of each continuation that is compared
 _MOST_PROMPT = 512  # tokens of a prompt that is continued, so that the gate takes seconds
 _CONTINUED = 8  # prompts
+_MOST_MESSAGES = 5  # of a random conversation
+_WRITTEN = ("text", "ended", "prompt_tokens", "new_tokens")
 
 
 class _Prompt(NamedTuple):
@@ -68,7 +72,9 @@ def check_generating(
     with tf.device("CPU:0"):
         difference = max(_compare_reading(prompt, decoder, process, generating) for prompt in fitting)
         _compare_writing(fitting[-_CONTINUED:], decoder, process, generating)
-    _compare_serving(asked, process)
+    _compare_texts("serving_default", {"text": list(ODD_TEXTS)}, asked, process)
+    if "chat" in generating.signatures:
+        _compare_chat(generating, process)
     return difference
 
 
@@ -134,14 +140,26 @@ def _compare_writing(
             raise prompt.error("generate_tokens", "token_ids", ours[place], theirs[place])
 
 
-def _compare_serving(asked: Sequence[str], process: PredictionProcess) -> None:
-    """Compares what is written after what users give with what is written after the prompts of it."""
-    found = process.run("serving_default", {"text": list(ODD_TEXTS)})
-    expected = process.run("generate", {"text": list(asked)}, sorted(found))
-    for name, values in found.items():
-        for text, one, other in zip(asked, values.tolist(), expected[name].tolist(), strict=True):
+def _compare_chat(generating: Generating, process: PredictionProcess) -> None:
+    """Compares answers in conversations, whose prompts the graph makes by its table, with those to Python's prompts."""
+    conversations = list(random_conversations(_CONTINUED, _MOST_MESSAGES, seed=1))
+    turns = max(len(roles) for roles, _ in conversations)
+    padded = [[[*it, *[""] * (turns - len(it))] for it in one] for one in conversations]
+    inputs = {name: [one[place] for one in padded] for place, name in enumerate(("roles", "contents"))}
+    messages = ([Message(*message) for message in zip(*one, strict=True)] for one in conversations)
+    # As a row of the data it has an answer, before which its prompt ends.
+    rows = (Conversation((*one, Message("assistant", ""))).to_json() for one in messages)
+    _compare_texts("chat", inputs, [generating.marked(row) for row in rows], process)
+
+
+def _compare_texts(signature: str, inputs: dict[str, Any], prompts: Sequence[str], process: PredictionProcess) -> None:
+    """Compares what a signature writes with what is written after the prompts that it should have made."""
+    expected = process.run("generate", {"text": list(prompts)}, _WRITTEN)
+    found = process.run(signature, inputs, _WRITTEN)
+    for name in _WRITTEN:
+        for text, one, other in zip(prompts, found[name].tolist(), expected[name].tolist(), strict=True):
             if one != other:
-                raise _Prompt(text, np.zeros(0)).error("serving_default", name, repr(one), repr(other))
+                raise _Prompt(text, np.zeros(0)).error(signature, name, repr(one), repr(other))
 
 
 def _logits(decoder: Any, tokens: np.ndarray, vocabulary: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from sftkeras.generation.options import Options, option_defaults, option_specs
 from sftkeras.generation.paging import PagedDecoder, paged_inputs, read_pages
+from sftkeras.generation.prompts import CompiledPrompts
 from sftkeras.generation.scoring import score
 from sftkeras.generation.writing import NO_TOKEN, ReadingDecoder, Vocabulary, Writer, lengths_of
 from sftkeras.text.marks import LEARNED, LEARNED_END
@@ -48,6 +49,7 @@ class GeneratingModel:
         tokenise: marked texts [batch] string to token ids, and 1 for those that are learned, both ragged int32.
         prompt: what a user gives, [batch] string, as a marked prompt.
         max_new_tokens: of a request that does not say.
+        chat: makes marked prompts of conversations; without it there is no signature for these.
 
     Attributes:
         defaults: the options of a request that names none.
@@ -60,7 +62,9 @@ class GeneratingModel:
         tokenise: Tokenise,
         prompt: Callable[[tf.Tensor], tf.Tensor],
         max_new_tokens: int,
+        chat: CompiledPrompts | None = None,
     ) -> None:
+        self._chat = chat
         self._decoder, self._vocabulary, self._tokenise, self._prompt = decoder, vocabulary, tokenise, prompt
         self._writer = Writer(decoder, vocabulary)
         self.defaults = option_defaults(max_new_tokens)
@@ -74,7 +78,10 @@ class GeneratingModel:
         text = {"text": _strings("text")}
         options, one, several = option_specs(), tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
         cache = {"positions": one, "cache": tf.TensorSpec(self._decoder.cache_shape, tf.float32)}
+        turns = {name: tf.TensorSpec([None, None], tf.string) for name in ("roles", "contents")}
+        chat = {"chat": Signature(self.chat, turns | options, self.defaults)} if self._chat else {}
         return {
+            **chat,
             "serving_default": Signature(self.serve, text),
             "prompt": Signature(self.prompt, text),
             "generate": Signature(self.generate, text | options, self.defaults),
@@ -102,6 +109,11 @@ class GeneratingModel:
     def generate(self, text: tf.Tensor, **options: tf.Tensor) -> Tensors:
         """Generate after marked texts."""
         return self._generate(self._prompt_tokens(text), options)
+
+    def chat(self, roles: tf.Tensor, contents: tf.Tensor, **options: tf.Tensor) -> Tensors:
+        """Generate the next answer of conversations: roles and contents [batch, turns], "" behind their last."""
+        assert self._chat is not None
+        return self.generate(self._chat(roles, contents), **options)
 
     def generate_tokens(self, token_ids: tf.Tensor, **options: tf.Tensor) -> Tensors:
         """Generate after tokens, `NO_TOKEN` behind those of short rows."""

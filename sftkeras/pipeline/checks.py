@@ -31,9 +31,7 @@ def check_settings(config: TrainConfig) -> None:
     if config.export.server:
         known_release(config.export.server)
     quick_check(config.data, spec_of(config.task.kind).label_kind(config.task))
-    if (
-        is_chief() and spec_of(config.task.kind).exports
-    ):  # the one that exports; two that try the folder at once get in each other's way
+    if is_chief():  # the one that exports; two that try the folder at once get in each other's way
         check_writable(Path(config.export.folder).expanduser() / config.name, "--export.folder")
 
 

@@ -1,18 +1,15 @@
 """A model evaluated on labelled rows, of a file or of its own run.
 
-An exported version predicts in a process of its own, which needs no Keras; a run whose task has no exports, by its best
-weights in memory.
+The exported version predicts in a process of its own, which needs no Keras.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftkeras import runtime
 from sftkeras.command_line import commands
 from sftkeras.command_line.remedies import in_flags_of
 from sftkeras.config import DataConfig, EvaluateConfig, TrainConfig, plain
@@ -52,16 +49,9 @@ def evaluate(config: EvaluateConfig) -> tuple[Path, dict[str, Any]]:
     """Reads the labelled rows, predicts them by the model, and writes the report.
 
     Returns:
-        The exported version, or the run whose best weights have predicted, and the report.
+        The exported version and the report.
     """
     run = _run_of(config.model)
-    if run is not None and not run.exports:
-        return run.folder, _evaluate_run(config, run)
-    return _evaluate_version(config, run)
-
-
-def _evaluate_version(config: EvaluateConfig, run: RunFolder | None) -> tuple[Path, dict[str, Any]]:
-    """Lets an exported version predict, in a process of its own."""
     from sftkeras.evaluation.evaluate import evaluate as evaluate_rows
     from sftkeras.exporting.prediction_process import PredictionProcess
     from sftkeras.pipeline.stages import exported_predictor
@@ -84,29 +74,6 @@ def _evaluate_version(config: EvaluateConfig, run: RunFolder | None) -> tuple[Pa
         "examples_per_second": speed,
     }
     return version, _report(config, subject, evaluation, evaluated, data, len(evaluated) / speed, export)
-
-
-def _evaluate_run(config: EvaluateConfig, run: RunFolder) -> dict[str, Any]:
-    """Lets a run's best weights predict, in float32: that of a task which has no exports."""
-    trained = commands.parse(TrainConfig, ["--config", str(run.config_file)])
-    spec = spec_of(trained.task.kind)
-    with waiting("Reading the run"):
-        task = json.loads(run.model_file.read_text(encoding="utf-8"))["task"]
-        subject = Subject(trained.name, task, ModelOrigin.read(run.origin_file), {})
-    data = _read(config, subject, spec.label_kind(trained.task), run)
-    with waiting("Starting TensorFlow"):
-        runtime.start_tensorflow()
-    from sftkeras.evaluation.evaluate import evaluate as evaluate_rows
-    from sftkeras.pipeline.stages import in_memory_predictor
-    from sftkeras.runs.restoring import restore_model
-
-    with waiting("Loading the best weights"):
-        model = restore_model(run)
-    evaluation = spec.evaluation(subject.task)
-    began = time.perf_counter()
-    evaluated = evaluate_rows(evaluation, in_memory_predictor(model, _BATCH_SIZE), data)
-    seconds = time.perf_counter() - began
-    return _report(config, replace(subject, versions=runtime.versions()), evaluation, evaluated, data, seconds, {})
 
 
 def _report(

@@ -30,8 +30,7 @@ def export_run(run: RunFolder, folder: str | None = None, server: str | None = N
         server: release of TensorFlow Serving that must be able to load it; None takes that of the run's settings.
 
     Raises:
-        SFTError: SFT518 if models of its task cannot be exported, SFT423 if another process has the run, and what
-            `export` raises.
+        SFTError: SFT423 if another process has the run, and what `export` raises.
     """
     # Or else a training that resumes the run could replace its files meanwhile.
     with run.claimed(flag="--run", remedy=""):
@@ -40,7 +39,6 @@ def export_run(run: RunFolder, folder: str | None = None, server: str | None = N
 
 def _export(run: RunFolder, folder: str | None, server: str | None) -> ExportedVersion:
     settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
-    run.check_exports(settings.task.kind)
     home = Path(folder or settings.export.folder).expanduser() / settings.name
     server = server or settings.export.server
     if server:

@@ -14,7 +14,6 @@ from sftkeras.errors import Preempted
 from sftkeras.pipeline.results import export_and_evaluate
 from sftkeras.pipeline.stages import Trained, evaluate_untuned, prepare, read, train
 from sftkeras.runs import RunFolder
-from sftkeras.tasks import spec_of
 from sftkeras.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -90,24 +89,22 @@ def train_along(config: TrainConfig) -> None:
 
 def say_how_to_go_on(run: RunFolder, config: TrainConfig) -> None:
     """Ends an interrupted run with what can be done now."""
-    exports = spec_of(config.task.kind).exports
-    export = [f"Export what there is with: {next_commands.export_of(run.folder)}"] if exports else []
-    say("The same command resumes from here.", *export)
+    export = f"Export what there is with: {next_commands.export_of(run.folder)}"
+    say("The same command resumes from here.", export)
 
 
 def say_what_next(run: RunFolder, config: TrainConfig, report: dict[str, Any]) -> None:
     """Ends with the paths and the commands that follow."""
     exported = report["export"]["path"]
-    known = next_commands.with_model(Path(exported)) if exported else {}
+    known = next_commands.with_model(Path(exported))
     backbone = run.best_backbone if run.best_backbone.exists() else None
     say(
         "",
-        *([f"Exported model  {exported}"] if exported else []),
-        *([f"Backbone        {backbone}"] if backbone and not exported else []),
+        f"Exported model  {exported}",
         f"Report          {run.folder / 'report.html'}",
         "",
         "What to type next:",
-        *(f"  {known[name]}" for name in ("predict", "evaluate") if name in known),
+        *(f"  {known[name]}" for name in ("predict", "evaluate")),
         *([f"  {next_commands.with_backbone(backbone, config.task.kind)}"] if backbone else []),
         f"  {program('tensorboard')} --logdir {shlex.quote(str(run.tensorboard))}",
     )

@@ -1,4 +1,4 @@
-"""From a fitted model to its exported version, where its task has one, and its report."""
+"""From a fitted model to its exported version and its report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sftkeras.command_line import next_commands
 from sftkeras.config import plain
 from sftkeras.console import outputs, say, waiting
 from sftkeras.errors import SFTError
-from sftkeras.pipeline.stages import Trained, exported_predictor, in_memory_predictor, row_counts
+from sftkeras.pipeline.stages import Trained, exported_predictor, row_counts
 from sftkeras.runs.restoring import restore_model, write_best_backbone
 from sftkeras.tasks import spec_of
 
@@ -23,13 +23,8 @@ if TYPE_CHECKING:
 
 
 def export_and_evaluate(trained: Trained) -> dict[str, Any]:
-    """Exports the best model and evaluates the export; or the model itself, where its task has no exports."""
-    runtime.full_precision()
-    return evaluate_exported(trained) if spec_of(trained.config.task.kind).exports else evaluate_in_memory(trained)
-
-
-def evaluate_exported(trained: Trained) -> dict[str, Any]:
     """Publishes the SavedModel, lets it answer the test rows in a fresh process, and writes the report."""
+    runtime.full_precision()
     from sftkeras.exporting.contract import read_contract, update_contract
     from sftkeras.exporting.prediction_process import PredictionProcess
 
@@ -46,16 +41,6 @@ def evaluate_exported(trained: Trained) -> dict[str, Any]:
         report = report_on(trained, contract["task"], predict, lambda: facts_of_export(version, process))
     update_contract(version.path, metrics=report["metrics"])
     return report
-
-
-def evaluate_in_memory(trained: Trained) -> dict[str, Any]:
-    """Lets the best model, built again from the run's folder, answer the test rows, and writes the report."""
-    with trained.timeline.part("export"), waiting("Writing the backbone"):
-        write_best_backbone(trained.run)
-    with waiting("Loading the best weights"):
-        model = restore_model(trained.run)
-    predict = in_memory_predictor(model, trained.config.training.batch_size)
-    return report_on(trained, model.task.settings(), predict, dict)
 
 
 def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:

@@ -266,12 +266,6 @@ class RunFolder:
             raise SFTError("SFT124", path=self.folder) from error
 
     @property
-    def exports(self) -> bool:
-        """Whether its model can be exported; also true of a run that has not got as far as to say."""
-        kind = self._task_kind
-        return spec_of(kind).exports if kind else True
-
-    @property
     def _task_kind(self) -> str | None:
         """Kind of its task; None of a run that has not got as far as to say."""
         if not self.model_file.exists():
@@ -279,26 +273,15 @@ class RunFolder:
         kind: str = json.loads(self.model_file.read_text(encoding="utf-8"))["task"]["kind"]
         return kind
 
-    def check_exports(self, kind: str) -> None:
-        """Makes sure that models of the run's kind of task can be exported.
-
-        Raises:
-            SFTError: SFT518.
-        """
-        if not spec_of(kind).exports:
-            raise SFTError("SFT518", run=self.folder, kind=kind, backbone=self.best_backbone)
-
     def last_export(self) -> Path:
         """The version that was exported last.
 
         Raises:
-            SFTError: SFT114 if there was none, SFT518 if there cannot be one.
+            SFTError: SFT114 if there was none.
         """
         try:
             return Path(json.loads(self.export_file.read_text(encoding="utf-8"))["path"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            if self.model_file.exists():
-                self.check_exports(json.loads(self.model_file.read_text(encoding="utf-8"))["task"]["kind"])
             raise SFTError("SFT114", path=self.folder, quoted=shlex.quote(str(self.folder))) from error
 
 

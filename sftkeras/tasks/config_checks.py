@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import util
 from typing import TYPE_CHECKING
 
-from sftkeras.config import CleaningConfig, DataConfig, ExportConfig, OptimizerConfig, TaskSettings, TrainConfig
+from sftkeras.config import CleaningConfig, DataConfig, OptimizerConfig, TaskSettings, TrainConfig
 from sftkeras.errors import SFTError, did_you_mean
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ def check_config(spec: TaskSpec, config: TrainConfig) -> None:
     for name in (*spec.refuses, *spec.label_kind(task).refuses):
         if getattr(config.data, name) != getattr(DataConfig(), name):
             raise without_effect(spec, task, f"--data.{name}")
-    for name in () if spec.exports else vars(config.export):
-        if getattr(config.export, name) != getattr(ExportConfig(), name):
-            raise without_effect(spec, task, f"--export.{name}")
     for name in () if spec.cleans else vars(config.cleaning):
         if getattr(config.cleaning, name) != getattr(CleaningConfig(), name):
             raise without_effect(spec, task, f"--cleaning.{name}")

@@ -81,7 +81,6 @@ class TaskSpec:
         adds_tokens: whether tokens that training adds to the vocabulary are found in its texts.
         gives_backbone: whether what it makes is a backbone for other tasks, which the run then keeps as a folder.
         packs: whether rows of a batch may be packed into few, since tokens of one see nothing of another.
-        exports: whether its models can be exported; otherwise a run is evaluated by its best weights in memory.
     """
 
     kind: ClassVar[str]
@@ -96,7 +95,6 @@ class TaskSpec:
     adds_tokens: ClassVar[bool] = True
     gives_backbone: ClassVar[bool] = False
     packs: ClassVar[bool] = False
-    exports: ClassVar[bool] = True
 
     @property
     def summary(self) -> str:

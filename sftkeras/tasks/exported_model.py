@@ -61,7 +61,8 @@ class ExportedModel(LanguageModel):
         found = self._run("score_tokens", inputs)
         there = found["token_ids"] != _NO_TOKEN
         losses = -found["log_probability"].astype(np.float64)
-        return np.stack([losses, there.sum(1), (found["greedy"] & there).sum(1)], axis=1)
+        hits = (found["best_token_ids"] == found["token_ids"]) & there
+        return np.stack([losses, there.sum(1), hits.sum(1)], axis=1)
 
     def write(
         self, prompts: Sequence[np.ndarray], new_tokens: int, progress: Progress = lambda prompts: None

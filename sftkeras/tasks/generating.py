@@ -10,11 +10,13 @@ import tensorflow as tf
 
 from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.decoders.joined import JoinedDecoder
+from sftkeras.generation.prompts import CompiledPrompts
 from sftkeras.generation.signatures import GeneratingModel, Signature
 from sftkeras.generation.writing import Vocabulary
 from sftkeras.tasks.network import TextModel
 from sftkeras.text import Tokenizer
-from sftkeras.text.marks import MARKS, special
+from sftkeras.text.marks import special
+from sftkeras.text.templates.compiled import CompiledTemplate
 from sftkeras.text.tokenizers.detokenizer import token_texts
 
 
@@ -47,6 +49,7 @@ def generating(
     end_ids: Collection[int],
     max_new_tokens: int,
     strips_first_space: bool,
+    template: CompiledTemplate | None = None,
     chat: Mapping[str, Any] | None = None,
 ) -> Generating:
     """Return the functions of a language model's export.
@@ -59,6 +62,7 @@ def generating(
         end_ids: tokens that end a text.
         max_new_tokens: of a request that does not say.
         strips_first_space: whether a text's first space is left out where the tokenizer writes one before every text.
+        template: its chat template as a table; None if it has none, or one that is more.
         chat: facts of its chat template; None if it has none.
     """
     assert model.backbone is not None
@@ -72,7 +76,8 @@ def generating(
         empty_id=next(iter(end_ids)) if begin is None else begin,
         strips_first_space=strips_first_space and tokenizer.strips_first_space,
     )
-    functions = GeneratingModel(decoder, vocabulary, features.marked, prompt, max_new_tokens)
+    prompts = None if template is None else CompiledPrompts(template)
+    functions = GeneratingModel(decoder, vocabulary, features.marked, prompt, max_new_tokens, prompts)
     facts = {
         "end_ids": list(vocabulary.end_ids),
         "begin": begin_mark(tokenizer),
@@ -82,14 +87,9 @@ def generating(
         "cache": list(decoder.cache_shape),
         "strips_first_space": vocabulary.strips_first_space,
         "defaults": {name: value[0] for name, value in functions.defaults.items() if name != "stop"},
-        "chat": chat,
+        "chat": None if chat is None else {**chat, "compiled": template is not None},
     }
     return Generating(functions.signatures(), decoder.weights, list(tokenizer.resources), facts, asked, marked)
-
-
-def ordinary_texts(texts: tf.Tensor) -> tf.Tensor:
-    """Return texts of users [batch] string as marked text, as `marks.ordinary` does."""
-    return tf.strings.regex_replace(texts, f"[{''.join(MARKS)}]", "\ufffd")
 
 
 def begin_mark(tokenizer: Tokenizer) -> str:

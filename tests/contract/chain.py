@@ -16,7 +16,7 @@ import shutil
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,18 +35,19 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from alike import decoded  # noqa: E402
 from drawn_once import drawn_once  # noqa: E402
-from every_task import ENTRIES, OF_THE_GUIDE, Entry  # noqa: E402
+from every_task import ENTRIES, OF_THE_GUIDE, Entry, uneven  # noqa: E402
 from forked import forked_predictions  # noqa: E402
 
 from sftkeras import evaluate, predict, train  # noqa: E402
 from sftkeras.command_line import commands, next_commands  # noqa: E402
 from sftkeras.config import EvaluateConfig, PredictConfig, ReportConfig, TrainConfig  # noqa: E402
 from sftkeras.exporting import prediction_process  # noqa: E402
+from sftkeras.generation import GenerationLimits, Generator  # noqa: E402
 from sftkeras.pipeline import fine_tuning  # noqa: E402
 from sftkeras.pipeline.stages import Trained  # noqa: E402
 from sftkeras.prediction import backends  # noqa: E402
 from sftkeras.runs import RunFolder  # noqa: E402
-from sftkeras.tasks import TextModel, restore_task, spec_of  # noqa: E402
+from sftkeras.tasks import TextModel, restore_task  # noqa: E402
 from sftkeras.tasks.predictions import records  # noqa: E402
 from sftkeras.training.callbacks import Recorder  # noqa: E402
 from sftkeras.training.resume.state_files import THREAD  # noqa: E402
@@ -81,7 +82,7 @@ def training(name: str, entry: Entry, folder: Path, way: str) -> TrainConfig:
         "checkpoint.every_steps": 1,
         "report.bootstrap": 0,
         "runs": folder / way / "runs",
-        **({"export.folder": folder / way / "saved_models"} if spec_of(entry.kind).exports else {}),
+        "export.folder": folder / way / "saved_models",
         **entry.task_settings(),
         **(DIVIDED if way == "continued" else {}),
     }
@@ -95,19 +96,15 @@ def whole(name: str, entry: Entry, folder: Path) -> None:
     config = training(name, entry, folder, "whole")
     here, run = folder / "whole", folder / "whole" / "runs" / name
     report = ReportConfig(baselines=False, bootstrap=0)
-    if not spec_of(entry.kind).exports:
-        with copied(run, folder / "continued" / "runs" / name):
-            train.main(config)
-        evaluate.main(EvaluateConfig(str(run), report=report, output=str(here / "evaluations" / name)))
-        return
     with copied(run, folder / "continued" / "runs" / name), answering(entry) as answers:
         train.main(config)
     (here / f"{name}.json").write_text(json.dumps(answers), encoding="utf-8")
     evaluate.main(EvaluateConfig(str(run), report=report, output=str(here / "evaluations" / name)))
+    asked = asked_file(name, entry, folder)
     model, answered = str(here / "saved_models" / name), str(here / f"{name}.answers.jsonl")
-    predict.main(PredictConfig(model, file=str(folder / f"{name}.jsonl"), output=answered))
+    predict.main(PredictConfig(model, file=str(asked), output=answered))
     printed = next_commands.with_model(RunFolder(run).last_export())["predict"].split("-m sftkeras.predict ")[1]
-    typed = shlex.split(printed.replace("FILE", shlex.quote(str(folder / f"{name}.jsonl"))))
+    typed = shlex.split(printed.replace("FILE", shlex.quote(str(asked))))
     predict.main(commands.parse(PredictConfig, [*typed, f"--output={here / name}.next.jsonl"]))
 
 
@@ -178,9 +175,34 @@ def answering(entry: Entry) -> Iterator[dict[str, Any]]:
         fine_tuning.export_and_evaluate = stock
 
 
+def asked_file(name: str, entry: Entry, folder: Path) -> Path:
+    """The rows that are predicted for: those of the data; for conversations, messages of users."""
+    if entry.kind != "chat":
+        return folder / f"{name}.jsonl"
+    file = folder / f"{name}.asked.jsonl"
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in uneven(entry.texts)[: len(entry.rows)]))
+    return file
+
+
 def answered_in_memory(model: TextModel, entry: Entry) -> dict[str, Any]:
+    if generating := model.task.generating(model):
+        return written_in_memory(model, [generating.asked(text) for text in entry.texts], generating.facts)
     texts = [tf.constant(texts) for texts in (entry.texts, entry.pairs) if texts is not None]
     return as_lists({name: decoded(tensor.numpy()) for name, tensor in model(*texts).items()})
+
+
+def written_in_memory(model: TextModel, prompts: list[str], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model in memory writes after marked prompts, by the loop that evaluation uses."""
+    predict: Any = model.task.predictor(model, 8)
+    tokens = [row if len(row) else np.array(facts["end_ids"][:1], np.int32) for row in predict.model.tokens(prompts)]
+    limits = GenerationLimits(tuple(facts["end_ids"]), facts["defaults"]["max_new_tokens"], facts["positions"])
+    generated = Generator(model.backbone.model, limits, vocabulary=facts["vocabulary"])(tokens)
+    return {
+        "text": predict.model.decoded(generated.token_ids),
+        "ended": generated.ended.tolist(),
+        "prompt_tokens": list(map(len, tokens)),
+        "new_tokens": list(map(len, generated.token_ids)),
+    }
 
 
 def answered_fresh(entry: Entry, rows: slice) -> dict[str, np.ndarray]:

@@ -172,8 +172,6 @@ ENTRIES = {
     ),
     "causal-lm": Entry("causal_lm", tuple({"text": sentence(row)} for row in range(ROWS)), NO_TEXT, weights="decoder"),
 }
-# Those whose models are exported, and so served.
-EXPORTED = {name: entry for name, entry in ENTRIES.items() if spec_of(entry.kind).exports}
 
 # The task and the architecture of docs/extending.md, in a package where the guide was followed.
 OF_THE_GUIDE = {

@@ -20,15 +20,13 @@ import h5py
 import numpy as np
 import pytest
 from alike import assert_alike
-from every_task import ENTRIES, EXPORTED, MANY, OF_THE_GUIDE, written
+from every_task import ENTRIES, MANY, OF_THE_GUIDE, written
 from following_the_guide import write_extended
 from tiny_bert import write_tiny_bert
 from tiny_chat import write_tiny_decoder
 
 from sftkeras.command_line.commands import parse
 from sftkeras.config import EvaluateConfig, PredictConfig, TrainConfig
-from sftkeras.errors import SFTError
-from sftkeras.runs import RunFolder
 from sftkeras.serving.client import AsyncClient, Client
 from sftkeras.tasks import TASKS
 
@@ -74,14 +72,8 @@ def said(folder: Path) -> Iterator[dict[str, Future[str]]]:
         yield {way: pool.submit(run_chain, folder, way) for way in ("whole", "continued")}
 
 
-@pytest.fixture(params=EXPORTED | OF_THE_GUIDE)
-def name(request: pytest.FixtureRequest) -> str:
-    """Of an entry whose model is exported."""
-    return request.param
-
-
 @pytest.fixture(params=ALL)
-def any_name(request: pytest.FixtureRequest) -> str:
+def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
@@ -147,29 +139,14 @@ def test_places_index_the_text_as_it_was_asked(folder: Path, said: dict[str, Fut
 
 
 def test_a_report_judges_what_the_run_made_and_evaluate_finds_the_same(
-    folder: Path, said: dict[str, Future[str]], any_name: str
+    folder: Path, said: dict[str, Future[str]], name: str
 ) -> None:
-    here = ended(folder, said, "whole", any_name)
-    places = (here / "runs" / any_name, here / "evaluations" / any_name)
+    here = ended(folder, said, "whole", name)
+    places = (here / "runs" / name, here / "evaluations" / name)
     reports = [json.loads((place / "report.json").read_text("utf-8")) for place in places]
     assert np.isfinite(reports[0]["headline"]["value"])
     assert reports[0]["metrics"] == pytest.approx(reports[1]["metrics"], abs=1e-5, nan_ok=True)
     assert reports[0]["examples"] == reports[1]["examples"]
-
-
-@pytest.mark.parametrize("kept", sorted(ENTRIES.keys() - EXPORTED.keys()))
-def test_a_run_that_is_not_exported_is_judged_by_its_best_weights(
-    folder: Path, said: dict[str, Future[str]], kept: str
-) -> None:
-    here = ended(folder, said, "whole", kept)
-    run = here / "runs" / kept
-    report = json.loads((run / "report.json").read_text("utf-8"))
-    assert np.isfinite(report["metrics"]["perplexity"])
-    assert report["export"]["path"] is None
-    with pytest.raises(SFTError, match="SFT518"):
-        RunFolder.open(run).last_export()
-    assert (run / "decoder" / "model.safetensors").exists()
-    assert not (here / "saved_models" / kept).exists()
 
 
 def test_predict_answers_every_row(folder: Path, said: dict[str, Future[str]], name: str) -> None:
@@ -178,18 +155,14 @@ def test_predict_answers_every_row(folder: Path, said: dict[str, Future[str]], n
     assert all(len(json.loads(answer)) > 1 for answer in answers)
 
 
-def test_what_is_printed_to_be_typed_next_can_be_typed(
-    folder: Path, said: dict[str, Future[str]], any_name: str
-) -> None:
-    here = ended(folder, said, "whole", any_name)
-    part = said["whole"].result().split(f"== {any_name}\n")[1].split("== ")[0].split("What to type next:\n")[1]
+def test_what_is_printed_to_be_typed_next_can_be_typed(folder: Path, said: dict[str, Future[str]], name: str) -> None:
+    here = ended(folder, said, "whole", name)
+    part = said["whole"].result().split(f"== {name}\n")[1].split("== ")[0].split("What to type next:\n")[1]
     printed = re.findall(r"^  \S+ -m sftkeras\.(\w+) (.*)$", part, re.MULTILINE)
-    exported = any_name in EXPORTED | OF_THE_GUIDE
-    assert {command for command, _ in printed} >= ({"predict", "evaluate"} if exported else {"train"})
+    assert {command for command, _ in printed} >= {"predict", "evaluate"}
     for command, words in printed:
         parse({"predict": PredictConfig, "evaluate": EvaluateConfig, "train": TrainConfig}[command], shlex.split(words))
-    if exported:
-        assert (here / f"{any_name}.next.jsonl").read_text("utf-8").count("\n") >= 1  # that of predict was run
+    assert (here / f"{name}.next.jsonl").read_text("utf-8").count("\n") >= 1  # that of predict was run
 
 
 @contextmanager
@@ -259,11 +232,11 @@ def test_requests_of_any_size_beside_others_are_answered_as_by_a_local_process(
 
 
 def test_a_killed_run_goes_on_to_the_same_weights_on_two_devices_in_micro_batches(
-    folder: Path, said: dict[str, Future[str]], any_name: str
+    folder: Path, said: dict[str, Future[str]], name: str
 ) -> None:
     """On one device it goes on to the same bits, for which no task makes a difference: see test_resume_fit.py."""
-    runs = [ended(folder, said, way, any_name) / "runs" / any_name for way in ("whole", "continued")]
-    part = said["continued"].result().split(f"== {any_name}\n")[1].split("== ")[0]
+    runs = [ended(folder, said, way, name) / "runs" / name for way in ("whole", "continued")]
+    part = said["continued"].result().split(f"== {name}\n")[1].split("== ")[0]
     assert "Continuing the interrupted run: epoch 1, 2 of " in part
     for one, other in zip(*map(weights_of, runs), strict=True):
         np.testing.assert_allclose(other, one, rtol=0, atol=1e-6)

@@ -41,8 +41,7 @@ def read(tmp_path: Path, tiny_bert_folder: Path, tiny_decoder_folder: Path) -> R
         file.write_bytes(content)
         config = settings(name, tiny_decoder_folder if ENTRIES[name].weights == "decoder" else tiny_bert_folder)
         config = replace(config, data=replace(config.data, train=str(file)), runs=str(tmp_path))
-        if spec_of(config.task.kind).exports:
-            config = replace(config, export=replace(config.export, folder=str(tmp_path)))
+        config = replace(config, export=replace(config.export, folder=str(tmp_path)))
         checks.check_settings(config)
         return stages.read(config)[1]
 

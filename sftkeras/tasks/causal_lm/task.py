@@ -10,10 +10,11 @@ import keras
 import tensorflow as tf
 
 from sftkeras.evaluation.contract import Predict
+from sftkeras.generation.prompts import ordinary_texts
 from sftkeras.tasks.causal_lm.continuing import TextsPredictor
 from sftkeras.tasks.causal_lm.features import PlainTextFeatures
 from sftkeras.tasks.causal_lm.spec import SPEC, CausalLMSettings
-from sftkeras.tasks.generating import Generating, begin_mark, generating, ordinary_texts
+from sftkeras.tasks.generating import Generating, begin_mark, generating
 from sftkeras.tasks.memory_model import MemoryModel
 from sftkeras.tasks.network import TextModel
 from sftkeras.tasks.next_tokens import NextTokens, decoder_tokenizer

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sftkeras.conversations import Conversation, Message
+from sftkeras.conversations import Conversation
 from sftkeras.tasks.chat.spec import ChatSettings, TrainOn
 from sftkeras.text.templates import ChatTemplate, Rendered, find_template
 
@@ -97,12 +97,6 @@ class Rendering:
     def prompt(self, conversation: Conversation) -> str:
         """Return the marked text that asks for the next answer of a conversation."""
         return self.template.render(self._with_system(conversation), generation=True)
-
-    def around_question(self) -> tuple[str, str]:
-        """Return what stands before and after the one question of a conversation, in the prompt for its answer."""
-        place = "\ue000question\ue001"
-        before, _, after = self.prompt(Conversation((Message("user", place),))).partition(place)
-        return before, after
 
     def spare_turns(self, texts: Sequence[str]) -> list[int]:
         """Return for each row how many turns can be left out at its beginning: all but the one of the last answer."""

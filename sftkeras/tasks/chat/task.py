@@ -13,16 +13,18 @@ import tensorflow as tf
 from sftkeras.conversations import Conversation, Message
 from sftkeras.data import Examples, Finding, RowInputs
 from sftkeras.evaluation.contract import Predict
+from sftkeras.generation.prompts import CompiledPrompts
 from sftkeras.tasks.chat.answering import ChatPredictor, Writing
 from sftkeras.tasks.chat.features import ChatFeatures
 from sftkeras.tasks.chat.rendering import Rendering
 from sftkeras.tasks.chat.spec import SPEC, ChatSettings
 from sftkeras.tasks.chat.token_check import check_tokens
-from sftkeras.tasks.generating import Generating, generating, ordinary_texts
+from sftkeras.tasks.generating import Generating, generating
 from sftkeras.tasks.memory_model import MemoryModel
 from sftkeras.tasks.network import TextModel
 from sftkeras.tasks.next_tokens import NextTokens, decoder_tokenizer
 from sftkeras.text import AnyTokenizer, Cleaning, Detokenizer, Features, Tokenizer
+from sftkeras.text.templates.compiled import compiled_template
 
 # Settings that are kept as they are; how rows are rendered is kept by `Rendering`.
 _KEPT = ("long_conversations", "generated_rows", "max_new_tokens", "retention_text")
@@ -90,15 +92,26 @@ class Chat(NextTokens):
         assert self.rendering is not None
         tokenizer = decoder_tokenizer(model.features.tokenizer, self.kind)  # type: ignore[attr-defined]
         rendering = self.rendering
-        before, after = rendering.around_question()
+        template = compiled_template(rendering.prompt)
+        # A template that is more than a table may be one for questions without a history.
+        question = template or compiled_template(rendering.prompt, most=1)
+        prompts = question and CompiledPrompts(question)
+
+        def prompt(texts: tf.Tensor) -> tf.Tensor:
+            return prompts(tf.fill([tf.size(texts), 1], "user"), texts[:, tf.newaxis]) if prompts else texts
+
+        def asked(text: str) -> str:
+            return rendering.prompt(Conversation((Message("user", text),))) if prompts else text
+
         return generating(
             model,
-            prompt=lambda texts: tf.strings.join([before, ordinary_texts(texts), after]),
-            asked=lambda text: rendering.prompt(Conversation((Message("user", text),))),
+            prompt=prompt,
+            asked=asked,
             marked=lambda text: rendering.prompt(Conversation.from_json(text).prompt),
             end_ids=self._ends(tokenizer),
             max_new_tokens=self.options.max_new_tokens,
             strips_first_space=True,
+            template=template,
             chat={name: value for name, value in rendering.settings().items() if name != "train_on"},
         )
 
