@@ -24,7 +24,7 @@ export function startChat(onChange) {
     if (isSending(event)) submit(event);
   });
   at("chat").addEventListener("keydown", (event) => {
-    if (event.key === "Escape") state.running?.abort();
+    if (event.key === "Escape" && !isComposing(event)) state.running?.abort();
   });
   at("chat").addEventListener("input", onChange);
   at("compare").addEventListener("change", compare);
@@ -35,6 +35,7 @@ export function startChat(onChange) {
 
 /** Shows the chat with a model: `facts` are the server's of it, `others` the models it may be compared with. */
 export function showChat(model, facts, others, example) {
+  if (model.id === state.models[1]?.id) state.models[1] = state.models[0]; // they change sides
   state.models[0] = model;
   showDefaults(at("options"), facts);
   state.example = example;
@@ -81,8 +82,12 @@ function compare() {
 
 /** Enter sends, but not with Shift, on a keyboard of a touch screen, or to choose a word of an input method. */
 function isSending(event) {
-  const composes = event.isComposing || event.keyCode === 229; // Safari ends the composition before this event
-  return event.key === "Enter" && !event.shiftKey && !composes && !matchMedia("(pointer: coarse)").matches;
+  return event.key === "Enter" && !event.shiftKey && !isComposing(event) && !matchMedia("(pointer: coarse)").matches;
+}
+
+/** Whether a key belongs to an input method. Safari ends the composition before this event, but gives it this code. */
+function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
 }
 
 function submit(event) {
@@ -178,10 +183,13 @@ function showEditor(turn) {
     at("message").focus();
   });
   form.addEventListener("keydown", (event) => {
-    if (isSending(event)) event.preventDefault(), form.requestSubmit();
-    if (event.key !== "Escape") return;
-    event.stopPropagation();
-    close();
+    if (isSending(event)) {
+      event.preventDefault();
+      form.requestSubmit();
+    } else if (event.key === "Escape" && !isComposing(event)) {
+      event.stopPropagation(); // it stops no answer
+      close();
+    }
   });
   shown.replaceWith(form);
   area.focus();

@@ -4,13 +4,13 @@ import { element } from "./elements.js";
 
 // Names are those of the request; `facts` the name among the model's defaults, where it is another.
 const NUMBERS = [
-  { name: "temperature", title: "Temperature", hint: "0 takes the likeliest token", min: 0, max: 2, step: "any" },
+  { name: "temperature", title: "Temperature", hint: "0: always the likeliest", min: 0, max: 2, step: "any" },
   { name: "max_completion_tokens", title: "Token limit", hint: "of an answer", facts: "max_new_tokens", min: 1, step: 1 },
-  { name: "top_p", title: "Top p", hint: "the likeliest that sum to p", min: 0, max: 1, step: "any" },
-  { name: "top_k", title: "Top k", hint: "the k likeliest; 0: all", min: 0, step: 1 },
-  { name: "min_p", title: "Min p", hint: "p times the likeliest at least", min: 0, max: 1, step: "any" },
-  { name: "repetition_penalty", title: "Repetition penalty", hint: "above 1: fewer repetitions", min: 0.01, max: 10, step: "any" },
-  { name: "seed", title: "Seed", hint: "the same one: the same text", facts: null, step: 1 },
+  { name: "top_p", title: "Top p", hint: "share to draw from", min: 0, max: 1, step: "any" },
+  { name: "top_k", title: "Top k", hint: "0: no limit", min: 0, step: 1 },
+  { name: "min_p", title: "Min p", hint: "share of the likeliest", min: 0, max: 1, step: "any" },
+  { name: "repetition_penalty", title: "Repetition penalty", hint: "1: none", min: 0.01, max: 10, step: "any" },
+  { name: "seed", title: "Seed", hint: "repeats a text", facts: null, step: 1 },
 ];
 
 /** The fields of all numbers. */
