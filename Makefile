@@ -13,7 +13,7 @@ QUICKSTART := examples/quickstart.yaml
 MODULE := $(or $(SFTKERAS_CACHE),$(HOME)/.cache/sftkeras)/published/all-minilm-l6-v2
 PEER := --peer_python .venv-bench/bin/python
 
-.PHONY: help demo check test lint bench clean
+.PHONY: help demo check quick test lint bench clean
 
 help:  ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -26,9 +26,12 @@ demo: $(VENV)/.installed  ## Fine-tune, evaluate and export the quickstart model
 test: $(VENV)/.installed-dev lint  ## Run lint, types and all tests
 	$(PYTEST)
 
+check: $(VENV)/.installed-dev  ## Run lint, types and the tests that start no processes: minutes
+	$(MAKE) --jobs=2 --no-print-directory lint quick
+
 # Tests that wait for no processes keep a core busy each, and each worker imports TensorFlow.
-check: WORKERS = 2
-check: $(VENV)/.installed-dev lint  ## Run lint, types and the tests that start no processes: minutes
+quick: WORKERS = 2
+quick: $(VENV)/.installed-dev
 	$(PYTEST) -m "not processes"
 
 lint: $(VENV)/.installed-dev
