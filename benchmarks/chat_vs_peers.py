@@ -211,11 +211,17 @@ def tables(record: dict[str, Any]) -> list[Rows]:
         )
     columns = ["", "tokens/s, ratio", "tokens/s, median", "peak GiB", "of TRL's", "losses differ by"]
     memory = record["beyond_weights_and_moments"]
+    least = min((each["bytes"] for each in memory.values()), default=1)
     sizes = [
-        [f"{size:,}", f"{each['bytes'] / 2**20:.0f}", f"{(each['bytes'] - each['gradients']) / 2**20:.0f}"]
+        [
+            f"{size:,}",
+            f"{each['bytes'] / 2**20:.0f}",
+            f"{each['bytes'] / least:.2f} ×",
+            f"{(each['bytes'] - each['gradients']) / 2**20:.0f}",
+        ]
         for size, each in memory.items()
     ]
-    beyond = ["vocabulary", "MiB beyond weights and moments", "and beyond gradients"]
+    beyond = ["vocabulary", "MiB beyond weights and moments", "of the least", "MiB beyond gradients too"]
     return [(columns, rows), *([(beyond, sizes)] if sizes else [])]
 
 
