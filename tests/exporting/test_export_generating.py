@@ -1,0 +1,68 @@
+"""A chat model's export: what lands in the version, the same bytes each time, and a gate that another does not pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_generating import build_model
+from tiny_models import ORIGIN
+
+from sftkeras.conversations import Conversation, Message
+from sftkeras.errors import SFTError
+from sftkeras.exporting.contract import read_contract
+from sftkeras.exporting.export import export
+from sftkeras.exporting.generating_parity import check_generating
+from sftkeras.exporting.generation_file import read_generation
+from sftkeras.exporting.prediction_process import PredictionProcess
+from sftkeras.tasks.predictions import records
+
+ROWS = [Conversation((Message("user", f"where is {it}?"), Message("assistant", "here"))).to_json() for it in "abc"]
+SAME = ("saved_model.pb", "variables/variables.data-00000-of-00001", "fingerprint.pb")
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory, tiny_decoder_folder: Path, process: PredictionProcess):
+    """The model, and two exports of it; `process` has the second loaded."""
+    model, folder = build_model(tiny_decoder_folder), tmp_path_factory.mktemp("generating") / "tiny"
+    return model, [export(model, folder, origin=ORIGIN, sample_texts=ROWS, process=process) for _ in range(2)]
+
+
+def test_a_version_has_what_a_server_needs_to_generate(versions, process):
+    _, (_, version) = versions
+    contract, facts = read_contract(version.path), read_generation(version.path)
+    assert version.parity <= 1e-4
+    assert version.size_ratio == pytest.approx(1, abs=0.05)
+    assert contract["chat"] == {"compiled": True}
+    assert {"serving_default", "chat", "generate", "score", "step"} <= contract["signatures"].keys()
+    assert contract["sample"]["response"]["outputs"].keys() == {"text", "ended", "prompt_tokens", "new_tokens"}
+    assert facts["chat"]["template"]
+    assert facts["defaults"]["max_new_tokens"] == 8
+    assert "generate" in (version.path / "README.md").read_text("utf-8")
+    (record,) = records(process.predict(["where is a?"]))
+    assert record.keys() == {"generated", "ended", "prompt_tokens", "new_tokens"}
+
+
+def test_exports_of_a_model_have_the_same_bytes(versions):
+    _, (one, other) = versions
+    assert [name for name in SAME if (one.path / name).read_bytes() != (other.path / name).read_bytes()] == []
+
+
+def test_a_prompt_that_is_too_long_costs_no_other_row_its_text(versions, process):
+    found = process.run("serving_default", {"text": ["where is a?", "x" * 300]})
+    alone = process.run("serving_default", {"text": ["where is a?"]})
+    assert found["text"].tolist() == [alone["text"][0], ""]
+    assert found["new_tokens"][1] == 0
+    assert found["prompt_tokens"][1] > read_generation(process.version)["positions"]
+
+
+def test_an_export_of_other_weights_is_refused(versions, process):
+    model, _ = versions
+    table = model.backbone.model.token_embedding.embeddings
+    kept = table.numpy()
+    table.assign(kept * 1.01)
+    try:
+        with pytest.raises(SFTError, match="SFT510"):
+            check_generating(model, model.task.generating(model), process, ROWS)
+    finally:
+        table.assign(kept)
