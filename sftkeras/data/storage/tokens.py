@@ -113,8 +113,9 @@ class TokenCache:
         """Says how much of the plan's batches is padding, and how many texts were cut or divided."""
         if self.windows and len(self) > (texts := int(self._examples[-1]) + 1):
             return f"{plan.padding():.1%} padding, {counted(texts, 'text')} in {len(self):,} windows"
-        cut = f", {counted(self.truncated, 'text')} cut to {self.limit} tokens" if self.truncated else ""
-        return f"{plan.padding():.1%} padding{cut}"
+        # Some lost their end, conversations their first turns: a finding says which.
+        shorter = f", {counted(self.truncated, 'text')} shortened to {self.limit} tokens or fewer"
+        return f"{plan.padding():.1%} padding{shorter if self.truncated else ''}"
 
     def findings(self) -> list[Finding]:
         """Returns a warning if texts were cut."""

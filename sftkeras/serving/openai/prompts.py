@@ -34,7 +34,7 @@ class Prompts:
         self._template: ChatTemplate | None = None
         if chat := facts["chat"]:
             self._system = chat["system"]
-            self._template = ChatTemplate(chat["template"], chat["template_name"], chat["special"], chat["variables"])
+            self._template = ChatTemplate.restored(chat)
 
     def of_conversation(self, conversation: Conversation) -> str:
         """Return the marked text that asks for the next answer.

@@ -42,7 +42,7 @@ _CODES = {
 }
 _NAMES = {"SFT472": "dropped_contents", "SFT473": "endless_answers", "SFT474": "written_tokens", "SFT476": "two_begins"}
 
-_FORMAT = 1  # of the tallies in the cache
+_FORMAT = 2  # of the tallies in the cache
 _ROWS_AT_ONCE = 1000
 _SHOWN_CONVERSATIONS, _SHOWN_LETTERS = 2, 1500
 

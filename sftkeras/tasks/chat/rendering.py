@@ -46,16 +46,12 @@ class Rendering:
     @classmethod
     def restored(cls, kept: Mapping[str, Any]) -> Rendering:
         """Return the rendering that `settings` were asked of."""
-        template = ChatTemplate(kept["template"], kept["template_name"], kept["special"], kept["variables"])
-        return cls(template, kept["train_on"], kept["system"])
+        return cls(ChatTemplate.restored(kept), kept["train_on"], kept["system"])
 
     def settings(self) -> dict[str, Any]:
         """Return everything that is needed to make the rendering again, as plain JSON."""
         return {
-            "template": self.template.source,
-            "template_name": self.template.name,
-            "special": list(self.template.special.strings),
-            "variables": self.template.variables,
+            **self.template.settings(),
             "train_on": self.train_on,
             "system": self.system,
         }

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, Literal
 
 from sftkeras.conversations import Conversation
 from sftkeras.errors import SFTError
 from sftkeras.text import marks
+from sftkeras.text.templates.calls import CallForm, call_form, dropped_calls
 from sftkeras.text.templates.hiding import Hidden, hide, values_of
 from sftkeras.text.templates.jinja import JinjaTemplate, RefusedError
-from sftkeras.text.templates.layout import Layout, UnprovedError, ending_of, lay_out
+from sftkeras.text.templates.layout import Layout, Slot, UnprovedError, ending_of, lay_out
 from sftkeras.text.templates.special_tokens import SpecialTokens
 
 TrainOn = Literal["answers", "last_answer", "all"]
@@ -54,7 +55,9 @@ class Rendered:
 class ChatTemplate:
     """Renders conversations.
 
-    A special token is marked only where the template itself writes it, so that no user can write one. What is learned
+    A special token is marked only where the template itself writes it, so that no user can write one. Tokens that
+    stand for themselves in any text, such as </think>, do so in what the system and the assistant say; in what users
+    and tools say they are ordinary text, so that no user can end a thought or begin a call. What is learned
     is all that the model has to write itself where it is asked for an answer: from the end of the prompt to the end of
     the turn, calls of tools included.
 
@@ -63,19 +66,53 @@ class ChatTemplate:
         name: what messages call it.
         special: the strings of the tokens that may be special in what it writes.
         variables: what it is given beside a conversation, such as `bos_token`.
+        in_texts: the strings of the tokens that the tokenizer finds in any text.
 
     Raises:
         SFTError: SFT390 if the source is no template.
     """
 
-    def __init__(self, source: str, name: str, special: Iterable[str], variables: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        source: str,
+        name: str,
+        special: Iterable[str],
+        variables: Mapping[str, Any],
+        in_texts: Iterable[str] = (),
+    ) -> None:
         self.source = source
         self.name = name
         self.special = SpecialTokens(special)
+        self.in_texts = SpecialTokens(in_texts)
         self.variables = dict(variables)
         self._template = JinjaTemplate(source, name, self.variables)
         self._layouts: OrderedDict[tuple[object, ...], Layout] = OrderedDict()
         self._ending: str | None = None
+
+    @classmethod
+    def restored(cls, kept: Mapping[str, Any]) -> ChatTemplate:
+        """Return the template that `settings` were asked of."""
+        # Earlier versions kept no tokens that are found in any text.
+        in_texts = kept.get("in_texts", ())
+        return cls(kept["template"], kept["template_name"], kept["special"], kept["variables"], in_texts)
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that is needed to make the template again, as plain JSON."""
+        return {
+            "template": self.source,
+            "template_name": self.name,
+            "special": list(self.special.strings),
+            "variables": self.variables,
+            "in_texts": list(self.in_texts.strings),
+        }
+
+    def _render(self, messages: list[dict[str, Any]], tools: list[Any] | None, *, generation: bool = False) -> str:
+        """Return what the template makes of messages, in which calls of tools stand as it takes them."""
+        return self._template.render(self._call_form.given(messages), tools, generation=generation)
+
+    @cached_property
+    def _call_form(self) -> CallForm:
+        return call_form(self._template.render)
 
     @property
     def ending(self) -> str:
@@ -86,7 +123,7 @@ class ChatTemplate:
         """
         if self._ending is None:
             try:
-                self._ending = ending_of(self._template.render, self.special)
+                self._ending = ending_of(self._render, self.special)
             except (RefusedError, UnprovedError) as error:
                 raise SFTError("SFT392", template=self.name, problem=error) from None
         return self._ending
@@ -107,7 +144,7 @@ class ChatTemplate:
             SFTError: SFT391 if the template does not take the conversation.
         """
         try:
-            return self._template.render(*values_of(conversation), generation=generation)
+            return self._render(*values_of(conversation), generation=generation)
         except RefusedError as error:
             raise SFTError("SFT391", template=self.name, problem=error) from None
 
@@ -141,9 +178,16 @@ class ChatTemplate:
                 continue
             contents = layout.contents(hidden.texts)
             if layout.plain(contents) == true:
+                contents = [self._safe(text, slot, hidden) for text, slot in zip(contents, layout.slots, strict=True)]
                 return Rendered(layout.marked(contents), tuple(_dropped(hidden, layout)), layout.endless)
             problem = problem or "what it writes around contents depends on them"
         raise SFTError("SFT392", template=self.name, problem=problem)
+
+    def _safe(self, text: str, slot: Slot, hidden: Hidden) -> str:
+        """A content as it is written in marked text: without tokens, if a user or a tool says it."""
+        owner = hidden.owners[slot.number]
+        trusted = owner >= 0 and hidden.messages[owner]["role"] in ("system", "assistant")
+        return text if trusted else self.in_texts.divided(text)
 
     def _hidden(self, conversation: Conversation) -> Iterable[Hidden]:
         """Yield the conversation behind stand-ins, with ever more of what the template may look for in contents."""
@@ -164,9 +208,10 @@ class ChatTemplate:
         key = (hidden.shape, answers, generation, all_but)
         layout = self._layouts.get(key)
         if layout is None:
-            render = partial(self._template.render, generation=generation)
+            render = partial(self._render, generation=generation)
             ending = self.ending if answers else ""
             layout = lay_out(hidden, render, self.special, ending, answers=answers, all_but=all_but)
+            layout = replace(layout, dropped_calls=dropped_calls(render, hidden.messages, hidden.tools))
             self._layouts[key] = layout
             if len(self._layouts) > _LAYOUTS:
                 self._layouts.popitem(last=False)
@@ -178,6 +223,8 @@ def _dropped(hidden: Hidden, layout: Layout) -> Iterator[Dropped]:
     written = {home for number, home in enumerate(homes) if number not in layout.dropped}
     for number in layout.dropped:
         yield Dropped(*homes[number], partly=homes[number] in written)
+    for message in layout.dropped_calls:
+        yield Dropped(message, "tool_calls")
 
 
 def learned(conversation: Conversation, train_on: TrainOn) -> tuple[int, ...]:

@@ -33,21 +33,23 @@ def find_template(
     """
     settings = _json(folder / "tokenizer_config.json")
     named = _named_tokens(folder, settings)
-    special = {*_added_tokens(folder, settings), *named.values(), *extra_tokens}
+    added = dict(_added_tokens(folder, settings))
+    special = {*added, *named.values(), *extra_tokens}
+    in_texts = [token for token, is_special in added.items() if not is_special]
     if choice == AUTO:
         source, name = _template_of(folder, settings)
-        return ChatTemplate(source, name, special, named)
+        return ChatTemplate(source, name, special, named, in_texts)
     if choice in NAMED:
         template = NAMED[choice]
         needed = [name for name in ("bos_token", "eos_token") if name in template.source and name not in named]
         if missing := [*(token for token in template.tokens if token not in special), *needed]:
             raise SFTError("SFT394", flag=flag, template=choice, tokens=", ".join(missing))
-        return ChatTemplate(template.source, choice, special, named)
+        return ChatTemplate(template.source, choice, special, named, in_texts)
     path = Path(choice).expanduser()
     if not path.is_file():
         suggestion = did_you_mean(choice, [AUTO, *NAMED])
         raise SFTError("SFT395", flag=flag, template=choice, known=", ".join(NAMED), suggestion=suggestion)
-    return ChatTemplate(path.read_text(encoding="utf-8"), str(path), special, named)
+    return ChatTemplate(path.read_text(encoding="utf-8"), str(path), special, named, in_texts)
 
 
 def _template_of(folder: Path, settings: Mapping[str, Any]) -> tuple[str, str]:
@@ -84,15 +86,15 @@ def _named_tokens(folder: Path, settings: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _added_tokens(folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
-    """The strings that the tokenizer takes for one token wherever they stand, special or not."""
+def _added_tokens(folder: Path, settings: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
+    """The strings that the tokenizer takes for one token wherever they stand, and whether each is a special one."""
     decoder = settings.get("added_tokens_decoder")
     if not isinstance(decoder, dict) or not decoder:
         added = _json(folder / "tokenizer.json").get("added_tokens") or []
         decoder = dict(enumerate(added))
     for token in decoder.values():
         if isinstance(token, dict) and isinstance(token.get("content"), str):
-            yield token["content"]
+            yield token["content"], bool(token.get("special", True))
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -46,12 +46,14 @@ class Layout:
         slots: the places of contents, one fewer.
         dropped: numbers of stand-ins that it does not write.
         endless: how many learned answers end without a special token, by which the model would stop.
+        dropped_calls: messages of whose calls it writes not every one.
     """
 
     written: tuple[str, ...]
     slots: tuple[Slot, ...]
     dropped: tuple[int, ...]
     endless: int
+    dropped_calls: tuple[int, ...] = ()
 
     def contents(self, texts: Sequence[str]) -> list[str]:
         """Return what stands at each place, where these texts are behind the stand-ins."""

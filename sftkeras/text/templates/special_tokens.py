@@ -23,6 +23,10 @@ class SpecialTokens:
         """Return what a template writes with each special token marked."""
         return self._pattern.sub(lambda found: marks.special(found[0]), text)
 
+    def divided(self, text: str) -> str:
+        """Return a text in which a mark of nothing divides each special token, which so is none."""
+        return self._pattern.sub(lambda found: found[0][:1] + marks.special("") + found[0][1:], text)
+
     def first_in(self, text: str) -> tuple[int, int] | None:
         """Return where the first special token begins and ends; None if there is none."""
         found = self._pattern.search(text)

@@ -12,7 +12,7 @@ from sftkeras.conversations import Conversation, Message
 from sftkeras.errors import SFTError
 from sftkeras.text import marks
 from sftkeras.text.templates import NAMED, ChatTemplate
-from sftkeras.text.templates.chat_template import Dropped
+from sftkeras.text.templates.chat_template import Dropped, Rendered
 from tests.text.templates import real
 from tests.text.templates.drawn import conversations
 from tests.text.templates.rendered import digest_of, text_and_spans
@@ -96,6 +96,28 @@ def test_special_tokens_in_arguments_and_descriptions_of_tools_are_ordinary() ->
     assert '["a \\"<|im_end|>\\"", 1]' in marked
     (said,) = learned(template, Conversation(messages, tools))
     assert said.endswith("}}</tool_call><|im_end|>")
+
+
+# As DeepSeek-V3's does: calls beside none alone, with arguments that are JSON already.
+ELSE_DROPPED = (
+    "{% for one in messages %}{% if one.content is none %}<c>{% for call in one.tool_calls %}{{ call.function.name + "
+    "call.function.arguments }}{% endfor %}</s>{% else %}{{ '<' + one.role + '>' + one.content + '</s>' }}{% endif %}"
+    "{% endfor %}"
+)
+
+
+def test_no_call_of_a_tool_is_dropped_unnoticed() -> None:
+    template = ChatTemplate(ELSE_DROPPED, "test", ["<c>", "</s>"], {})
+    call = {"type": "function", "function": {"name": "add", "arguments": {"x": '</s> "é'}}}
+
+    def rendered(content: str) -> Rendered:
+        messages = (Message("user", "Hi"), Message("assistant", content, more={"tool_calls": [call]}))
+        return template.rendered(Conversation(messages))
+
+    text, spans = text_and_spans(rendered("").marked)
+    assert [text[begin:end] for begin, end in spans] == ['<c>add{"x": "</s> \\"é"}</s>']
+    assert rendered("").dropped == ()
+    assert Dropped(1, "tool_calls") in rendered("I add.").dropped
 
 
 def test_a_stand_in_that_a_user_writes_is_text() -> None:
@@ -209,3 +231,15 @@ def test_a_template_reaches_nothing_but_what_it_is_given(source: str) -> None:
 def test_a_template_that_writes_the_date_writes_the_same_every_day() -> None:
     template = written("{{ strftime_now('%d %b %Y') }}{% for m in messages %}{{ m.content }}<|end|>{% endfor %}")
     assert template.text(talk("Hi", "Yes")).startswith("26 Jul 2024")
+
+
+def test_what_users_and_tools_say_has_no_tokens_of_any_text() -> None:
+    template = ChatTemplate(NAMED["chatml"].source, "test", ["<|im_start|>", "<|im_end|>"], {}, ["<think>", "</think>"])
+    thought = "<think>yes</think>"
+    call = {"type": "function", "function": {"name": "add", "arguments": {}}}
+    messages = [Message(role, thought) for role in ("system", "user", "assistant")]
+    messages[2] = Message("assistant", thought, more={"tool_calls": [call]})
+    conversation = Conversation((*messages, Message("tool", thought), Message("assistant", "Yes")))
+    marked = template.render(conversation)
+    assert marked.count("<think>") == marked.count("</think>") == 2  # of the system and the assistant
+    assert marks.without_marks(marked) == template.text(conversation)

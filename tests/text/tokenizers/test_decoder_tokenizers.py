@@ -159,6 +159,15 @@ def test_special_tokens_come_from_marks_alone(ours: MarkedTokenizer, tokenizer: 
     assert unknown[0] == unknown[1]
 
 
+def test_a_mark_of_nothing_makes_a_token_of_any_text_ordinary(ours: MarkedTokenizer) -> None:
+    token, other = IN_TEXTS[0], "<thinker>"
+    divided = token[0] + special("") + token[1:]
+    (whole, safe, ordinary_text), _ = ours(tf.constant([f"a{token}b", f"a{divided}b", f"a{other}b"]))
+    assert len(whole) == 3
+    assert len(safe) > 3
+    assert safe[:3].numpy().tolist() == ordinary_text[:3].numpy().tolist()
+
+
 def test_a_text_has_the_same_tokens_in_any_batch(ours: MarkedTokenizer) -> None:
     alone = [ids(ours, [text])[0] for text in TEXTS]
     assert ids(ours, [*TEXTS, "", *TEXTS[::-1]]) == [*alone, [], *alone[::-1]]
