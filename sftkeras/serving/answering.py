@@ -81,11 +81,24 @@ class Answering:
             What answered, and its outputs by name.
         """
         with self.store.use(spec) as version:
-            run, outputs = predict_run(version.signatures, spec.signature_name, inputs, output_filter)
-            tensors = await self._run(version, run, timeout)
+            return _answered(spec, version), await self.answer_with(
+                version, spec.signature_name, inputs, output_filter, timeout
+            )
+
+    async def answer_with(
+        self,
+        version: ServedVersion,
+        signature: str,
+        inputs: Mapping[str, np.ndarray],
+        output_filter: Sequence[str] = (),
+        timeout: float | None = None,
+    ) -> Tensors:
+        """Answers by a version that the caller holds, though a newer one may have come; otherwise as `predict`."""
+        run, outputs = predict_run(version.signatures, signature, inputs, output_filter)
+        tensors = await self._run(version, run, timeout)
         answers = {name: tensors[tensor] for name, tensor in outputs.items()}
         self._observer.answered(model=version.model, outputs=answers)
-        return _answered(spec, version), answers
+        return answers
 
     async def classify(self, spec: ModelSpec, examples: Input, timeout: float | None = None) -> ClassificationResponse:
         """Answers tf.Examples with labels and scores."""

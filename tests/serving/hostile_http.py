@@ -76,6 +76,6 @@ def reply_to(port: int, request: bytes, most: int = 200) -> bytes:
 
 
 def status_in(reply: bytes) -> bytes:
-    """The status of a reply, empty if it is none."""
-    found = re.match(rb"HTTP/1\.[01] (\d\d\d) ", reply)
+    """The status of a reply, empty if it is none; what names no version of HTTP is answered as 0.9."""
+    found = re.match(rb"HTTP/\d\.\d (\d\d\d) ", reply)
     return found[1] if found else b""

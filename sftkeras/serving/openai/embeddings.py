@@ -12,8 +12,9 @@ import numpy as np
 from sftkeras.serving.answering import Answering
 from sftkeras.serving.openai.errors import RequestError
 from sftkeras.serving.openai.fields import Fields
-from sftkeras.serving.openai.served_models import TEXT, VECTOR, embeds, spec_of, used
+from sftkeras.serving.openai.served_models import TEXT, VECTOR, embeds, used
 from sftkeras.serving.rest_json import decimals
+from sftkeras.serving.runs import DEFAULT_SIGNATURE
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ async def answer_embeddings(answering: Answering, request: EmbeddingsRequest, ti
             message = f"The model `{request.model}` makes no vectors: it is no similarity model."
             raise RequestError(message, param="model", reason="unsupported_model")
         texts = np.array([text.encode() for text in request.texts], object)
-        _, outputs = await answering.predict(spec_of(request.model), {TEXT: texts}, (VECTOR,), timeout)
+        outputs = await answering.answer_with(version, DEFAULT_SIGNATURE, {TEXT: texts}, (VECTOR,), timeout)
     vectors = outputs[VECTOR]
     if request.dimensions not in (None, vectors.shape[1]):
         message = (

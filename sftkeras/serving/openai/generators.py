@@ -69,9 +69,9 @@ class Generators:
     async def _scores(self, asked: CompletionRequest, version: ServedVersion, prompts: Prompts) -> list[list[Token]]:
         """The tokens of each prompt."""
         if version not in self._vocabularies:
-            self._vocabularies[version] = await vocabulary_of(self._answering, asked.model)
+            self._vocabularies[version] = await vocabulary_of(self._answering, version)
         texts = [marks.ordinary(text) for text in asked.prompts]
-        return await score_texts(self._answering, asked.model, prompts.begin, texts, self._vocabularies[version])
+        return await score_texts(self._answering, version, prompts.begin, texts, self._vocabularies[version])
 
 
 async def _echoes(asked: CompletionRequest, prompts: Prompts) -> Pieces:

@@ -9,38 +9,34 @@ import numpy as np
 
 from sftkeras.serving.answering import Answering
 from sftkeras.serving.generation.requests import Token, TopToken
-from sftkeras.serving.openai.served_models import spec_of
+from sftkeras.serving.served_version import ServedVersion
 
 _SCORE, _VOCABULARY = "score", "vocabulary"
 _IDS, _SCORES, _BEST_IDS, _BEST_SCORES = "token_ids", "log_probabilities", "best_token_ids", "best_log_probabilities"
 
 
-async def vocabulary_of(answering: Answering, model: str) -> list[bytes]:
-    """Return the bytes of each token of a model, of special ones none."""
-    spec = spec_of(model)
-    spec.signature_name = _VOCABULARY
-    _, outputs = await answering.predict(spec, {})
+async def vocabulary_of(answering: Answering, version: ServedVersion) -> list[bytes]:
+    """Return the bytes of each token of a version, of special ones none."""
+    outputs = await answering.answer_with(version, _VOCABULARY, {})
     return outputs["texts"].tolist()
 
 
 async def score_texts(
-    answering: Answering, model: str, prompt: str, texts: Sequence[str], vocabulary: Sequence[bytes]
+    answering: Answering, version: ServedVersion, prompt: str, texts: Sequence[str], vocabulary: Sequence[bytes]
 ) -> list[list[Token]]:
     """Return the tokens of texts with their log-probabilities, and with the most probable token in each place.
 
     Args:
-        answering: has the model.
-        model: its name.
+        answering: runs the version.
+        version: is held.
         prompt: marked text that stands before each text; where it is empty, nothing predicts the first token, whose
             log-probability is then not a number.
         texts: marked texts.
         vocabulary: the bytes of each token.
     """
-    spec = spec_of(model)
-    spec.signature_name = _SCORE
     given = {"prompt": [prompt] * len(texts), "text": texts}
     inputs = {name: np.array([text.encode() for text in values], object) for name, values in given.items()}
-    _, outputs = await answering.predict(spec, inputs, (_IDS, _SCORES, _BEST_IDS, _BEST_SCORES))
+    outputs = await answering.answer_with(version, _SCORE, inputs, (_IDS, _SCORES, _BEST_IDS, _BEST_SCORES))
     columns = (outputs[name].tolist() for name in (_IDS, _SCORES, _BEST_IDS, _BEST_SCORES))
     scored = [
         [
