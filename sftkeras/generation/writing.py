@@ -145,7 +145,8 @@ class Writer:
             The logits of the token after the last of each row, [batch, vocabulary], and the cache.
         """
         last = lengths_of(tokens)[:, tf.newaxis] - 1
-        columns = tf.minimum(tf.range(tf.shape(tokens)[1]), last)  # a short row repeats its last token
+        length = tf.maximum(tf.shape(tokens)[1], 1)  # also of a batch without rows
+        columns = tf.minimum(tf.range(length), last)  # a short row repeats its last token
         ids = tf.gather(tokens, columns, batch_dims=1)
         vectors, cache = self._decoder.read(ids, positions[:, tf.newaxis] + columns, cache)
         return self.logits(vectors[:, -1]), cache

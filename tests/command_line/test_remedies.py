@@ -68,7 +68,7 @@ NOT_RAISED = {
     "publish": {code for code in CATALOGUE if code.startswith("SFT2")} | EVALUATION,
     "serve": {code for code in CATALOGUE if code[3] in "23"} | EVALUATION,
     "predict": LABELS | EVALUATION,  # reads no labels
-    # Runs without exports are evaluated by parts that import those of training.
+    # What chooses how an export predicts stands beside the stages of training.
     "evaluate": {code for code in CATALOGUE if "SFT404" <= code <= "SFT469"},
     "compare": {code for code in CATALOGUE if code[3] in "2345"} | EVALUATION,  # reads reports
     "launch": set(CATALOGUE) - {"SFT101", "SFT102", "SFT103", "SFT106", "SFT108", "SFT435"},

@@ -119,6 +119,12 @@ def test_a_row_depends_on_its_own_inputs_and_seed_alone(run):
     assert [a == b for a, b in zip(again["text"], together["text"], strict=True)] == [False, True, False, False]
 
 
+def test_a_batch_without_rows_gets_none(run):
+    for name in ("serving_default", "generate", "score", "tokenize", "prompt"):
+        inputs = {"text": np.array([], object)} | ({"prompt": np.array([], object)} if name == "score" else {})
+        assert {len(output) for output in run(name, **inputs).values()} == {0}
+
+
 def test_log_probabilities_of_a_written_text_are_those_of_the_text_given(run):
     prompt = "the cat sat"
     found = run("generate", text=[prompt], max_new_tokens=int32(6), temperature=float32(1.0))
