@@ -36,7 +36,7 @@ def _summary(contract: dict[str, Any], predictions: Predictions) -> str:
 
 def _origin(contract: dict[str, Any]) -> str:
     origin = contract["origin"]
-    lines = [f"- Pretrained encoder: `{origin['backbone'] or 'not recorded'}`"]
+    lines = [f"- Pretrained weights: `{origin['backbone'] or 'not recorded'}`"]
     if train := origin["data"].get("train"):
         lines.append(f"- Data: `{', '.join(train) if isinstance(train, list) else train}`")
     if origin["rows"]:
