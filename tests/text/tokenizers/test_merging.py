@@ -58,6 +58,17 @@ def test_long_words_are_merged_as_one_pair_after_the_other(seed: int) -> None:
         assert tokens.numpy()[of_word.numpy() == number].tolist() == expected
 
 
+@pytest.mark.parametrize("seed", [139, 193, 208])
+def test_a_pair_whose_token_comes_before_it_waits_for_the_same_pair_before_it(seed: int) -> None:
+    """Of many random vocabularies, those of which long words would have other tokens if it did not."""
+    random = np.random.default_rng(seed)
+    pairs, becomes, size = random_merges(random, int(random.integers(10, 400)))
+    word = random.integers(LETTERS, size=400)
+    merges = Merges(pairs, becomes, size=size)
+    tokens, _ = merges(tf.constant(word, tf.int32), tf.zeros(len(word), tf.int32))
+    assert tokens.numpy().tolist() == merged_one_by_one(word.tolist(), pairs, becomes)
+
+
 def test_a_long_word_is_merged_at_many_places_at_once() -> None:
     random = np.random.default_rng(1)
     pairs = np.array([(left, right) for left in range(64) for right in range(64)])
