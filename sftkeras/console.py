@@ -46,10 +46,13 @@ def fresh_output(*, verbose: bool = True) -> Iterator[None]:
 
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
-    """Writes to the file `path` what was said so far, and all that is said inside the block."""
+    """Writes to the file `path` what was said so far, and all that is said inside the block.
+
+    Half a surrogate pair, which a text of the user's may have, is no UTF-8: it is written as its number.
+    """
     said = _log.file
     assert isinstance(said, StringIO)
-    with path.open("a", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
         file.write(said.getvalue())
         _log.file = file
         try:

@@ -129,13 +129,13 @@ MESSAGES: dict[str, str] = {
     "copy of the folder, set tie_word_embeddings to false in config.json, or remove that tensor.",
     # 390-395 chat templates
     "SFT390": "{template}: not a chat template that can be read ({problem}). Correct it, or choose another with "
-    "--task.template.",
+    "--task.template of sftkeras.train.",
     "SFT391": "{template}: this chat template does not take the conversation: {problem}. Change the conversation, or "
-    "choose another template with --task.template.",
+    "choose another template with --task.template of sftkeras.train.",
     "SFT392": "{template}: it cannot be proved what this chat template writes and what are contents: {problem}. Choose "
-    "another template with --task.template.",
+    "another template with --task.template of sftkeras.train.",
     "SFT393": "{folder}: no chat template (chat_template.jinja, or chat_template in tokenizer_config.json). Name one "
-    "with --task.template: {known}, or the path of a Jinja file.",
+    "with --task.template of sftkeras.train: {known}, or the path of a Jinja file.",
     "SFT394": "{flag} {template}: the vocabulary has no {tokens}. Choose the template that the weights were trained "
     "with, or plain, which needs the end of a text alone.",
     "SFT395": "{flag} {template}: no such template.{suggestion} Known are auto, {known}, and the path of a Jinja file.",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ _NEW_TOKENS = 64  # of each continuation that is compared
 _MOST_PROMPT = 512  # tokens of a prompt that is continued, so that the gate takes seconds
 _CONTINUED = 8  # prompts
 _MOST_MESSAGES = 5  # of a random conversation
+_ANSWERED = ODD_TEXTS[:2]  # short texts: serving_default writes as many tokens as it does for users
+_ANSWER_TOKENS = 8  # of an answer in a random conversation
 _WRITTEN = ("text", "ended", "prompt_tokens", "new_tokens")
 
 
@@ -48,8 +51,9 @@ def check_generating(
     """Compares the model in memory with the export that `process` has loaded.
 
     The same are the tokens of prompts; within `TOLERANCE`, relative to the largest number, the logits after prompts and
-    the log-probabilities of their tokens; greedy continuations of 64 tokens, but for ties; and what `serving_default`
-    writes after odd texts of users, whose prompts the graph makes, to what `generate` writes after prompts of Python's.
+    the log-probabilities of their tokens; greedy continuations of 64 tokens, but for ties; the prompts that the graph
+    makes of odd texts of users; and what `serving_default` and `chat` write, to what `generate` writes after prompts of
+    Python's.
 
     Args:
         model: in memory, in float32.
@@ -72,7 +76,8 @@ def check_generating(
     with tf.device("CPU:0"):
         difference = max(_compare_reading(prompt, decoder, process, generating) for prompt in fitting)
         _compare_writing(fitting[-_CONTINUED:], decoder, process, generating)
-    _compare_texts("serving_default", {"text": list(ODD_TEXTS)}, asked, process)
+    _compare_prompts(asked, process)
+    _compare_texts("serving_default", {"text": list(_ANSWERED)}, asked[: len(_ANSWERED)], process)
     if "chat" in generating.signatures:
         _compare_chat(generating, process)
     return difference
@@ -125,11 +130,13 @@ def _compare_writing(
     end_ids, vocabulary = tuple(generating.facts["end_ids"]), generating.facts["vocabulary"]
     limits = GenerationLimits(end_ids, _NEW_TOKENS, decoder.config.max_positions)
     expected = Generator(decoder, limits, vocabulary=vocabulary)([prompt.tokens for prompt in prompts])
+    rows = tf.ragged.constant([prompt.tokens for prompt in prompts], tf.int32).to_tensor(_NO_TOKEN).numpy()
+    inputs = {"token_ids": rows, "max_new_tokens": [_NEW_TOKENS] * len(prompts)}
+    found = process.run("generate_tokens", inputs, ["token_ids"])["token_ids"]
     for number, prompt in enumerate(prompts):
-        inputs = {"token_ids": prompt.tokens[np.newaxis], "max_new_tokens": [_NEW_TOKENS]}
-        found = process.run("generate_tokens", inputs)["token_ids"][0]
+        row = found[number]
         ours, theirs = (
-            [*row, *end_ids[:1]] for row in (found[found != _NO_TOKEN].tolist(), expected.token_ids[number].tolist())
+            [*ids, *end_ids[:1]] for ids in (row[row != _NO_TOKEN].tolist(), expected.token_ids[number].tolist())
         )
         place = next((place for place, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
         if place is None:
@@ -149,13 +156,28 @@ def _compare_chat(generating: Generating, process: PredictionProcess) -> None:
     messages = ([Message(*message) for message in zip(*one, strict=True)] for one in conversations)
     # As a row of the data it has an answer, before which its prompt ends.
     rows = (Conversation((*one, Message("assistant", ""))).to_json() for one in messages)
-    _compare_texts("chat", inputs, [generating.marked(row) for row in rows], process)
+    options = {"max_new_tokens": [_ANSWER_TOKENS] * len(conversations)}
+    _compare_texts("chat", inputs, [generating.marked(row) for row in rows], process, options)
 
 
-def _compare_texts(signature: str, inputs: dict[str, Any], prompts: Sequence[str], process: PredictionProcess) -> None:
+def _compare_prompts(asked: Sequence[str], process: PredictionProcess) -> None:
+    """Compares the prompts that the graph makes of odd texts with those of Python."""
+    found = process.run("prompt", {"text": list(ODD_TEXTS)})["text"].tolist()
+    for made, prompt in zip(found, asked, strict=True):
+        if made != prompt:
+            raise _Prompt(prompt, np.zeros(0)).error("prompt", "text", repr(made[:80]), repr(prompt[:80]))
+
+
+def _compare_texts(
+    signature: str,
+    inputs: Mapping[str, Any],
+    prompts: Sequence[str],
+    process: PredictionProcess,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Compares what a signature writes with what is written after the prompts that it should have made."""
-    expected = process.run("generate", {"text": list(prompts)}, _WRITTEN)
-    found = process.run(signature, inputs, _WRITTEN)
+    expected = process.run("generate", {"text": list(prompts), **options}, _WRITTEN)
+    found = process.run(signature, {**inputs, **options}, _WRITTEN)
     for name in _WRITTEN:
         for text, one, other in zip(prompts, found[name].tolist(), expected[name].tolist(), strict=True):
             if one != other:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.text.marks import MARKS
-from sftkeras.text.templates.compiled import COMPILED_ROLES, START, WHITE_SPACE, CompiledTemplate
+from sftkeras.text.marks import MARKS, special
+from sftkeras.text.templates.compiled import COMPILED_ROLES, START, TRUSTED, WHITE_SPACE, CompiledTemplate
 
 _SPACE_AT_ENDS = f"^[{WHITE_SPACE}]+|[{WHITE_SPACE}]+$"
 
@@ -14,6 +17,25 @@ _SPACE_AT_ENDS = f"^[{WHITE_SPACE}]+|[{WHITE_SPACE}]+$"
 def ordinary_texts(texts: tf.Tensor) -> tf.Tensor:
     """Return texts of users, of any shape, as marked text, as `marks.ordinary` does."""
     return tf.strings.regex_replace(texts, f"[{''.join(MARKS)}]", "\ufffd")
+
+
+def divided_texts(texts: tf.Tensor, strings: Sequence[str]) -> tf.Tensor:
+    """Return texts in which a mark of nothing divides each of some strings, as `SpecialTokens.divided` does.
+
+    Args:
+        texts: of any shape.
+        strings: longer ones before shorter ones.
+    """
+    # One expression for all strings, since they may overlap, with a pair of groups for each first character: groups
+    # that found nothing write nothing. A rewriting has nine groups, so strings of further characters go apart.
+    firsts = list(dict.fromkeys(string[0] for string in strings))
+    for begin in range(0, len(firsts), 4):
+        several = firsts[begin : begin + 4]
+        rests = ("|".join(re.escape(one[1:]) for one in strings if one[0] == first) for first in several)
+        pattern = "|".join(f"({re.escape(first)})({rest})" for first, rest in zip(several, rests, strict=True))
+        groups = ["".join(rf"\{2 * number + part}" for number in range(len(several))) for part in (1, 2)]
+        texts = tf.strings.regex_replace(texts, pattern, special("").join(groups))
+    return texts
 
 
 class CompiledPrompts:
@@ -32,6 +54,8 @@ class CompiledPrompts:
         self._generation = np.array([piece.encode() for piece in generation], object)
         self._asked = np.array([role in template.generation for role in COMPILED_ROLES])
         self._stripped = np.array([role in template.stripped for role in COMPILED_ROLES])
+        self._trusted = np.array([role in TRUSTED for role in COMPILED_ROLES])
+        self._found_in_texts = template.found_in_texts.strings
 
     def __call__(self, roles: tf.Tensor, contents: tf.Tensor) -> tf.Tensor:
         """Render conversations.
@@ -61,6 +85,8 @@ class CompiledPrompts:
         )
         with tf.control_dependencies([fits] if fits is not None else []):
             texts = ordinary_texts(tf.identity(contents))
+        trusted = tf.gather(self._trusted, tf.maximum(numbers, 0))
+        texts = tf.where(trusted, texts, divided_texts(texts, self._found_in_texts))
         bare = tf.strings.regex_replace(texts, _SPACE_AT_ENDS, "")
         texts = tf.where(tf.gather(self._stripped, tf.maximum(numbers, 0)), bare, texts)
         parts = tf.where(there, tf.strings.join([tf.gather(self._before, keys), texts]), "")

@@ -23,7 +23,7 @@ def test_export_that_answers_otherwise_is_not_published(
 ) -> None:
     model, other = (build_model(TASKS["classification"], seed=seed) for seed in (1, 2))
     write = exporting.write_saved_model
-    monkeypatch.setattr(exporting, "write_saved_model", lambda text_model, folder: write(other, folder))
+    monkeypatch.setattr(exporting, "write_saved_model", lambda text_model, *rest: write(other, *rest))
     with pytest.raises(SFTError, match="SFT510"):
         exporting.export(model, tmp_path / "tiny", origin=ORIGIN, process=process)
     assert list(tmp_path.iterdir()) == []
@@ -40,7 +40,7 @@ def test_export_that_answers_otherwise_is_not_published(
 def test_full_or_locked_disk_is_told_and_leaves_nothing_behind(
     tmp_path: Path, process: PredictionProcess, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
 ) -> None:
-    def write(text_model: object, folder: Path) -> None:
+    def write(text_model: object, folder: Path, generating: object) -> None:
         (folder / "half").write_text("written")
         raise error
 

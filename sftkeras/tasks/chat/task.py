@@ -92,9 +92,10 @@ class Chat(NextTokens):
         assert self.rendering is not None
         tokenizer = decoder_tokenizer(model.features.tokenizer, self.kind)  # type: ignore[attr-defined]
         rendering = self.rendering
-        template = compiled_template(rendering.prompt)
+        found_in_texts = rendering.template.in_texts
+        template = compiled_template(rendering.prompt, found_in_texts)
         # A template that is more than a table may be one for questions without a history.
-        question = template or compiled_template(rendering.prompt, most=1)
+        question = template or compiled_template(rendering.prompt, found_in_texts, most=1)
         prompts = question and CompiledPrompts(question)
 
         def prompt(texts: tf.Tensor) -> tf.Tensor:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sftkeras.conversations import Conversation, Message, Role
 from sftkeras.errors import SFTError
 from sftkeras.text import marks
+from sftkeras.text.templates.special_tokens import SpecialTokens
 
 COMPILED_ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 START = ""  # in place of the role before the first message
@@ -25,6 +26,8 @@ Key = tuple[str, str, bool]
 
 _PROVED_ON = 300  # conversations
 _LONGEST = 6  # messages of one
+TRUSTED = ("system", "assistant")  # roles that may write tokens which are found in any text
+_NOTHING_FOUND = SpecialTokens(())
 _PARTS = ("a", "Bé", "日本", " ", "\n", "\t", "\u3000", "<|im_end|>", "<think>", "</think>", "{{ x }}", "'", '"', "0")
 
 
@@ -36,11 +39,13 @@ class CompiledTemplate:
         before: what stands before a message: by the role before it, its own, and whether it is the last.
         generation: what asks for an answer, by the role of the last message.
         stripped: roles whose contents lose white space at both ends.
+        found_in_texts: the tokens that the tokenizer finds in any text; users' texts hold none of them.
     """
 
     before: Mapping[Key, str]
     generation: Mapping[str, str]
     stripped: frozenset[str]
+    found_in_texts: SpecialTokens = _NOTHING_FOUND
 
     def render(self, roles: Sequence[str], contents: Sequence[str]) -> str | None:
         """Return the marked prompt of a conversation; None if it is none that the template takes."""
@@ -49,15 +54,19 @@ class CompiledTemplate:
             if key not in self.before:
                 return None
             content = marks.ordinary(content)
+            content = content if role in TRUSTED else self.found_in_texts.divided(content)
             parts += [self.before[key], content.strip() if role in self.stripped else content]
         return "".join(parts) + self.generation[roles[-1]] if roles and roles[-1] in self.generation else None
 
 
-def compiled_template(prompt: Prompt, *, most: int = _LONGEST, seed: int = 0) -> CompiledTemplate | None:
+def compiled_template(
+    prompt: Prompt, found_in_texts: SpecialTokens = _NOTHING_FOUND, *, most: int = _LONGEST, seed: int = 0
+) -> CompiledTemplate | None:
     """Learn what a template writes around contents, and prove it.
 
     Args:
         prompt: makes the marked prompt of a conversation; raises SFTError for one that it does not take.
+        found_in_texts: the tokens that the tokenizer finds in any text, of which users' texts must hold none.
         most: messages of a conversation; 1 learns questions of a user alone.
         seed: of the conversations on which it is proved.
 
@@ -76,19 +85,22 @@ def compiled_template(prompt: Prompt, *, most: int = _LONGEST, seed: int = 0) ->
         if generation.setdefault(roles[-1], pieces[-1]) != pieces[-1]:
             return None
     stripped = frozenset(role for role in COMPILED_ROLES if _strips(prompt, role, before))
-    compiled = CompiledTemplate(before, generation, stripped)
+    compiled = CompiledTemplate(before, generation, stripped, found_in_texts)
     return compiled if before and _is_proved(compiled, prompt, most, seed) else None
 
 
-def random_conversations(count: int, most: int, seed: int) -> Iterator[tuple[list[Role], list[str]]]:
-    """Yield roles and contents of conversations such as nobody would write, the same for the same seed."""
+def random_conversations(
+    count: int, most: int, seed: int, strings: Sequence[str] = ()
+) -> Iterator[tuple[list[Role], list[str]]]:
+    """Yield roles and contents of conversations such as nobody would write, some with `strings` in them, the same for
+    the same seed."""
     drawn = random.Random(seed)
     for _ in range(count):
         roles: list[Role] = ["system"] if most > 1 and drawn.random() < 0.4 else []
         for _turn in range(drawn.randrange(max(1, (most - len(roles) + 1) // 2))):
             roles += ["user", "assistant"]
         roles.append("user")
-        contents = ["".join(drawn.choices(_PARTS, k=drawn.randrange(1, 7))) for _ in roles]
+        contents = ["".join(drawn.choices((*_PARTS, *strings), k=drawn.randrange(1, 7))) for _ in roles]
         yield roles, contents
 
 
@@ -137,7 +149,7 @@ def _keys(roles: Sequence[str]) -> list[Key]:
 
 
 def _is_proved(compiled: CompiledTemplate, prompt: Prompt, most: int, seed: int) -> bool:
-    for roles, contents in random_conversations(_PROVED_ON, most, seed):
+    for roles, contents in random_conversations(_PROVED_ON, most, seed, compiled.found_in_texts.strings):
         try:
             expected: str | None = prompt(_conversation(roles, contents))
         except SFTError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import tensorflow as tf
 
@@ -26,16 +28,30 @@ def prompt_of(template: ChatTemplate):
     return lambda conversation: template.render(conversation, generation=True)
 
 
-def template_of(source: str, name: str = "own") -> ChatTemplate:
-    return ChatTemplate(source, name, SPECIAL, {"bos_token": "<s>", "eos_token": "</s>"})
+def template_of(source: str, name: str = "own", in_texts: Sequence[str] = ()) -> ChatTemplate:
+    return ChatTemplate(source, name, SPECIAL, {"bos_token": "<s>", "eos_token": "</s>"}, in_texts)
 
 
+# Of more first characters than one pass takes.
+IN_TEXTS = (
+    "<think>",
+    "</think>",
+    "<t>",
+    "[x]",
+    "日本",
+    "é",
+    "*.*",
+    "0 0",
+)
+
+
+@pytest.mark.parametrize("in_texts", [(), IN_TEXTS], ids=["", "tokens in texts"])
 @pytest.mark.parametrize("name", sorted(NAMED))
-def test_a_named_template_is_a_table_in_the_graph_too(name):
-    template = template_of(NAMED[name].source, name)
-    compiled = compiled_template(prompt_of(template))
+def test_a_named_template_is_a_table_in_the_graph_too(name, in_texts):
+    template = template_of(NAMED[name].source, name, in_texts)
+    compiled = compiled_template(prompt_of(template), template.in_texts)
     assert compiled is not None
-    conversations = list(random_conversations(60, 5, seed=3))
+    conversations = list(random_conversations(60, 5, 3, in_texts))
     taken, expected = [], []
     for roles, contents in conversations:
         messages = tuple(Message(role, content + marks.SPECIAL) for role, content in zip(roles, contents, strict=True))
