@@ -22,7 +22,7 @@ from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
 from sftkeras.command_line.ending import end
 from sftkeras.command_line.help import help_text
-from sftkeras.command_line.remedies import in_flags_of
+from sftkeras.command_line.remedies import in_flags_of, with_owners
 from sftkeras.command_line.settings_file import Place, in_words, read_settings, settings_of, with_names_quoted
 from sftkeras.command_line.task_choice import (
     KIND,
@@ -256,7 +256,7 @@ def run(main: Callable[[Any], object], config_class: type) -> NoReturn:
     try:
         main(parse(config_class))
     except SFTError as error:
-        print(in_flags_of(config_class, str(error)), file=sys.stderr)
+        print(_worded(config_class, error), file=sys.stderr)
         end(error.exit_code)
     except Preempted as stop:
         end(stop.exit_code)
@@ -265,6 +265,11 @@ def run(main: Callable[[Any], object], config_class: type) -> NoReturn:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python flushes into the pipe once more
     end(0)
+
+
+def _worded(config_class: type, error: SFTError) -> str:
+    """An error with the flags of a command; one about a flag that it does not have names that flag as it was typed."""
+    return (with_owners if error.code == "SFT101" else in_flags_of)(config_class, str(error))
 
 
 def _is_utf8(word: str) -> bool:

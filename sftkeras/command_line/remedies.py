@@ -44,7 +44,11 @@ def in_flags_of(command: type, message: str) -> str:
         message: worded with the flags of `train`, or with the command's own.
     """
     names = {known: setting.name for setting in fields(command) if (known := setting.metadata.get("of_train"))}
-    message = _FLAG.sub(lambda found: f"--{names.get(found[1], found[1])}", message)
+    return with_owners(command, _FLAG.sub(lambda found: f"--{names.get(found[1], found[1])}", message))
+
+
+def with_owners(command: type, message: str) -> str:
+    """Returns a message that also says which of its flags `train` alone has; takes what `in_flags_of` does."""
     own = flags_of(command)
     rest = _SENTENCE_OF_TRAIN.sub("", message)
     others = [name for name in flags_in(rest) if name not in own and name in flags_of(TrainConfig)]

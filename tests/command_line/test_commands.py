@@ -253,6 +253,13 @@ def test_help_and_mistakes_need_no_tensorflow(name: str) -> None:
 
 
 @pytest.mark.processes
+def test_a_flag_of_train_that_another_command_has_by_another_name_is_named_as_typed() -> None:
+    said = command("export", "--export.folder", "x").stderr
+    assert said.startswith('SFT101  --export.folder: no such setting. Did you mean "--folder"?')
+    assert said.endswith("(--export.folder: set when a model is trained, with sftkeras.train.)\n")
+
+
+@pytest.mark.processes
 def test_a_wrong_file_and_a_missing_setting_need_no_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("training: {epoch: 3}\n")
     wrong = command("train", "--config", "config.yaml", cwd=tmp_path)
