@@ -12,12 +12,12 @@ import numpy as np
 from processes import Worker
 
 Ready = dict[str, Any]
-"""What each contender says when it is ready, by its name."""
+"""The first message of each contender, by its name."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """What a contender runs.
+    """The program of a contender.
 
     Attributes:
         name: in tables and errors.

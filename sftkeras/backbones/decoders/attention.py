@@ -34,7 +34,7 @@ def score_bias(segments: tf.Tensor, window: int | None) -> tf.Tensor:
 
 
 def cache_bias(positions: tf.Tensor, length: tf.Tensor | int, window: int | None) -> tf.Tensor:
-    """What is added to the scores of tokens that follow others: each sees the places of the cache up to its own.
+    """Attention bias of new tokens over a cache: each attends to the places up to its own.
 
     Args:
         positions: [batch, new] int32, their own places.

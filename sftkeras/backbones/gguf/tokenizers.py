@@ -18,6 +18,7 @@ from sftkeras.backbones.hugging_face.made_tokenizers import (
     QWEN2,
     SMOLLM,
     SPACE,
+    MadeTokenizer,
     WordRule,
     added_token,
     byte_pair_tokenizer,
@@ -49,22 +50,7 @@ _WORD_RULES: Mapping[str, WordRule] = {
 }
 
 
-@dataclass(frozen=True)
-class TokenizerFiles:
-    """The files of a tokenizer, as the objects that are written as JSON.
-
-    Attributes:
-        whole: tokenizer.json.
-        settings: tokenizer_config.json.
-        generation: generation_config.json: the tokens of beginning, end and padding by number.
-    """
-
-    whole: dict[str, Any]
-    settings: dict[str, Any]
-    generation: dict[str, Any]
-
-
-def read_tokenizer(file: GGUFFile, architecture: str) -> TokenizerFiles:
+def read_tokenizer(file: GGUFFile, architecture: str) -> MadeTokenizer:
     """Make the files of a tokenizer.
 
     Raises:
@@ -84,7 +70,7 @@ def read_tokenizer(file: GGUFFile, architecture: str) -> TokenizerFiles:
         begin = vocabulary.tokens[numbers["bos"]]
         whole["post_processor"] = framed(begin, numbers["bos"])
     whole["added_tokens"] = vocabulary.added(architecture)
-    return TokenizerFiles(
+    return MadeTokenizer(
         whole, _settings(file, vocabulary, numbers, adds_begin, whole["added_tokens"]), _generation(numbers)
     )
 

@@ -16,6 +16,21 @@ _LLAMA3_WORDS, _QWEN2_WORDS = _GPT4_WORDS % "{1,3}", _GPT4_WORDS % ""
 
 
 @dataclass(frozen=True)
+class MadeTokenizer:
+    """The files of a tokenizer, as the objects that are written as JSON.
+
+    Attributes:
+        whole: tokenizer.json.
+        settings: tokenizer_config.json.
+        generation: generation_config.json: the tokens of beginning, end and padding by number.
+    """
+
+    whole: dict[str, Any]
+    settings: dict[str, Any]
+    generation: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class WordRule:
     """How texts are split before bytes are merged.
 

@@ -1,4 +1,4 @@
-"""What config.json says of each family beside sizes, by the settings of KerasHub's network."""
+"""The entries of config.json besides sizes, for each family, from the settings of KerasHub's network."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def gemma(settings: Settings, preset: Preset) -> dict[str, Any]:
 
 
 def _with_windows(settings: Settings, every: int) -> dict[str, Any]:
-    """What Gemma 2 and 3 share: windows in all layers but each `every`th one, if in any, and the scores' scale."""
+    """Return the entries Gemma 2 and 3 share: windows, except in every `every`-th layer, and the query scale."""
     layers = range(1, settings["num_layers"] + 1)
     has_windows = settings["use_sliding_window_attention"]
     # What the largest models say otherwise, and KerasHub's layers do not hear of.

@@ -1,4 +1,4 @@
-"""What KerasHub calls the parts of layers, and what Hugging Face calls the tensors of a family."""
+"""Names of weights: KerasHub's of the parts of layers, and Hugging Face's of the tensors of each family."""
 
 from __future__ import annotations
 

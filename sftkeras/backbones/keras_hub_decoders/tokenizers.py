@@ -15,6 +15,7 @@ from sftkeras.backbones.hugging_face.made_tokenizers import (
     GPT2,
     LLAMA3,
     QWEN2,
+    MadeTokenizer,
     WordRule,
     added_token,
     byte_pair_tokenizer,
@@ -70,22 +71,7 @@ _KINDS: Mapping[str, _Kind] = {
 _PLAIN = {"<s>", "</s>", "<pad>", "<unk>", "<mask>"}
 
 
-@dataclass(frozen=True)
-class TokenizerFiles:
-    """The files of a tokenizer, as the objects that are written as JSON.
-
-    Attributes:
-        whole: tokenizer.json.
-        settings: tokenizer_config.json.
-        generation: generation_config.json: the tokens of beginning, end and padding by number.
-    """
-
-    whole: dict[str, Any]
-    settings: dict[str, Any]
-    generation: dict[str, Any]
-
-
-def read_tokenizer(preset: Preset) -> TokenizerFiles:
+def read_tokenizer(preset: Preset) -> MadeTokenizer:
     """Make the files of a tokenizer.
 
     Raises:
@@ -119,7 +105,7 @@ def read_tokenizer(preset: Preset) -> TokenizerFiles:
             str(it["id"]): {key: value for key, value in it.items() if key != "id"} for it in whole["added_tokens"]
         },
     }
-    return TokenizerFiles(whole, written, generation)
+    return MadeTokenizer(whole, written, generation)
 
 
 def _pieces(preset: Preset, kind: _Kind) -> dict[str, Any]:
