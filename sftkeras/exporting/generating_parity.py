@@ -14,11 +14,11 @@ from sftkeras.errors import SFTError
 from sftkeras.exporting.parity import ODD_TEXTS, TOLERANCE
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.generation import GenerationLimits, Generator
+from sftkeras.generation.writing import NO_TOKEN
 from sftkeras.tasks import TextModel
 from sftkeras.tasks.generating import Generating
 from sftkeras.text.templates.compiled import random_conversations
 
-_NO_TOKEN = -1
 _NEW_TOKENS = 64  # of each continuation that is compared
 _MOST_PROMPT = 512  # tokens of a prompt that is continued, so that the gate takes seconds
 _CONTINUED = 8  # prompts
@@ -92,7 +92,7 @@ def _prompts(model: TextModel, texts: Sequence[str]) -> list[_Prompt]:
 def _check_tokens(prompts: Sequence[_Prompt], process: PredictionProcess) -> None:
     found = process.run("tokenize", {"text": [prompt.text for prompt in prompts]})["token_ids"]
     for prompt, row in zip(prompts, found, strict=True):
-        if (tokens := row[row != _NO_TOKEN].tolist()) != prompt.tokens.tolist():
+        if (tokens := row[row != NO_TOKEN].tolist()) != prompt.tokens.tolist():
             raise prompt.error("tokenize", "token_ids", tokens[:12], prompt.tokens.tolist()[:12])
 
 
@@ -130,13 +130,13 @@ def _compare_writing(
     end_ids, vocabulary = tuple(generating.facts["end_ids"]), generating.facts["vocabulary"]
     limits = GenerationLimits(end_ids, _NEW_TOKENS, decoder.config.max_positions)
     expected = Generator(decoder, limits, vocabulary=vocabulary)([prompt.tokens for prompt in prompts])
-    rows = tf.ragged.constant([prompt.tokens for prompt in prompts], tf.int32).to_tensor(_NO_TOKEN).numpy()
+    rows = tf.ragged.constant([prompt.tokens for prompt in prompts], tf.int32).to_tensor(NO_TOKEN).numpy()
     inputs = {"token_ids": rows, "max_new_tokens": [_NEW_TOKENS] * len(prompts)}
     found = process.run("generate_tokens", inputs, ["token_ids"])["token_ids"]
     for number, prompt in enumerate(prompts):
         row = found[number]
         ours, theirs = (
-            [*ids, *end_ids[:1]] for ids in (row[row != _NO_TOKEN].tolist(), expected.token_ids[number].tolist())
+            [*ids, *end_ids[:1]] for ids in (row[row != NO_TOKEN].tolist(), expected.token_ids[number].tolist())
         )
         place = next((place for place, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), None)
         if place is None:

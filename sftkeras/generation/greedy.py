@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-NO_TOKEN = -1  # after a text's end
+from sftkeras.generation.writing import NO_TOKEN
+
 # Of all rows of a batch: of SmolLM2-135M, which keeps 45 KiB of each, 360 MiB.
 CACHED_TOKENS = 8192
 

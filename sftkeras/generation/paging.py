@@ -13,9 +13,9 @@ import tensorflow as tf
 
 from sftkeras.generation.options import Options
 from sftkeras.generation.sampling import next_tokens
+from sftkeras.generation.writing import NO_TOKEN
 
 PAGE_TOKENS = 16  # of a page: a few kilobytes of each head, so that gathering pages costs as much as reading them
-NO_TOKEN = -1  # behind the tokens of a row that is shorter than others
 
 _DRAWING = {
     "temperature": tf.float32,
