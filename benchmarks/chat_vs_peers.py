@@ -180,7 +180,7 @@ def beyond_weights(folder: Path, settings: argparse.Namespace, vocabulary: int) 
 
 
 def ratios(rounds: list[Round]) -> dict[str, Any]:
-    """How each contender's steps compare with the base's."""
+    """Compares each contender's steps with the base's."""
     others = [name for name in rounds[0] if name != BASE_NAME]
     return {figure_of(name): asdict(ratio(rounds, lambda it: 1 / it, name, BASE_NAME)) for name in others}
 

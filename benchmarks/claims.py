@@ -1,4 +1,4 @@
-"""Which of the README's claims this machine confirms, by the newest results of its benchmarks.
+"""Checks the README's claims on this machine, by the newest results of its benchmarks.
 
     python benchmarks/claims.py                # prints them; `make bench` ends with it
     python benchmarks/claims.py --publish      # adds this machine's ratios to results/published.json, and to the README

@@ -156,7 +156,7 @@ class Training:
         return [pid for pid in pids if pid not in self._gone and (self._stacks / str(pid)).exists()]
 
     def _stack(self, pid: int) -> str:
-        """Where the main thread of a process is; empty if it does not answer."""
+        """Stack of a process' main thread; empty if it does not answer."""
         file = self._stacks / str(pid)
         seen = file.stat().st_size
         try:

@@ -129,7 +129,7 @@ def all_rounds(contenders: list[Contender], settings: argparse.Namespace) -> dic
 
 @dataclass(frozen=True)
 class Target:
-    """How a figure of one contender is to compare with that of another, with the same number of clients.
+    """Claim about one contender's figure against another's, with the same number of clients.
 
     Attributes:
         clients: with which both stand in the same rounds.

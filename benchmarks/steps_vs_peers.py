@@ -126,7 +126,7 @@ def write_recipe(config: TrainConfig, folder: Path) -> Path:
 
 
 def ratios(rounds: list[Round]) -> dict[str, Any]:
-    """How each contender's steps compare with the base's."""
+    """Compares each contender's steps with the base's."""
     others = [name for name in rounds[0] if name != BASE_NAME]
     return {figure_of(name): asdict(ratio(rounds, float, name, BASE_NAME)) for name in others}
 

@@ -195,7 +195,7 @@ def tagged_spans(tokens: list[str], tags: list[str]) -> Spans:
 
 
 def test_score(comparison: Comparison, recipe: Recipe, outcome: Outcome) -> float:
-    """How good a run's answers to the test rows are, 0 to 1; the report of sftkeras must say the same."""
+    """Score of a run's answers to the test rows, 0 to 1; the report of sftkeras must say the same."""
     score = entity_score(recipe, outcome.contender) if comparison.measure == "entity_f1" else outcome.accuracy
     assert score is not None
     if outcome.contender == "sftkeras":

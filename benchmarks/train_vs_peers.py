@@ -114,7 +114,7 @@ def run_all(settings: argparse.Namespace, recipe: Recipe, work: Path) -> list[Ou
 
 
 def ratios(outcomes: list[dict[str, Any]], figures: dict[str, str]) -> dict[str, Any]:
-    """How sftkeras compares with its peer, pair by pair."""
+    """Compares sftkeras with its peer, pair by pair."""
     found = {}
     for name, key in figures.items():
         known = [(ours[key], theirs[key]) for ours, theirs in pairs(outcomes) if ours[key]]

@@ -62,7 +62,7 @@ def log_to(path: Path) -> Iterator[None]:
 
 
 def program(name: str) -> str:
-    """How the user's shell finds a program of this environment: by its name, or else by its path."""
+    """Command by which the user's shell finds a program of this environment: its name, or else its path."""
     path = Path(sys.executable).parent / name
     if shutil.which(name) == str(path) or not path.exists():
         return name

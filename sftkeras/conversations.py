@@ -68,12 +68,12 @@ class Conversation:
 
     @property
     def prompt(self) -> Conversation:
-        """What stands before the last answer: from it the model generates one."""
+        """Messages before the last answer: from them the model generates one."""
         return replace(self, messages=self.messages[: self.answers[-1]])
 
     @property
     def last_answer(self) -> str:
-        """What the assistant says last."""
+        """Last message of the assistant."""
         return self.messages[self.answers[-1]].content
 
     def with_system(self, content: str) -> Conversation:
@@ -84,7 +84,7 @@ class Conversation:
 
     @property
     def turns(self) -> int:
-        """How many turns there are: a turn begins with a message of the user and goes on to the next."""
+        """Number of turns: a turn begins with a message of the user and goes on to the next."""
         return len(self._turn_places())
 
     def without_turns(self, count: int) -> Conversation:

@@ -101,7 +101,7 @@ def forwarded_signals(seconds: float) -> Iterator[Stop]:
 
 @dataclass(frozen=True)
 class Ending:
-    """How the workers ended together.
+    """Outcome of the workers together.
 
     Attributes:
         code: the exit code that stands for all.

@@ -89,7 +89,7 @@ async def _started(server: Server, config: ServeConfig) -> Ports:
 
 
 def _source(config: ServeConfig) -> Callable[[], ModelServerConfig]:
-    """Where the config of the models comes from, read once to find its mistakes."""
+    """Source of the models' config, read once to find its mistakes."""
     if config.models and config.model_config_file:
         problem = "--models names the models already. Leave one of the two out."
         raise SFTError("SFT102", flag="--model_config_file", problem=problem)

@@ -230,6 +230,13 @@ def test_a_module_says_what_lives_in_it_and_stays_short() -> None:
     assert [path for path in MODULES if not ast.get_docstring(tree(path))] == []
 
 
+def test_docstrings_open_with_a_verb_or_a_name() -> None:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [(path, node) for path in MODULES for node in ast.walk(tree(path)) if isinstance(node, documented)]
+    questions = re.compile(r"(What|Who|Where|Which|That|Those|How)\b")
+    assert [(path, found) for path, node in nodes if questions.match(found := ast.get_docstring(node) or "")] == []
+
+
 def codes_in_source() -> set[str]:
     others = [*(path for path in MODULES if part_of(path) != "errors"), *(ROOT / "examples").rglob("*.py")]
     return {code for path in others for code in re.findall(r'"(SFT\d+)"', path.read_text(encoding="utf-8"))}

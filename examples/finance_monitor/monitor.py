@@ -1,4 +1,4 @@
-"""Which companies a text names, and when to raise an alert about one. Knows no model, no server and no terminal."""
+"""Finds the companies that a text names, and when to alert about one. Knows no model, no server and no terminal."""
 
 from __future__ import annotations
 

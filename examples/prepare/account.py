@@ -33,7 +33,7 @@ class Account:
 
     @property
     def read(self) -> int:
-        """How many there were."""
+        """Number of rows."""
         return len(self.rows) + self.left_out.total()
 
     def lines(self) -> list[str]:

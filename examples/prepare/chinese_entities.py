@@ -35,7 +35,7 @@ class Word(NamedTuple):
 
     @property
     def end(self) -> int:
-        """Where it ends, exclusive."""
+        """End, exclusive."""
         return self.start + len(self.text)
 
 

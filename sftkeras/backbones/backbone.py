@@ -87,7 +87,7 @@ class Backbone:
 
     @property
     def after_layers(self) -> tuple[keras.layers.Layer, ...]:
-        """What comes after the last transformer layer: a pooler, or a decoder's last norm and a head of its own."""
+        """Layers after the last transformer layer: a pooler, or a decoder's last norm and a head of its own."""
         if self.kind == "decoder":
             head = () if self.model.config.tied else (self.model.output_layer,)
             return (self.model.last_norm, *head)

@@ -162,7 +162,7 @@ def _random_bytes(layer: StreamDropout | StreamNoise, shape: tf.Tensor, stream: 
 
 
 def _place(part: RowRange | None, size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | int]:
-    """Where the random bytes of these rows begin: blocks of Philox before them, and bytes in their first block.
+    """Beginnings of these rows' random bytes: blocks of Philox before them, and bytes in their first block.
 
     `size` is the number of values that the rows have together, row after row: all layers keep the batch outermost.
     """

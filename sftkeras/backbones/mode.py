@@ -14,7 +14,7 @@ Mode = Literal["auto", "native", "opaque"]
 
 @dataclass(frozen=True)
 class Choice:
-    """How an encoder is to be loaded.
+    """Way to load an encoder.
 
     Attributes:
         folder: what is to be loaded: the folder itself, or what it was converted to.

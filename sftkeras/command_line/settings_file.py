@@ -26,7 +26,7 @@ _BOUNDS = {operator.gt: "above", operator.ge: "at least", operator.lt: "below", 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a setting stands in a file, and how its value is written there."""
+    """Place of a setting in a file, and how its value is written there."""
 
     file: str
     line: int

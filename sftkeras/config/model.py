@@ -53,7 +53,7 @@ class BackboneConfig:
 
 @dataclass(frozen=True)
 class CleaningConfig:
-    """How each text is cleaned before it is tokenised, in training and in serving alike; in this order"""
+    """Cleaning of each text before it is tokenised, in training and in serving alike; in this order"""
 
     markup: bool = False
     """Remove HTML tags and comments, and decode entities such as &amp;."""

@@ -1,4 +1,4 @@
-"""Which rows form which batch: a pure function of seed, epoch, step and the rows' lengths. Knows no tokens."""
+"""Plan of batches: a pure function of seed, epoch, step and the rows' lengths. Knows no tokens."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _REQUIRED: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class ModelOrigin:
-    """Where a model comes from, for its contract and its card.
+    """Origin of a model, for its contract and its card.
 
     Attributes:
         backbone: handle of the pretrained encoder.

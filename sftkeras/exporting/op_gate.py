@@ -1,4 +1,4 @@
-"""Which releases of TensorFlow Serving can load a graph: every operation in it must be linked into the server.
+"""Finds the releases of TensorFlow Serving that can load a graph: those that have all of its operations.
 
 The table is server_operations.json, with its sources. A server of one's own making may link more. Importing this module
 imports no TensorFlow.

@@ -22,7 +22,7 @@ from sftkeras.tasks.generating import Generating
 
 
 class _Written(NamedTuple):
-    """What a SavedModel is made of.
+    """Parts of a SavedModel.
 
     Attributes:
         signatures: traced, by their names.

@@ -19,7 +19,7 @@ CACHED_TOKENS = 8192
 
 
 class CachedDecoder(Protocol):
-    """What generation asks of a decoder; see `sftkeras.backbones.decoders`."""
+    """Interface of a decoder that generates; see `sftkeras.backbones.decoders`."""
 
     def start(
         self, token_ids: tf.Tensor, positions: tf.Tensor, segments: tf.Tensor, cache_length: tf.Tensor
@@ -38,7 +38,7 @@ class CachedDecoder(Protocol):
 
 @dataclass(frozen=True)
 class GenerationLimits:
-    """What ends a generated text.
+    """Conditions that end a generated text.
 
     Attributes:
         end_ids: tokens after which a text has ended by itself; they are not part of it.
@@ -53,7 +53,7 @@ class GenerationLimits:
 
 @dataclass(frozen=True, eq=False)
 class Generated:
-    """What was generated after some prompts.
+    """Texts generated after some prompts.
 
     Attributes:
         token_ids: the tokens of each text, without the one that ended it.

@@ -1,4 +1,4 @@
-"""What a request may say about the texts that it wants: how they are drawn and what ends them, a value a row."""
+"""Options of a request for generated texts: how they are drawn and what ends them, a value a row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 class Options(NamedTuple):
-    """How the texts of a batch are written.
+    """Options with which the texts of a batch are written.
 
     Attributes:
         max_new_tokens: most tokens of each text, [batch] int32.
@@ -48,7 +48,7 @@ class Options(NamedTuple):
 
 
 def option_specs() -> dict[str, tf.TensorSpec]:
-    """What options are as inputs of a signature."""
+    """Options as inputs of a signature."""
     dtypes = {"max_new_tokens": tf.int32, "top_k": tf.int32, "stop": tf.string, "seed": tf.int64}
     return {
         name: tf.TensorSpec([None, None] if name == "stop" else [None], dtypes.get(name, tf.float32), name)

@@ -28,7 +28,7 @@ _DRAWING = {
 
 
 class PagedDecoder(Protocol):
-    """What paging asks of a decoder; see `sftkeras.backbones.decoders.joined`."""
+    """Interface of a decoder whose cache is paged; see `sftkeras.backbones.decoders.joined`."""
 
     def pages_shape(self, tokens: int) -> tuple[int | None, ...]:
         """Return the shape of pages of so many tokens, None where their number stands."""
@@ -47,7 +47,7 @@ class PagedDecoder(Protocol):
 
 
 def paged_inputs(decoder: PagedDecoder) -> dict[str, tf.TensorSpec]:
-    """What `read_pages` takes, by name."""
+    """Inputs of `read_pages`, by name."""
     rows = {
         "positions": tf.TensorSpec([None], tf.int32, "positions"),
         "numbers": tf.TensorSpec([None], tf.int32, "numbers"),

@@ -1,4 +1,4 @@
-"""What the export of a generating model offers: its functions by the names of the signatures, with named tensors.
+"""Signatures of a generating model's export: its functions by name, with named tensors.
 
 Prompts are marked text (see `sftkeras.text.marks`), so that special tokens come from a template alone.
 """
@@ -37,7 +37,7 @@ class Signature(NamedTuple):
 
 
 class GeneratingDecoder(ReadingDecoder, PagedDecoder, Protocol):
-    """What signatures ask of a decoder."""
+    """Interface of a decoder that is exported."""
 
 
 class GeneratingModel:

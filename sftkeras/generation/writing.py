@@ -22,7 +22,7 @@ def lengths_of(tokens: tf.Tensor) -> tf.Tensor:
 
 
 class ReadingDecoder(Protocol):
-    """What writing asks of a decoder; see `sftkeras.backbones.decoders.joined`."""
+    """Interface of a decoder that writes; see `sftkeras.backbones.decoders.joined`."""
 
     positions: int
 
@@ -46,7 +46,7 @@ class ReadingDecoder(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """What writing must know of tokens.
+    """Token facts that writing needs.
 
     Attributes:
         texts: the bytes of each, of special ones none.
@@ -62,7 +62,7 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         return len(self.texts)
 
 

@@ -155,7 +155,7 @@ class _Body:
         return name in self.own_files
 
     def _source(self, node: Any) -> str | None:
-        """Where a node has its value from, if it hands on one without changing it."""
+        """Source of a node's value, if it hands on one without changing it."""
         match node.op:
             case "Identity":
                 return _name(node.input[0])

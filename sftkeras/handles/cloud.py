@@ -50,7 +50,7 @@ def fetch_bucket_module(handle: BucketHandle, *, flag: str, offline: bool, bound
 
 
 def _files(handle: BucketHandle, into: Path) -> dict[str, Path]:
-    """Where each file of the handle's folder is to land."""
+    """Destination of each file of the handle's folder."""
     import tensorflow as tf
 
     tf.io.gfile.stat(posixpath.join(handle.address, SAVED_MODEL))  # names what is wrong, where `walk` finds nothing

@@ -30,7 +30,7 @@ _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "sftkeras"}
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a server is waited for, in seconds, and how often it is asked."""
+    """Seconds that a server is waited for, and number of times it is asked."""
 
     connect: float = 10
     read: float = 60  # without one byte

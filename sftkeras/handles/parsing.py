@@ -78,7 +78,7 @@ class WebHandle:
 
     @property
     def download_url(self) -> str:
-        """Where the archive is: the address itself, or what a server of modules answers with one."""
+        """Address of the archive: the address itself, or the query to which a server of modules answers with one."""
         parts = urlsplit(self.address)
         if parts.path.endswith(ARCHIVES) or _AS_ARCHIVE in parts.query.split("&"):
             return self.address

@@ -83,7 +83,7 @@ class RowLosses:
     pull: tf.Tensor
 
     def of(self, part: RowRange) -> RowLosses:
-        """Those of some of the rows."""
+        """Selects some of the rows."""
         end = part.first + part.rows
         return RowLosses(self.losses[part.first : end], self.pull[part.first : end])
 

@@ -108,7 +108,7 @@ def report_on(
 
 
 def facts_of_export(version: ExportedVersion, process: PredictionProcess) -> dict[str, Any]:
-    """What a report says of an exported version, which a process has predicted with."""
+    """Report's facts about an exported version, which a process has predicted with."""
     return {
         "path": str(version.path),
         "version": version.version,

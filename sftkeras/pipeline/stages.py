@@ -163,7 +163,7 @@ def train(
 
 
 def row_counts(data: LabelledData) -> dict[str, int]:
-    """How many rows each part has."""
+    """Number of rows of each part."""
     return {part: len(rows) for part, rows in data.splits.items()}
 
 

@@ -49,12 +49,12 @@ class RunFolder:
 
     @property
     def origin_file(self) -> Path:
-        """Where the model comes from, for the contract of its exports."""
+        """Origin of the model, for the contract of its exports."""
         return self.folder / "origin.json"
 
     @property
     def export_file(self) -> Path:
-        """Which version was exported last."""
+        """Version that was exported last."""
         return self.folder / "export.json"
 
     @property
@@ -89,7 +89,7 @@ class RunFolder:
 
     @property
     def export_note(self) -> Path:
-        """Which version is about to be published; only an unfinished run has it."""
+        """Version that is about to be published; only an unfinished run has it."""
         return self.states / "export.json"
 
     @property

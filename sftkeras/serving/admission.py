@@ -1,4 +1,4 @@
-"""Which HTTP requests are worked on: bounds on their number, their bodies and their time, and their count in the
+"""Admits HTTP requests: bounds on their number, their bodies and their time, and their count in the
 metrics. Shared by all routes that run a model."""
 
 from __future__ import annotations

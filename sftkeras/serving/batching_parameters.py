@@ -1,4 +1,4 @@
-"""How requests are batched, under the names of TensorFlow Serving's batching_parameters_file, and how it is read."""
+"""Batching parameters, under the names of TensorFlow Serving's batching_parameters_file, and their reading."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class BatchingParameters:
 
     @property
     def most_waiting_rows(self) -> int:
-        """How many rows of a model may wait."""
+        """Number of rows of a model that may wait."""
         return self.max_enqueued_batches * self.max_execution_batch_size
 
     def padded(self, rows: int) -> int:

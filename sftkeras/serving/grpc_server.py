@@ -61,7 +61,7 @@ Method = Callable[[Any, Seconds], Awaitable[Message]]
 
 @dataclass(frozen=True)
 class GrpcOptions:
-    """Where the server listens, and its bounds.
+    """Address at which the server listens, and its bounds.
 
     Attributes:
         host: the address to bind.

@@ -238,7 +238,7 @@ class Metrics:
 
 
 def _predicted_labels(outputs: Mapping[str, np.ndarray]) -> Mapping[str, int]:
-    """How often each label was predicted; none if the outputs hold no labels.
+    """Number of times each label was predicted; none if the outputs hold no labels.
 
     They are those of a task, or what Classify fetches: `scores` with `classes` [rows, classes], the largest of which
     counts.

@@ -1,4 +1,4 @@
-"""Which models are served, from where and in which versions: read from a config file or seen in a folder.
+"""Models to be served, from where and in which versions: read from a config file or seen in a folder.
 
 The message is TensorFlow Serving's ModelServerConfig, and so are the rules it must keep (server_core.cc in
 tensorflow_serving/model_servers of the repository tensorflow/serving).

@@ -1,4 +1,4 @@
-"""How a request over HTTP names a model: NAME, NAME/versions/NUMBER or NAME/labels/LABEL."""
+"""Names of models in HTTP requests: NAME, NAME/versions/NUMBER or NAME/labels/LABEL."""
 
 from __future__ import annotations
 

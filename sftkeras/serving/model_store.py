@@ -1,4 +1,4 @@
-"""Which versions of which models are served: follows the disk and the config, loads and unloads, finds the version that
+"""Store of the served models' versions: follows the disk and the config, loads and unloads, finds the version that
 a request means.
 
 A new version is available before the old one leaves, and a version leaves when its last request is answered: no request

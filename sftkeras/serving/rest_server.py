@@ -58,7 +58,7 @@ _LAST_BYTES = 1.0  # seconds
 
 @dataclass(frozen=True)
 class RestOptions:
-    """Where the server listens, and its bounds.
+    """Address at which the server listens, and its bounds.
 
     Attributes:
         host: the address to bind.

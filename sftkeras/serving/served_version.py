@@ -84,7 +84,7 @@ class ServedVersion:
 
     @property
     def generating(self) -> Generating:
-        """What generates texts, stream by stream; the version must be loaded, and held while its streams run.
+        """Generator of texts, stream by stream; the version must be loaded, and held while its streams run.
 
         Raises:
             ServingError: FAILED_PRECONDITION if this model generates none.
@@ -138,7 +138,7 @@ class ServedVersion:
         return status
 
     def _made_generating(self, engine: Engine) -> GeneratingVersion | None:
-        """What generates with the engine; None if it is not a model that does."""
+        """Generator that uses the engine; None if the model does not generate."""
         file = read_generation(self.folder) if SIGNATURE in engine.signatures else None
         if file is None:
             return None

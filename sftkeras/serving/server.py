@@ -18,7 +18,7 @@ from sftkeras.serving.rest_server import RestOptions, RestServer
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a server listens; None where it does not."""
+    """Ports at which a server listens; None where it does not."""
 
     grpc: int | None
     rest: int | None

@@ -180,7 +180,7 @@ def _read(folder: Path) -> tuple[dict[str, Any] | None, str | None, dict[str, An
 
 
 def _chat(folder: Path) -> dict[str, Any] | None:
-    """What a chat with a version begins with, its system prompt and default options; None if it takes no chat."""
+    """System prompt and default options of a chat with a version; None if it takes no chat."""
     facts = read_generation(folder)
     if facts is None or facts["chat"] is None:
         return None

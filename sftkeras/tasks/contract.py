@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Examination(NamedTuple):
-    """What a task's own check of the data found, before anything is loaded.
+    """Findings of a task's own check of the data, before anything is loaded.
 
     Attributes:
         title: of what is printed.

@@ -23,7 +23,7 @@ _late: ContextVar[LateGradients | None] = ContextVar("late_gradients", default=N
 
 
 class LateGradients:
-    """What was postponed."""
+    """Gradients that were postponed."""
 
     def __init__(self) -> None:
         self._makers: dict[int, MakeGradient] = {}  # by the identity of their variables

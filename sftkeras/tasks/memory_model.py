@@ -17,7 +17,7 @@ from sftkeras.tasks.next_tokens import LEARNED, TOKENS
 
 
 class MarkedFeatures(Protocol):
-    """What it asks of a decoder's features; see `ConversationFeatures`."""
+    """Interface of a decoder's features; see `ConversationFeatures`."""
 
     max_length: int
     windows: bool
@@ -51,14 +51,14 @@ class MemoryModel(LanguageModel):
         self._generators: dict[int, Generator] = {}
 
     def rows(self, texts: Sequence[str]) -> TokenRows:
-        """Those of the features."""
+        """Tokens of texts, by the features."""
         arrays, numbers = self._features.encode_arrays(list(texts))
         token_ids, learned = (split(*arrays[name]) for name in (TOKENS, LEARNED))
         # Of a long text that is several rows of the model's, the number of its text is known.
         return TokenRows(token_ids, learned, numbers if self._features.windows else np.arange(len(texts)))
 
     def tokens(self, marked: Sequence[str]) -> list[np.ndarray]:
-        """Those of the features."""
+        """Tokens of marked texts, by the features."""
         tokens, _ = self._features.marked(tf.constant(list(marked), tf.string))
         return split(tokens.flat_values.numpy(), tokens.row_lengths().numpy())
 

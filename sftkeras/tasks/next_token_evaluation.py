@@ -1,4 +1,4 @@
-"""What the evaluations of chat and causal_lm share: the untuned model, texts of both models, and what was lost."""
+"""Parts that evaluations of chat and causal_lm share: the untuned model, texts of both models, and what was lost."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class NextTokenEvaluation(Evaluation):
         return retention_predictions(self.settings, predict)
 
     def written(self, evaluated: Any) -> Sequence[str | None]:
-        """What the model wrote for each row; "" or None where nothing."""
+        """Texts the model wrote, one a row; "" or None where nothing."""
         raise NotImplementedError
 
     def sample(self, evaluated: Any, row: int) -> dict[str, str]:
-        """What the report shows of a row beside what both models wrote: `reference`, which is what they should."""
+        """Entries of the report for a row beside both models' texts: `reference`, the text they should have written."""
         raise NotImplementedError
 
     def own_parts(self, evaluated: Any, baselines: Baselines) -> Report:

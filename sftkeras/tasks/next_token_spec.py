@@ -1,4 +1,4 @@
-"""What chat and causal_lm share before TensorFlow is loaded; see `sftkeras.tasks.next_tokens`."""
+"""Parts that chat and causal_lm share before TensorFlow is loaded; see `sftkeras.tasks.next_tokens`."""
 
 # mypy: disable-error-code="valid-type"
 

@@ -32,7 +32,7 @@ class NextTokens(Task):
 
     @property
     def embedding_noise(self) -> float:
-        """How strong the noise on token vectors is in training; see `StreamNoise`."""
+        """Strength of the noise on token vectors in training; see `StreamNoise`."""
         return 0.0
 
     def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
@@ -98,7 +98,7 @@ class NextTokens(Task):
         return labels
 
     def predictions(self, logits: Any) -> Any:
-        """What the network gives."""
+        """Outputs of the network."""
         return logits
 
 

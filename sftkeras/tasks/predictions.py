@@ -32,7 +32,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Predictions:
-    """How predictions are recognised, recorded, shown, compared and described. The defaults fit outputs of any names.
+    """Recognises, records, shows, compares and describes predictions. The defaults fit outputs of any names.
 
     Attributes:
         outputs: the outputs by which they are recognised, with their ranks; a rank of 1 is one value a text.

@@ -1,4 +1,4 @@
-"""What fine-tuning made a language model forget: its perplexity on a text of the user's, before and after.
+"""Retention of a language model: its perplexity on a text of the user's, before and after fine-tuning.
 
 Imports no TensorFlow, and scipy only where it is used.
 """
@@ -16,7 +16,7 @@ from sftkeras.evaluation.statistics.metrics import Metric, Tally
 from sftkeras.evaluation.statistics.token_losses import TokenLosses, perplexity_of, token_figures
 
 TEXT_OUTPUTS = ("text_loss", "text_tokens", "text_hits")
-"""What a model gives of a plain text, a window of its tokens a row."""
+"""Outputs of a model for a plain text, a window of its tokens a row."""
 
 RETENTION_PERPLEXITY = Metric(
     "Perplexity on the retention text", "what the model still knows of other text", False, False

@@ -21,7 +21,7 @@ _KEPT_PARTS = 4  # so two copies of a part, while it is computed with, are half 
 
 
 class TokenResults(NamedTuple):
-    """What a model makes of some tokens.
+    """A model's results for some tokens.
 
     Attributes:
         losses: [tokens] float32, the negative log-probability of each label; 0 where there is none.
@@ -86,7 +86,7 @@ def token_results(
 
 
 class _Found(NamedTuple):
-    """What a pass over the vocabulary finds.
+    """Results of a pass over the vocabulary.
 
     Attributes:
         log_sums: [tokens], the logarithm of each token's summed exponentials.

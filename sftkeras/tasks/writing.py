@@ -42,7 +42,7 @@ class WritingPredictor:
         return {name: found[name] for name in outputs}
 
     def written(self, texts: Sequence[str], progress: Callable[[float], object]) -> Predictions:
-        """What the model writes for some rows, as named outputs, one item a row.
+        """Writes texts for some rows: named outputs, one item a row.
 
         Args:
             texts: of all rows.

@@ -42,7 +42,7 @@ _LESS_MEMORY = ", set --training.rematerialise true"  # a remedy, where it is no
 
 @dataclass(frozen=True)
 class Fitted:
-    """How the fit went.
+    """Outcome of a fit.
 
     Attributes:
         record: its steps and epochs.

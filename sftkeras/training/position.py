@@ -1,4 +1,4 @@
-"""Where a run is: epoch and step, whatever Keras counts. What is done there is another matter."""
+"""Position of a run: epoch and step, whatever Keras counts."""
 
 from __future__ import annotations
 

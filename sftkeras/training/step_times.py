@@ -1,4 +1,4 @@
-"""How long steps take at a few lengths, measured within bounds: an estimate must not take as long as what it is of."""
+"""Measures steps at a few lengths, within bounds: an estimate must not take as long as what it is of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How deep in the network each weight stands, and learning rates that fall from the head down to the embeddings."""
+"""Depth of each weight in the network, and learning rates that fall from the head down to the embeddings."""
 
 from __future__ import annotations
 

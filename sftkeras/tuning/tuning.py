@@ -15,7 +15,7 @@ from sftkeras.tuning.unfreezing import UnfreezeLayers, Unfreezing
 
 @dataclass(frozen=True)
 class Tuning:
-    """Which of a network's trainable variables learn, and how fast.
+    """Selection of the network's trainable variables that learn, and how fast.
 
     Attributes:
         rate_factors: what each one's learning rate is multiplied by; () is 1 for all.

@@ -13,7 +13,7 @@ import keras
 
 @dataclass(frozen=True)
 class Unfreezing:
-    """Which weights learn in which epoch (ULMFiT, arXiv:1801.06146).
+    """Gradual unfreezing: the weights that learn in each epoch (ULMFiT, arXiv:1801.06146).
 
     Attributes:
         depths: of each trainable variable, from 0, as `sftkeras.tuning.layers.depths_of` gives them.

@@ -14,7 +14,7 @@ HIDDEN_SCORE = tf.float32.min / 2  # added to a score, leaves nothing of it
 
 
 def score_bias(segments: tf.Tensor, window: int | None) -> tf.Tensor:
-    """What is added to the scores of a whole sequence: nothing where a token sees another one.
+    """Bias added to the scores of a whole sequence: 0 where a token sees another one.
 
     A token sees itself and what comes before it in its own segment, at most `window` tokens.
 

@@ -1,4 +1,4 @@
-"""What a decoder computes: its sizes and switches. Imports nothing, so that a folder can be checked at once."""
+"""Sizes and switches of a decoder. Imports nothing, so that a folder can be checked at once."""
 
 from __future__ import annotations
 
@@ -90,5 +90,5 @@ class DecoderConfig:
 
     @property
     def layers(self) -> int:
-        """How many layers there are."""
+        """Number of layers."""
         return len(self.windows)

@@ -66,12 +66,12 @@ class Decoder(keras.Model):
 
     @property
     def model_type(self) -> str:
-        """What config.json calls its family; "decoder" if it was made of a config alone."""
+        """Name of its family in config.json; "decoder" if it was made of a config alone."""
         return self.source["model_type"] if self.source else "decoder"
 
     @property
     def output_kernel(self) -> keras.Variable:
-        """What logits are products with, [vocabulary, hidden]; the embedding's own table where they are tied."""
+        """Output table, [vocabulary, hidden]: its products with vectors are logits. The embedding's own where tied."""
         return self.output_layer.embeddings
 
     @property
@@ -81,12 +81,12 @@ class Decoder(keras.Model):
 
     @property
     def noise(self) -> StreamNoise:
-        """What is added to token vectors while they learn: nothing, unless its `alpha` is set."""
+        """Noise added to token vectors while they learn: none, unless its `alpha` is set."""
         return self.embeddings.noise
 
     @property
     def final_soft_cap(self) -> float | None:
-        """What bounds the logits, if anything: l become cap * tanh(l / cap)."""
+        """Bound of the logits, if any: l become cap * tanh(l / cap)."""
         return self.config.final_soft_cap
 
     def normalised_outputs(self, x: tf.Tensor) -> tf.Tensor:
@@ -190,7 +190,7 @@ class Embeddings(PartOfDecoder):
 
 @keras.saving.register_keras_serializable("sftkeras")
 class SharedByLayers(PartOfDecoder):
-    """What layers share: a bias of attention scores for each window, and the turns of each kind of rotary positions."""
+    """Tensors that layers share: a bias of attention scores for each window, turns of each kind of rotary positions."""
 
     def make_parts(self) -> None:
         """Lists the windows and the kinds of rotary positions that there are."""

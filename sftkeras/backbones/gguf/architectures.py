@@ -56,7 +56,7 @@ _READ_ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """How the models of one architecture are read.
+    """Reading rules for the models of one architecture.
 
     Attributes:
         names: of its tensors.

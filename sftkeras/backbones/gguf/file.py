@@ -178,7 +178,7 @@ class _DamagedError(ValueError):
 
 @dataclass(frozen=True)
 class _Place:
-    """What the header says of a tensor; `offset` counts from the first tensor's values."""
+    """A tensor's entry in the header; `offset` counts from the first tensor's values."""
 
     name: str
     shape: tuple[int, ...]

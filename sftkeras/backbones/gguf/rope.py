@@ -1,4 +1,4 @@
-"""How a GGUF file says that rotary positions are stretched, in the words of config.json."""
+"""Rotary scaling of a GGUF file, in the words of config.json."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class AddedTokens:
 
     @property
     def needed(self) -> int:
-        """How many rows of an embedding they need."""
+        """Number of rows of an embedding that they need."""
         return max((number + 1 for number in (self.in_raw | self.in_rewritten).values()), default=0)
 
 

@@ -54,7 +54,7 @@ _KNOWN = (
 
 @dataclass(frozen=True)
 class ByteRules:
-    """How texts are changed and split before byte pairs are merged; see `sftkeras.text.BytePair`.
+    """Normalisation and splitting of texts before byte pairs are merged; see `sftkeras.text.BytePair`.
 
     Attributes:
         splitting: which characters are merged to tokens together.
@@ -71,7 +71,7 @@ class ByteRules:
 
 @dataclass(frozen=True)
 class PieceRules:
-    """How texts are changed before characters are merged; see `sftkeras.text.CharacterPair`."""
+    """Normalisation of texts before characters are merged; see `sftkeras.text.CharacterPair`."""
 
     prefix: Prefix
     spaces_apart: bool

@@ -61,7 +61,7 @@ class DecoderTokenizerFiles:
 
     @property
     def size(self) -> int:
-        """How many rows of an embedding they need."""
+        """Number of rows of an embedding that they need."""
         return 1 + max(self.vocabulary.numbers.values(), default=-1)
 
     def build(self) -> Tokenizer:
@@ -169,7 +169,7 @@ def _whole_of_files(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]
 
 @dataclass(frozen=True)
 class _Tokens:
-    """What the small files say of special tokens.
+    """Special tokens by the small files.
 
     Attributes:
         folder: of the files.

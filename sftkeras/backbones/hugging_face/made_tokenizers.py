@@ -32,7 +32,7 @@ class MadeTokenizer:
 
 @dataclass(frozen=True)
 class WordRule:
-    """How texts are split before bytes are merged.
+    """Rule by which texts are split before bytes are merged.
 
     Attributes:
         splitter: the pre-tokenizer of tokenizer.json.

@@ -18,7 +18,7 @@ WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 class Stored(Protocol):
-    """What a tensor of a checkpoint holds: the value of a variable, or of several."""
+    """A tensor of a checkpoint: the value of a variable, or of several."""
 
     @property
     def name(self) -> str:

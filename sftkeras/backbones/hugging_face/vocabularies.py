@@ -143,7 +143,7 @@ def numbers_of(vocabulary: Vocabulary) -> dict[str, int]:
 
 
 def count_tokens(vocabulary: Vocabulary, folder: Path) -> int:
-    """How many rows of the embedding the vocabulary needs.
+    """Number of rows of the embedding that the vocabulary needs.
 
     Raises:
         SFTError: SFT354 if it is no SentencePiece model.

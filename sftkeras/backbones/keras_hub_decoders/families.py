@@ -32,7 +32,7 @@ _UNCOMPUTED = {"name", "trainable", "dtype", "tie_word_embeddings"}
 
 @dataclass(frozen=True)
 class Family:
-    """How the networks of a class are read.
+    """Reading rules for the networks of a class.
 
     Attributes:
         model_type: what config.json calls the family.

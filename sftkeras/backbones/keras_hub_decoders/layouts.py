@@ -10,7 +10,7 @@ from sftkeras.backbones.hugging_face.decoders.weights import NAMES
 
 @dataclass(frozen=True)
 class Names:
-    """What Hugging Face calls the tensors of a family.
+    """Names that Hugging Face gives the tensors of a family.
 
     Attributes:
         layer: what stands before those of a layer.

@@ -35,7 +35,7 @@ _READ |= {"add_bos", "bos_token", "eos_token", "misc_special_tokens", "has_visio
 
 @dataclass(frozen=True)
 class _Kind:
-    """What is known of the tokenizer of a class.
+    """Facts about the tokenizer of a class.
 
     Attributes:
         rule: how texts are split before bytes are merged; None for the pieces of SentencePiece.

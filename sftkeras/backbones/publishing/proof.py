@@ -42,7 +42,7 @@ def prove(made_of: Publication, encoder: Path, preprocessor: Path, texts: Sequen
 
 
 def largest_difference(expected: Mapping[str, tf.Tensor], found: Mapping[str, tf.Tensor]) -> float:
-    """How far the outputs of a written module are from those of what it was made of; see `prove`."""
+    """Largest distance between the outputs of a written module and those of its source; see `prove`."""
     largest = 0.0
     for name, tensor in expected.items():
         difference = float(np.max(np.abs(found[name] - tensor)) / max(1.0, np.max(np.abs(tensor))))

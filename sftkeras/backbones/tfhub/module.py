@@ -103,7 +103,7 @@ class LoadedModule:
 
     @cached_property
     def trainable_variables(self) -> list[tf.Variable]:
-        """Those of `variables` that fine-tuning may change."""
+        """Variables that fine-tuning may change."""
         return list(getattr(self.root, "trainable_variables", ()))
 
     @cached_property
@@ -226,7 +226,7 @@ def _naming_damage(folder: Path) -> Iterator[None]:
 
 
 def _convention(inputs: Any, outputs: Any) -> dict[str, Any] | None:
-    """How a function that maps `inputs` to `outputs`, nests of `tf.TensorSpec`, is called; None if it is no text's."""
+    """Arguments of a function that maps `inputs` to `outputs`, nests of `tf.TensorSpec`; None if it takes no text."""
     if isinstance(inputs, tf.TensorSpec) and inputs.dtype == tf.string and inputs.shape.rank == 1:
         gives_tokens = isinstance(outputs, dict) and set(TOKEN_INPUTS) <= set(outputs)
         kind = "preprocessor" if gives_tokens else "text_encoder"

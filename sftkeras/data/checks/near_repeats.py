@@ -1,4 +1,4 @@
-"""Which texts are nearly the same: by MinHash (Broder, 1997) and locality-sensitive hashing, then by true overlap.
+"""Finds texts that are nearly the same: by MinHash (Broder, 1997) and locality-sensitive hashing, then by true overlap.
 
 Two texts are near when they share four fifths of their runs of four letters, in whatever case and punctuation.
 """

@@ -1,4 +1,4 @@
-"""Which rows have the same text, found through 64-bit hashes without holding the texts in memory."""
+"""Finds rows of the same text through 64-bit hashes, without holding the texts in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which encoding a file may be in, by its bytes: advice for messages, never followed unasked."""
+"""Guesses a file's encoding by its bytes: advice for messages, never followed unasked."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def name_of(path: Path) -> str | None:
 
 
 def _writer(rows: Any, part: str, columns: tuple[str, ...]) -> tuple[Callable[[Path], None], str]:
-    """How rows are written, and the ending of the file."""
+    """Format in which rows are written, and the ending of the file."""
     library = type(rows).__module__.partition(".")[0]
     if library == "pandas" and hasattr(rows, "columns"):
         return _frame_writer(rows)

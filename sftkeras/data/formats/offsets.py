@@ -1,4 +1,4 @@
-"""How a file counts places in texts: characters, as Python does, or the units of UTF-16 or UTF-8.
+"""Units in which a file counts places in texts: characters, as Python does, or the units of UTF-16 or UTF-8.
 
 JavaScript, and so Label Studio and most annotators in a browser, counts UTF-16 code units, of which an emoji has two;
 programs in Go or Rust often count bytes. Where a file says what is written at a place, both can be compared.

@@ -44,7 +44,7 @@ Line = tuple[int, str]
 
 @dataclass(frozen=True)
 class _Shape:
-    """How a file divides its lines, as far as the first line of a word shows it.
+    """Layout of a file's lines, as far as the first line of a word shows it.
 
     Attributes:
         tabs: whether tabs stand between the columns.

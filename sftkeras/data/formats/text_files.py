@@ -110,7 +110,7 @@ def advice_for(source: Source, encoding: str) -> str:
 
 
 class Filling:
-    """How much of an open file is read, and when a block is full."""
+    """Progress in an open file, and when a block is full."""
 
     def __init__(self, text: TextIOWrapper, source: Source) -> None:
         self._binary = cast(BufferedReader, text.buffer)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SourceLayout:
-    """Where the rows of a source keep texts and labels, and how they are read.
+    """Columns in which the rows of a source keep texts and labels, and how they are read.
 
     Attributes:
         columns: the columns to read, each with the setting that names it.

@@ -1,4 +1,4 @@
-"""How far reading and tokenising have come."""
+"""Progress of reading and tokenising."""
 
 from __future__ import annotations
 

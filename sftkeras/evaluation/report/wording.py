@@ -94,7 +94,7 @@ def sampled(baseline: dict[str, Any], report: dict[str, Any]) -> str:
 
 
 class Verdict(NamedTuple):
-    """How the model compares with a baseline: `outcome` is "better", "worse", or "unsure" if the difference may be
+    """Comparison of the model with a baseline: `outcome` is "better", "worse", or "unsure" if the difference may be
     noise, and so where nothing was resampled."""
 
     sentence: str

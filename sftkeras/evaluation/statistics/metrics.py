@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Metric(NamedTuple):
-    """How a figure is shown."""
+    """Display of a figure."""
 
     title: str
     meaning: str

@@ -1,4 +1,4 @@
-"""How well a language model predicts the tokens of texts: perplexity and accuracy, as functions of sums over rows."""
+"""Perplexity and token accuracy of a language model, as functions of sums over rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PERPLEXITY = Metric(
 TOKEN_ACCURACY = Metric("Token accuracy", "share of tokens that are the most probable one after those before them")
 
 LOSS_OUTPUTS = ("loss", "tokens", "hits")
-"""What a model gives of each row: the columns of `TokenLosses`."""
+"""Outputs of a model for each row: the columns of `TokenLosses`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class TokenLosses:
 
     @property
     def facts(self) -> np.ndarray:
-        """What is summed over rows, [rows, 3] float64."""
+        """Sums over rows are made of these, [rows, 3] float64."""
         return np.stack([self.losses, self.tokens, self.hits], axis=1).astype(np.float64)
 
 

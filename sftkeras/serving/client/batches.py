@@ -26,7 +26,7 @@ class CallBatches:
 
     @property
     def rows(self) -> list[int]:
-        """How many rows each part has; 0 for inputs without rows."""
+        """Number of rows of each part; 0 for inputs without rows."""
         return [len(next(iter(part.values()))) if part and len(self.order) else 0 for part in self.parts]
 
     def join(self, answers: list[Arrays]) -> Arrays:

@@ -16,7 +16,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Retries:
-    """How often and after how long a call is made again.
+    """Number of times, and delays, with which a call is made again.
 
     Each wait is up to twice the last one, less a random share, so that many clients do not come back at once.
 

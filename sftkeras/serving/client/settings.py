@@ -13,7 +13,7 @@ from sftkeras.serving.client.retries import Retries
 
 @dataclass(frozen=True)
 class TLS:
-    """How the server proves who it is, and the client to it. Files are PEM.
+    """Certificates by which the server proves who it is, and the client to it. Files are PEM.
 
     Attributes:
         ca: certificates to trust; None takes the system's.

@@ -27,7 +27,7 @@ _TIMES_SLOTS = 2  # so many times what the slots can fill: half is for beginning
 
 @dataclass(frozen=True)
 class Facts:
-    """What an export says of its tokens; see `sftkeras.exporting.generation_file`.
+    """Token facts of an export; see `sftkeras.exporting.generation_file`.
 
     Attributes:
         end_ids: tokens that end a text.

@@ -89,7 +89,7 @@ class GenerationMetrics:
         self._call_seconds.labels(name).inc(seconds)
 
     def loaded(self, *, model: str, version: int, load: Load | None) -> None:
-        """What a version is doing now."""
+        """Present load of a version."""
         # Those of the first time, in case that the model is no longer known when its version is unloaded.
         labels = self._versions.setdefault((model, version), (self._label(model), str(version)))
         if load is None:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class Load(NamedTuple):
-    """What a version that generates is doing now.
+    """Present load of a version that generates.
 
     Attributes:
         running: streams that have a slot.
@@ -43,7 +43,7 @@ class GenerationObserver(Protocol):
         """A call drew so many new tokens, none for prompts that are not read to their end, and took `seconds`."""
 
     def loaded(self, *, model: str, version: int, load: Load | None) -> None:
-        """What a version is doing now; None when it is unloaded."""
+        """Present load of a version; None when it is unloaded."""
 
 
 class Unobserved:

@@ -1,4 +1,4 @@
-"""Which pages of the cache hold what: bookkeeping alone, the keys and values themselves stand in the session.
+"""Bookkeeping of the cache's pages; the keys and values themselves stand in the session.
 
 A page holds so many consecutive tokens of a sequence. A full page is known by its tokens and by all before them, so
 that sequences with a common beginning share it; it is kept when nobody holds it, until its place is needed (Kwon et
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 _ROOT = 0  # the beginning of every sequence
 
 Key = tuple[int, tuple[int, ...]]
-"""What comes before a full page, as a number, and its tokens."""
+"""Key of a full page: the page before it, as a number, and its tokens."""
 
 
 @dataclass(eq=False)
@@ -55,12 +55,12 @@ class Pages:
 
     @property
     def free(self) -> int:
-        """How many could be taken."""
+        """Number that could be taken."""
         return len(self._unused) + len(self._kept)
 
     @property
     def held(self) -> int:
-        """How many sequences hold."""
+        """Number that sequences hold."""
         return self.count - self.free
 
     def take(self, count: int) -> list[Page] | None:

@@ -1,4 +1,4 @@
-"""What is asked of a model that generates, and what its stream gives. Knows no protocol and no TensorFlow.
+"""Requests to a model that generates, and the pieces of its stream. Knows no protocol and no TensorFlow.
 
 ```python
 with answering.store.use(spec) as version:  # held until the stream has ended, so that it is not unloaded

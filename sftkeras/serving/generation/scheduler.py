@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Graph(Protocol):
-    """What the scheduler asks of a version; see `sftkeras.serving.generation.graph`."""
+    """Interface of a version that the scheduler drives; see `sftkeras.serving.generation.graph`."""
 
     facts: Facts
     page_tokens: int

@@ -11,7 +11,7 @@ from sftkeras.serving.generation.pieces import TextPieces
 from sftkeras.serving.generation.requests import FinishReason, GenerationRequest, Piece, Token
 
 Outcome = Piece | Exception
-"""What a stream is given; an exception is the last."""
+"""Item of a stream; an exception is the last."""
 
 
 @dataclass(eq=False)

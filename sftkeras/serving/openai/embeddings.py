@@ -19,7 +19,7 @@ from sftkeras.serving.runs import DEFAULT_SIGNATURE
 
 @dataclass(frozen=True)
 class EmbeddingsRequest:
-    """What is asked for.
+    """A request for embeddings.
 
     Attributes:
         model: its name.

@@ -125,7 +125,7 @@ def _sender(response: web.StreamResponse) -> Callable[[str], Awaitable[None]]:
 
 
 def _frame(asked: TextRequest, kind: str, version: str) -> dict[str, Any]:
-    """What stands around the texts, in the whole answer and in each piece."""
+    """Fields around the texts, in the whole answer and in each piece."""
     return {
         "id": asked.prefix + uuid.uuid4().hex,
         "object": kind,

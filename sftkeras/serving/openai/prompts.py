@@ -1,4 +1,4 @@
-"""What a model that generates reads before it writes: conversations through its own chat template, and plain texts, as
+"""Prompts of a model that generates: conversations through its own chat template, and plain texts, as
 marked text (`sftkeras.text.marks`), so that no caller can write a special token."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How texts are to be generated: the arguments that chat and completions share."""
+"""Arguments of generation that chat and completions share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WITHOUT_EFFECT = (
 
 @dataclass(frozen=True)
 class Sampling:
-    """How texts are generated; None where the model's own default is taken.
+    """Arguments of generation; None where the model's own default is taken.
 
     Attributes:
         options: of `GenerationRequest`, by their names, those that a request gives.

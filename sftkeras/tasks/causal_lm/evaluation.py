@@ -45,7 +45,7 @@ class TextsEvaluation(NextTokenEvaluation):
         return hardest_texts(evaluated, limit)
 
     def written(self, evaluated: EvaluatedTexts) -> Sequence[str]:
-        """How the model continued each text."""
+        """The model's continuation of each text."""
         return evaluated.continuations
 
     def sample(self, evaluated: EvaluatedTexts, row: int) -> dict[str, str]:

@@ -38,7 +38,7 @@ class CausalLM(NextTokens):
 
     @property
     def embedding_noise(self) -> float:
-        """That of the settings."""
+        """Strength of the noise, from the settings."""
         return self.options.embedding_noise
 
     def for_tokenizer(self, tokenizer: AnyTokenizer) -> CausalLM:

@@ -21,7 +21,7 @@ from sftkeras.tasks.writing import WritingPredictor
 
 @dataclass(frozen=True)
 class Writing:
-    """How answers are written.
+    """Settings by which answers are written.
 
     Attributes:
         prompt: makes marked text of what stands before an answer, which ends with what the answer follows.

@@ -106,7 +106,7 @@ class ChatEvaluation(NextTokenEvaluation):
         return {"reference": evaluated.references[row]}
 
     def own_parts(self, evaluated: EvaluatedAnswers, baselines: Baselines) -> Report:
-        """How much was generated, samples before and after, and what was lost."""
+        """Amounts generated, samples before and after, and what was lost."""
         answers, references = lengths_of(evaluated)
         return {
             "generated": {

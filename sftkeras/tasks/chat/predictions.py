@@ -33,7 +33,7 @@ class GeneratedTexts(Predictions):
         return Text(_in_one_line(record[_TEXT]) + ("" if record["ended"] else " …"), style="bold")
 
     def line(self, record: Record) -> Text:
-        """What was asked, and what was generated."""
+        """Prompt and generated answer."""
         from rich.text import Text
 
         return Text.assemble((_in_one_line(record["text"]), "dim"), "  ", self.shown(record))

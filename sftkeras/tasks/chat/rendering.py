@@ -16,7 +16,7 @@ from sftkeras.text.templates import ChatTemplate, Rendered, find_template
 
 @dataclass(frozen=True)
 class Rendering:
-    """How rows become marked texts, the same in training, evaluation and export.
+    """Renders rows as marked texts, the same in training, evaluation and export.
 
     Attributes:
         template: renders them.

@@ -64,7 +64,7 @@ class EvaluatedAnswers(EvaluatedRows):
 
     @cached_property
     def facts(self) -> np.ndarray:
-        """What is summed over rows to compare answers with references, [rows, FACTS]; 0 where there is no answer."""
+        """Counts of rows whose sums compare answers with references, [rows, FACTS]; 0 where there is no answer."""
         facts = np.zeros((len(self), FACTS))
         rows = self.predicted_rows
         answers, references = [self.answers[row] or "" for row in rows], [self.references[row] for row in rows]

@@ -48,7 +48,7 @@ class Chat(NextTokens):
 
     @property
     def embedding_noise(self) -> float:
-        """That of the settings."""
+        """Strength of the noise, from the settings."""
         return self.options.embedding_noise
 
     def for_tokenizer(self, tokenizer: AnyTokenizer) -> Chat:

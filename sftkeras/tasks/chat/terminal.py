@@ -1,4 +1,4 @@
-"""What the terminal shows of an evaluated chat model: losses, and answers before and after side by side."""
+"""Terminal summary of an evaluated chat model: losses, and answers before and after side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Chinese characters form a word, by jieba's dictionary: outside of the graph, for training texts."""
+"""Finds Chinese words by jieba's dictionary: outside of the graph, for training texts."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class MasksEvaluation(Evaluation):
         return score_masks(evaluated)
 
     def baselines(self, read_texts: ReadTexts, train_truth: Any, evaluated: EvaluatedMasks, seed: int) -> Baselines:
-        """How frequent each token is."""
+        """Frequency of each token."""
         return fit_mask_baselines(len(train_truth), evaluated)
 
     def mistakes(self, evaluated: EvaluatedMasks, limit: int) -> list[dict[str, Any]]:

@@ -135,7 +135,7 @@ class MaskedFeatures(TokenFeatures[Tokenizer]):
         }
 
     def _masked(self, words: tf.Tensor, asks: tf.Tensor, text: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        """Which tokens are predicted, [rows, length] bool: the masks, or in a text without any some words.
+        """Places of predicted tokens, [rows, length] bool: the masks, or in a text without any some words.
 
         The word in the middle of a row is always among them, so every text with a word has one.
         """

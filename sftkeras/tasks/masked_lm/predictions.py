@@ -44,7 +44,7 @@ class MaskedLMPredictions(Predictions):
         return line.append("  " + printable(record["text"]))
 
     def near_ties(self, outputs: Mapping[str, np.ndarray], tolerance: float) -> dict[str, np.ndarray]:
-        """Where the order of tokens is within the tolerance. The token after the last guess is unknown."""
+        """Places where the order of tokens is within the tolerance. The token after the last guess is unknown."""
         near = -np.diff(outputs["probability"], axis=-1) <= tolerance  # they fall
         edge = np.zeros((*outputs["probability"].shape[:-1], 1), bool)
         return {"token": np.concatenate([near, ~edge], -1) | np.concatenate([edge, near], -1)}

@@ -184,7 +184,7 @@ class MaskedLM(Task):
         return head is not None and head.pretrained
 
     def settings(self) -> dict[str, Any]:
-        """How words are masked, the mask and the size of the vocabulary."""
+        """Settings of the masking, the mask token and the size of the vocabulary."""
         assert self.mask is not None
         return {
             "kind": self.kind,

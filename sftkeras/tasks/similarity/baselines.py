@@ -1,4 +1,4 @@
-"""How near texts are by their words alone: the cosine of their TF-IDF vectors."""
+"""Similarity of texts by their words alone: the cosine of their TF-IDF vectors."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class BiEncoderFeatures(Features):
 
     @property
     def resources(self) -> Sequence[Any]:
-        """Those of the features of one text."""
+        """Resources of the features of one text."""
         return self._single.resources
 
     def __call__(self, texts: tf.Tensor, second_texts: tf.Tensor | None = None) -> dict[str, tf.Tensor]:

@@ -1,4 +1,4 @@
-"""How near the texts of a batch's pairs are to each other, and figures of it while training, counted in the graph.
+"""Similarity of the texts of a batch's pairs, and figures of it while training, counted in the graph.
 
 Vectors [2 * pairs, hidden] have length one; the two of a pair stand one after the other.
 """

@@ -82,7 +82,7 @@ class MatchingPairs(VectorTask):
         return np.ones(len(labels), np.float32)
 
     def metrics(self) -> list[keras.metrics.Metric]:
-        """How many texts are nearest to their partner, within their batch."""
+        """Share of texts that are nearest to their partner, within their batch."""
         return [InBatchAccuracy()]
 
     def truths(self, labels: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""How an answer is compared with a true one: the normalisation, exact match and F1 of SQuAD's official evaluation.
+"""Compares an answer with a true one by the normalisation, exact match and F1 of SQuAD's official evaluation.
 
 Rajpurkar et al., 2016 (arXiv:1606.05250) and 2018 (arXiv:1806.03822). That divides words by spaces; here each character
 of a script without spaces, such as Chinese, is a word of its own, as in MLQA (Lewis et al., 2020, arXiv:1910.07475).

@@ -91,7 +91,7 @@ class NowhereInPadding(keras.layers.Layer):
 
 
 class SpanF1(keras.metrics.Metric):
-    """How many tokens the answered and the true span share (F1), averaged over the rows of the model inputs.
+    """F1 of the tokens that the answered and the true span share, averaged over the rows of the model inputs.
 
     A context that is divided into windows counts as several. "Not here" is right or wrong as a whole.
     """

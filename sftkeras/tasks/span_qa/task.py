@@ -137,7 +137,7 @@ class SpanQA(Task):
         return replace(self, no_answer_threshold=best_threshold(predictions["no_answer"], np.array(gains)))
 
     def settings(self) -> dict[str, Any]:
-        """How long an answer may be, and when none is given."""
+        """Longest answer allowed, and the threshold below which none is given."""
         return {
             "kind": self.kind,
             "max_answer_length": self.max_answer_length,

@@ -1,4 +1,4 @@
-"""Which found entity answers which true one, and in what it is wrong."""
+"""Matches found entities with true ones, and tells in what each is wrong."""
 
 from __future__ import annotations
 

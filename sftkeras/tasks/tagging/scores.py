@@ -190,7 +190,7 @@ def _per_label(evaluated: EvaluatedEntities) -> dict[str, dict[str, Any]]:
 
 
 def _faults(evaluated: EvaluatedEntities, label: int) -> dict[str, int]:
-    """How many entities of a label are right, or wrong in each way; what was invented counts by its answered label."""
+    """Number of a label's entities that are right, or wrong in each way; an invented one counts by its found label."""
     counts = dict.fromkeys(("right", "boundary", "label", "both", "missed", "invented"), 0)
     for found in evaluated.matches:
         for match in found:
@@ -209,7 +209,7 @@ def _calibration(evaluated: EvaluatedEntities) -> dict[str, Any] | None:
 
 
 def _confusion(evaluated: EvaluatedEntities) -> dict[str, Any]:
-    """Which label was found for entities of which label; the last row and column are for no entity."""
+    """Confusion of entity labels, found against true; the last row and column are for no entity."""
     names = [*evaluated.label_names, NO_ENTITY]
     nothing = len(evaluated.label_names)
     counts = np.zeros((nothing + 1, nothing + 1), np.int64)

@@ -134,7 +134,7 @@ class CleanedTokenizer(Tokenizer):
 
     @property
     def size(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         return self.tokenizer.size
 
     @property

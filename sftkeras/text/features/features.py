@@ -81,7 +81,7 @@ class TokenFeatures(Features, Generic[AnySplitter]):
 
     @property
     def resources(self) -> Sequence[Any]:
-        """Those of the tokenizer."""
+        """Resources of the tokenizer."""
         return self.tokenizer.resources
 
     def show(self, inputs: dict[str, np.ndarray], row: int) -> str:

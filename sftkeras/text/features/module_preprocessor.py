@@ -53,7 +53,7 @@ class ModulePreprocessor:
 
     @property
     def size(self) -> int | None:
-        """How many tokens there are; None if the preprocessor does not say."""
+        """Number of tokens; None if the preprocessor does not say."""
         special_tokens = getattr(getattr(self.module, "tokenize", None), "get_special_tokens_dict", None)
         known = special_tokens() if callable(special_tokens) else {}
         return int(known["vocab_size"]) if "vocab_size" in known else None
@@ -114,7 +114,7 @@ def _renamed(packed: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
 
 def _row_sizes(tokens: tf.RaggedTensor) -> tf.Tensor:
-    """How many tokens each row has, [batch] int32, whether or not they are grouped by word."""
+    """Number of tokens of each row, [batch] int32, whether or not they are grouped by word."""
     while tokens.ragged_rank > 1:
         tokens = joined(tokens)
     return tf.cast(tokens.row_lengths(), tf.int32)

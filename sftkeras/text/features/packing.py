@@ -9,7 +9,7 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class Layout:
-    """Which special tokens stand around the texts of a row.
+    """Special tokens around the texts of a row.
 
     BERT has `[CLS] first [SEP] second [SEP]`; RoBERTa `<s> first </s></s> second </s>`, and no segments.
 
@@ -28,7 +28,7 @@ class Layout:
     segments: bool = True
 
     def specials(self, texts: int) -> int:
-        """How many special tokens a row of one text, or of two, has."""
+        """Number of special tokens of a row of one text, or of two."""
         return 1 + texts + (self.ends_between - 1) * (texts - 1)
 
 
@@ -74,7 +74,7 @@ def pack(
 
 
 def _cut(sizes: list[tf.Tensor], budget: int) -> list[tf.Tensor]:
-    """How many tokens each text keeps, [batch] each, so that together they fit `budget`."""
+    """Number of tokens that each text keeps, [batch] each, so that together they fit `budget`."""
     if len(sizes) == 1:
         return [tf.minimum(sizes[0], budget)]
     first, second = sizes

@@ -1,4 +1,4 @@
-"""Which pieces of a text are one word: in the graph, from characters alone, whatever the tokenizer.
+"""Finds the pieces of one word: in the graph, from characters alone, whatever the tokenizer.
 
 A word is a run of letters, digits and the marks that belong to them. Any other character is a word of its own, and so
 is each character of a script that puts no space between words, such as Chinese.

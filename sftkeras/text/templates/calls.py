@@ -17,7 +17,7 @@ _NAME, _VALUE = "zq7name", "zq7value"
 
 @dataclass(frozen=True)
 class CallForm:
-    """How messages that call tools are given to a template.
+    """Form in which messages that call tools are given to a template.
 
     Attributes:
         none: an assistant that only calls says none, instead of "".

@@ -116,7 +116,7 @@ class ChatTemplate:
 
     @property
     def ending(self) -> str:
-        """What ends an answer, up to the first special token; without one, all that follows an answer.
+        """End of an answer, up to the first special token; without one, all that follows an answer.
 
         Raises:
             SFTError: SFT392 if the template shows none.

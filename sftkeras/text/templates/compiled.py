@@ -33,7 +33,7 @@ _PARTS = ("a", "Bé", "日本", " ", "\n", "\t", "\u3000", "<|im_end|>", "<think
 
 @dataclass(frozen=True)
 class CompiledTemplate:
-    """What a template writes around contents.
+    """Strings that a template writes around contents.
 
     Attributes:
         before: what stands before a message: by the role before it, its own, and whether it is the last.
@@ -114,7 +114,7 @@ def _sequences(most: int) -> Iterator[tuple[Role, ...]]:
 
 
 def _pieces(prompt: Prompt, roles: Sequence[Role], around: tuple[str, str] = ("", "")) -> list[str] | None:
-    """What stands before, between and behind stand-ins; None if the template does not take the roles."""
+    """Texts before, between and behind stand-ins; None if the template does not take the roles."""
     stand_ins = [f"StandIn{place}x" for place in range(len(roles))]
     contents = [stand_in.join(around) for stand_in in stand_ins]
     try:

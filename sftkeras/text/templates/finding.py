@@ -98,7 +98,7 @@ def _added_tokens(folder: Path, settings: Mapping[str, Any]) -> Iterator[tuple[s
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """What a file holds; nothing if it is not there, or holds no object."""
+    """Content of a file; nothing if it is not there, or holds no object."""
     if not path.is_file():
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Where in a rendered conversation its contents stand and what of it is learned, found by rendering stand-ins.
+"""Finds where in a rendered conversation its contents stand and what of it is learned, by rendering stand-ins.
 
 A template is rendered with stand-ins in the place of contents. What is between them is what the template writes itself.
 Where the answer of a message begins is where the prompt before it ends, with all that asks for an answer; where it ends
@@ -78,7 +78,7 @@ def _filled(written: Sequence[str], contents: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a stand-in stands in the rendered text."""
+    """Place of a stand-in in the rendered text."""
 
     begin: int
     end: int

@@ -100,7 +100,7 @@ class BytePair(Tokenizer):
 
     @property
     def size(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         return len(self.vocabulary)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Where words begin by the patterns of GPT-4o and of Tekken, which look at the case of letters.
+"""Beginnings of words by the patterns of GPT-4o and of Tekken, which look at the case of letters.
 
 GPT-4o's (`o200k`, also of Phi-4-mini) is, with
 
@@ -39,12 +39,12 @@ _NONE = -1  # the class where there is no character
 
 
 def o200k_words(codes: tf.Tensor, opens: tf.Tensor) -> tf.Tensor:
-    """Where words begin by GPT-4o's pattern; see `gpt_words.gpt_words` for arguments and value."""
+    """Beginnings of words by GPT-4o's pattern; see `gpt_words.gpt_words` for arguments and value."""
     return _words(codes, opens, digits=3, contracts=True)
 
 
 def tekken_words(codes: tf.Tensor, opens: tf.Tensor) -> tf.Tensor:
-    """Where words begin by Tekken's pattern, which has each digit and each contraction apart."""
+    """Beginnings of words by Tekken's pattern, which has each digit and each contraction apart."""
     return _words(codes, opens, digits=1, contracts=False)
 
 
@@ -97,7 +97,7 @@ class _Signs:
         return self._in_sign(eaten), eaten
 
     def begins(self, in_sign: tf.Tensor) -> tf.Tensor:
-        """Where words of signs begin; anything where there is none."""
+        """Beginnings of words of signs; anything where there is none."""
         return self.is_first | ~(later(in_sign) | later(self.kind == BLANK))
 
     def _in_sign(self, eaten: tf.Tensor) -> tf.Tensor:

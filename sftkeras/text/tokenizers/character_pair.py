@@ -39,8 +39,8 @@ _NO_TOKEN = -1
 _CODE_BITS = 21  # of a character
 
 Prefix = Literal["never", "always", "unless space", "first"]
-"""Where a space is put before a text: before any that is not empty; unless it begins with one; or only where, besides,
-no special token stands before it."""
+"""Rule that puts a space before a text: before none; before any that is not empty; unless it begins with one; or only
+where, besides, no special token stands before it."""
 
 
 class CharacterPair(Tokenizer):
@@ -98,7 +98,7 @@ class CharacterPair(Tokenizer):
 
     @property
     def size(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         return len(self.vocabulary)
 
     @cached_property

@@ -49,7 +49,7 @@ def cases(codes: tf.Tensor) -> tf.Tensor:
 
 
 def utf8_widths(codes: tf.Tensor) -> tf.Tensor:
-    """How many bytes each character has, [characters] int32."""
+    """Number of bytes of each character, [characters] int32."""
     return 1 + tf.add_n([tf.cast(codes >= first, tf.int32) for first in _LONGER])
 
 

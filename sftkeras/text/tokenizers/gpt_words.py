@@ -1,4 +1,4 @@
-"""Where words begin by GPT-2's pattern, which byte pairs are merged in, by the classes of characters.
+"""Beginnings of words by GPT-2's pattern, by the classes of characters: byte pairs are merged within words.
 
 The pattern is `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+`. Regular expressions
 of TensorFlow know no `(?!…)`, and need a microsecond for each word; this takes a fifth of the time.
@@ -42,7 +42,7 @@ def with_contractions(codes: tf.Tensor, begins: tf.Tensor, opens: tf.Tensor) -> 
 
 
 def contractions(codes: tf.Tensor, quotes: tf.Tensor, opens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Where 's, 't, 'm and 'd begin, and where 're, 've and 'll do, [characters] bool each.
+    """Beginnings of 's, 't, 'm and 'd, and of 're, 've and 'll, [characters] bool each.
 
     Args:
         codes: [characters] int32.
@@ -64,7 +64,7 @@ def _is_any(codes: tf.Tensor, letters: str) -> tf.Tensor:
 
 
 def _begins(classes: tf.Tensor, is_space: tf.Tensor, opens: tf.Tensor) -> tf.Tensor:
-    """Where words begin if apostrophes are like any other character, [characters] bool."""
+    """Beginnings of words if apostrophes are like any other character, [characters] bool."""
     before, space_before = later(classes), later(is_space)
     is_first, is_last = opens[:-1], opens[1:]
     # Spaces are a word of their own, but for the last before something else: " " belongs to what follows.

@@ -1,4 +1,4 @@
-"""Where words begin by the patterns of Llama 3 and of Qwen, which byte pairs are merged in.
+"""Beginnings of words by the patterns of Llama 3 and of Qwen: byte pairs are merged within words.
 
 The pattern is `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|
 \\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`, where Qwen has `\\p{N}` alone for `\\p{N}{1,3}`.
@@ -28,12 +28,12 @@ _LONG_S = 0x17F  # "ſ", which is "s" where case does not count
 
 
 def llama_words(codes: tf.Tensor, opens: tf.Tensor) -> tf.Tensor:
-    """Where words begin by Llama 3's pattern; see `gpt_words.gpt_words` for arguments and value."""
+    """Beginnings of words by Llama 3's pattern; see `gpt_words.gpt_words` for arguments and value."""
     return _words(codes, opens, digits=3)
 
 
 def qwen_words(codes: tf.Tensor, opens: tf.Tensor) -> tf.Tensor:
-    """Where words begin by Qwen's pattern, which has each digit apart."""
+    """Beginnings of words by Qwen's pattern, which has each digit apart."""
     return _words(codes, opens, digits=1)
 
 
@@ -53,14 +53,14 @@ def _words(codes: tf.Tensor, opens: tf.Tensor, *, digits: int) -> tf.Tensor:
 
 
 def digit_begins(before: tf.Tensor, digits: int) -> tf.Tensor:
-    """Where words of so many digits begin; anything where there is no digit."""
+    """Beginnings of words of so many digits; anything where there is no digit."""
     if digits == 1:
         return tf.ones_like(before, tf.bool)
     return (tf.range(tf.size(before)) - last_place(before != NUMBER)) % digits == 0
 
 
 def _behind_signs(classes: tf.Tensor, is_first: tf.Tensor) -> tf.Tensor:
-    """Which line breaks stand directly behind a sign, and belong to it, [characters] bool."""
+    """Line breaks that stand directly behind a sign, and belong to it, [characters] bool."""
     is_newline = classes == NEWLINE
     no_newline = last_place(~is_newline)
     behind_sign = tf.gather(tf.concat([[_NONE], classes], 0), no_newline + 1) == OTHER
@@ -68,7 +68,7 @@ def _behind_signs(classes: tf.Tensor, is_first: tf.Tensor) -> tf.Tensor:
 
 
 def space_begins(classes: tf.Tensor, before: tf.Tensor, eaten: tf.Tensor, is_last: tf.Tensor) -> tf.Tensor:
-    """Where words of white space begin; anything where there is none.
+    """Beginnings of words of white space; anything where there is none.
 
     Args:
         classes: of characters, [characters] int32.

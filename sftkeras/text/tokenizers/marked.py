@@ -175,7 +175,7 @@ def _are_marks(codes: tf.Tensor) -> tf.Tensor:
 
 
 def _pattern(strings: object) -> str:
-    """What finds a mark with all that is in it, or one of some strings, the longest first; "" for none."""
+    """Pattern of a mark with all that is in it, or of one of some strings, the longest first; "" for none."""
     longest_first = sorted(strings, key=len, reverse=True)  # type: ignore[call-overload]
     found = "|".join(map(re.escape, longest_first))
     return rf"({SPECIAL}[^{SPECIAL_END}]*{SPECIAL_END})|({found})" if longest_first else ""

@@ -76,7 +76,7 @@ class Merges:
         return tokens, words
 
     def _find(self, tokens: tf.Tensor, words: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-        """Where in the table some tokens stand with the next, [index] int32; its end if they cannot be merged."""
+        """Places in the table of some tokens, each with the next, [index] int32; its end if they cannot be merged."""
         end = len(self._keys) - 1
         behind = tf.minimum(index + 1, tf.size(tokens) - 1)
         keys = tf.cast(tf.gather(tokens, index), tf.int64) * self._size + tf.cast(tf.gather(tokens, behind), tf.int64)
@@ -85,7 +85,7 @@ class Merges:
         return tf.where((tf.gather(self._keys, place) == keys) & same_word, place, end)
 
     def _chosen(self, place: tf.Tensor, words: tf.Tensor, reach: tf.Tensor, is_long: tf.Tensor) -> tf.Tensor:
-        """Which pairs are merged now: all places of each word's first pair, but for those that overlap an earlier one.
+        """Pairs that are merged now: all places of each word's first pair, but for those that overlap an earlier one.
 
         In a long word also those that come first among all pairs around them, see `_first_around`. Otherwise the work
         would grow with the square of its length: a new pair of the word would be merged in each round.
@@ -115,7 +115,7 @@ class Merges:
         return chosen & (around | (index == leftmost) | ~tf.gather(self._is_one_by_one, place))
 
     def _first_around(self, ranks: tf.Tensor, place: tf.Tensor, reach: tf.Tensor) -> tf.Tensor:
-        """Which pairs come before all others within `reach` tokens, so that they are merged whatever comes first.
+        """Pairs that come before all others within `reach` tokens, so that they are merged whatever comes first.
 
         Before such a pair is merged, only more important pairs are. To change one of its two tokens, some of these
         would have to become a token beside it that is more important to merge with: it would be made of fewer than

@@ -21,7 +21,7 @@ _ANYTHING = "(?s).+"
 
 @dataclass(frozen=True)
 class Origin:
-    """Which raw characters each character of a rewritten text stands for.
+    """Raw characters that each character of a rewritten text stands for.
 
     Attributes:
         starts: [batch, (characters + 1)] int32, the first raw character of each; at the end of each text, how many raw

@@ -35,7 +35,7 @@ class PieceModel:
         self._space = space
 
     def is_space(self, numbers: tf.Tensor) -> tf.Tensor:
-        """Which of these pieces are a space and nothing else."""
+        """Finds the pieces that are a space and nothing else."""
         return numbers == self._space
 
     def split(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, tf.Tensor]:

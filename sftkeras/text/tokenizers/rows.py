@@ -38,7 +38,7 @@ def first_above(ascending: tf.Tensor, values: tf.Tensor, out_type: tf.DType = tf
 
 
 def places_of(flags: tf.Tensor) -> tf.Tensor:
-    """Where `flags` [n] bool are set, [places] int64. What is gathered there is what `tf.boolean_mask` gives."""
+    """Places where `flags` [n] bool are set, [places] int64. Gathered there is what `tf.boolean_mask` gives."""
     return tf.squeeze(tf.where(flags), 1)
 
 

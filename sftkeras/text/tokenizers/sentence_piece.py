@@ -90,7 +90,7 @@ class SentencePiece(Tokenizer):
 
     @property
     def size(self) -> int:
-        """How many pieces there are."""
+        """Number of pieces."""
         return len(self.vocabulary)
 
     @property

@@ -73,7 +73,7 @@ class SpecialStrings(Tokenizer):
 
     @property
     def size(self) -> int:
-        """How many tokens there are, numbers that none has included."""
+        """Number of tokens, numbers that none has included."""
         return max(self.tokenizer.size, 1 + max(self.numbers.values()))
 
     @property

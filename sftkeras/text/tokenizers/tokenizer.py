@@ -98,7 +98,7 @@ class Tokenizer:
 
     @property
     def size(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         raise NotImplementedError
 
     @property

@@ -75,7 +75,7 @@ class Unigram(Tokenizer):
 
     @property
     def size(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         return len(self.vocabulary)
 
     @property

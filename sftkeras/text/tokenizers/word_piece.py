@@ -95,7 +95,7 @@ class WordPiece(Tokenizer):
 
     @property
     def size(self) -> int:
-        """How many word pieces there are, added tokens included."""
+        """Number of word pieces, added tokens included."""
         return max([len(self.vocabulary), *(number + 1 for number in self.added.values())])
 
     @property
@@ -205,7 +205,7 @@ class _AddedTokens(NamedTuple):
         )
 
     def is_stand_in(self, parts: tf.Tensor) -> tf.Tensor:
-        """Which of these parts stand for a token."""
+        """Finds the parts that stand for a token."""
         return tf.strings.regex_full_match(parts, f"{_STAND_IN}+")
 
 

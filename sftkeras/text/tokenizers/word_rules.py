@@ -1,4 +1,4 @@
-"""How a text is rewritten and split into words before word pieces: the steps of Hugging Face's `tokenizers`, in order.
+"""Rewrites a text and splits it into words before word pieces: the steps of Hugging Face's `tokenizers`, in order.
 
 Each step has the name of the normalizer or pre-tokenizer that it equals. Every operation below is linked into a stock
 TensorFlow Serving.
@@ -37,7 +37,7 @@ _NUL, _UNKNOWN = r"\x{00}", "\uffff"  # some operations end a text at NUL; no vo
 
 
 class Splitting(NamedTuple):
-    """Where a text is split.
+    """Rules by which a text is split.
 
     Attributes:
         at: what ends a word, as a regular expression.

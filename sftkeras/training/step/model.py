@@ -117,7 +117,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Those `fit` resets at each epoch and `evaluate` at its start."""
+        """Metrics that `fit` resets at each epoch and `evaluate` at its start."""
         return [self._loss, self._gradient_norm, *self._task_metrics]
 
     @property
@@ -127,7 +127,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
 
     @property
     def updates_begun(self) -> int:
-        """How many steps have begun to change the weights."""
+        """Number of steps that have begun to change the weights."""
         return int(self._updates_begun.numpy())
 
     def validated_weights(self) -> AbstractContextManager[Any]:

@@ -17,7 +17,7 @@ LINE_SECONDS = 300  # between two lines where there is no terminal for a bar
 
 
 class TimeLeft:
-    """How long the rest takes at the speed of this process, whatever ran before it.
+    """Estimate of the time left, at the speed of this process, whatever ran before it.
 
     Args:
         steps: of an epoch.

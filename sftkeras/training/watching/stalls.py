@@ -154,7 +154,7 @@ class StallWatch(keras.callbacks.Callback):
             self._warn(SFTError("SFT457", step=self._step, share=f"{share:.0%}", devices=self._devices))
 
     def _shares(self) -> dict[str, float]:
-        """Which share of the last steps each part took; 0 where that is too little to matter."""
+        """Share of the last steps that each part took; 0 where that is too little to matter."""
         total = sum(step["whole"] + step["checkpoint"] for step in self._steps)
         sums = {part: sum(step[part] for step in self._steps) for part in STEP_PARTS}
         return {part: took / total if took > WORTH_SECONDS * len(self._steps) else 0.0 for part, took in sums.items()}

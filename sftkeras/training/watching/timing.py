@@ -1,4 +1,4 @@
-"""Where the time of training goes: waiting for batches, computing, adding up gradients, saving states. What a bad
+"""Measures the parts of training's time: waiting for batches, computing, adding up gradients, saving states. What a bad
 share means is said in stalls.py."""
 
 from __future__ import annotations

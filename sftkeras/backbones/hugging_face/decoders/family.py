@@ -81,7 +81,7 @@ class DecoderFamily:
 
 
 def rms_config(settings: Settings, folder: Path, **switches: Any) -> DecoderConfig:
-    """What a config of Llama's kind says: root mean square norms, rotary positions, a gate.
+    """Reads a config of Llama's kind: root mean square norms, rotary positions, a gate.
 
     Args:
         settings: config.json, completed by the family's defaults.
@@ -124,7 +124,7 @@ def layer_norm_config(
     bias: bool = True,
     **switches: Any,
 ) -> DecoderConfig:
-    """What the configs before Llama's say: layer norms, learned positions, no gate, heads that share nothing.
+    """Reads a config from before Llama: layer norms, learned positions, no gate, heads that share nothing.
 
     Raises:
         SFTError: SFT354 if sizes do not go together.
@@ -153,7 +153,7 @@ def layer_norm_config(
 
 
 def head_sizes(settings: Settings, folder: Path) -> tuple[int, int, int]:
-    """How many heads there are, how many of keys and values, and how many numbers are in one.
+    """Number of heads, of heads of keys and values, and size of one.
 
     Raises:
         SFTError: SFT354 if the sizes do not go together.
@@ -191,7 +191,7 @@ def _max_positions(settings: Settings) -> int:
 
 
 def windows(settings: Settings, folder: Path) -> tuple[int | None, ...]:
-    """How many tokens one sees in each layer: `sliding_window` where `layer_types` says so, in all if it says nothing.
+    """Window of tokens in each layer: `sliding_window` where `layer_types` says so, in all if it says nothing.
 
     Raises:
         SFTError: SFT355 if a layer is of another type, SFT354 if there are not as many types as layers.

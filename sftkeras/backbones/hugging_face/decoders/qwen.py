@@ -21,7 +21,7 @@ _DEFAULTS = {**DEFAULTS, "use_sliding_window": False, "sliding_window": 4096, "m
 
 
 def _windows(settings: Settings, folder: Path) -> tuple[int | None, ...]:
-    """Those of the layers above `max_window_layers`, if windows are used at all."""
+    """Windows of the layers above `max_window_layers`, if windows are used at all."""
     layers, full = settings["num_hidden_layers"], settings["max_window_layers"]
     window = settings["sliding_window"] if settings["use_sliding_window"] else None
     types = [SLIDING if window and number >= full else FULL for number in range(layers)]

@@ -33,7 +33,7 @@ _SHAPE = 'such as {"text": ["Paris"], "answer_start": [17]}'
 
 @dataclass(frozen=True)
 class AnswerLayout:
-    """Where the rows of a file keep what answers a question.
+    """Columns in which the rows of a file keep questions and answers.
 
     Attributes:
         columns: the columns to read, each with the setting that names it.

@@ -26,7 +26,7 @@ _BESIDE = ("tools", "system")  # columns that may stand beside the messages
 
 @dataclass(frozen=True)
 class Form:
-    """How the rows of a file keep a conversation.
+    """Form in which the rows of a file keep a conversation.
 
     Attributes:
         name: what the data check calls it.

@@ -1,4 +1,4 @@
-"""What conversations ask: prompts with several answers, and questions that the test asks as training does."""
+"""Compares prompts: those with several answers, and questions that the test asks as training does."""
 
 from __future__ import annotations
 

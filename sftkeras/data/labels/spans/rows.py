@@ -36,7 +36,7 @@ _PRODIGY_SPANS = "spans"
 
 @dataclass(frozen=True)
 class EntityLayout:
-    """Where the rows of a file keep text and entities.
+    """Columns in which the rows of a file keep text and entities.
 
     Attributes:
         columns: the columns to read, each with the setting that names it.

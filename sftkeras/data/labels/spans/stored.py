@@ -105,7 +105,7 @@ class SpanLabels:
             yield self._spans[begin:end]
 
     def members(self) -> np.ndarray:
-        """Which labels each row has, [rows, classes] uint8."""
+        """Labels of each row, [rows, classes] uint8."""
         found = np.zeros((len(self), self._classes), np.uint8)
         for row, spans in enumerate(self):
             found[row, spans[:, 2]] = 1
