@@ -49,7 +49,7 @@ def help_text() -> str:
     """Returns the list of the commands, each with a sentence and an example."""
     from sftkeras import config
 
-    lines = ["Fine-tune pretrained encoders with Keras, evaluate them, and serve them.", "", "Commands:"]
+    lines = ["Fine-tune pretrained encoders and decoders with Keras, evaluate them, and serve them.", "", "Commands:"]
     for command, name in COMMANDS.items():
         settings = getattr(config, name)
         sentence = str(settings.__doc__).strip().splitlines()[0].rstrip(".")

@@ -4,6 +4,7 @@ FILE and NAME, which the user knows."""
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 from sftkeras.console import program
@@ -40,5 +41,7 @@ def export_of(run: Path) -> str:
 
 
 def command(name: str, words: str) -> str:
-    """Returns the command line of a command of this environment."""
+    """Returns the command line of a command of this environment, in the form in which this program was started."""
+    if Path(sys.argv[0]).stem == "sftkeras":
+        return f"{program('sftkeras')} {name} {words}"
     return f"{program('python')} -m sftkeras.{name} {words}"
