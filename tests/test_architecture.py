@@ -74,7 +74,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "runs",
     },
     "evaluation": {*BASIS, "disk", "console", "timeline"},
-    "serving": {"internals", "errors", "conversations", "text", "tasks", "exporting", "graphs"},
+    "serving": {"internals", "errors", "conversations", "text", "generation", "tasks", "exporting", "graphs"},
     "command_line": {*BASIS, "console", "tasks", "exporting"},
     "comparison": {*BASIS, "disk", "evaluation", "tasks"},
     "__main__": {"errors", "config"},

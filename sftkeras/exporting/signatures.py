@@ -27,8 +27,9 @@ def trace_signatures(text_model: TextModel) -> dict[str, tf.types.experimental.C
 
     `serving_default` answers raw strings and `serve_tokens` answers token numbers, both with all the task's named
     answers; a model whose encoder reads texts itself, or whose answers are about the characters of a text, has no
-    `serve_tokens`. Where the task's predictions allow it there is
-    `classify` or `regress`, which answer serialized tf.Example as TensorFlow Serving's calls of these names want it.
+    `serve_tokens` and no `tokenize`, which makes the token numbers that `serve_tokens` takes. Where the task's
+    predictions allow it there is `classify` or `regress`, which answer serialized tf.Example as TensorFlow Serving's
+    calls of these names want it.
     """
     # Functions of their own, so that the graph holds each once however many signatures call it. No autograph: it would
     # rewrite the code of the libraries inside.
@@ -39,10 +40,17 @@ def trace_signatures(text_model: TextModel) -> dict[str, tf.types.experimental.C
 
     names = (TEXT, PAIR) if text_model.features.pairs else (TEXT,)
 
-    def answer(texts: Tensors) -> Tensors:
-        return answer_inputs(text_model.features(*(texts[name] for name in names)))
+    specs_of_texts = {name: _strings(name) for name in names}
 
-    answer_texts = tf.function(answer, input_signature=[{name: _strings(name) for name in names}], autograph=False)
+    def read(texts: Tensors) -> Tensors:
+        return text_model.features(*(texts[name] for name in names))
+
+    read_texts = tf.function(read, input_signature=[specs_of_texts], autograph=False)
+
+    def answer(texts: Tensors) -> Tensors:
+        return answer_inputs(read_texts(texts))
+
+    answer_texts = tf.function(answer, input_signature=[specs_of_texts], autograph=False)
 
     def answer_examples(examples: tf.Tensor) -> Tensors:
         return answer_texts(
@@ -52,6 +60,7 @@ def trace_signatures(text_model: TextModel) -> dict[str, tf.types.experimental.C
     signatures = {"serving_default": answer_texts.get_concrete_function()}
     if text_model.features.max_length is not None and not text_model.features.windows:
         signatures["serve_tokens"] = _serve_tokens(text_model, answer_inputs)
+        signatures["tokenize"] = read_texts.get_concrete_function()
     outputs = signatures["serving_default"].structured_outputs
     ranks = {name: len(tensor.shape) for name, tensor in outputs.items()}
     for method, renamed in predictions_of(ranks, text_model.task.kind).methods.items():

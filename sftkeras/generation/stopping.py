@@ -5,8 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from sftkeras.generation.sizes import largest
+from sftkeras.generation.stop_limits import MOST_BYTES, MOST_STRINGS
 
-MOST_STRINGS, MOST_BYTES = 16, 256  # of a request's strings, so that none can fill the memory
 NOWHERE = tf.int32.max
 
 

@@ -95,6 +95,7 @@ class Answering:
     ) -> Tensors:
         """Answers by a version that the caller holds, though a newer one may have come; otherwise as `predict`."""
         run, outputs = predict_run(version.signatures, signature, inputs, output_filter)
+        version.check_size(signature or DEFAULT_SIGNATURE, inputs)
         tensors = await self._run(version, run, timeout)
         answers = {name: tensors[tensor] for name, tensor in outputs.items()}
         self._observer.answered(model=version.model, outputs=answers)

@@ -6,7 +6,7 @@ Pure functions. Formats and messages are those of the C++ server, tensorflow_ser
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,8 +48,28 @@ _NAMES |= {number: dtype.__name__ for number, dtype in _INTEGERS.items()}
 
 _MOST_DIMENSIONS = 64  # NumPy's limit
 
-InputTypes = Mapping[str, int]
-"""The inputs of a signature: name → number of its tensorflow.DataType."""
+
+@dataclass(frozen=True)
+class InputTypes:
+    """The inputs of a signature.
+
+    Attributes:
+        numbers: name → number of its tensorflow.DataType.
+        optional: names of those with a default, which a request may leave out.
+    """
+
+    numbers: Mapping[str, int]
+    optional: frozenset[str] = frozenset()
+
+    @property
+    def needed(self) -> list[str]:
+        """Names of those that every request gives."""
+        return [name for name in self.numbers if name not in self.optional]
+
+    @property
+    def bare(self) -> str:
+        """The one that values without a name are for."""
+        return next(iter(self.needed or self.numbers))
 
 
 @dataclass(frozen=True)
@@ -80,7 +100,7 @@ def parse_predict(body: bytes, input_types: Callable[[str], InputTypes]) -> Pred
     document = parse_object(body)
     signature = signature_name(document)
     types = input_types(signature)
-    if not types:
+    if not types.numbers:
         raise invalid(f"Failed to get input map for signature: {signature or 'DEFAULT'}")
     try:
         return _read(document, signature, types)
@@ -124,19 +144,25 @@ class _Column:
 
 
 def _from_rows(instances: list[Any], types: InputTypes) -> dict[str, np.ndarray]:
-    if not isinstance(instances[0], dict) and len(types) > 1:
+    if not isinstance(instances[0], dict) and len(types.needed) > 1:
         raise invalid(
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
             "tensorinfo_map"
         )
-    columns = {name: _Column(dtype) for name, dtype in types.items()}
-    add = _add_named if _is_named(instances[0]) else _add_plain
-    for row, instance in enumerate(instances):
-        add(instance, row, columns)
+    columns = {name: _Column(dtype) for name, dtype in types.numbers.items()}
+    if _is_named(instances[0]):
+        # What has a default may be left out, by all rows or by none.
+        wanted = columns.keys() - (types.optional - instances[0].keys())
+        for row, instance in enumerate(instances):
+            _add_named(instance, row, columns, wanted)
+    else:
+        for row, instance in enumerate(instances):
+            _add_plain(instance, row, columns[types.bare])
     return {
         name: _array(column.values, (len(instances), *column.shape), column.dtype)
         for name, column in columns.items()
-        if column.shape is not None  # bytes alone, where several inputs are wanted: Predict says which are missing
+        # Left out, or bytes alone where several inputs are wanted: Predict has the defaults, and says what is missing.
+        if column.shape is not None
     }
 
 
@@ -144,7 +170,7 @@ def _is_named(instance: Any) -> bool:
     return isinstance(instance, dict) and not is_base64(instance)
 
 
-def _add_named(instance: Any, row: int, columns: dict[str, _Column]) -> None:
+def _add_named(instance: Any, row: int, columns: dict[str, _Column], wanted: Set[str]) -> None:
     if not _is_named(instance):
         raise invalid(f"Expecting object but got list at item {row} of input list")
     for name, item in instance.items():
@@ -154,39 +180,39 @@ def _add_named(instance: Any, row: int, columns: dict[str, _Column]) -> None:
             columns[name].add(item)
         except ServingError as error:
             raise invalid(f"Failed to process element: {row} key: {name} of 'instances' list. Error: {error}") from None
-    if instance.keys() != columns.keys():
+    if instance.keys() != wanted:
         raise invalid(
             f"Failed to process element: {row} of 'instances' list. JSON object: {shown(instance)} keys must be equal "
-            f"to: {','.join(sorted(columns))}"
+            f"to: {','.join(sorted(wanted))}"
         )
 
 
-def _add_plain(instance: Any, row: int, columns: dict[str, _Column]) -> None:
+def _add_plain(instance: Any, row: int, column: _Column) -> None:
     if _is_named(instance):
         raise invalid(f"Expecting value/list but got object at item {row} of input list")
     try:
-        next(iter(columns.values())).add(instance)
+        column.add(instance)
     except ServingError as error:
         raise invalid(f"Failed to process element: {row} of 'instances' list. Error: {error}") from None
 
 
 def _from_columns(inputs: Any, types: InputTypes) -> dict[str, np.ndarray]:
     if _is_named(inputs):
-        for name in types:
+        for name in types.needed:
             if name not in inputs:
                 raise invalid(f"Missing named input: {name} in 'inputs' object.")
-        items = {name: inputs[name] for name in types}
-    elif len(types) > 1:
+        items = {name: inputs[name] for name in types.numbers if name in inputs}
+    elif len(types.needed) > 1:
         raise invalid(
             "inputs is a plain value/list, but expecting an object as multiple input tensors required as per "
             "tensorinfo_map"
         )
     else:
-        items = dict.fromkeys(types, inputs)
+        items = {types.bare: inputs}
     arrays = {}
     for name, item in items.items():
-        shape, values = _flat(item, types[name])
-        arrays[name] = _array(values, shape, types[name])
+        shape, values = _flat(item, types.numbers[name])
+        arrays[name] = _array(values, shape, types.numbers[name])
     return arrays
 
 

@@ -217,14 +217,15 @@ class RestServer:
     def _input_types(self, spec: ModelSpec, signature: str) -> InputTypes:
         spec.signature_name = signature
         try:
-            inputs = self._answering.signature(spec).inputs
+            found = self._answering.signature(spec)
         except ServingError as error:
             if error.code is not StatusCode.FAILED_PRECONDITION:
                 raise
             # REST words it in its own way.
             name = signature or DEFAULT_SIGNATURE
             raise invalid(f'Serving signature name: "{name}" not found in signature def') from None
-        return {name: tensor.dtype for name, tensor in sorted(inputs.items())}
+        numbers = {name: tensor.dtype for name, tensor in sorted(found.inputs.items())}
+        return InputTypes(numbers, frozenset(found.defaults))
 
     def _versions(self) -> Iterator[tuple[str, int, str]]:
         """Each version that the server knows and its state, for the metrics."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,15 @@ class ServedVersion:
         if self._generating is None:
             raise failed_precondition(f"The model {self} does not generate text")
         return self._generating
+
+    def check_size(self, signature: str, inputs: Mapping[str, np.ndarray]) -> None:
+        """Refuse a call of a signature that would generate too much.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT, with the limit.
+        """
+        if self._generating is not None:
+            self._generating.check_whole(self.signatures[signature], inputs)
 
     def run(self, run: EngineRun) -> list[np.ndarray]:
         """Runs its engine; see `Engine.run`."""

@@ -256,7 +256,8 @@ def test_the_version_folder_has_what_is_promised(chain: Chain) -> None:
     check_weights(version, contract)
     assert contract["metrics"] == chain.report()["metrics"]
     assert contract["pairs"] == chain.case.endswith("pairs")
-    signatures = {"serving_default", "serve_tokens", "regress" if chain.case.startswith("number") else "classify"}
+    method = "regress" if chain.case.startswith("number") else "classify"
+    signatures = {"serving_default", "serve_tokens", "tokenize", method}
     assert set(contract["signatures"]) == signatures
     for signature in contract["signatures"].values():
         assert {output["dtype"] for output in signature["outputs"].values()} <= {"float32", "string", "bool"}

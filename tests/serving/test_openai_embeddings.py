@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import openai
 import pytest
+import tensorflow as tf
 from half_plus_two import write_half_plus_two
 from openai_calls import client_of, error_of
 from rest_client import Running, serving
-from tiny_vectors import export_tiny_vectors
+from tiny_vectors import MAX_LENGTH, export_tiny_vectors
 
+from sftkeras.backbones import load_backbone
 from sftkeras.serving.engine import Engine
 from sftkeras.serving.predicting import predict_run
 from sftkeras.serving.security import Token
@@ -59,6 +61,13 @@ def vectors(models: Path) -> np.ndarray:
     return found
 
 
+@pytest.fixture(scope="module")
+def tokens(tiny_bert_folder: Path) -> int:
+    """How many tokens TEXTS have, with the two special ones of each."""
+    rows = load_backbone(tiny_bert_folder, max_length=MAX_LENGTH).tokenizer(tf.constant(TEXTS))
+    return int(tf.reduce_sum(rows.row_lengths() + 2))
+
+
 def test_models_that_can_be_asked_are_listed(client: openai.OpenAI, models: Path) -> None:
     [model] = client.models.list()
     created = json.loads((models / "faq" / "1" / "contract.json").read_text())["created"]
@@ -77,10 +86,13 @@ def test_one_model_is_described_where_tensorflow_servings_status_is_not(rest: Ru
 
 
 @pytest.mark.parametrize("encoding", [{}, {"encoding_format": "float"}, {"encoding_format": "base64"}])
-def test_vectors_are_those_of_the_export(client: openai.OpenAI, vectors: np.ndarray, encoding: Any) -> None:
+def test_vectors_are_those_of_the_export(
+    client: openai.OpenAI, vectors: np.ndarray, tokens: int, encoding: Any
+) -> None:
     answer = client.embeddings.create(model="faq", input=TEXTS, **encoding)
     assert (answer.object, answer.model) == ("list", "faq")
     assert [one.index for one in answer.data] == [0, 1, 2, 3]
+    assert (answer.usage.prompt_tokens, answer.usage.total_tokens) == (tokens, tokens)
     found = [one.embedding for one in answer.data]
     if encoding.get("encoding_format") == "base64":  # the client leaves decoding to who asks for it
         found = [np.frombuffer(base64.b64decode(one), "<f4") for one in found]

@@ -17,7 +17,7 @@ import openai
 import pytest
 from half_plus_two import write_half_plus_two
 from openai_calls import client_of, error_of, events_of
-from rest_client import Running, serving
+from rest_client import Reply, Running, serving
 from tiny_served import wait_until
 
 from sftkeras.serving.engine import Engine
@@ -92,6 +92,19 @@ def test_an_answer_is_that_of_the_exports_own_signature(run: Run, client: openai
     assert logprobs_of(choice.logprobs.content) == pytest.approx(expected["log_probabilities"][: len(tokens)], abs=1e-4)
     written = b"".join(bytes(one.bytes or ()) for one in choice.logprobs.content or ())
     assert written.decode("utf-8", "replace") == expected["text"].decode()
+
+
+def test_predict_generates_with_the_options_that_are_left_out_and_within_a_bound(run: Run, rest: Running) -> None:
+    def predict(**inputs: list[Any]) -> Reply:
+        return rest.ask("POST", "/v1/models/tiny:predict", {"signature_name": "generate", "inputs": inputs})
+
+    assert predict(text=[RENDERED]).json["outputs"]["text"] == [run("generate", text=RENDERED)["text"].decode()]
+    assert predict(text=["a"] * 4, max_new_tokens=[2]).json["outputs"]["new_tokens"] == [2] * 4
+    reply = predict(text=["a"] * 300)
+    assert reply.status == 400
+    assert "300 texts of up to 8 new tokens are 2400 tokens; one call may generate" in reply.json["error"]
+    whole = rest.ask("POST", "/v1/models/tiny:predict", {"inputs": ["a"] * 300})
+    assert "300 texts of up to 8 new tokens" in whole.json["error"]
 
 
 @pytest.mark.parametrize("options", [{}, DRAWN, {**DRAWN, "max_tokens": 20, "n": 3, "top_p": 0.9}])
@@ -315,6 +328,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"max_tokens": 5, "max_completion_tokens": 5}, "max_completion_tokens", "invalid_value"),
     ({"stop": 3}, "stop", "invalid_type"),
     ({"stop": [""]}, "stop", "empty_string"),
+    ({"stop": ["é" * 129]}, "stop", "array_above_max_length"),
     ({"stop": ["a"] * 17}, "stop", "array_above_max_length"),
     ({"stream": "yes"}, "stream", "invalid_type"),
     ({"stream_options": {"include_usage": True}}, "stream_options", "invalid_value"),

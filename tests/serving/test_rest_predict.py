@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sftkeras.serving.errors import ServingError
-from sftkeras.serving.rest_predict import parse_predict, render_predict
+from sftkeras.serving.rest_predict import InputTypes, parse_predict, render_predict
 
 FLOAT, DOUBLE, INT32, UINT8, STRING, INT64, BOOL, HALF, UINT64 = 1, 2, 3, 4, 7, 9, 10, 19, 23
 DTYPES = {FLOAT: np.float32, DOUBLE: np.float64, INT32: np.int32, UINT8: np.uint8, INT64: np.int64, BOOL: np.bool_}
@@ -24,7 +24,7 @@ NAN = float("nan")
 
 def parse(document: Any, types: Mapping[str, int]) -> dict[str, np.ndarray]:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return parse_predict(body, lambda signature: types).inputs
+    return parse_predict(body, lambda signature: InputTypes(types)).inputs
 
 
 def refusal(document: Any, types: Mapping[str, int], code: StatusCode = StatusCode.INVALID_ARGUMENT) -> str:
@@ -81,6 +81,29 @@ def test_column_format() -> None:
     assert_same(parse({"inputs": 2.5}, {"x": FLOAT}), {"x": np.array(2.5, np.float32)})
 
 
+def test_inputs_with_defaults_may_be_left_out() -> None:
+    types = InputTypes({"most": INT32, "stop": STRING, "text": STRING}, frozenset({"most", "stop"}))
+
+    def parsed(document: Any) -> dict[str, np.ndarray]:
+        return parse_predict(json.dumps(document).encode(), lambda signature: types).inputs
+
+    only = {"text": strings([b"a", b"b"])}
+    for document in ({"inputs": {"text": ["a", "b"]}}, {"inputs": ["a", "b"]}):
+        assert_same(parsed(document), only)
+    for document in ({"instances": [{"text": "a"}, {"text": "b"}]}, {"instances": ["a", "b"]}):
+        assert_same(parsed(document), only)
+    both = only | {"most": np.array([3, 4], np.int32)}
+    assert_same(parsed({"inputs": {"text": ["a", "b"], "most": [3, 4]}}), both)
+    assert_same(parsed({"instances": [{"text": "a", "most": 3}, {"text": "b", "most": 4}]}), both)
+    for document, message in (
+        ({"instances": [{"text": "a", "most": 3}, {"text": "b"}]}, "keys must be equal to: most,text"),
+        ({"instances": [{"most": 3}]}, "keys must be equal to: most,text"),
+        ({"inputs": {"most": [3]}}, "Missing named input: text"),
+    ):
+        with pytest.raises(ServingError, match=message):
+            parsed(document)
+
+
 def test_bytes_are_base64() -> None:
     world = [{"b64": "aGVsbG8="}, {"b64": "d29ybGQ="}]
     assert_same(parse({"instances": world}, {"x": STRING}), {"x": strings([b"hello", b"world"])})
@@ -98,9 +121,9 @@ def test_floats_may_be_whole_nan_or_infinite() -> None:
 def test_the_signature_is_asked_for_by_its_name() -> None:
     asked = []
 
-    def types(signature: str) -> dict[str, int]:
+    def types(signature: str) -> InputTypes:
         asked.append(signature)
-        return {"x": FLOAT}
+        return InputTypes({"x": FLOAT})
 
     assert parse_predict(b'{"signature_name": "other", "inputs": 1}', types).signature == "other"
     assert parse_predict(b'{"instances": [1]}', types).rows

@@ -6,8 +6,12 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
+import numpy as np
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
+
+from sftkeras.generation.stop_limits import MOST_BYTES, MOST_STRINGS, too_long
 from sftkeras.serving.errors import invalid
 from sftkeras.serving.generation.graph import GeneratingGraph
 from sftkeras.serving.generation.limits import GenerationLimits
@@ -16,8 +20,8 @@ from sftkeras.serving.generation.pieces import TextPieces
 from sftkeras.serving.generation.requests import GenerationRequest, Piece
 from sftkeras.serving.generation.scheduler import Scheduler
 from sftkeras.serving.generation.streams import Outcome, Stream
+from sftkeras.serving.generation.whole_texts import check_whole_texts
 
-MOST_STOPS, LONGEST_STOP = 16, 256  # strings of a request, and the bytes of one: as `generate` of an export has it
 MOST_TOP = 20  # most probable tokens a token
 _LONGEST_MARK = 64  # bytes of the mark of a special token
 
@@ -84,6 +88,16 @@ class GeneratingVersion:
             finally:
                 self._scheduler.leave(stream)
 
+    def check_whole(self, signature: SignatureDef, inputs: Mapping[str, np.ndarray]) -> None:
+        """Refuse a call of a signature that could generate more tokens than the cache has room for.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT, with the limit.
+        """
+        facts = self._graph.facts
+        most = self._graph.page_count * self._graph.page_tokens
+        check_whole_texts(signature, inputs, default=facts.max_new_tokens, positions=facts.positions, most=most)
+
     def close(self) -> None:
         """Ends; no stream may be under way."""
         self._scheduler.close()
@@ -115,10 +129,8 @@ def _problems(request: GenerationRequest) -> list[str]:
         "min_p must be between 0 and 1": 0 <= request.min_p <= 1,
         "repetition_penalty must be above 0": math.isfinite(request.repetition_penalty)
         and request.repetition_penalty > 0,
-        f"stop must have at most {MOST_STOPS} strings": len(request.stop) <= MOST_STOPS,
-        f"a string of stop must have 1 to {LONGEST_STOP} bytes": all(
-            0 < len(stop.encode("utf-8", "replace")) <= LONGEST_STOP for stop in request.stop
-        ),
+        f"stop must have at most {MOST_STRINGS} strings": len(request.stop) <= MOST_STRINGS,
+        f"a string of stop must have 1 to {MOST_BYTES} bytes": all(request.stop) and not too_long(request.stop),
         "seed must be a number of 64 bits": -(2**63) <= request.seed < 2**63,
         f"at most {MOST_TOP} of the most probable tokens are told": top is None or 0 <= top <= MOST_TOP,
     }

@@ -33,16 +33,23 @@ class Facts:
         end_ids: tokens that end a text.
         positions: most tokens of prompt and text.
         strips_first_space: whether a space that a text begins with is left out.
+        max_new_tokens: of a request that does not say.
     """
 
     end_ids: frozenset[int]
     positions: int
     strips_first_space: bool
+    max_new_tokens: int
 
     @classmethod
     def of(cls, file: Mapping[str, Any]) -> Facts:
         """Facts of the file's content."""
-        return cls(frozenset(file["end_ids"]), file["positions"], file["strips_first_space"])
+        return cls(
+            frozenset(file["end_ids"]),
+            file["positions"],
+            file["strips_first_space"],
+            file["defaults"]["max_new_tokens"],
+        )
 
 
 class Drawn(NamedTuple):

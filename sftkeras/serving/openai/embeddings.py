@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from sftkeras.serving.admission import time_left
 from sftkeras.serving.answering import Answering
 from sftkeras.serving.openai.errors import RequestError
 from sftkeras.serving.openai.fields import Fields
 from sftkeras.serving.openai.served_models import TEXT, VECTOR, embeds, used
 from sftkeras.serving.rest_json import decimals
 from sftkeras.serving.runs import DEFAULT_SIGNATURE
+
+# The signature of an export that makes tokens of texts, and the output that is 1 for each.
+_TOKENIZE, _MASK = "tokenize", "padding_mask"
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,26 @@ def _texts(fields: Fields) -> tuple[str, ...]:
     return tuple(texts)
 
 
-async def answer_embeddings(answering: Answering, request: EmbeddingsRequest, timeout: float | None) -> np.ndarray:
-    """Compute the vectors, [texts, dimensions] float32.
+@dataclass(frozen=True)
+class Embeddings:
+    """What is answered.
+
+    Attributes:
+        vectors: [texts, dimensions] float32.
+        tokens: of all texts, as the model reads them; 0 if its export does not say.
+    """
+
+    vectors: np.ndarray
+    tokens: int
+
+
+async def answer_embeddings(answering: Answering, request: EmbeddingsRequest, end: float | None) -> Embeddings:
+    """Compute the vectors.
+
+    Args:
+        answering: the models.
+        request: what is asked for.
+        end: of the request's time, on the monotonic clock; None for no end.
 
     Raises:
         ServingError: there is no such model, it makes no vectors, or it cannot be run.
@@ -82,7 +104,11 @@ async def answer_embeddings(answering: Answering, request: EmbeddingsRequest, ti
             message = f"The model `{request.model}` makes no vectors: it is no similarity model."
             raise RequestError(message, param="model", reason="unsupported_model")
         texts = np.array([text.encode() for text in request.texts], object)
-        outputs = await answering.answer_with(version, DEFAULT_SIGNATURE, {TEXT: texts}, (VECTOR,), timeout)
+        outputs = await answering.answer_with(version, DEFAULT_SIGNATURE, {TEXT: texts}, (VECTOR,), time_left(end))
+        tokens = 0
+        if _TOKENIZE in version.signatures:
+            found = await answering.answer_with(version, _TOKENIZE, {TEXT: texts}, (_MASK,), time_left(end))
+            tokens = int(found[_MASK].sum())
     vectors = outputs[VECTOR]
     if request.dimensions not in (None, vectors.shape[1]):
         message = (
@@ -90,17 +116,16 @@ async def answer_embeddings(answering: Answering, request: EmbeddingsRequest, ti
             "that it has learned."
         )
         raise RequestError(message, param="dimensions", reason="unsupported_value")
-    return vectors
+    return Embeddings(vectors, tokens)
 
 
-def render_embeddings(request: EmbeddingsRequest, vectors: np.ndarray) -> bytes:
+def render_embeddings(request: EmbeddingsRequest, found: Embeddings) -> bytes:
     """Return the body of the answer."""
-    shown = (_base64(vector) if request.in_base64 else f"[{','.join(decimals(vector))}]" for vector in vectors)
+    shown = (_base64(vector) if request.in_base64 else f"[{','.join(decimals(vector))}]" for vector in found.vectors)
     data = ",".join(
         f'{{"object":"embedding","index":{index},"embedding":{vector}}}' for index, vector in enumerate(shown)
     )
-    # The model's tokenizer is inside its graph, which does not say how many tokens it made.
-    usage = '{"prompt_tokens":0,"total_tokens":0}'
+    usage = f'{{"prompt_tokens":{found.tokens},"total_tokens":{found.tokens}}}'
     return f'{{"object":"list","data":[{data}],"model":{json.dumps(request.model)},"usage":{usage}}}'.encode()
 
 

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from aiohttp import web
 from grpc import StatusCode
 
-from sftkeras.serving.admission import Admission, aside, time_left
+from sftkeras.serving.admission import Admission, aside
 from sftkeras.serving.answering import Answering
 from sftkeras.serving.openai.chat import parse_chat
 from sftkeras.serving.openai.completions import parse_completion
@@ -92,8 +92,8 @@ class OpenAIRoutes:
             body = await self._admission.body(request)
             asked = await aside(len(body), lambda: parse_embeddings(parse_object(body)))
             counted.model = asked.model
-            vectors = await answer_embeddings(self._answering, asked, time_left(end))
-            return _success(await aside(vectors.nbytes, lambda: render_embeddings(asked, vectors)))
+            found = await answer_embeddings(self._answering, asked, end)
+            return _success(await aside(found.vectors.nbytes, lambda: render_embeddings(asked, found)))
 
     async def _texts(
         self, api: str, parse: Callable[[dict[str, Any]], TextRequest], request: web.Request

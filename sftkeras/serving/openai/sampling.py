@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sftkeras.generation.stop_limits import MOST_BYTES, MOST_STRINGS, too_long
 from sftkeras.serving.generation.requests import GenerationRequest
 from sftkeras.serving.openai.errors import RequestError
 from sftkeras.serving.openai.fields import Fields
 
 _MOST_CHOICES = 16
 _MOST_TOKENS = 2**31 - 1
-_MOST_STOPS, _LONGEST_STOP = 16, 256  # strings, characters
 _INT64 = (-(2**63), 2**63 - 1)
 MOST_LOG_PROBABILITIES = 20
 
@@ -142,8 +142,8 @@ def _stop(fields: Fields) -> tuple[str, ...] | None:
     stops = [given] if isinstance(given, str) else given
     if not isinstance(stops, list) or not all(isinstance(one, str) for one in stops):
         raise fields.wrong_type("stop", "a string or an array of strings", given)
-    if len(stops) > _MOST_STOPS or any(len(one) > _LONGEST_STOP for one in stops):
-        message = f"Invalid 'stop': expected at most {_MOST_STOPS} strings of at most {_LONGEST_STOP} characters."
+    if len(stops) > MOST_STRINGS or too_long(stops):
+        message = f"Invalid 'stop': expected at most {MOST_STRINGS} strings of at most {MOST_BYTES} bytes."
         raise RequestError(message, param="stop", reason="array_above_max_length")
     if "" in stops:
         message = "Invalid 'stop': an empty string would end every text at once."
