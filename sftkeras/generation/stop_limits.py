@@ -1,4 +1,4 @@
-"""How many strings a request may name at which a text ends, and how long they may be. Imports no TensorFlow.
+"""Limits of the strings at which a text ends: how many a request may name, and their length. Imports no TensorFlow.
 
 Longer ones would fill the memory of `sftkeras.generation.stopping`, which compares every place of a text with each.
 """

@@ -26,7 +26,7 @@ SIZE = 4
 class CountingGraph:
     """Writes the token after the last one read, whose number is one more, and remembers what every page holds."""
 
-    facts = Facts(frozenset([END]), 64, False)
+    facts = Facts(frozenset([END]), 64, False, 8)
     page_tokens = SIZE
 
     def __init__(self, pages: int) -> None:

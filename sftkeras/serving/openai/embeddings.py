@@ -77,7 +77,7 @@ def _texts(fields: Fields) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What is answered.
+    """Vectors of the texts, and how many tokens were read.
 
     Attributes:
         vectors: [texts, dimensions] float32.
