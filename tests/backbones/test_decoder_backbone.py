@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,14 @@ import pytest
 import tensorflow as tf
 from tiny_decoder_tokenizers import write_tokenizer
 from tiny_decoders import TinyDecoder
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer as HuggingFaceTokenizer
 
 import sftkeras
 from sftkeras.backbones import Backbone, check_folder, kind_of_backbone, load_backbone
 from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.hugging_face import write_decoder
 from sftkeras.errors import SFTError
-from sftkeras.text import MarkedTokenizer
+from sftkeras.text import MarkedTokenizer, Tokenizer
 from sftkeras.text.marks import special
 
 # A family each that the tiny tokenizers have, with a head of its own and without.
@@ -47,6 +48,24 @@ def folder(name: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("decoder"), name)
 
 
+@pytest.fixture(scope="module")
+def backbone(folder: Path) -> Backbone:
+    """The decoder of the folder, which no test changes."""
+    return load_backbone(folder, max_length=32)
+
+
+@pytest.fixture(scope="module")
+def marked_tokens() -> Callable[[Tokenizer, str], list[int]]:
+    """Tokens of a marked text, for which equal tokenizers are traced once: tests load most of them twice."""
+    traced: dict[str, MarkedTokenizer] = {}
+
+    def tokens(tokenizer: Tokenizer, text: str) -> list[int]:
+        marked = traced.setdefault(tokenizer.fingerprint, MarkedTokenizer(tokenizer))
+        return marked(tf.constant([text]))[0].to_list()[0]
+
+    return tokens
+
+
 def outputs(backbone: Backbone, tokens: list[int]) -> np.ndarray:
     """Logits of a text."""
     token_ids = tf.constant([tokens])
@@ -55,9 +74,8 @@ def outputs(backbone: Backbone, tokens: list[int]) -> np.ndarray:
     return backbone.model.logits(backbone.model(inputs)["sequence_output"]).numpy()
 
 
-def test_a_folder_is_a_decoder_with_its_tokenizer(folder: Path) -> None:
+def test_a_folder_is_a_decoder_with_its_tokenizer(folder: Path, backbone: Backbone) -> None:
     check_folder(folder, max_length=32, task="chat", wanted="decoder")
-    backbone = load_backbone(folder, max_length=32)
     assert backbone.kind == kind_of_backbone(folder) == "decoder"
     assert isinstance(backbone.model, Decoder)
     assert backbone.tokenizer is not None
@@ -71,8 +89,7 @@ def test_a_folder_is_a_decoder_with_its_tokenizer(folder: Path) -> None:
     assert backbone.notes == ()
 
 
-def test_a_decoder_is_built_again_from_its_small_files(folder: Path, tmp_path: Path) -> None:
-    backbone = load_backbone(folder, max_length=32)
+def test_a_decoder_is_built_again_from_its_small_files(backbone: Backbone, tmp_path: Path) -> None:
     for name, path in backbone.files.items():
         (tmp_path / name).write_bytes(path.read_bytes())
     again = load_backbone(tmp_path, max_length=32, without_weights="hugging_face")
@@ -80,12 +97,12 @@ def test_a_decoder_is_built_again_from_its_small_files(folder: Path, tmp_path: P
     assert again.tokenizer is not None
     assert backbone.tokenizer is not None
     assert again.tokenizer.fingerprint == backbone.tokenizer.fingerprint
-    tokens = again.tokenizer(tf.constant(["a good film"])).to_list()[0]
+    tokens = backbone.tokenizer(tf.constant(["a good film"])).to_list()[0]
     np.testing.assert_array_equal(outputs(again, tokens), outputs(backbone, tokens))
 
 
-def test_more_positions_than_there_are_are_refused(folder: Path) -> None:
-    most = load_backbone(folder, max_length=8).max_positions
+def test_more_positions_than_there_are_are_refused(folder: Path, backbone: Backbone) -> None:
+    most = backbone.max_positions
     for load in (check_folder, load_backbone):
         with pytest.raises(SFTError, match=f"SFT351.*{most + 1}.*{most}"):
             load(folder, max_length=most + 1)
@@ -112,9 +129,15 @@ def test_a_vocabulary_larger_than_the_table_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [TOKENS, None])
-def test_added_tokens_have_rows_marks_and_files(rows: int | None, name: str, folder: Path, tmp_path: Path) -> None:
+def test_added_tokens_have_rows_marks_and_files(
+    rows: int | None,
+    name: str,
+    folder: Path,
+    backbone: Backbone,
+    marked_tokens: Callable[[Tokenizer, str], list[int]],
+    tmp_path: Path,
+) -> None:
     """With rows to spare, and where the table must grow."""
-    backbone = load_backbone(folder, max_length=32)
     assert backbone.tokenizer is not None
     if rows is None:
         folder = write(tmp_path / "tight", name, backbone.tokenizer.size)
@@ -129,21 +152,24 @@ def test_added_tokens_have_rows_marks_and_files(rows: int | None, name: str, fol
     assert again.tokenizer is not None
     assert again.tokenizer.fingerprint == more.tokenizer.fingerprint
     marked = f"{special(ADDED[0])}a good film{special(ADDED[1])}"
-    tokens = MarkedTokenizer(again.tokenizer)(tf.constant([marked]))[0].to_list()[0]
+    tokens = marked_tokens(again.tokenizer, marked)
     np.testing.assert_array_equal(outputs(again, tokens), outputs(more, tokens))
     assert (tokens[0], tokens[-1]) == (first, first + 1)
-    assert Tokenizer.from_file(str(tmp_path / "again" / "tokenizer.json")).encode("a<|user|>").ids[-1] == first
+    assert (
+        HuggingFaceTokenizer.from_file(str(tmp_path / "again" / "tokenizer.json")).encode("a<|user|>").ids[-1] == first
+    )
 
 
-def test_the_backbone_of_python_makes_inputs_of_texts(folder: Path) -> None:
-    backbone = sftkeras.load_backbone(folder, max_length=6)
+def test_the_backbone_of_python_makes_inputs_of_texts(folder: Path, backbone: Backbone) -> None:
+    of_python = sftkeras.load_backbone(folder, max_length=6)
     texts = ["a good film", "a good film, a bad film, and a film \ufdd0<|im_end|>\ufdd1"]
-    inputs = backbone.tokenizer(texts)
-    assert inputs.keys() == backbone.model.input.keys()
-    assert backbone.model(inputs)["sequence_output"].shape[:2] == inputs["token_ids"].shape
-    tokens = load_backbone(folder, max_length=6).tokenizer(tf.constant(texts)).to_list()  # type: ignore[misc, union-attr]
+    inputs = of_python.tokenizer(texts)
+    assert inputs.keys() == of_python.model.input.keys()
+    assert of_python.model(inputs)["sequence_output"].shape[:2] == inputs["token_ids"].shape
+    assert backbone.tokenizer is not None
+    tokens = backbone.tokenizer(tf.constant(texts)).to_list()
     assert inputs["token_ids"].numpy()[0].tolist()[: len(tokens[0])] == tokens[0]
     assert inputs["segments"].numpy().sum(1).tolist() == [len(tokens[0]), 6]
     assert inputs["positions"].numpy()[1].tolist() == [*range(6)]
     with pytest.raises(SFTError, match="SFT370"):
-        backbone.tokenizer(texts, texts)
+        of_python.tokenizer(texts, texts)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -15,8 +17,13 @@ OTHER, LETTER, NUMBER, BLANK, SPACE, NEWLINE = range(6)
 # The case of a letter; UNCASED also marks.
 NO_CASE, UPPER, LOWER, UNCASED = range(4)
 _CASES = {"Lu": UPPER, "Lt": UPPER, "Ll": LOWER, **dict.fromkeys(("Lm", "Lo", "Mn", "Mc", "Me"), UNCASED)}
-_SPACES = {0x85, *range(0x09, 0x0E), 0x2028, 0x2029}  # besides the separators of Unicode
-_NEWLINES = {0x0A, 0x0D}
+_KINDS = {
+    **dict.fromkeys(("Lu", "Ll", "Lt", "Lm", "Lo"), LETTER),
+    **dict.fromkeys(("Nd", "Nl", "No"), NUMBER),
+    **dict.fromkeys(("Zs", "Zl", "Zp"), SPACE),
+}
+_SPACES = [0x09, 0x0B, 0x0C, 0x85]  # besides the separators of Unicode
+_NEWLINES = [0x0A, 0x0D]
 _LONGER = (0x80, 0x800, 0x10000)  # from which on a character has one byte more
 _PAGE = 128  # characters in a row of a table; most rows are alike and are stored once
 
@@ -29,8 +36,10 @@ class CharacterTable:
     """
 
     def __init__(self, values: np.ndarray) -> None:
-        different, numbers = np.unique(values.reshape(-1, _PAGE), axis=0, return_inverse=True)
-        self._pages, self._values = numbers.reshape(-1).astype(np.int32), different.reshape(-1)
+        places: dict[bytes, int] = {}  # of different pages; comparing them as numbers takes 80 times as long
+        numbers = [places.setdefault(page.tobytes(), len(places)) for page in values.reshape(-1, _PAGE)]
+        self._pages = np.array(numbers, np.int32)
+        self._values = np.frombuffer(b"".join(places), values.dtype)
 
     def __call__(self, codes: tf.Tensor) -> tf.Tensor:
         """Return the numbers of `codes` [characters] int32, [characters] of the values' type."""
@@ -87,24 +96,20 @@ def next_place(flags: tf.Tensor) -> tf.Tensor:
 
 @cache
 def _kinds_table() -> CharacterTable:
-    return CharacterTable(np.array([_kind(code) for code in range(0x110000)], np.int8))
+    kinds = _numbers_of_categories(_KINDS, OTHER)
+    kinds[ord(" ")] = BLANK
+    kinds[_SPACES] = SPACE
+    kinds[_NEWLINES] = NEWLINE
+    return CharacterTable(kinds)
 
 
 @cache
 def _cases_table() -> CharacterTable:
-    found = [_CASES.get(unicodedata.category(chr(code)), NO_CASE) for code in range(0x110000)]
-    return CharacterTable(np.array(found, np.int8))
+    return CharacterTable(_numbers_of_categories(_CASES, NO_CASE))
 
 
-def _kind(code: int) -> int:
-    match unicodedata.category(chr(code))[0]:
-        case "L":
-            return LETTER
-        case "N":
-            return NUMBER
-        case "Z":
-            return BLANK if code == ord(" ") else SPACE
-        case _:
-            if code in _NEWLINES:
-                return NEWLINE
-            return SPACE if code in _SPACES else OTHER
+def _numbers_of_categories(numbers: Mapping[str, int], other: int) -> np.ndarray:
+    """The number of each code point's category in Unicode, [1114112] int8; `other` for categories without one."""
+    of_category = defaultdict(lambda: other, numbers)
+    categories = map(unicodedata.category, map(chr, range(0x110000)))
+    return np.fromiter(map(of_category.__getitem__, categories), np.int8, 0x110000)
