@@ -9,8 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -18,16 +20,18 @@ from rich.progress import Progress
 from sftkeras.bars import spinner
 from sftkeras.command_line import commands
 from sftkeras.command_line.remedies import in_flags_of
-from sftkeras.config import DataConfig, PredictConfig
+from sftkeras.config import DataConfig, GenerateConfig, PredictConfig
 from sftkeras.console import progress_bar
 from sftkeras.data.checks.findings import row_findings
 from sftkeras.data.formats.unlabelled import TextBlock, TextFiles
+from sftkeras.data.labels.conversations.rows import asked_blocks
 from sftkeras.disk.files import write_errors
 from sftkeras.errors import SFTError
 from sftkeras.prediction.backends import LocalModel, Model, RemoteModel, read_token
 from sftkeras.prediction.files import check_ending, write_records
+from sftkeras.prediction.kept_batches import kept_beside
 from sftkeras.prediction.parity import ComparedModel
-from sftkeras.prediction.records import row_records
+from sftkeras.prediction.records import RowRecords
 from sftkeras.prediction.terminal import print_records
 
 _FOR_SERVERS = (
@@ -52,17 +56,23 @@ def main(config: PredictConfig) -> None:
         _check_output(output)
     with opened(config) as model:
         data = _reading(config, model)
-        files = TextFiles(config.file, data) if config.file else None
+        asked = partial(asked_blocks, named=config.text is not None) if model.chats else None
+        files = TextFiles(config.file, data, asked) if config.file else None
         _check_pairs(config, model, files, data)
+        _check_options(config, model)
         blocks = files.read() if files else iter([_typed(config.texts, model)])
         first = next(blocks, TextBlock([]))  # a mistake in the file is found before the model is loaded
         with spinner("Loading the model", Console(stderr=True)):
             model.load()
-        records = row_records(model, chain([first], blocks), _progress(output))
-        if output:
-            write_records(records, output, model.predictions)
+        row_records = partial(RowRecords, model, config.batch_size, config.generate, _progress(output))
+        if output is None:
+            print_records(row_records()(chain([first], blocks)), model.predictions)
+        elif files and files.can_be_read_again:
+            with kept_beside(output, _command(config, model)) as kept:
+                predicted = row_records(kept.batch)(chain([first], blocks))
+                write_records(predicted, output, model.predictions, kept.folder)
         else:
-            print_records(records, model.predictions)
+            write_records(row_records()(chain([first], blocks)), output, model.predictions)
         for name, tally in files.tallies.items() if files else ():
             for found in row_findings([(name, tally)], data.bad_rows):
                 print(in_flags_of(PredictConfig, str(found)), file=sys.stderr)
@@ -104,8 +114,8 @@ def _check_one_model(config: PredictConfig) -> None:
         raise SFTError("SFT104", flag="--name", remedy="Give the name under which the server has the model.")
 
 
-def _is_set(config: PredictConfig, name: str) -> bool:
-    return getattr(config, name) != getattr(PredictConfig(), name)
+def _is_set(config: PredictConfig | GenerateConfig, name: str) -> bool:
+    return getattr(config, name) != getattr(type(config)(), name)
 
 
 def _served(config: PredictConfig) -> RemoteModel:
@@ -158,6 +168,19 @@ def _check_pairs(config: PredictConfig, model: Model, files: TextFiles | None, d
     if remedy:
         wanted = "pairs of texts" if model.pairs else "single texts"
         raise SFTError("SFT651", flag=model.flag, model=model.name, wanted=wanted, remedy=remedy)
+
+
+def _check_options(config: PredictConfig, model: Model) -> None:
+    """Raises SFT658 for an option of generating that is set for a model that does not generate."""
+    given = (name for name in vars(config.generate) if _is_set(config.generate, name))
+    if not model.generates and (name := next(given, None)):
+        raise SFTError("SFT658", flag=model.flag, model=model.name, name=name)
+
+
+def _command(config: PredictConfig, model: Model) -> dict[str, Any]:
+    """Return what decides the predictions for given texts, by name."""
+    options = {f"generate.{name}": value for name, value in vars(config.generate).items()}
+    return {**model.identity, "batch_size": config.batch_size, **options}
 
 
 def _progress(output: Path | None) -> Progress:

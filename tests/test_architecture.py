@@ -78,7 +78,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "command_line": {*BASIS, "console", "tasks", "exporting"},
     "comparison": {*BASIS, "disk", "evaluation", "tasks"},
     "__main__": {"errors", "config"},
-    "prediction": {*BASIS, "disk", "console", "data", "tasks", "runs", "exporting", "serving"},
+    "prediction": {
+        *BASIS,
+        "conversations",
+        "disk",
+        "console",
+        "data",
+        "text",
+        "tasks",
+        "runs",
+        "exporting",
+        "serving",
+    },
 }
 MAY_IMPORT["pipeline"] = set(MAY_IMPORT)  # the stages of a run, which commands and Python call
 MAY_IMPORT["api"] = set(MAY_IMPORT)

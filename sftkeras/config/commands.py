@@ -13,7 +13,7 @@ from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat,
 from sftkeras.config.data import DataConfig, LabelledFileConfig, ReadingConfig
 from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskSettings
 from sftkeras.config.training import CheckpointConfig, OptimizerConfig, ResumeConfig, TrainingConfig
-from sftkeras.config.values import Name, Port, Seed
+from sftkeras.config.values import Name, Port, Probability, Seed, UnitInterval
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,28 @@ class ExportCommandConfig:
 
 
 @dataclass(frozen=True)
+class GenerateConfig:
+    """Options of a model that generates; what is null is as the model's export has it"""
+
+    max_new_tokens: PositiveInt | None = None
+    """Most tokens of each text."""
+    temperature: NonNegativeFloat | None = None
+    """Logits are divided by it before a token is drawn; 0 takes the most probable token."""
+    top_k: NonNegativeInt | None = None
+    """Draw only from so many most probable tokens; 0 is all."""
+    top_p: Probability | None = None
+    """Draw only from the most probable tokens that have this probability together; 1 is all."""
+    min_p: UnitInterval | None = None
+    """Draw only from tokens that have at least this part of the largest probability; 0 is all."""
+    repetition_penalty: PositiveFloat | None = None
+    """Above 1, tokens that the prompt or the text has become less probable."""
+    stop: list[str] = field(default_factory=list)
+    """Strings before which a text ends, such as '["\\n\\n"]'."""
+    seed: Seed | None = None
+    """Seed of what is drawn: that of the n-th text is seed + n, counted from 0, whatever the batches."""
+
+
+@dataclass(frozen=True)
 class PredictConfig:
     """Get the predictions of an exported model, or of a server that has one"""
 
@@ -124,7 +146,7 @@ class PredictConfig:
     takes two at a time, a text and its second text: a question and its context."""
     file: str | list[str] | None = None
     """A data file to predict row by row, a .txt file of one text a line, or - for the same from standard input. Several
-    as in data.train of sftkeras.train."""
+    as in data.train of sftkeras.train. For a chat model also conversations, in the forms that training reads."""
     data: ReadingConfig = field(default_factory=ReadingConfig)
     text: str | None = field(default=None, metadata={"of_train": "data.text"})
     """Column of the file that holds the text; null takes the name used in training."""
@@ -132,9 +154,10 @@ class PredictConfig:
     """Column of the file that holds the second text; null takes the name used in training."""
     output: str | None = None
     """File for the predictions beside the other columns of each row, in the format of its ending: .jsonl, .json, .csv,
-    .tsv or .parquet; null prints them."""
+    .tsv or .parquet; null prints them. A command that is stopped continues where it was when it is repeated."""
     batch_size: PositiveInt = 32
     """Texts in one batch."""
+    generate: GenerateConfig = field(default_factory=GenerateConfig)
     grpc: str | None = None
     """HOST:PORT of a server to call over gRPC, in place of model."""
     rest: str | None = None

@@ -42,9 +42,10 @@ def write_text(path: Path, text: str) -> None:
     write_aside(path, lambda aside: aside.write_text(text, encoding="utf-8"))
 
 
-def write_aside(path: Path, write: Callable[[Path], Any]) -> None:
-    """Calls `write(aside)` with a path beside `path`, then renames: no reader sees half a file."""
-    aside = path.with_name(f".{os.getpid()}.{path.name}")
+def write_aside(path: Path, write: Callable[[Path], Any], folder: Path | None = None) -> None:
+    """Calls `write(aside)` with a path beside `path`, or in a folder of this process, then renames: no reader sees half
+    a file."""
+    aside = folder / path.name if folder else path.with_name(f".{os.getpid()}.{path.name}")
     try:
         write(aside)
         os.replace(aside, path)

@@ -35,6 +35,13 @@ MESSAGES: dict[str, str] = {
     "SFT654": "--output {file}: its ending says no format that is written. Known endings: {known}.",
     "SFT655": "--output: at record {number}, {problem}, which this format cannot hold. Choose a name that ends in "
     ".jsonl.",
+    "SFT656": "{folder} keeps what a command predicted before it was stopped, but this one {difference}. Repeat that "
+    "command, or delete the folder to begin anew.",
+    "SFT657": "{folder} is in use: another process predicts for the same output. Wait for it, or choose another "
+    "--output.",
+    "SFT658": "{flag} {model}: --generate.{name} is for models that generate text, which this one does not. Leave it "
+    "out.",
+    "SFT659": "{model}: the chat template does not take the conversation that ends with {text}: {problem}.",
     "SFT660": "{flag} {address}: the server cannot be reached ({reason}). Check the address, and that the server runs.",
     "SFT661": "{flag} {address}: no response within {timeout} seconds. Raise --timeout, or run again when the server "
     "is less busy.",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import unquote, urlsplit
 
+from sftkeras.conversations import Conversation
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import check_weights, predictions_in, read_contract
+from sftkeras.exporting.generation_file import read_generation
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.versions import find_version
+from sftkeras.prediction.generating import OUTPUTS, Options, questions, renderer, turns_of
 from sftkeras.tasks.predictions import Outputs, Predictions, predictions_of
 
 if TYPE_CHECKING:
@@ -22,9 +28,6 @@ BATCH_SIZE = 32  # texts predicted at once
 TIMEOUT = 60.0  # seconds for a call to a server, its retries included
 
 _SCHEMES = ("grpc", "http", "https")
-
-Progress = Callable[[int], object]
-"""Called after each batch with its number of texts."""
 
 
 class Model(Protocol):
@@ -36,6 +39,9 @@ class Model(Protocol):
         pairs: whether it takes two texts.
         predictions: what they look like.
         data: the settings its training data was read with, as far as they are known here.
+        identity: what distinguishes its predictions from those of other models.
+        generates: whether it writes texts, with options.
+        chats: whether it answers conversations.
     """
 
     flag: str
@@ -43,14 +49,18 @@ class Model(Protocol):
     pairs: bool
     predictions: Predictions
     data: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    generates: bool
+    chats: bool
 
     def load(self) -> None:
         """Makes it ready to predict. The first call of `predict` does so, too."""
 
-    def predict(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
-    ) -> Outputs:
+    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Outputs:
         """Returns the named outputs for texts, and for their second texts if it takes pairs: one row a text."""
+
+    def write(self, texts: Sequence[str], asked: Sequence[Conversation] | None, options: Options) -> Outputs:
+        """Returns what a model that generates writes for texts, or for the conversations that they end; one batch."""
 
 
 class OpenModel:
@@ -80,6 +90,9 @@ class LocalModel(OpenModel):
     Attributes:
         version: its folder.
         contract: what contract.json has.
+        identity: its name and version, and hashes of its weights and of the settings of its task.
+        generates: whether it writes texts, with options.
+        chats: whether it answers conversations.
 
     Raises:
         SFTError: SFT5xx if the version cannot be found, trusted or loaded.
@@ -92,6 +105,16 @@ class LocalModel(OpenModel):
         self.pairs: bool = self.contract["pairs"]
         self.predictions = predictions_in(self.contract)
         self.data: Mapping[str, Any] = self.contract["origin"].get("data", {})
+        facts = read_generation(self.version)
+        self._chat: Mapping[str, Any] | None = facts and facts["chat"]
+        self.generates, self.chats = facts is not None, bool(self._chat)
+        task = json.dumps(self.contract["task"], sort_keys=True).encode()
+        self.identity: Mapping[str, Any] = {
+            "model": self.contract["name"],
+            "version": self.version.name,
+            "weights": self.contract["weights_sha256"],
+            "task": hashlib.sha256(task).hexdigest(),
+        }
         self._batch_size = batch_size
         self._loaded = False
         self._process = PredictionProcess(gpu=True)
@@ -103,12 +126,28 @@ class LocalModel(OpenModel):
             self._process.load(self.version)
             self._loaded = True
 
-    def predict(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
-    ) -> Outputs:
+    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Outputs:
         """Returns the named outputs, one row a text."""
         self.load()
-        return self._process.predict(texts, pairs, batch_size=self._batch_size, progress=progress)
+        return self._process.predict(texts, pairs, batch_size=self._batch_size)
+
+    def write(self, texts: Sequence[str], asked: Sequence[Conversation] | None, options: Options) -> Outputs:
+        """Returns generated texts: Jinja renders conversations, so that all that templates read is in the prompts.
+
+        Raises:
+            SFTError: SFT659 for a conversation that the template does not take.
+        """
+        self.load()
+        if self._chat:
+            prompts: Sequence[str] = list(map(self._rendered, asked or questions(texts)))
+        else:
+            prompts = self._process.run("prompt", {"text": texts})["text"].tolist()
+        return self._process.run("generate", {"text": prompts, **options}, OUTPUTS)
+
+    @cached_property
+    def _rendered(self) -> Callable[[Conversation], str]:
+        assert self._chat is not None
+        return renderer(self._chat, self.name)
 
     def close(self) -> None:
         """Ends the process."""
@@ -160,7 +199,8 @@ class RemoteModel(OpenModel):
             self._client: Client = connect(address, model=model, timeout=timeout, batch_size=batch_size, **choices)
         try:
             with self._call_errors():
-                signature = self._client.contract().signature("serving_default")
+                contract = self._client.contract()
+                signature = contract.signature("serving_default")
             inputs = sorted(signature.inputs)
             if inputs not in (["text"], ["pair", "text"]):
                 raise SFTError("SFT665", flag=flag, address=address, name=model, inputs=", ".join(inputs))
@@ -168,17 +208,34 @@ class RemoteModel(OpenModel):
             self.close()
             raise
         self.pairs = "pair" in inputs
+        self.identity: Mapping[str, Any] = {"model": model, "version": contract.version}
+        self.generates, self.chats = "generate" in contract.signatures, "chat" in contract.signatures
         self.predictions = predictions_of({name: len(it.shape or ()) for name, it in signature.outputs.items()})
 
     def load(self) -> None:
         """Does nothing: the server has loaded it."""
 
-    def predict(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
-    ) -> Outputs:
+    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Outputs:
         """Returns the named outputs, one row a text."""
         with self._call_errors():
-            return self._client.answer_arrays(texts, pairs, progress=progress)
+            return self._client.answer_arrays(texts, pairs)
+
+    def write(self, texts: Sequence[str], asked: Sequence[Conversation] | None, options: Options) -> Outputs:
+        """Returns generated texts: the graph renders conversations.
+
+        Raises:
+            SFTError: SFT659 for a conversation with tools, which the graph does not render.
+        """
+        from sftkeras.serving.client.answers import decoded
+
+        with self._call_errors():
+            if self.chats:
+                turns = turns_of(asked or questions(texts), self.name)
+                found = self._client.predict({**turns, **options}, "chat")
+            else:
+                prompts = self._client.predict({"text": texts}, "prompt")["text"]
+                found = self._client.predict({"text": prompts, **options}, "generate")
+        return {name: array for name, array in decoded(found).items() if name in OUTPUTS}
 
     def close(self) -> None:
         """Closes the connection."""

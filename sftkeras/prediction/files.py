@@ -26,8 +26,10 @@ def check_ending(path: Path) -> None:
         raise SFTError("SFT654", file=path, known=", ".join(_WRITERS))
 
 
-def write_records(records: Iterable[Record], path: Path, predictions: Predictions) -> None:
+def write_records(records: Iterable[Record], path: Path, predictions: Predictions, folder: Path | None = None) -> None:
     """Writes records in the format that the ending says; the file appears whole or not at all.
+
+    Until then it is beside its place, or in `folder`.
 
     Tables have the keys of the first records as columns, and those that other records of such predictions may have.
     Lists and objects are JSON in the cells of CSV and TSV.
@@ -37,7 +39,7 @@ def write_records(records: Iterable[Record], path: Path, predictions: Prediction
     """
     write = _WRITERS[path.suffix.lower()]
     with write_errors(path, "--output"):
-        write_aside(path, lambda aside: write(iter(records), aside, predictions))
+        write_aside(path, lambda aside: write(iter(records), aside, predictions), folder)
 
 
 def json_line(record: Record) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from sftkeras.conversations import Conversation
 from sftkeras.errors import SFTError
 from sftkeras.plurals import counted
-from sftkeras.prediction.backends import LocalModel, Model, Progress
+from sftkeras.prediction.backends import LocalModel, Model
+from sftkeras.prediction.generating import Options
 from sftkeras.tasks.padding import widened, width_of
 from sftkeras.tasks.predictions import Outputs
 
@@ -32,6 +34,7 @@ class ComparedModel:
         self._served, self._local = served, local
         self.flag, self.name = served.flag, served.name
         self.pairs, self.predictions = served.pairs, served.predictions
+        self.identity, self.generates, self.chats = served.identity, served.generates, served.chats
         self.data: Mapping[str, Any] = local.data
         self._texts = 0
         self._largest = 0.0
@@ -45,12 +48,16 @@ class ComparedModel:
         """
         self._local.load()
 
-    def predict(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
-    ) -> Outputs:
+    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Outputs:
         """Returns the server's named outputs, one row a text."""
-        outputs = self._served.predict(texts, pairs, progress)
+        outputs = self._served.predict(texts, pairs)
         self._compare(texts, outputs, self._local.predict(texts, pairs))
+        return outputs
+
+    def write(self, texts: Sequence[str], asked: Sequence[Conversation] | None, options: Options) -> Outputs:
+        """Returns what the server's model writes."""
+        outputs = self._served.write(texts, asked, options)
+        self._compare(texts, outputs, self._local.write(texts, asked, options))
         return outputs
 
     def report(self) -> None:

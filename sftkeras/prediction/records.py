@@ -4,48 +4,111 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
+from sftkeras.config import GenerateConfig
 from sftkeras.data.checks.findings import SHOWN, place
 from sftkeras.data.formats.unlabelled import TextBlock
 from sftkeras.plurals import counted
 from sftkeras.prediction.backends import Model
+from sftkeras.prediction.generating import options_for
 from sftkeras.tasks.predictions import Record, record_keys, records
+
+Keep = Callable[[Any, Callable[[], list[Record]]], list[Record]]
+"""(what a batch is predicted from, a function that predicts it) → its records, maybe kept from before."""
 
 
 def text_records(model: Model, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Record]:
     """Returns a record for each text, with the text in it, and its second text if the model takes pairs."""
     if not texts:
         return []
-    return list(_with_texts(model, TextBlock([*texts], None if pairs is None else [*pairs]), lambda rows: None))
+    block = TextBlock([*texts], None if pairs is None else [*pairs])
+    return list(_with_texts(block, list(records(model.predict(texts, pairs), model.predictions))))
 
 
-def row_records(model: Model, blocks: Iterator[TextBlock], progress: Progress) -> Iterator[Record]:
-    """Yields a record for each row of a file or of what was typed.
+class RowRecords:
+    """Records of the rows of files or of what was typed, predicted in batches of rows of like length.
 
-    Empty texts are counted on standard error at the end.
+    Args:
+        model: predicts.
+        batch_size: rows in one batch.
+        options: how a model that generates writes.
+        progress: shows how far it is.
+        keep: gives the records of a batch, see `sftkeras.prediction.kept_batches`.
     """
-    names, empty = _ColumnNames(), _EmptyTexts()
-    read = 0
-    with progress:
-        task = progress.add_task("Predicting", total=None, note="")
-        for block in blocks:
-            empty.look_for(block)
-            read += len(block.texts)
-            progress.update(task, total=read / block.done if block.done else None, note=f"{read:,} read")
-            if block.texts:
-                yield from _with_texts(model, block, partial(progress.advance, task), names)
-    if empty.count:
-        print(empty.in_words(read), file=sys.stderr)
+
+    def __init__(
+        self,
+        model: Model,
+        batch_size: int,
+        options: GenerateConfig,
+        progress: Progress,
+        keep: Keep = lambda asked, predict: predict(),
+    ) -> None:
+        self._model, self._batch_size, self._options = model, batch_size, options
+        self._progress, self._keep = progress, keep
+        self._names = _ColumnNames()
+        self._empty = _Places("empty text", "its answer means nothing", "their answers mean nothing")
+        self._too_long = _Places("text", "it is longer than the model reads", "they are longer than the model reads")
+        self._read = 0
+
+    def __call__(self, blocks: Iterator[TextBlock]) -> Iterator[Record]:
+        """Yields a record for each row, in their order. What is odd about rows is said on standard error at the end."""
+        with self._progress:
+            task = self._progress.add_task("Predicting", total=None, note="")
+            for block in blocks:
+                first, self._read = self._read, self._read + len(block.texts)
+                total = self._read / block.done if block.done else None
+                self._progress.update(task, total=total, note=f"{self._read:,} read")
+                if not block.texts:
+                    continue
+                yield from _with_texts(block, self._predicted(block, first, task), self._names)
+        for places in (self._empty, self._too_long):
+            if places.count:
+                print(places.in_words(self._read), file=sys.stderr)
+
+    def _predicted(self, block: TextBlock, first: int, task: TaskID) -> list[Record]:
+        """The records of a block, whose rows have the numbers from `first` on."""
+        lengths = [sum(map(len, row)) for row in zip(*_asked(block), strict=True)]
+        order = sorted(range(len(lengths)), key=lengths.__getitem__)
+        found: list[Record] = [{}] * len(order)
+        for start in range(0, len(order), self._batch_size):
+            rows = order[start : start + self._batch_size]
+            for row, record in zip(rows, self._batch(block, rows, first), strict=True):
+                found[row] = record
+            self._progress.advance(task, len(rows))
+        for row, (record, *texts) in enumerate(zip(found, block.texts, block.pairs or block.texts, strict=True)):
+            place = block.places[row] if block.places else None
+            if not all(map(str.strip, texts)):
+                self._empty.add(place)
+            elif self._model.predictions.left_out(record):
+                self._too_long.add(place)
+        return found
+
+    def _batch(self, block: TextBlock, rows: Sequence[int], first: int) -> list[Record]:
+        texts = [block.texts[row] for row in rows]
+        pairs = block.pairs and [block.pairs[row] for row in rows]
+        asked = block.asked and [block.asked[row] for row in rows]
+        options = options_for(self._options, [first + row for row in rows])
+
+        def predict() -> list[Record]:
+            writes = asked is not None or options
+            outputs = self._model.write(texts, asked, options) if writes else self._model.predict(texts, pairs)
+            return list(records(outputs, self._model.predictions))
+
+        return self._keep([texts, pairs, asked and [one.to_json() for one in asked], options], predict)
 
 
-def _with_texts(
-    model: Model, block: TextBlock, progress: Callable[[int], object], names: _ColumnNames | None = None
-) -> Iterator[Record]:
-    predicted = list(records(model.predict(block.texts, block.pairs, progress), model.predictions))
+def _asked(block: TextBlock) -> list[list[str]]:
+    """All texts of the rows, by which they are sorted."""
+    if block.asked is not None:
+        return [["".join(message.content for message in one.messages) for one in block.asked]]
+    return [block.texts] if block.pairs is None else [block.texts, block.pairs]
+
+
+def _with_texts(block: TextBlock, predicted: list[Record], names: _ColumnNames | None = None) -> Iterator[Record]:
     others = names.free_of(predicted, block) if names else {}
     for row, record in enumerate(predicted):
         pair = {} if block.pairs is None else {"pair": block.pairs[row]}
@@ -53,28 +116,32 @@ def _with_texts(
         yield {"text": block.texts[row], **pair, **kept, **record}
 
 
-class _EmptyTexts:
-    """Rows with an empty text: how many there are, and where the first ones stand."""
+class _Places:
+    """Rows of one kind: how many there are, and where the first ones stand.
 
-    def __init__(self) -> None:
+    Args:
+        name: of one.
+        meaning: what is to be known of one,
+        meanings: and of several.
+    """
+
+    def __init__(self, name: str, meaning: str, meanings: str) -> None:
+        self._name, self._meaning, self._meanings = name, meaning, meanings
         self.count = 0
         self._places: list[str] = []
 
-    def look_for(self, block: TextBlock) -> None:
-        """Counts those of a block."""
-        for row, texts in enumerate(zip(block.texts, block.pairs or block.texts, strict=True)):
-            if all(map(str.strip, texts)):
-                continue
-            self.count += 1
-            if block.places and len(self._places) < SHOWN:
-                self._places.append(place(*block.places[row]))
+    def add(self, found: tuple[str, int] | None) -> None:
+        """Counts a row, with its file and line if it comes from one."""
+        self.count += 1
+        if found and len(self._places) < SHOWN:
+            self._places.append(place(*found))
 
     def in_words(self, rows: int) -> str:
         """Says how many of some rows they are."""
         more = ", …" if self.count > len(self._places) else ""
         places = f" ({', '.join(self._places)}{more})" if self._places else ""
-        means = "its answer means" if self.count == 1 else "their answers mean"
-        return f"{counted(self.count, 'empty text')} among {counted(rows, 'row')}{places}: {means} nothing."
+        means = self._meaning if self.count == 1 else self._meanings
+        return f"{counted(self.count, self._name)} among {counted(rows, 'row')}{places}: {means}."
 
 
 class _ColumnNames:

@@ -73,6 +73,10 @@ class Predictions:
         predicted = {name: value for name, value in record.items() if name not in ("text", "pair")}
         return Text(json.dumps(predicted, ensure_ascii=False, default=str), style="bold")
 
+    def left_out(self, record: Record) -> bool:
+        """Says whether a record shows that its text was too long for the model, and was not predicted for."""
+        return False
+
     def labels(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """Returns the predicted labels of all rows, to be counted; None if these outputs, maybe not all, have none."""
         return None

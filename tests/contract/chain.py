@@ -35,7 +35,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from alike import decoded  # noqa: E402
 from drawn_once import drawn_once  # noqa: E402
-from every_task import ENTRIES, OF_THE_GUIDE, Entry, uneven  # noqa: E402
+from every_task import ENTRIES, OF_THE_GUIDE, Entry  # noqa: E402
 from forked import forked_predictions  # noqa: E402
 
 from sftkeras import evaluate, predict, train  # noqa: E402
@@ -100,7 +100,7 @@ def whole(name: str, entry: Entry, folder: Path) -> None:
         train.main(config)
     (here / f"{name}.json").write_text(json.dumps(answers), encoding="utf-8")
     evaluate.main(EvaluateConfig(str(run), report=report, output=str(here / "evaluations" / name)))
-    asked = asked_file(name, entry, folder)
+    asked = folder / f"{name}.jsonl"
     model, answered = str(here / "saved_models" / name), str(here / f"{name}.answers.jsonl")
     predict.main(PredictConfig(model, file=str(asked), output=answered))
     printed = next_commands.with_model(RunFolder(run).last_export())["predict"].split("-m sftkeras.predict ")[1]
@@ -173,15 +173,6 @@ def answering(entry: Entry) -> Iterator[dict[str, Any]]:
         yield answers
     finally:
         fine_tuning.export_and_evaluate = stock
-
-
-def asked_file(name: str, entry: Entry, folder: Path) -> Path:
-    """The rows that are predicted for: those of the data; for conversations, messages of users."""
-    if entry.kind != "chat":
-        return folder / f"{name}.jsonl"
-    file = folder / f"{name}.asked.jsonl"
-    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in uneven(entry.texts)[: len(entry.rows)]))
-    return file
 
 
 def answered_in_memory(model: TextModel, entry: Entry) -> dict[str, Any]:

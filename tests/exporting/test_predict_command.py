@@ -147,7 +147,29 @@ def test_output_file_appears_whole_or_not_at_all(classifier: Exported, run: Run,
     assert output.read_text() == before
     with pytest.raises(SFTError, match=r"SFT106 .*--output"):
         run("--model", str(classifier.path), "text", "--output", str(tmp_path / "in.txt" / "answers.jsonl"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.jsonl", "in.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.jsonl", "answers.jsonl.part", "in.txt"]
+
+
+def test_what_was_predicted_before_a_command_stopped_is_not_predicted_again(
+    classifier: Exported, run: Run, process: PredictionProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, output, predicted = tmp_path / "in.txt", tmp_path / "answers.csv", []
+    stock = process.predict
+    monkeypatch.setattr(
+        process, "predict", lambda texts, *a, **b: predicted.append(len(texts)) or stock(texts, *a, **b)
+    )
+    words = ("--model", str(classifier.path), "--file", str(file), "--output", str(output), "--batch_size", "1024")
+    rows = [b"good " * (row % 3) + b"film %d" % row for row in range(5001)]
+    file.write_bytes(b"\n".join([*rows[:-1], b"\xff"]))  # found after the first block of 4,096 rows
+    with pytest.raises(SFTError, match=r"SFT653 .*line 5001"):
+        run(*words)
+    assert predicted == [1024] * 4
+    file.write_bytes(b"\n".join(rows))
+    run(*words)
+    assert predicted == [1024] * 4 + [905]
+    with output.open(newline="", encoding="utf-8") as read:
+        assert [row["text"].encode() for row in csv.DictReader(read)] == rows
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.csv", "in.txt"]
 
 
 def test_the_other_columns_of_a_row_stand_beside_its_answer(

@@ -24,7 +24,7 @@ class Lengths:
         self.pairs = pairs
         self.calls: list[Sequence[str]] = []
 
-    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None, progress: Any) -> dict[str, np.ndarray]:
+    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None) -> dict[str, np.ndarray]:
         self.calls.append(texts)
         second = pairs or [""] * len(texts)
         return {"value": np.array([len(one) + len(two) for one, two in zip(texts, second, strict=True)], float)}

@@ -188,9 +188,7 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         def load(self, version: Path) -> None:
             pass
 
-        def predict(
-            self, texts: Sequence[str], pairs: Sequence[str] | None, batch_size: int, progress: Any
-        ) -> dict[str, np.ndarray]:
+        def predict(self, texts: Sequence[str], pairs: Sequence[str] | None, batch_size: int) -> dict[str, np.ndarray]:
             found = Canned().answer("serving_default", {"text": np.array([text.encode() for text in texts], object)})
             return {
                 name: array.astype("S").astype("U") if array.dtype == object else array for name, array in found.items()

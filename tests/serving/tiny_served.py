@@ -30,6 +30,7 @@ from sftkeras.serving.batching_parameters import BatchingParameters  # noqa: E40
 from sftkeras.serving.grpc_server import GrpcOptions  # noqa: E402
 from sftkeras.serving.model_config import find_models  # noqa: E402
 from sftkeras.serving.model_store import ModelStore  # noqa: E402
+from sftkeras.serving.rest_server import RestOptions  # noqa: E402
 from sftkeras.serving.security import Token  # noqa: E402
 from sftkeras.serving.server import Server  # noqa: E402
 
@@ -160,6 +161,7 @@ class RunningServer:
 
     Args:
         source: a folder of models, or what gives their config.
+        rest: how it answers over REST; None does not.
         options: of ModelStore.
     """
 
@@ -169,6 +171,7 @@ class RunningServer:
         *,
         batching: BatchingParameters | None = None,
         grpc_options: GrpcOptions | None = None,
+        rest: RestOptions | None = None,
         request_seconds: float = 30.0,
         drain_seconds: float = 10.0,
         poll_seconds: float = 0.05,
@@ -178,16 +181,18 @@ class RunningServer:
         self.store = ModelStore(given, poll_seconds=poll_seconds, source_seconds=poll_seconds, **options)
         self._drain_seconds = drain_seconds
         self._grpc_options = grpc_options or GrpcOptions(port=0, admin_token=admin_token())
+        self._rest_options = rest
         self._settings = {"batching": batching or BatchingParameters(), "request_seconds": request_seconds}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self.port = 0
+        self.port = self.rest_port = 0
 
     def __enter__(self) -> RunningServer:
         self._thread.start()
         self._server = self._do(self._make())
         try:
-            self.port = self._do(self._server.start()).grpc
+            ports = self._do(self._server.start())
+            self.port, self.rest_port = ports.grpc, ports.rest
         except BaseException:
             self.close()
             raise
@@ -197,7 +202,7 @@ class RunningServer:
         return self
 
     async def _make(self) -> Server:
-        return Server(self.store, grpc=self._grpc_options, rest=None, **self._settings)
+        return Server(self.store, grpc=self._grpc_options, rest=self._rest_options, **self._settings)
 
     def _do(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)

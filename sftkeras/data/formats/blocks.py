@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sftkeras.conversations import Conversation
 from sftkeras.data.checks.findings import Fault
 from sftkeras.data.formats.sources import Source
 from sftkeras.errors import SFTError, did_you_mean
@@ -32,6 +33,17 @@ class Block:
     broken: list[tuple[Fault, int]] = field(default_factory=list)
     done: float = 0.0
     odd: list[tuple[Fault, int]] = field(default_factory=list)
+
+
+@dataclass
+class AskedBlock(Block):
+    """Rows with all columns of the file, and what each of them asks a model.
+
+    Attributes:
+        asked: for each row a conversation, which the model's next answer follows.
+    """
+
+    asked: list[Conversation] = field(default_factory=list)
 
 
 def check_columns(source: Source, header: Iterable[str], wanted: Mapping[str, str]) -> None:

@@ -6,13 +6,14 @@ import codecs
 import io
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any, cast
 
 from sftkeras.config import DataConfig
+from sftkeras.conversations import Conversation
 from sftkeras.data.checks.findings import REMEDY, Fault, FaultTally, place
-from sftkeras.data.formats.blocks import BLOCK_ROWS, Block
+from sftkeras.data.formats.blocks import BLOCK_ROWS, AskedBlock, Block
 from sftkeras.data.formats.cells import cell_text
 from sftkeras.data.formats.label_studio import results_key, task_blocks
 from sftkeras.data.formats.marking import marked_blocks
@@ -25,6 +26,9 @@ from sftkeras.data.formats.text_files import advice_for, encoding_of
 from sftkeras.errors import SFTError
 
 STANDARD_INPUT = "-"
+
+FindAsked = Callable[[Source, DataConfig], Iterator[AskedBlock] | None]
+"""(a source, how to read it) → its conversations, or None if it holds plain texts."""
 
 _CHUNK = 65536  # bytes, what a pipe holds
 _OF_QUESTIONS = ("id", "title")  # the other columns of the SQuAD format, but for its answers
@@ -40,6 +44,7 @@ class TextBlock:
         others: the cells of the other columns, by their names.
         places: file and line of each row; empty for texts that come from none.
         done: share of all files read so far; None where their size is not known.
+        asked: the conversations that end with these texts, if the rows hold conversations.
     """
 
     texts: list[str]
@@ -47,6 +52,7 @@ class TextBlock:
     others: Mapping[str, list[Any]] = field(default_factory=dict)
     places: Sequence[tuple[str, int]] = ()
     done: float | None = None
+    asked: list[Conversation] | None = None
 
 
 class TextFiles:
@@ -55,20 +61,23 @@ class TextFiles:
     Args:
         files: data files, .txt files of one text a line, or - for the same from standard input.
         config: the columns, and how to read them.
+        asked: finds the conversations of a source, None in one of plain texts; None where no conversations are wanted.
 
     Attributes:
         has_columns: whether the texts stand in named columns.
+        can_be_read_again: whether they are files, not standard input.
         tallies: of each file, the rows that were skipped or look odd, once they are read.
 
     Raises:
         SFTError: SFT201 to SFT212 and others for files that cannot be found, see `find_part`.
     """
 
-    def __init__(self, files: str | Sequence[str], config: DataConfig) -> None:
-        self._config = config
+    def __init__(self, files: str | Sequence[str], config: DataConfig, asked: FindAsked | None = None) -> None:
+        self._config, self._asked = config, asked
         arriving = listed(files) == [STANDARD_INPUT]
         self._sources = [] if arriving else find_part(files, "test", config.format, flag="--file")
         self.has_columns = any(source.format != "text" for source in self._sources)
+        self.can_be_read_again = not arriving
         self.tallies: dict[str, FaultTally] = {}
 
     def read(self) -> Iterator[TextBlock]:
@@ -83,10 +92,12 @@ class TextFiles:
             blocks = self._blocks(source)
             for texts in self._checked(source.name, blocks, partial(advice_for, source, self._config.encoding)):
                 done = (number + texts.done) / len(self._sources) if texts.done else None
-                yield TextBlock(texts.texts, texts.pairs, texts.others, texts.places, done)
+                yield replace(texts, done=done)
 
     def _blocks(self, source: Source) -> Iterator[Block]:
         config = self._config
+        if self._asked and (asked := self._asked(source, config)):
+            return asked
         if source.format == "text":  # line n of the predictions is that of line n of the file, blank or not
             return line_blocks(source, config, blank=True)
         wanted = {config.text_column: "--text"} | ({config.pair: "--pair"} if config.pair else {})
@@ -121,6 +132,11 @@ class TextFiles:
             yield self._texts(name, block, good)
 
     def _texts(self, name: str, block: Block, rows: Sequence[int]) -> TextBlock:
+        if isinstance(block, AskedBlock):
+            asked = [block.asked[row] for row in rows]
+            texts = [conversation.messages[-1].content for conversation in asked]
+            others = {column: [cells[row] for row in rows] for column, cells in block.columns.items()}
+            return TextBlock(texts, None, others, [(name, block.lines[row]) for row in rows], block.done, asked)
         read = {self._config.text_column, self._config.pair}
         columns = {column: [cells[row] for row in rows] for column, cells in block.columns.items()}
         return TextBlock(
@@ -141,7 +157,8 @@ def _faults(block: Block, config: DataConfig) -> Iterator[tuple[int, Fault]]:
 
     An empty text counts as none only where such rows are skipped: otherwise each row has a prediction.
     """
-    needed = [column for column in (config.text_column, config.pair) if column in block.columns]
+    has_texts = not isinstance(block, AskedBlock)
+    needed = [column for column in (config.text_column, config.pair) if has_texts and column in block.columns]
     for column, cells in block.columns.items():
         for row, cell in enumerate(cells):
             if column in needed and not isinstance(cell, str):

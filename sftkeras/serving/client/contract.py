@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 
 from sftkeras.serving.client.errors import ClientError, InputError
 from sftkeras.serving.client.messages import ModelSpec, SignatureDefMap
-from sftkeras.serving.client.tensors import STRING, dtype_name
+from sftkeras.serving.client.tensors import STRING, dtype_name, from_proto
 
 Arrays = dict[str, np.ndarray]
 
@@ -56,11 +56,13 @@ class Signature:
         method: which of TensorFlow Serving's calls it is for, such as tensorflow/serving/predict.
         inputs: the tensors it takes.
         outputs: the tensors it gives.
+        defaults: values of inputs that may be left out.
     """
 
     method: str
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
+    defaults: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def batched(self) -> bool:
@@ -98,16 +100,20 @@ class Contract:
         Raises:
             InputError: a name is wrong or missing, a value does not fit, or the numbers of rows differ.
         """
-        wanted = self.signature(signature).inputs
+        function = self.signature(signature)
+        wanted = function.inputs
         if unknown := set(inputs) - set(wanted):
             raise InputError(f"{signature} has no input {_listed(unknown)}; it takes {_listed(wanted)}")
-        if missing := set(wanted) - set(inputs):
+        if missing := set(wanted) - set(inputs) - set(function.defaults):
             raise InputError(f"{signature} also needs the input {_listed(missing)}")
         arrays = {name: wanted[name].array(value, name) for name, value in inputs.items()}
         rows = {name: len(array) for name, array in arrays.items() if wanted[name].batched}
         if len(set(rows.values())) > 1:
             counts = ", ".join(f"{name} has {count}" for name, count in rows.items())
             raise InputError(f"the inputs differ in their numbers of rows: {counts}")
+        for name in set(wanted) - set(inputs):  # sent too: over REST TensorFlow Serving takes no request without them
+            value, every = function.defaults[name], next(iter(rows.values()), 1)
+            arrays[name] = np.repeat(value, every, axis=0) if wanted[name].batched and len(value) == 1 else value
         return arrays
 
 
@@ -142,7 +148,12 @@ def _contract(model_spec: Any, signatures: Any) -> Contract:
         model_spec.name,
         model_spec.version.value if model_spec.HasField("version") else None,
         {
-            name: Signature(found[name].method_name, _specs(found[name].inputs), _specs(found[name].outputs))
+            name: Signature(
+                found[name].method_name,
+                _specs(found[name].inputs),
+                _specs(found[name].outputs),
+                {input: from_proto(found[name].defaults[input]) for input in sorted(found[name].defaults)},
+            )
             for name in sorted(found)
             if not name.startswith("__")  # of TensorFlow's own bookkeeping
         },

@@ -32,6 +32,10 @@ class GeneratedTexts(Predictions):
 
         return Text(_in_one_line(record[_TEXT]) + ("" if record["ended"] else " …"), style="bold")
 
+    def left_out(self, record: Record) -> bool:
+        """A prompt without room for an answer."""
+        return not record["new_tokens"] and not record["ended"]
+
     def line(self, record: Record) -> Text:
         """Prompt and generated answer."""
         from rich.text import Text

@@ -13,7 +13,7 @@ from sftkeras.config import DataConfig
 from sftkeras.data.checks.findings import Fault
 from sftkeras.data.formats.blocks import shortened
 from sftkeras.data.formats.cells import cell_text, is_missing, shown, structured
-from sftkeras.data.formats.read import column_names, wanted_columns
+from sftkeras.data.formats.read import column_names, read_blocks, wanted_columns
 from sftkeras.data.formats.sources import Source
 from sftkeras.errors import SFTError
 
@@ -61,6 +61,51 @@ def find_form(source: Source, config: DataConfig) -> Form:
     raise _no_form(source, names)
 
 
+def find_asked_form(source: Source, config: DataConfig, *, named: bool) -> Form | None:
+    """Finds the form in which a file keeps what is asked, with answers or without; None for a column of plain texts.
+
+    Args:
+        named: whether `config.text` was named for this file, not for that of the training.
+
+    Raises:
+        SFTError: as `read_blocks`.
+    """
+    names = column_names(source, config)
+    if names is None:
+        return None
+    column = config.text_column
+    if not named and not (config.text and column in names):
+        if found := next((name for name in _MESSAGES if name in names), None):
+            return _list_form(found, source, config, names)
+        if "instruction" in names:
+            return _alpaca_form(source, config, names)
+        prompts = (prompt for prompt, _ in _PAIRS if prompt in names)
+        column = column if column in names else next(prompts, column)
+    if column in names and _holds_messages(source, column, config):
+        return _list_form(column, source, config, names)
+    return None if column == config.text_column else _question_form(column, source, config, names)
+
+
+def _holds_messages(source: Source, column: str, config: DataConfig) -> bool:
+    """Whether the first cell of a column that is not empty has messages."""
+    for block in read_blocks(source, {column: "--text"}, config):
+        for cell in block.columns[column]:
+            if not is_missing(cell):
+                value = structured(cell)
+                return isinstance(value, list) and _are_messages(value)
+    return False
+
+
+def _question_form(column: str, source: Source, config: DataConfig, names: list[str]) -> Form:
+    """A column of questions."""
+
+    def messages(row: Row) -> list[Any] | Fault:
+        return [*_system(row), _said("user", row[column])]
+
+    own = {column: "--text", **_beside(names, "--text")}
+    return Form(f"questions (column {column})", _columns(source, config, own), messages)
+
+
 def _no_form(source: Source, names: list[str]) -> SFTError:
     columns = ", ".join(shortened(name) for name in names[:30]) + (", …" if len(names) > 30 else "")
     return SFTError("SFT278", file=source.name, columns=columns)
@@ -101,7 +146,7 @@ def _alpaca_form(source: Source, config: DataConfig, names: list[str]) -> Form:
                 return Fault("SFT262", {"problem": f"{shown(pair)} in column history is no question with its answer"})
             found += [_said("user", pair[0]), _said("assistant", pair[1])]
         question = [text for name in ("instruction", "input") if (text := _text(row.get(name)))]
-        return [*found, _said("user", "\n".join(question)), _said("assistant", row["output"])]
+        return [*found, _said("user", "\n".join(question)), _said("assistant", row.get("output"))]
 
     columns = _columns(source, config, dict.fromkeys(own, "of Alpaca's format"))
     return Form(f"instructions (columns {', '.join(own)})", columns, messages)

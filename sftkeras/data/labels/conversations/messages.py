@@ -47,7 +47,26 @@ def read_conversation(messages: Sequence[Any], tools: Any, *, drop_none: bool) -
     try:
         read = tuple(_message(one, number, drop_none) for number, one in enumerate(messages, start=1))
         _check(read)
+        _check_answers(read)
         return Conversation(read, tuple(_tools(tools, drop_none)))
+    except _FaultyError as error:
+        return error.fault
+
+
+def read_asked(messages: Sequence[Any], tools: Any, *, drop_none: bool) -> Conversation | Fault:
+    """Makes a conversation of what stands before the last answer, or of all messages if the last is no answer.
+
+    Returns:
+        The conversation, or a fault as of `read_conversation`; SFT262 if nothing is asked.
+    """
+    try:
+        read = [_message(one, number, drop_none) for number, one in enumerate(messages, start=1)]
+        if read and read[-1].role == "assistant":
+            read.pop()
+        _check(read)
+        if all(message.role == "system" for message in read):
+            raise _FaultyError("SFT262", problem="no message asks anything")
+        return Conversation(tuple(read), tuple(_tools(tools, drop_none)))
     except _FaultyError as error:
         return error.fault
 
@@ -157,6 +176,10 @@ def _check(messages: Sequence[Message]) -> None:
             _answer_call(message, number, open_calls)
         else:
             open_calls = [call.get("id") for call in message.more.get("tool_calls", ())]
+
+
+def _check_answers(messages: Sequence[Message]) -> None:
+    """Finds that there is nothing to learn."""
     if not any(message.role == "assistant" for message in messages):
         raise _FaultyError("SFT272", problem="no message is the assistant's")
     if not any(message.learned for message in messages if message.role == "assistant"):
