@@ -33,8 +33,8 @@ _HOMES = {
     **dict.fromkeys(
         (
             *("AugmentationConfig", "BackboneConfig", "CheckpointConfig", "CleaningConfig", "DataConfig"),
-            *("EarlyStoppingConfig", "ExportConfig", "OptimizerConfig", "ReportConfig", "ResumeConfig"),
-            *("TaskSettings", "TrainConfig", "TrainingConfig"),
+            *("EarlyStoppingConfig", "ExportConfig", "ObjectiveConfig", "OptimizerConfig", "ReportConfig"),
+            *("ResumeConfig", "TaskSettings", "TrainConfig", "TrainingConfig"),
         ),
         "config",
     ),

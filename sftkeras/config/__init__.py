@@ -24,6 +24,7 @@ from sftkeras.config.data import AugmentationConfig, DataConfig, LabelledFileCon
 from sftkeras.config.markers import added_tokens, closing_marker, markers_of, opening_markers
 from sftkeras.config.model import BackboneConfig, CleaningConfig, Pooling, TaskSettings
 from sftkeras.config.names import other_writing
+from sftkeras.config.objective import ObjectiveConfig
 from sftkeras.config.training import (
     CheckpointConfig,
     EarlyStoppingConfig,
@@ -48,6 +49,7 @@ __all__ = [
     "GenerateConfig",
     "LabelledFileConfig",
     "LaunchConfig",
+    "ObjectiveConfig",
     "OptimizerConfig",
     "Pooling",
     "PredictConfig",

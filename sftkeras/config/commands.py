@@ -12,6 +12,7 @@ from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat,
 
 from sftkeras.config.data import DataConfig, LabelledFileConfig, ReadingConfig
 from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskSettings
+from sftkeras.config.objective import ObjectiveConfig
 from sftkeras.config.training import CheckpointConfig, OptimizerConfig, ResumeConfig, TrainingConfig
 from sftkeras.config.values import Name, Port, Probability, Seed, UnitInterval
 
@@ -56,6 +57,7 @@ class TrainConfig:
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     data: DataConfig = field(default_factory=DataConfig)
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)

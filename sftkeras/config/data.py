@@ -15,7 +15,7 @@ from sftkeras.config.values import FileFormat, Probability, TagScheme, UnitInter
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Augmentation: training texts are rewritten, so that an epoch rarely sees what another saw"""
+    """Rewriting of training texts, so that an epoch rarely sees what another saw"""
 
     variants: PositiveInt = 4
     """Rewritten copies of the training texts that are made and cached; epoch e reads copy e modulo this number."""
@@ -43,7 +43,7 @@ class AugmentationConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Data: files of examples, and how they are read"""
+    """Files of examples, and how they are read"""
 
     train: str | list[str] = ""
     """A .csv, .tsv, .json, .jsonl, .parquet or .xlsx file, a pypi: handle of one, or a Hugging Face data set

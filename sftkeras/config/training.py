@@ -14,7 +14,7 @@ from sftkeras.config.values import Fraction, UnitInterval
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Optimizer: the update of the weights"""
+    """Update of the weights"""
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
     """The update rule."""
@@ -66,7 +66,7 @@ class EarlyStoppingConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Training: epochs, batches, devices, precision"""
+    """Epochs, batches, devices, precision"""
 
     epochs: PositiveInt = 3
     """Passes over the training rows, at most."""

@@ -22,7 +22,7 @@ MESSAGES: dict[str, str] = {
     "SFT114": "{path}: this run has exported no model yet. Export it first, with python -m sftkeras.export --run "
     "{quoted}",
     "SFT112": "{path}: cannot be read ({problem}). Copy the whole run folder again, or train again.",
-    "SFT115": "{setting} has no effect with --optimizer.name {name}: it is a setting of {rules}. Leave it out.",
+    "SFT115": "{setting} has no effect with {choice}: it is a setting of {users}. Leave it out.",
     "SFT125": "{word}: no such command.{suggestion} The commands are {commands}. See sftkeras --help.",
     # 120-124 Python
     "SFT120": "a config of type {kind}: expected a TrainConfig, a dictionary of settings, or the path of a YAML file.",

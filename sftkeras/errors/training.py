@@ -15,6 +15,7 @@ MESSAGES: dict[str, str] = {
     "most in {place}: {text}. Choose a backbone that was trained on their language (--backbone.handle).",
     "SFT411": "--task.class_weights: {problem}.{suggestion} Give one weight to each label, or balanced.",
     "SFT412": "{setting} has no effect here: the task predicts {predicts}. Leave it out.",
+    "SFT413": "--objective.kind {kind}: the task {task} cannot be trained by it. Choose one of: {known}.",
     # 420-429 resume
     "SFT420": "{folder} holds an interrupted run that differs: {differences}. Continue it all the same with "
     "--resume.allow {allow}, or start anew with --overwrite true.",

@@ -4,15 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sftkeras.objectives.adversarial import Adversarial, Attack
 from sftkeras.objectives.objective import Objective, RowByRow
+from sftkeras.objectives.r_drop import RDrop
 from sftkeras.objectives.whole_batch import WholeBatch
 
 if TYPE_CHECKING:
+    from sftkeras.config import ObjectiveConfig
     from sftkeras.tasks import Task
 
-__all__ = ["Objective", "plain_objective"]
+__all__ = ["Objective", "make_objective", "plain_objective"]
 
 
 def plain_objective(task: Task) -> Objective:
     """Return the task's own loss as an objective."""
     return WholeBatch(task) if task.whole_batch else RowByRow(task)
+
+
+def make_objective(config: ObjectiveConfig, task: Task) -> Objective:
+    """Return the objective of the settings.
+
+    Args:
+        config: the settings.
+        task: that learns; its spec's `objectives` has the kind.
+    """
+    radius = config.radius
+    match config.kind:
+        case "fgm":
+            return Adversarial(task, Attack(1, radius, radius), every_step=False)
+        case "pgd":
+            return Adversarial(task, Attack(config.steps, config.step_size, radius), every_step=False)
+        case "freelb":
+            return Adversarial(task, Attack(config.steps, config.step_size, radius), every_step=True)
+        case "r_drop":
+            return RDrop(task, config.agreement)
+    return plain_objective(task)

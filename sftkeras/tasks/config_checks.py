@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import util
 from typing import TYPE_CHECKING
 
-from sftkeras.config import CleaningConfig, DataConfig, OptimizerConfig, TaskSettings, TrainConfig
+from sftkeras.config import CleaningConfig, DataConfig, ObjectiveConfig, OptimizerConfig, TaskSettings, TrainConfig
 from sftkeras.errors import SFTError, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ def check_config(spec: TaskSpec, config: TrainConfig) -> None:
     """Checks the settings of a task, and those of the data and the encoder that depend on it.
 
     Raises:
-        SFTError: SFT412 for one without effect, SFT115 for one of another optimizer, SFT290 without second texts where
-            it needs them, SFT401 if the monitor is nothing that the task measures.
+        SFTError: SFT412 for one without effect, SFT115 for one of another optimizer or objective, SFT413 for an
+            objective that does not suit the task, SFT290 without second texts where it needs them, SFT401 if the
+            monitor is nothing that the task measures.
     """
     task = config.task
     for name in spec.unused(task):
@@ -43,7 +44,8 @@ def check_config(spec: TaskSpec, config: TrainConfig) -> None:
         raise SFTError("SFT290", kind=spec.kind)
     if metrics := spec.metrics(task):
         check_monitor(config.training.early_stopping.monitor, metrics)
-    check_optimizer(config.optimizer)
+    check_objective(spec, config)
+    check_used(config.optimizer, "optimizer", "name")
 
 
 def check_packing(spec: TaskSpec, config: TrainConfig) -> None:
@@ -64,16 +66,34 @@ def without_effect(spec: TaskSpec, task: TaskSettings, flag: str) -> SFTError:
     return SFTError("SFT412", setting=flag, predicts=spec.predicts(task))
 
 
-def check_optimizer(config: OptimizerConfig) -> None:
-    """Checks that the update rule looks at the settings of it that are set.
+def check_objective(spec: TaskSpec, config: TrainConfig) -> None:
+    """Checks that the task can be trained by the objective.
+
+    Raises:
+        SFTError: SFT413 if its loss is made otherwise; SFT115 for a setting of another objective.
+    """
+    kind = config.objective.kind
+    if kind not in spec.objectives:
+        raise SFTError("SFT413", kind=kind, task=spec.kind, known=", ".join(spec.objectives))
+    check_used(config.objective, "objective", "kind")
+
+
+def check_used(config: ObjectiveConfig | OptimizerConfig, section: str, choice: str) -> None:
+    """Checks that the settings of a section that are set have an effect with the one that was chosen.
+
+    Args:
+        config: the section; its `OF_SOME` has the choices that use a setting.
+        section: its name.
+        choice: name of its setting that chooses.
 
     Raises:
         SFTError: SFT115.
     """
-    for name, rules in OptimizerConfig.OF_SOME.items():
-        if config.name not in rules and getattr(config, name) != getattr(OptimizerConfig, name):
-            rules_in_words = " and ".join(rules)
-            raise SFTError("SFT115", setting=f"--optimizer.{name}", name=config.name, rules=rules_in_words)
+    chosen = getattr(config, choice)
+    for name, users in config.OF_SOME.items():
+        if chosen not in users and getattr(config, name) != getattr(type(config), name):
+            shown = f"--{section}.{choice} {chosen}"
+            raise SFTError("SFT115", setting=f"--{section}.{name}", choice=shown, users=", ".join(users))
 
 
 def check_monitor(monitor: str, metrics: Sequence[str]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sftkeras.backbones import Backbone, BackboneKind
     from sftkeras.config import Pooling
+    from sftkeras.config.objective import ObjectiveKind
     from sftkeras.data import Examples, Finding, RowInputs
 
     # By these names for specs: jsonargparse imports what a module of settings has under TYPE_CHECKING, NumPy with it.
@@ -80,6 +81,7 @@ class TaskSpec:
         cleans: whether its texts can be cleaned.
         adds_tokens: whether tokens that training adds to the vocabulary are found in its texts.
         gives_backbone: whether what it makes is a backbone for other tasks, which the run then keeps as a folder.
+        objectives: kinds of objective that it can be trained by: all but the plain one need each row's logits.
         packs: whether rows of a batch may be packed into few, since tokens of one see nothing of another.
     """
 
@@ -94,6 +96,7 @@ class TaskSpec:
     cleans: ClassVar[bool] = True
     adds_tokens: ClassVar[bool] = True
     gives_backbone: ClassVar[bool] = False
+    objectives: ClassVar[tuple[ObjectiveKind, ...]] = ("plain",)
     packs: ClassVar[bool] = False
 
     @property
@@ -268,6 +271,18 @@ class Task:
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Gives each row's loss, [batch] float32."""
+        raise NotImplementedError
+
+    def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        """Gives how far two predictions for the same rows are apart, [batch] float32, 0 where they are equal.
+
+        Asked of tasks that can be trained by `r_drop`.
+
+        Args:
+            labels: those of `targets`; what the loss leaves out is left out here.
+            first: logits of the rows.
+            second: other logits of the rows.
+        """
         raise NotImplementedError
 
     def row_results(

@@ -13,6 +13,7 @@ from sftkeras.config import TrainConfig
 from sftkeras.console import say
 from sftkeras.errors import SFTError
 from sftkeras.internals.keras import should_rise
+from sftkeras.objectives import make_objective
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import Task, spec_of
 from sftkeras.tasks.config_checks import check_monitor
@@ -109,6 +110,7 @@ def prepare_model(
             accumulation=training.accumulation,
             ema=optimizer.ema,
             tuning=tuning,
+            objective=make_objective(config.objective, task),
             products=products_of(task, training.precision),
         )
         model.compile(

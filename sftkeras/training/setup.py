@@ -12,6 +12,7 @@ from sftkeras.backbones import Backbone, choice_without_weights, choose_mode, lo
 from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.rematerialisation import rematerialise
+from sftkeras.backbones.token_vectors import give_token_vectors
 from sftkeras.config import TrainConfig, added_tokens, plain
 from sftkeras.console import progress_bar, waiting
 from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs, stop_on_errors
@@ -124,6 +125,9 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
             load_best_weights(start.run, network)
         if config.training.rematerialise:
             rematerialise(backbone.layers)
+        if config.objective.changes_token_vectors:
+            assert backbone.token_embedding is not None  # a module is refused before: see `check_opaque`
+            give_token_vectors(backbone.token_embedding)
         freeze(backbone, config)
         is_higher_better(config.training.early_stopping.monitor, task)  # of a task that names no metrics beforehand
     pairs = config.data.pair is not None

@@ -51,6 +51,7 @@ OF_ONE_COMMAND = {
         "SFT290",
         "SFT401",
         "SFT403",
+        "SFT413",
         "SFT465",
         "SFT421",
         "SFT610",

@@ -42,6 +42,7 @@ def test_a_setting_without_effect_is_refused(
         ("training__unfreeze", 1),
         ("training__rematerialise", "true"),
         ("training__freeze_embeddings", "true"),
+        ("objective__kind", "fgm"),
     ],
 )
 def test_what_a_module_cannot_do_is_refused(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sftkeras.config import BackboneConfig, OptimizerConfig, TrainConfig
+from sftkeras.config import BackboneConfig, ObjectiveConfig, OptimizerConfig, TrainConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks import spec_of
 from sftkeras.tasks.causal_lm.spec import CausalLMSettings
@@ -25,13 +25,23 @@ def check(**settings: Any) -> None:
     [
         (OptimizerConfig(momentum=0.9), "--optimizer.momentum has no effect with --optimizer.name adamw"),
         (OptimizerConfig(name="adam", weight_decay=0.1), "--optimizer.weight_decay has no effect"),
-        (OptimizerConfig(name="sgd", beta_1=0.8), "--optimizer.beta_1 .* a setting of adam and adamw"),
+        (OptimizerConfig(name="sgd", beta_1=0.8), "--optimizer.beta_1 .* a setting of adam, adamw"),
         (OptimizerConfig(name="sgd", epsilon=1e-6), "--optimizer.epsilon"),
     ],
 )
 def test_a_setting_of_another_optimizer_is_refused(optimizer: OptimizerConfig, told: str) -> None:
     with pytest.raises(SFTError, match=f"SFT115  {told}"):
         check(optimizer=optimizer)
+
+
+def test_a_setting_of_another_objective_is_refused() -> None:
+    with pytest.raises(SFTError, match=r"SFT115  --objective.steps has no effect with --objective.kind fgm"):
+        check(objective=ObjectiveConfig("fgm", steps=5))
+
+
+def test_a_task_whose_loss_is_made_otherwise_has_the_plain_objective_alone() -> None:
+    with pytest.raises(SFTError, match=r"SFT413  --objective.kind r_drop: the task masked_lm .* one of: plain"):
+        check(task=MaskedLMSettings(), objective=ObjectiveConfig("r_drop"))
 
 
 @pytest.mark.parametrize(

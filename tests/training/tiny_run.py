@@ -26,7 +26,9 @@ import tensorflow as tf  # noqa: E402
 from sftkeras.backbones import Backbone, Choice, choose_mode, load_chosen  # noqa: E402
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noqa: E402
 from sftkeras.backbones.rematerialisation import rematerialise  # noqa: E402
-from sftkeras.config import OptimizerConfig, TrainingConfig  # noqa: E402
+from sftkeras.backbones.token_vectors import give_token_vectors  # noqa: E402
+from sftkeras.config import ObjectiveConfig, OptimizerConfig, TrainingConfig  # noqa: E402
+from sftkeras.objectives import make_objective  # noqa: E402
 from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
 from sftkeras.tasks.similarity.spec import SimilaritySettings  # noqa: E402
@@ -58,6 +60,7 @@ class Settings:
     ema: float | None = None
     unfreeze: int | None = None
     rematerialise: bool = False
+    objective: dict[str, Any] = dataclasses.field(default_factory=dict)
     loss_scale: float = 0.0  # to begin with, where the loss is scaled; 0 takes Keras' own
     validated: bool = True  # on the same rows, after each epoch: half as much again to trace
     compare_replicas: bool = False  # also give each replica's loss of one batch
@@ -122,6 +125,9 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
     depths = () if settings.module else depths_of(network, backbone)
     if settings.rematerialise:
         rematerialise(backbone.layers)
+    objective = ObjectiveConfig(**settings.objective)
+    if objective.changes_token_vectors:
+        give_token_vectors(backbone.token_embedding)
     model = SupervisedModel(
         network,
         task,
@@ -129,6 +135,7 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
         clip_norm=settings.clip_norm,
         accumulation=settings.accumulation,
         ema=settings.ema,
+        objective=make_objective(objective, task),
         tuning=Tuning(unfreezing=Unfreezing(depths, settings.unfreeze) if settings.unfreeze else None),
     )
     loss_scaling = settings.precision == "mixed_float16"

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from sftkeras.config import TaskSettings
 from sftkeras.config.names import by_name
+from sftkeras.config.objective import OBJECTIVES
 from sftkeras.config.values import Probability, UnitInterval
 from sftkeras.data.labels.classes.kind import ONE_LABEL, SEVERAL_LABELS
 from sftkeras.data.labels.contract import LabelKind
@@ -44,6 +45,7 @@ class ClassificationSpec(contract.TaskSpec):
 
     kind = "classification"
     settings = ClassificationSettings
+    objectives = OBJECTIVES
 
     def label_kind(self, settings: Any) -> LabelKind:
         """One label a text, or with `multi_label` none, one or several."""

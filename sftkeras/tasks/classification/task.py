@@ -17,6 +17,7 @@ from sftkeras.errors import SFTError, did_you_mean
 from sftkeras.internals.keras import build_metric
 from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.tasks.contract import Task
+from sftkeras.tasks.divergences import between_chances, between_classes
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
 
@@ -66,6 +67,10 @@ class Classification(LabelTask):
         right = tf.gather(log_probabilities, labels, batch_dims=1)
         spread = tf.reduce_mean(log_probabilities, -1)
         return -((1 - self.label_smoothing) * right + self.label_smoothing * spread)
+
+    def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        """Divergence of the labels' probabilities, [batch]."""
+        return between_classes(first, second)
 
     def constant_logits(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The logarithm of each class's share, [classes]."""
@@ -126,6 +131,10 @@ class MultiLabelClassification(LabelTask):
         if self.class_weights:
             losses *= tf.constant(self.class_weights) / np.mean(self.class_weights)
         return tf.reduce_mean(losses, -1)
+
+    def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        """Divergence of each label's own probability, averaged over the labels, [batch]."""
+        return tf.reduce_mean(between_chances(first, second), -1)
 
     def constant_logits(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The log odds of each label, [classes]."""

@@ -55,6 +55,10 @@ class Regression(Task):
         """Squared error of the standardised number, [batch]."""
         return tf.square(tf.squeeze(logits, -1) - (labels - self.mean) / self.deviation)
 
+    def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        """Squared distance of the standardised numbers, [batch]."""
+        return tf.square(tf.squeeze(first - second, -1))
+
     def constant_logits(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The mean, which is 0 once standardised, [1]."""
         return np.zeros(1)

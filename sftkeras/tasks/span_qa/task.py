@@ -12,6 +12,7 @@ import tensorflow as tf
 from sftkeras.backbones import Backbone
 from sftkeras.config import Pooling
 from sftkeras.tasks.contract import Task
+from sftkeras.tasks.divergences import between_classes
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_vectors
 from sftkeras.tasks.span_qa.features import ENDS, STARTS, question_features
@@ -75,6 +76,10 @@ class SpanQA(Task):
         """Cross-entropy of the first and of the last token, averaged, [rows]."""
         by_end = tf.transpose(logits, [0, 2, 1])  # [rows, 2, length]
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, by_end), -1)
+
+    def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        """Divergence of the places' probabilities, averaged over first and last token, [rows]."""
+        return tf.reduce_mean(between_classes(first, second, 1), -1)
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """One for every window."""

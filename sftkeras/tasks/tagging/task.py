@@ -13,6 +13,7 @@ from sftkeras.backbones import Backbone
 from sftkeras.config import Pooling
 from sftkeras.tasks.by_text import Values, by_text
 from sftkeras.tasks.contract import Task
+from sftkeras.tasks.divergences import between_classes
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_network
 from sftkeras.tasks.tagging.decoding import begin_tag, inside_tag, join, likeliest_legal
@@ -81,9 +82,11 @@ class Tagging(Task):
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Cross-entropy, averaged over the row's words, [batch]."""
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
-        words = tf.cast(labels >= 0, tf.float32)
-        return tf.math.divide_no_nan(tf.reduce_sum(losses * words, -1), tf.reduce_sum(words, -1))
+        return _mean_over_words(tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits), labels)
+
+    def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+        """Divergence of the tags' probabilities, averaged over the row's words, [batch]."""
+        return _mean_over_words(between_classes(first, second), labels)
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """The number of words of each row, so that every word of a batch counts alike."""
@@ -153,6 +156,12 @@ class Tagging(Task):
             "label_names": list(self.label_names),
             "constrained_decoding": self.constrained_decoding,
         }
+
+
+def _mean_over_words(values: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """The mean of `values` [batch, length] over the tokens at which a word begins, [batch]; 0 where there is none."""
+    words = tf.cast(labels >= 0, tf.float32)
+    return tf.math.divide_no_nan(tf.reduce_sum(values * words, -1), tf.reduce_sum(words, -1))
 
 
 def make(config: TaggingSettings, label_names: tuple[str, ...], labels: Any) -> Tagging:

@@ -65,7 +65,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         accumulation: micro-batches a batch is computed in.
         ema: share of the weights' running average that stays in a step; None keeps no average.
         tuning: which weights learn, and when.
-        objective: what is minimised; None is the loss of the task.
+        objective: what is minimised; None is the loss of the task, which is what validation measures in any case.
         products: precision of matrix products alone, for a network that leaves it open; None leaves it to the layers.
 
     Attributes:
@@ -91,7 +91,8 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         super().__init__(name="supervised")
         self.network = network
         self.task = task
-        self.objective = objective or plain_objective(task)
+        self.validated = plain_objective(task)
+        self.objective = objective or self.validated
         self.seed_number = seed
         self.clip_norm = clip_norm
         self.accumulation = accumulation
@@ -189,7 +190,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
     def test_step(self, data: Rows) -> dict[str, tf.Tensor]:
         """Validates one batch by the loss alone, without penalties; called on each replica with its part of it."""
         with self.validated_weights(), self._precision():
-            loss, counts = self._validate_whole(data) if self.objective.whole_batch else self._validate_parts(data)
+            loss, counts = self._validate_whole(data) if self.validated.whole_batch else self._validate_parts(data)
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
             loss = context.all_reduce(tf.distribute.ReduceOp.SUM, loss)
@@ -197,14 +198,14 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
 
     def _validate_whole(self, data: Rows) -> tuple[tf.Tensor, Counts]:
         """The loss of this replica's rows where it is one of the whole batch, and the metrics' counts with them."""
-        ahead = self.objective.look_ahead(self._logits(data, training=False), data)
+        ahead = self.validated.look_ahead(self._logits(data, training=False), data)
         return ahead.total, count_rows(self._task_metrics, counts_so_far(self._task_metrics), ahead.compared)
 
     def _validate_parts(self, data: Rows) -> tuple[tf.Tensor, Counts]:
         """The loss of this replica's rows, one micro-batch after the other, and the metrics' counts with them."""
 
         def add_part(piece: Rows, part: RowRange | None, total: tf.Tensor, counts: Counts) -> tuple:
-            loss = self.objective.loss(partial(self.network, training=False), piece)
+            loss = self.validated.loss(partial(self.network, training=False), piece)
             return total + loss.total, count_rows(self._task_metrics, counts, loss.compared)
 
         start = (tf.constant(0.0), counts_so_far(self._task_metrics))

@@ -1,0 +1,44 @@
+"""Settings of the objective: what training minimises."""
+
+# mypy: disable-error-code="valid-type"
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
+
+from jsonargparse.typing import PositiveFloat, PositiveInt
+
+ObjectiveKind = Literal["plain", "fgm", "pgd", "freelb", "r_drop"]
+OBJECTIVES: tuple[ObjectiveKind, ...] = get_args(ObjectiveKind)
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """Loss to be minimised: that of the texts as they are, and of more"""
+
+    kind: ObjectiveKind = "plain"
+    """plain: the task's loss alone. fgm, pgd, freelb: also that of token vectors changed so that the loss rises
+    (adversarial training). r_drop: also how far the predictions of two dropout masks are apart."""
+    radius: PositiveFloat = 1.0
+    """Largest change of a text's token vectors, as the norm of them all (fgm, pgd, freelb)."""
+    step_size: PositiveFloat = 0.3
+    """Norm of one step of the change (pgd, freelb)."""
+    steps: PositiveInt = 3
+    """Steps of the change; each costs a pass forward and one back (pgd, freelb)."""
+    agreement: PositiveFloat = 1.0
+    """Weight of the divergence of two predictions beside the two losses (r_drop)."""
+
+    SHORT_FOR: ClassVar = "kind"
+    # Settings that only some of the objectives use.
+    OF_SOME: ClassVar = {
+        "radius": ("fgm", "pgd", "freelb"),
+        "step_size": ("pgd", "freelb"),
+        "steps": ("pgd", "freelb"),
+        "agreement": ("r_drop",),
+    }
+
+    @property
+    def changes_token_vectors(self) -> bool:
+        """Whether token vectors are changed, for which the encoder must give access to its embedding."""
+        return self.kind in self.OF_SOME["radius"]

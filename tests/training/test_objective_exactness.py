@@ -1,0 +1,50 @@
+"""Objectives beside the plain one: the same weights on any devices, in any micro-batches, recomputed or not."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from fresh_runs import largest_difference, train, weights
+
+# Together they have one step and several, changes on the way that count, and two dropout masks in a step.
+OBJECTIVES: dict[str, dict[str, object]] = {
+    "freelb": {"kind": "freelb", "steps": 2, "step_size": 0.3, "radius": 0.5},
+    "r_drop": {"kind": "r_drop", "agreement": 4.0},
+}
+PLAIN = {"dropout": 0.2, "validated": False}
+CUT = {"accumulation": 3, "rematerialise": True}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
+    runs = {name: {**PLAIN, "objective": objective} for name, objective in OBJECTIVES.items()}
+    one = {**runs, "plain": PLAIN, **{f"{name}, cut": {**run, **CUT} for name, run in runs.items()}}
+    alone = {**runs["freelb"], "dropout": 0.0, "optimizer": "sgd"}
+    two = {"freelb": {**alone, "accumulation": 2}}
+    with ThreadPoolExecutor(2) as pool:
+        folders = {devices: tmp_path_factory.mktemp("runs") for devices in (1, 2)}
+        return {
+            1: pool.submit(train, folders[1], 1, {**one, "alone": alone}),
+            2: pool.submit(train, folders[2], 2, two),
+        }
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_micro_batches_and_recomputed_layers_change_nothing(trained: dict[int, Future], name: str) -> None:
+    runs = trained[1].result()
+    assert largest_difference(runs[name], runs[f"{name}, cut"]) < 1e-6
+    np.testing.assert_allclose(runs[f"{name}, cut"]["losses"], runs[name]["losses"], atol=1e-6)
+
+
+def test_two_devices_end_as_one(trained: dict[int, Future]) -> None:  # Adam would make rounding larger
+    assert largest_difference(trained[1].result()["alone"], trained[2].result()["freelb"]) < 1e-6
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_it_is_another_training_than_the_plain_one(trained: dict[int, Future], name: str) -> None:
+    runs = trained[1].result()
+    assert largest_difference(runs[name], runs["plain"]) > 1e-3
+    for variable, array in weights(runs[name]).items():
+        assert np.isfinite(array).all(), variable
