@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from sftkeras.generation.options import Options
 from sftkeras.generation.sampling import next_tokens
 from sftkeras.generation.writing import NO_TOKEN
 
+_WORD_BITS = 32
 PAGE_TOKENS = 16  # of a page: a few kilobytes of each head, so that gathering pages costs as much as reading them
 
 _DRAWING = {
@@ -53,7 +55,9 @@ def paged_inputs(decoder: PagedDecoder) -> dict[str, tf.TensorSpec]:
         "numbers": tf.TensorSpec([None], tf.int32, "numbers"),
         **{name: tf.TensorSpec([None], dtype, name) for name, dtype in _DRAWING.items()},
     }
-    matrices = {name: tf.TensorSpec([None, None], tf.int32, name) for name in ("token_ids", "tables", "history")}
+    matrices = {
+        name: tf.TensorSpec([None, None], tf.int32, name) for name in ("token_ids", "tables", "history", "allowed")
+    }
     pages = tf.TensorSpec(decoder.pages_shape(PAGE_TOKENS), tf.float32, "pages")
     return {**matrices, **rows, "top": tf.TensorSpec([], tf.int32, "top"), "pages": pages}
 
@@ -67,6 +71,7 @@ def read_pages(
     tables: tf.Tensor,
     numbers: tf.Tensor,
     history: tf.Tensor,
+    allowed: tf.Tensor,
     top: tf.Tensor,
     pages: tf.Tensor,
     **drawing: tf.Tensor,
@@ -81,6 +86,8 @@ def read_pages(
         tables: the pages of each row in order, [batch, pages of a row] int32; any behind those it needs.
         numbers: how many tokens of each row were drawn already, [batch] int32.
         history: as `next_tokens` takes it; without columns where no row has a repetition penalty.
+        allowed: tokens that may be drawn, a bit each from the lowest of the first word on, [batch, words] int32;
+            without columns where all may.
         top: how many of the most probable tokens are told, a scalar int32.
         pages: keys and values, [layers, 2, heads, pages, PAGE_TOKENS, head size] float32.
         drawing: options by name, each [batch].
@@ -98,7 +105,7 @@ def read_pages(
     vectors = decoder.read_pages(token_ids, positions[:, tf.newaxis] + columns, tables, pages)
     logits = decoder.logits(vectors[:, -1])[:, :vocabulary]
     options = Options(max_new_tokens=numbers, stop=tf.zeros([0, 0], tf.string), **drawing)
-    token = next_tokens(logits, history, options, numbers)
+    token = next_tokens(_only(allowed, logits), history, options, numbers)
     total = tf.reduce_logsumexp(logits, 1)
     best, best_ids = tf.math.top_k(logits, tf.minimum(top, vocabulary))
     return {
@@ -107,3 +114,14 @@ def read_pages(
         "top_ids": best_ids,
         "top_log_probabilities": best - total[:, tf.newaxis],
     }
+
+
+def _only(allowed: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Return logits [batch, vocabulary] of the tokens that may be drawn, of the others -inf."""
+
+    def held() -> tf.Tensor:
+        bits = tf.bitwise.right_shift(allowed[:, :, tf.newaxis], tf.range(_WORD_BITS)) & 1  # [batch, words, bits]
+        bits = tf.reshape(bits, [tf.shape(allowed)[0], -1])[:, : tf.shape(logits)[1]]
+        return tf.where(bits > 0, logits, -np.inf)
+
+    return tf.cond(tf.shape(allowed)[1] > 0, held, lambda: logits)

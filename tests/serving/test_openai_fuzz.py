@@ -30,11 +30,18 @@ MOST_GROWTH = 96 * 2**20  # bytes, whatever the number of requests
 CHAT, COMPLETIONS, EMBEDDINGS = "/v1/chat/completions", "/v1/completions", "/v1/embeddings"
 TURNS = [{"role": role, "content": "a"} for role in ("system", "user", "assistant", "user")]
 SAMPLING = {"model": "tiny", "temperature": 1.2, "top_p": 0.9, "seed": 3, "n": 2, "max_tokens": 4, "stop": ["a", "b"]}
+SCHEMA = {"type": "object", "properties": {"a": {"type": "array", "items": {"enum": ["b", 1]}, "minItems": 2}}}
 BODIES = {
     CHAT: [
         {"model": "tiny", "messages": TURNS, "max_tokens": 2},
         {**SAMPLING, "messages": TURNS[1:2], "stream": True, "stream_options": {"include_usage": True}},
         {**SAMPLING, "messages": TURNS, "logprobs": True, "top_logprobs": 3, "response_format": {"type": "text"}},
+        {
+            "model": "tiny",
+            "messages": TURNS,
+            "max_tokens": 3,
+            "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA, "strict": True}},
+        },
     ],
     COMPLETIONS: [
         {"model": "tiny", "prompt": "it is", "max_tokens": 2},

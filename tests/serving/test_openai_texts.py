@@ -338,7 +338,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"logprobs": True, "top_logprobs": 21}, "top_logprobs", "integer_above_max_value"),
     ({"tools": [{"type": "function"}]}, "tools", "unsupported_parameter"),
     ({"tool_choice": "required"}, "tool_choice", "unsupported_parameter"),
-    ({"response_format": {"type": "json_object"}}, "response_format", "unsupported_parameter"),
+    ({"response_format": {"type": "grammar"}}, "response_format.type", "invalid_value"),
     ({"presence_penalty": 0.5}, "presence_penalty", "unsupported_parameter"),
     ({"logit_bias": {"3": 1}}, "logit_bias", "unsupported_parameter"),
     ({"prompt": "a"}, "prompt", "unknown_parameter"),

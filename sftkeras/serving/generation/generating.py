@@ -12,7 +12,8 @@ import numpy as np
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from sftkeras.generation.stop_limits import MOST_BYTES, MOST_STRINGS, too_long
-from sftkeras.serving.errors import invalid
+from sftkeras.serving.errors import failed_precondition, invalid
+from sftkeras.serving.generation.grammar import Grammars, Matcher
 from sftkeras.serving.generation.graph import GeneratingGraph
 from sftkeras.serving.generation.limits import GenerationLimits
 from sftkeras.serving.generation.observer import GenerationObserver
@@ -49,6 +50,7 @@ class GeneratingVersion:
         self._graph, self._limits = graph, limits
         self._most_tokens = min(graph.facts.positions, graph.page_count * graph.page_tokens)
         self._longest_text = self._most_tokens * max(_LONGEST_MARK, *map(len, graph.texts))
+        self._grammars = Grammars(graph.texts, graph.facts.end_ids)
         self._scheduler = Scheduler(graph, limits, observer, model=model, version=version)
 
     async def stream(self, request: GenerationRequest, seconds: float | None = None) -> AsyncGenerator[Piece, None]:
@@ -60,6 +62,7 @@ class GeneratingVersion:
             raise invalid(f"The prompt is longer than the {self._most_tokens} tokens that there is room for")
         with self._scheduler.place():
             tokens = await asyncio.to_thread(self._graph.tokenise, request.text)
+            matcher = await asyncio.to_thread(self._matcher, request.grammar)
             loop = asyncio.get_running_loop()
             outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
 
@@ -75,6 +78,7 @@ class GeneratingVersion:
                 texts=TextPieces(request.stop, strips_space=self._graph.facts.strips_first_space),
                 deadline=arrived + limit,
                 arrived=arrived,
+                matcher=matcher,
             )
             self._scheduler.submit(stream)
             try:
@@ -101,6 +105,14 @@ class GeneratingVersion:
     def close(self) -> None:
         """Ends; no stream may be under way."""
         self._scheduler.close()
+
+    def _matcher(self, grammar: str | None) -> Matcher | None:
+        """Return the follower of a text that is held to a grammar, None for one that is not."""
+        if grammar is None:
+            return None
+        if not self._graph.holds_to_grammars:
+            raise failed_precondition("This model was exported by a release that held no text to JSON; export it again")
+        return self._grammars.matcher(grammar)
 
     def _end(self, tokens: list[int], request: GenerationRequest) -> int:
         """Tokens of prompt and text at which a text ends."""

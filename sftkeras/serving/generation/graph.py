@@ -13,6 +13,7 @@ import numpy as np
 
 from sftkeras.serving.engine import Call, Engine
 from sftkeras.serving.errors import failed_precondition
+from sftkeras.serving.generation.grammar import allowed_tokens
 from sftkeras.serving.generation.limits import GenerationLimits
 from sftkeras.serving.generation.pages import Page
 from sftkeras.serving.generation.pieces import TextPieces
@@ -81,6 +82,7 @@ class GeneratingGraph:
         page_tokens: tokens of a page.
         page_count: pages of the cache.
         texts: the bytes of each token.
+        holds_to_grammars: whether it can be told which tokens may be drawn.
 
     Raises:
         ServingError: FAILED_PRECONDITION if not even one page fits; RESOURCE_EXHAUSTED if there is no memory.
@@ -99,6 +101,7 @@ class GeneratingGraph:
             raise failed_precondition(f"{page_bytes} bytes for {self.page_tokens} tokens are more than the cache has")
         shape = (layers, kinds, heads, self.page_count, self.page_tokens, size)
         kept = engine.keep_zeros(shape)
+        self.holds_to_grammars = "allowed" in signature.inputs
         self._inputs = sorted(signature.inputs.keys() - {_PAGES})
         call = Call(
             tuple(signature.inputs[name].name for name in self._inputs),
@@ -133,6 +136,7 @@ class GeneratingGraph:
             "positions": np.array([stream.read for stream in streams], np.int32),
             "tables": _matrix([[page.number for page in stream.pages] for stream in streams], 0),
             "numbers": np.array([stream.new_tokens for stream in streams], np.int32),
+            "allowed": allowed_tokens([stream.matcher for stream in streams]),
             "history": _matrix([stream.tokens if penalised else [] for stream in streams], _NO_TOKEN),
             "temperature": np.array([request.temperature for request in requests], np.float32),
             "top_k": np.array([request.top_k for request in requests], np.int32),

@@ -33,6 +33,8 @@ class GenerationRequest:
         seed: with equal seeds a request gets equal noise, whatever is generated beside it.
         top_log_probabilities: how many of the most probable tokens come with each token; None gives log-probabilities
             of none.
+        grammar: what the text is held to, see `sftkeras.serving.generation.grammar`; None for nothing. A text that ends
+            by a limit or a stop string may be a part of one.
     """
 
     text: str
@@ -45,6 +47,7 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     seed: int = 0
     top_log_probabilities: int | None = None
+    grammar: str | None = None
 
 
 @dataclass(frozen=True)

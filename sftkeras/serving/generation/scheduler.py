@@ -230,7 +230,8 @@ class Scheduler:
             drawn = self._graph.read([stream for stream, _ in there], [count for _, count in there])
         except Exception as error:
             if len(there) == 1:
-                _log.warning("a text of %s could not be generated: %s", self._model, error)
+                if not isinstance(error, ServingError):  # of which its client is to blame
+                    _log.warning("a text of %s could not be generated: %s", self._model, error)
                 self._fail(there[0][0], error)
             else:  # one of them may be to blame; reading again writes the same
                 for stream, count in there:
@@ -257,7 +258,11 @@ class Scheduler:
                 prompt_tokens=stream.prompt_tokens,
                 cached_tokens=stream.cached_tokens,
             )
-        reason = stream.add(token, ends=token.id in self._graph.facts.end_ids)
+        try:
+            reason = stream.add(token, ends=token.id in self._graph.facts.end_ids)
+        except ServingError as error:
+            self._fail(stream, error)
+            return
         if reason:
             self._end(stream, reason)
 

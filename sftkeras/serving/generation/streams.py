@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sftkeras.serving.generation.grammar import Matcher
 from sftkeras.serving.generation.pages import Page
 from sftkeras.serving.generation.pieces import TextPieces
 from sftkeras.serving.generation.requests import FinishReason, GenerationRequest, Piece, Token
@@ -32,6 +33,7 @@ class Stream:
         arrived: when it was asked for.
         first_at: when its first token came; None before.
         left: whether its client has gone; set from any thread.
+        matcher: what the text is held to.
     """
 
     request: GenerationRequest
@@ -47,6 +49,7 @@ class Stream:
     arrived: float = field(default_factory=time.monotonic)
     first_at: float | None = None
     left: bool = False
+    matcher: Matcher | None = None
 
     def __post_init__(self) -> None:
         self.prompt_tokens = len(self.tokens)
@@ -70,8 +73,13 @@ class Stream:
 
         Returns:
             Why the stream has ended, if it has.
+
+        Raises:
+            GrammarError: a text that is held to a grammar has too many ways to go on.
         """
         self.tokens.append(token.id)
+        if self.matcher:
+            self.matcher.take(token.id)
         text, tokens = ("", ()) if ends else self.texts.push(token)
         finish: FinishReason | None = None
         if ends or self.texts.stopped:

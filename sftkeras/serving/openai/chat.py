@@ -13,6 +13,7 @@ from sftkeras.serving.openai.errors import RequestError
 from sftkeras.serving.openai.fields import Fields
 from sftkeras.serving.openai.log_probabilities import of_chat
 from sftkeras.serving.openai.prompts import Prompts
+from sftkeras.serving.openai.response_format import ResponseFormat, parse_response_format
 from sftkeras.serving.openai.sampling import (
     MOST_LOG_PROBABILITIES,
     Sampling,
@@ -33,6 +34,7 @@ class ChatRequest:
         sampling: how answers are generated.
         streaming: whether they come piece by piece.
         top_log_probabilities: of how many tokens in each place; None for none at all.
+        response_format: form of the answers.
     """
 
     prefix: ClassVar[str] = "chatcmpl-"
@@ -44,6 +46,7 @@ class ChatRequest:
     sampling: Sampling
     streaming: Streaming
     top_log_probabilities: int | None
+    response_format: ResponseFormat
 
     def generation_requests(self, prompts: Prompts) -> list[GenerationRequest]:
         """Return what is asked of the model, `n` texts.
@@ -52,7 +55,9 @@ class ChatRequest:
             RequestError: the model takes no such conversation.
         """
         prompt = prompts.of_conversation(self.conversation)
-        return self.sampling.requests(prompt, prompts.defaults, self.top_log_probabilities)
+        return self.sampling.requests(
+            prompt, prompts.defaults, self.top_log_probabilities, self.response_format.grammar()
+        )
 
     def choice(self, index: int, written: Written) -> dict[str, Any]:
         """Return a whole text."""
@@ -108,13 +113,15 @@ def parse_chat(document: dict[str, Any]) -> ChatRequest:
     ):
         fields.unsupported(field)
     _check_tool_choice(fields)
-    _check_format(fields)
+    if fields.given("modalities") not in (None, ["text"]):
+        fields.unsupported("modalities")
     request = ChatRequest(
         model=model,
         conversation=parse_messages(fields),
         sampling=parse_sampling(fields, ("max_completion_tokens", "max_tokens")),
         streaming=parse_streaming(fields),
         top_log_probabilities=_log_probabilities(fields),
+        response_format=parse_response_format(fields),
     )
     fields.end()
     return request
@@ -134,10 +141,3 @@ def _check_tool_choice(fields: Fields) -> None:
     if fields.given("tool_choice") not in (None, "none", "auto"):
         fields.unsupported("tool_choice")
     fields.flag("parallel_tool_calls")
-
-
-def _check_format(fields: Fields) -> None:
-    if fields.given("response_format") not in (None, {"type": "text"}):
-        fields.unsupported("response_format")
-    if fields.given("modalities") not in (None, ["text"]):
-        fields.unsupported("modalities")

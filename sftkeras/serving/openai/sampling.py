@@ -43,7 +43,11 @@ class Sampling:
     seed: int
 
     def requests(
-        self, prompt: str, defaults: Mapping[str, Any], top_log_probabilities: int | None
+        self,
+        prompt: str,
+        defaults: Mapping[str, Any],
+        top_log_probabilities: int | None,
+        grammar: str | None = None,
     ) -> list[GenerationRequest]:
         """Return what is asked of the model for one prompt.
 
@@ -51,8 +55,9 @@ class Sampling:
             prompt: marked text.
             defaults: of the model.
             top_log_probabilities: as of `GenerationRequest`.
+            grammar: likewise.
         """
-        options = {**defaults, **self.options, "top_log_probabilities": top_log_probabilities}
+        options = {**defaults, **self.options, "top_log_probabilities": top_log_probabilities, "grammar": grammar}
         return [
             GenerationRequest(prompt, **{**options, "seed": _wrapped(self.seed + number)}) for number in range(self.n)
         ]
