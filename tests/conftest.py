@@ -22,6 +22,8 @@ import xdist
 from filelock import FileLock
 from tiny_bert import reviews, write_csv, write_tiny_bert
 
+from sftkeras import runtime
+
 CACHE = "SFTKERAS_CACHE"
 _USERS_CACHE = os.environ.get(CACHE)
 
@@ -86,10 +88,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
     """Leaves what all tests share, such as TensorFlow's modules, out of the search for garbage, which is then rarer."""
-    gc.freeze()
-    gc.set_threshold(20_000)
+    gc.disable()
+    result = yield
+    gc.enable()
+    runtime.collect_garbage_rarely()
+    return result
 
 
 @pytest.fixture(scope="session")

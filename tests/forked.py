@@ -1,8 +1,9 @@
 """Processes of Python that need not import TensorFlow: they are forked from one that has imported it and done no more.
 
 The import takes a process seconds, and tests start many. All else is as in a process of its own: arguments,
-environment, folder, files, signals and exit code. What must be a whole start (which modules a command imports, options
-of the interpreter) is tested with `subprocess`.
+environment, folder, files, signals and exit code; but their prediction processes are forked too, and the pictures of
+their reports drawn once (see drawn_once.py). What must be a whole start (which modules a command imports, options of
+the interpreter) is tested with `subprocess`.
 
 `python tests/forked.py NUMBER` is the process they are forked from, NUMBER that of the socket it listens at; it ends
 with the process that started it. Each connection asks for one process: a line of JSON with its files gives the
@@ -220,7 +221,9 @@ def import_what_takes_seconds() -> dict[str, str]:
     from sftkeras import runtime
 
     before = dict(os.environ)
+    gc.disable()
     runtime.start_tensorflow()
+    import drawn_once  # noqa: F401
     import h5py  # noqa: F401
     import keras_hub  # noqa: F401
     import sklearn.metrics  # noqa: F401
@@ -233,7 +236,8 @@ def import_what_takes_seconds() -> dict[str, str]:
                 importlib.import_module(module.name)
 
     assert not context.context()._initialized
-    gc.freeze()
+    gc.enable()
+    runtime.collect_garbage_rarely()
     return {name: value for name, value in os.environ.items() if before.get(name) != value}
 
 
@@ -314,11 +318,13 @@ def main(number: str) -> None:
     request, connection = serve(socket.socket(fileno=int(number)))
     fork_once_more(request, connection)
     take_over(request, settings)
+    from drawn_once import drawn_once
+
     from sftkeras.command_line.ending import leave
 
     if Path("/dev/nvidiactl").exists():  # what is known of a GPU cannot be forked
         os.execv(sys.executable, [sys.executable, *request["arguments"]])
-    with forked_predictions():
+    with forked_predictions(), drawn_once():
         execute(request["arguments"])
     leave(0)  # as a command does: Python would free graphs and models first, which takes seconds
 

@@ -243,15 +243,14 @@ def main(folder: Path, way: str) -> None:
     for name, entry in (ENTRIES | OF_THE_GUIDE).items():
         print(f"== {name}", flush=True)
         try:
-            with drawn_once():
-                WAYS[way](name, entry, folder)
+            WAYS[way](name, entry, folder)
         except Exception:
             (folder / way / f"{name}.error").write_text(traceback.format_exc(), encoding="utf-8")
 
 
 if __name__ == "__main__":
     if sys.argv[2] == "whole":
-        with one_fresh_process():
+        with one_fresh_process(), drawn_once():
             main(Path(sys.argv[1]), "whole")
     else:
         main(Path(sys.argv[1]), sys.argv[2])

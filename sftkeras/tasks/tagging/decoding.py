@@ -78,7 +78,9 @@ def likeliest_legal(log_probabilities: tf.Tensor) -> tf.Tensor:
         [texts, words] int32.
     """
     texts, words = tf.shape(log_probabilities)[0], tf.shape(log_probabilities)[1]
-    return tf.cond(words > 0, lambda: _viterbi(log_probabilities), lambda: tf.zeros([texts, 0], tf.int32))
+    # Outside of a graph, the loops would run an operation at a time: seconds for a long text.
+    viterbi = _viterbi if tf.inside_function() else _viterbi_in_a_graph
+    return tf.cond(words > 0, lambda: viterbi(log_probabilities), lambda: tf.zeros([texts, 0], tf.int32))
 
 
 def _viterbi(log_probabilities: tf.Tensor) -> tf.Tensor:
@@ -105,6 +107,11 @@ def _viterbi(log_probabilities: tf.Tensor) -> tf.Tensor:
     path = tf.TensorArray(tf.int32, words, element_shape=[None]).write(words - 1, last)
     _, _, path = tf.while_loop(lambda word, *_: word > 0, backward, (words - 1, last, path))
     return tf.transpose(path.stack())
+
+
+_viterbi_in_a_graph = tf.function(
+    _viterbi, input_signature=[tf.TensorSpec([None, None, None], tf.float32)], autograph=False
+)
 
 
 def _best_before(best: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
