@@ -17,6 +17,8 @@ expect.set_options(timeout=WAIT)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, such as Debian's package chromium")
 
+SECRET = "a secret of some length"  # a token
+
 # Chromium as root, and without calls to its maker's hosts.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
@@ -43,6 +45,18 @@ def watched(browser: Browser) -> Iterator[Page]:
     yield page
     page.close()
     assert problems == []
+
+
+@contextmanager
+def signed_in(browser: Browser, url: str) -> Iterator[Page]:
+    """A page of a server that has asked for a token and got `SECRET`, of which the page shows nothing."""
+    page = browser.new_page()
+    page.goto(url)
+    page.get_by_label("This server asks for an access token").fill(SECRET)
+    page.keyboard.press("Enter")
+    yield page
+    assert SECRET[:8] not in page.content()
+    page.close()
 
 
 def contrast(one: str, other: str) -> float:

@@ -13,7 +13,9 @@ from tiny_served import MODEL, RunningServer, publish, write_version
 from sftkeras.serving import version_folders
 
 if TYPE_CHECKING:
+    import openai
     from chromium import Browser, Page
+    from rest_client import Running
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,6 +51,29 @@ def server(tmp_path_factory: pytest.TempPathFactory, written: Callable[[float], 
     publish(written(0.0), folder / MODEL, 1)
     with RunningServer(folder) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def client(rest: Running) -> Iterator[openai.OpenAI]:
+    """The official client of the module's server."""
+    from openai_calls import client_of
+
+    with client_of(rest) as it:
+        yield it
+
+
+@pytest.fixture(scope="module")
+def guarded(rest: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The module's server, which asks for `chromium.SECRET`."""
+    from chromium import SECRET
+    from rest_client import running
+
+    from sftkeras.serving.security import Token
+
+    file = tmp_path_factory.mktemp("token") / "token"
+    file.write_text(SECRET)
+    with running(rest.server._answering, token=Token(file)) as it:
+        yield it
 
 
 @pytest.fixture(scope="module")

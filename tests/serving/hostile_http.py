@@ -1,4 +1,4 @@
-"""Broken and hostile HTTP requests: how they are made of whole ones, and how a server is seen to answer them."""
+"""Broken and hostile requests: how they are made of whole ones, and how a server over HTTP is seen to answer them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ import random
 import re
 import select
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from typing import Any
+
+import psutil
+from rest_client import Running
 
 TOKENS = [b"NaN", b"-Infinity", b"1e999", b"-1e-999", b"9" * 400, b"9" * 5000, b"[" * 2000, b'{"a":' * 300, b"\x00"]
 TOKENS += [b"\xff\xfe", b"\\ud800", b"null", b"true", b'"', b"\\", b",", b"]}", b'"b64":"@"', b'"instances":', b"\r\n"]
@@ -41,24 +48,38 @@ def hostile_requests(
         yield request if in_body else mutated(request, chance, tokens)
 
 
-def mutated(piece: bytes, chance: random.Random, tokens: Sequence[bytes] = TOKENS) -> bytes:
-    for _ in range(chance.choice([1, 1, 1, 2, 4])):
-        start = chance.randrange(len(piece) + 1)
-        end = start + int(chance.expovariate(0.3))
-        inside = piece[start:end]
-        match chance.randrange(5):
+def mutated(
+    content: bytes, chance: random.Random, tokens: Sequence[bytes], times: Sequence[int] = (1, 1, 1, 2, 4)
+) -> bytes:
+    """Some bytes removed, repeated, flipped, replaced, turned round or put in, or all behind them cut off.
+
+    Args:
+        content: of a whole request.
+        chance: decides.
+        tokens: what takes the place of bytes.
+        times: one of these is how often.
+    """
+    for _ in range(chance.choice(times)):
+        start = chance.randrange(len(content) + 1)
+        end = start + int(chance.expovariate(0.2))
+        piece = content[start:end]
+        match chance.randrange(7):
             case 0:
-                inside = b""
+                piece = b""
             case 1:
-                inside = inside * chance.randint(2, 5)
+                piece = piece * chance.randint(2, 5)
             case 2:
-                inside = bytes(byte ^ (1 << chance.randrange(8)) for byte in inside)
+                piece = bytes(byte ^ (1 << chance.randrange(8)) for byte in piece)
             case 3:
-                inside = chance.choice(tokens)
+                piece = chance.choice(tokens)
             case 4:
-                inside = inside[::-1]
-        piece = piece[:start] + inside + piece[end:]
-    return piece
+                piece = piece[::-1]
+            case 5:
+                piece = chance.randbytes(chance.randrange(1, 9)) + piece
+            case 6:
+                return content[:start]
+        content = content[:start] + piece + content[end:]
+    return content
 
 
 def reply_to(port: int, request: bytes, most: int = 200) -> bytes:
@@ -73,6 +94,43 @@ def reply_to(port: int, request: bytes, most: int = 200) -> bytes:
             return connection.recv(most)
         except ConnectionError:
             return b""
+
+
+def statuses(
+    rest: Running,
+    bodies: Mapping[str, Sequence[Any]],
+    count: int,
+    *,
+    first: int,
+    expected: Collection[bytes],
+    most_growth: int,
+    tokens: Sequence[bytes] = TOKENS,
+) -> Counter[bytes]:
+    """How often a server gives each status to `hostile_requests`, 8 at a time; fails at another one than expected.
+
+    Args:
+        rest: the server, in this process.
+        bodies: see `hostile_requests`.
+        count: requests.
+        first: others before them, with which grows what grows once.
+        expected: statuses of a server that is well.
+        most_growth: bytes of memory that the process may need more, whatever the number of requests.
+        tokens: see `hostile_requests`.
+    """
+    process, counts = psutil.Process(), Counter[bytes]()
+    requests, ask = hostile_requests(bodies, count, tokens=tokens), partial(reply_to, rest.port)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, hostile_requests(bodies, first, seed=4, tokens=tokens)))
+        before = process.memory_info().rss
+        while some := list(islice(requests, 200)):
+            for reply, request in zip(pool.map(ask, some), some, strict=True):
+                status = status_in(reply)
+                counts[status] += 1
+                assert status in expected, request
+    grown = process.memory_info().rss - before
+    print(dict(counts), f"{grown / 2**20:.1f} MiB more")
+    assert grown < most_growth
+    return counts
 
 
 def status_in(reply: bytes) -> bytes:

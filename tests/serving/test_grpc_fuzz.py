@@ -20,6 +20,7 @@ import psutil
 import pytest
 import tensorflow as tf
 from google.protobuf.message import DecodeError
+from hostile_http import mutated
 from http2_calls import PREDICT, http2_call
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
@@ -65,6 +66,7 @@ UNREADABLE = "INTERNAL Error parsing request proto"
 
 PIECES = [b"\xff\xff\xff\xff\x0f", b"\xff" * 10, b"\x00", b"\x80" * 12, b"\x0a", b"\x7f", b"\xc3\x28", b"\n" * 300]
 PIECES += [b"\xfa\xff\xff\xff\x0f\x03abc", b"\xf8\xff\x03\x01", b"\x0b\x0b\x0b", b"\x0c"]  # unknown fields and groups
+TIMES = (1, 1, 2, 5, 20)
 
 INPUTS = {"": "text", "serving_default": "text", "numbers": "matrix", "types": "number", "single": "number"}
 SIZES = [0, 1, 1, 2, 3, -1, -(2**63), 2**20, 2**31, 2**32, 2**40, 2**62, 2**63 - 1]
@@ -92,33 +94,8 @@ Asked = Callable[[RunningServer], str | bytes]
 def broken_requests(dice: random.Random) -> Iterator[Asked]:
     while True:
         method = dice.choice(list(VALID))
-        content = mutated(dice.choice(VALID[method]).SerializeToString(deterministic=True), dice)
+        content = mutated(dice.choice(VALID[method]).SerializeToString(deterministic=True), dice, PIECES, TIMES)
         yield lambda server, method=method, content=content: status_of(server, method, content)
-
-
-def mutated(content: bytes, dice: random.Random) -> bytes:
-    """Some bytes changed, removed, repeated, turned round or put in."""
-    for _ in range(dice.choice((1, 1, 2, 5, 20))):
-        start = dice.randrange(len(content) + 1)
-        end = start + int(dice.expovariate(0.2))
-        piece = content[start:end]
-        match dice.randrange(7):
-            case 0:
-                piece = b""
-            case 1:
-                piece = piece * dice.randint(2, 5)
-            case 2:
-                piece = bytes(byte ^ (1 << dice.randrange(8)) for byte in piece)
-            case 3:
-                piece = dice.choice(PIECES)
-            case 4:
-                piece = piece[::-1]
-            case 5:
-                piece = dice.randbytes(dice.randrange(1, 9)) + piece
-            case 6:
-                return content[:start]
-        content = content[:start] + piece + content[end:]
-    return content
 
 
 def status_of(server: RunningServer, method: str, content: bytes) -> str:
@@ -175,9 +152,11 @@ def broken_frames(dice: random.Random) -> Iterator[Asked]:
             case 1:
                 stream = dice.randbytes(dice.randrange(1, 200))
             case 2:
-                stream = stream[:24] + mutated(stream[24:], dice)  # a good preface, and what follows is not
+                stream = stream[:24] + mutated(
+                    stream[24:], dice, PIECES, TIMES
+                )  # a good preface, and what follows is not
             case 3:
-                stream = mutated(stream, dice)
+                stream = mutated(stream, dice, PIECES, TIMES)
         yield lambda server, stream=stream: reply_to(server, stream)[:0]
 
 
@@ -261,7 +240,7 @@ def test_what_cannot_be_read_is_told_so(server: RunningServer) -> None:
     """The bytes that protobuf refuses are those that get the status for it, no more and no fewer."""
     dice = random.Random(8)
     for _ in range(REQUESTS // 3):
-        content = mutated(VALID[PREDICT][0].SerializeToString(deterministic=True), dice)
+        content = mutated(VALID[PREDICT][0].SerializeToString(deterministic=True), dice, PIECES, TIMES)
         try:
             PredictRequest.FromString(content)
             readable = True

@@ -45,12 +45,6 @@ def rest(models: Path) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def client(rest: Running) -> Iterator[openai.OpenAI]:
-    with client_of(rest) as it:
-        yield it
-
-
-@pytest.fixture(scope="module")
 def vectors(models: Path) -> np.ndarray:
     """What the export itself makes of TEXTS."""
     engine = Engine(models / "faq" / "1")

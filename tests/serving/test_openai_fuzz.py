@@ -8,17 +8,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
-from hostile_http import MOST_BYTES, TOKENS, hostile_requests, reply_to, status_in
+from hostile_http import MOST_BYTES, TOKENS, statuses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from page_models import write_vectors
@@ -81,23 +76,9 @@ def stays_right(rest: Running) -> bool:
 
 
 def test_hostile_requests_do_no_harm(rest: Running, caplog: pytest.LogCaptureFixture) -> None:
-    process = psutil.Process()
-    counts: Counter[bytes] = Counter()
-    requests = hostile_requests(BODIES, REQUESTS, tokens=OWN_TOKENS)
-    ask = partial(reply_to, rest.port)
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(ask, hostile_requests(BODIES, 100, seed=4, tokens=OWN_TOKENS)))  # what grows once, grows here
-        before = process.memory_info().rss
-        while some := list(islice(requests, 200)):
-            for reply, request in zip(pool.map(ask, some), some, strict=True):
-                status = status_in(reply)
-                counts[status] += 1
-                assert status in EXPECTED, request
-    grown = process.memory_info().rss - before
-    print(dict(counts), f"{grown / 2**20:.1f} MiB more")
+    counts = statuses(rest, BODIES, REQUESTS, first=100, expected=EXPECTED, most_growth=MOST_GROWTH, tokens=OWN_TOKENS)
     assert counts[b"400"] > REQUESTS / 4
     assert counts[b"200"] > 0
-    assert grown < MOST_GROWTH
     assert not caplog.records
     assert stays_right(rest)
 

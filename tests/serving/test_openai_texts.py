@@ -16,7 +16,7 @@ import numpy as np
 import openai
 import pytest
 from half_plus_two import write_half_plus_two
-from openai_calls import client_of, error_of, events_of
+from openai_calls import error_of, events_of
 from rest_client import Reply, Running, serving
 from tiny_served import wait_until
 
@@ -44,12 +44,6 @@ def rest(tiny_generating_version: Path, tmp_path_factory: pytest.TempPathFactory
     shutil.copytree(tiny_generating_version, models / "tiny" / "1")
     write_half_plus_two(models / "half_plus_two" / "1")
     with serving(models) as it:
-        yield it
-
-
-@pytest.fixture(scope="module")
-def client(rest: Running) -> Iterator[openai.OpenAI]:
-    with client_of(rest) as it:
         yield it
 
 

@@ -6,16 +6,11 @@ FUZZ_REQUESTS sets how many; the default is for every day, 20000 for a release.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from itertools import islice
 
-import psutil
 import pytest
 from half_plus_two import write_half_plus_two
-from hostile_http import MOST_BYTES, hostile_requests, reply_to, status_in
+from hostile_http import MOST_BYTES, statuses
 from rest_client import Running, serving
 
 REQUESTS = int(os.environ.get("FUZZ_REQUESTS", "600"))
@@ -45,26 +40,10 @@ def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield it
 
 
-def status_of(rest: Running, request: bytes) -> bytes:
-    return status_in(reply_to(rest.port, request))
-
-
 def test_hostile_requests_do_no_harm(rest: Running, caplog: pytest.LogCaptureFixture) -> None:
-    process = psutil.Process()
-    counts: Counter[bytes] = Counter()
-    requests = hostile_requests(BODIES, REQUESTS)
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(partial(status_of, rest), hostile_requests(BODIES, 200, seed=4)))  # what grows once, grows here
-        before = process.memory_info().rss
-        while some := list(islice(requests, 200)):
-            for status, request in zip(pool.map(partial(status_of, rest), some), some, strict=True):
-                counts[status] += 1
-                assert status in EXPECTED, request
-    grown = process.memory_info().rss - before
-    print(dict(counts), f"{grown / 2**20:.1f} MiB more")
+    counts = statuses(rest, BODIES, REQUESTS, first=200, expected=EXPECTED, most_growth=MOST_GROWTH)
     assert counts[b"400"] > REQUESTS / 2
     assert counts[b"200"] > 0
-    assert grown < MOST_GROWTH
     assert not caplog.records
     assert rest.ask("POST", MODEL + ":predict", {"instances": [1.0]}).json == {"predictions": [2.5]}
     assert len(rest.metrics.page()) < 100_000

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chromium import Browser, Page, Route, contrast, expect, needs_chromium
+from chromium import Browser, Page, Route, contrast, expect, needs_chromium, signed_in
 from half_plus_two import write_half_plus_two
 from page_models import (
     write_answerer,
@@ -22,9 +22,7 @@ from page_models import (
     write_unknown,
     write_vectors,
 )
-from rest_client import Running, running, serving
-
-from sftkeras.serving.security import Token
+from rest_client import Running, serving
 
 pytestmark = needs_chromium
 
@@ -301,21 +299,13 @@ def test_a_version_that_appears_is_taken_and_the_text_stays(browser: Browser, tm
         page.close()
 
 
-def test_with_a_token_the_page_asks_for_it(browser: Browser, tmp_path: Path, rest: Running) -> None:
-    file = tmp_path / "token"
-    file.write_text("a secret of some length")
-    with running(rest.server._answering, token=Token(file)) as guarded:
-        page = browser.new_page()
-        page.goto(guarded.url)
-        page.get_by_label("This server asks for an access token").fill("a secret of some length")
-        page.keyboard.press("Enter")
+def test_with_a_token_the_page_asks_for_it(browser: Browser, guarded: Running) -> None:
+    with signed_in(browser, guarded.url) as page:
         page.get_by_role("link", name="version 2 available").click()
         expect(page.locator("#name")).to_have_text("movies")
         ask(page, "good")
         expect(page.locator(".verdict")).to_have_text("good")
         expect(page.locator("#curl")).to_contain_text("Bearer $TOKEN")
-        assert "a secret" not in page.content()
-        page.close()
 
 
 def test_the_pages_policy_lets_nothing_else_in(rest: Running) -> None:
