@@ -22,6 +22,7 @@ __all__ = [
     "check_kind",
     "choice_without_weights",
     "choose_mode",
+    "kind_of_backbone",
     "load_backbone",
     "load_chosen",
 ]

@@ -56,6 +56,21 @@ def fetch_backbone(
     return BackboneFolders(encoder, folder)
 
 
+def fetch_weights(handle: str, *, flag: str) -> Path:
+    """Fetch whatever weights a handle names; returns their folder, or that of a run.
+
+    Args:
+        handle: of an encoder or a decoder.
+        flag: which gave the handle, for errors.
+
+    Raises:
+        SFTError: as `fetch_backbone`.
+    """
+    folder = _folder_of(resolve(handle, flag=flag), None, "encoder")
+    check_weights(folder)
+    return folder
+
+
 def _folder_of(found: Path, task: str | None, wanted: BackboneKind) -> Path:
     """Return the folder of weights that was found, or that is made of the GGUF file or the preset that was found."""
     if is_gguf(found):

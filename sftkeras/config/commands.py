@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -186,21 +186,30 @@ class PredictConfig:
     """A version folder or model folder to compare the server's predictions with."""
 
 
+PublishFormat = Literal["tf_hub", "hugging_face", "gguf"]
+PublishedType = Literal["float32", "bfloat16", "float16", "q8_0"]
+
+
 @dataclass(frozen=True)
 class PublishConfig:
-    """Write an encoder as a TF-Hub module, with its preprocessor"""
+    """Write a model for other libraries: a TF-Hub module, a folder for transformers, or a GGUF file for llama.cpp"""
 
-    EXAMPLE: ClassVar[str] = "python -m sftkeras.publish --run runs/reviews --output modules/reviews"
+    EXAMPLE: ClassVar[str] = "python -m sftkeras.publish --run runs/chat --format gguf --output published/chat"
     REQUIRED: ClassVar[str] = "--run or --handle, and --output."
 
     handle: str = field(default="", metadata={"of_train": "backbone.handle"})
-    """A pretrained encoder, named as in backbone.handle of sftkeras.train."""
+    """A pretrained encoder or decoder, named as in backbone.handle of sftkeras.train."""
     run: str = ""
-    """Or the folder of a finished run, such as runs/movie-sentiment, whose fine-tuned encoder is taken."""
+    """Or the folder of a finished run, such as runs/movie-sentiment, whose fine-tuned weights are taken."""
     output: str = ""
-    """The module's folder; the preprocessor lands in its subfolder preprocessor."""
+    """The folder that is written."""
+    format: PublishFormat = "tf_hub"
+    """tf_hub: a TF-Hub module and its preprocessor, of an encoder. hugging_face: a folder that transformers,
+    sentence-transformers and vLLM load. gguf: a file for llama.cpp and Ollama, of a decoder."""
+    dtype: PublishedType = "float32"
+    """Type of the published weights. hugging_face: float32, bfloat16 or float16; gguf: q8_0 too."""
     overwrite: bool = False
-    """Replace an existing module."""
+    """Replace what was published there before."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,9 @@ MESSAGES: dict[str, str] = {
     "KAGGLE_API_TOKEN.",
     "SFT333": "{flag} {handle}: Kaggle cannot be reached ({reason}). Check the network and run again, or download the "
     "model elsewhere and give its folder.",
+    # 334-335 publishing in the formats of other libraries; 377-379 have more
+    "SFT334": "--format {format}: {problem}. {remedy}.",
+    "SFT335": "--dtype {dtype}: --format {format} has weights in {known}. Choose one of these.",
     # 340-348 fetching TF-Hub modules
     "SFT340": "{archive}: no TF-Hub module in this archive. saved_model.pb must stand in its root or in the one folder "
     "there; found: {found}.",
@@ -106,7 +109,7 @@ MESSAGES: dict[str, str] = {
     "SFT377": "--output {folder}: {problem}",
     "SFT378": "this run tokenised its texts by --backbone.preprocessor, without which its rebuilt encoder cannot be "
     "written. Train again without --backbone.preprocessor, or with --backbone.mode opaque.",
-    "SFT379": "the module is not what it was made of: {problem}. Nothing was published; please report this.",
+    "SFT379": "what was written is not what it was made of: {problem}. Nothing was published; please report this.",
     # 380-389 byte pairs and further architectures
     "SFT380": "vocabulary and merges do not match ({problem}). Copy vocab.json and merges.txt, or "
     "tokenizer.json, from the same model.",

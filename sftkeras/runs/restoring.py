@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sftkeras.disk.cache import building, cache_folder, locked, read_manifest, write_manifest
 from sftkeras.disk.files import sha256_of, write_errors
@@ -32,13 +32,37 @@ def restore_model(run: RunFolder) -> TextModel:
     return _restore(run)[0]
 
 
-def restore_backbone(run: RunFolder) -> tuple[Backbone, Pooling]:
-    """Builds the run's encoder with its best weights, in float32; also gives the pooling of its token vectors.
+@dataclass(frozen=True)
+class RestoredRun:
+    """The parts of a run's model with its best weights, in float32.
 
-    A pooler that the run did not train is not in the run, so `has_pooler` is false then. Raises as `restore_model`.
+    Attributes:
+        model: of the whole.
+        backbone: in it. A pooler that the run did not train is not in the run, so `has_pooler` is false then.
+        pooling: of its token vectors.
+        max_length: tokens that a text had at most.
+        cleaning: the settings of the cleaning of its texts; empty if nothing was done.
     """
+
+    model: TextModel
+    backbone: Backbone
+    pooling: Pooling
+    max_length: int
+    cleaning: Mapping[str, Any]
+
+
+def restore_run(run: RunFolder) -> RestoredRun:
+    """Builds the parts of the run's model; raises as `restore_model`."""
     text_model, backbone, pooling = _restore(run)
-    return _with_trained_pooler(backbone, text_model, pooling), pooling
+    settings = json.loads(run.model_file.read_text(encoding="utf-8"))
+    backbone = _with_trained_pooler(backbone, text_model, pooling)
+    return RestoredRun(text_model, backbone, pooling, settings["max_length"], settings.get("cleaning", {}))
+
+
+def restore_backbone(run: RunFolder) -> tuple[Backbone, Pooling]:
+    """Builds the run's backbone alone, and gives the pooling of its token vectors; raises as `restore_model`."""
+    restored = restore_run(run)
+    return restored.backbone, restored.pooling
 
 
 def write_best_backbone(run: RunFolder) -> None:
@@ -65,8 +89,8 @@ def write_backbone(run: RunFolder, folder: Path) -> None:
     from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
     from sftkeras.text import Tokenizer
 
-    text_model, restored, pooling = _restore(run)
-    backbone = _with_trained_pooler(restored, text_model, pooling)
+    restored = restore_run(run)
+    backbone = restored.backbone
     if backbone.is_module:
         write_again(backbone.model, folder)
         return
@@ -75,7 +99,7 @@ def write_backbone(run: RunFolder, folder: Path) -> None:
         return
     if not isinstance(backbone.tokenizer, Tokenizer):
         raise SFTError("SFT378")
-    head = VocabularyHead.of(text_model.network)
+    head = VocabularyHead.of(restored.model.network)
     write_folder(folder, backbone.model, backbone.tokenizer, has_pooler=backbone.has_pooler, head=head)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from sftkeras.config import DataConfig, TaskSettings, TrainConfig
 from sftkeras.tasks.config_checks import check_config
+from sftkeras.tasks.published import PublishedTask
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sftkeras.evaluation.contract import Predict as Predict
     from sftkeras.tasks.generating import Generating
     from sftkeras.tasks.network import TextModel
+    from sftkeras.tasks.row_results import RowResults
     from sftkeras.text import AnyTokenizer, Cleaning, Features
 
 
@@ -173,18 +175,6 @@ class TaskSpec:
         show a report that was written before, `{}` will do.
         """
         raise NotImplementedError
-
-
-class RowResults(NamedTuple):
-    """Losses of some rows, and inputs of the metrics.
-
-    Attributes:
-        losses: [rows] float32.
-        predictions: what `Task.predictions` gives.
-    """
-
-    losses: tf.Tensor
-    predictions: tf.Tensor
 
 
 class Task:
@@ -394,6 +384,10 @@ class Task:
             labels: what the data has of these rows.
         """
         return self
+
+    def published(self) -> PublishedTask:
+        """Says how other libraries compute what it predicts; by default they know the encoder alone."""
+        return PublishedTask()
 
     def settings(self) -> dict[str, Any]:
         """Gives everything but weights that is needed to build the task again, as plain JSON."""

@@ -13,8 +13,9 @@ from sftkeras.backbones import Backbone
 from sftkeras.config import Pooling
 from sftkeras.errors import SFTError
 from sftkeras.internals.keras import with_direction
-from sftkeras.tasks.contract import RowResults, Task
+from sftkeras.tasks.contract import Task
 from sftkeras.tasks.learned_places import LABELS, LOSSES, PLACES, PREDICTED, LearnedPlaces
+from sftkeras.tasks.row_results import RowResults
 from sftkeras.tasks.vocabulary_loss import NO_LABEL
 from sftkeras.text import AnyTokenizer, Tokenizer
 

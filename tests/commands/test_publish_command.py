@@ -151,7 +151,7 @@ def test_a_folder_of_something_else_is_never_replaced(occupied: Path, tiny_bert_
 
 
 def test_an_empty_folder_will_do(tmp_path: Path) -> None:
-    check_output(tmp_path, overwrite=False)
+    check_output(tmp_path, "tf_hub", overwrite=False)
 
 
 def test_what_is_missing_or_doubled_is_said(tmp_path: Path, tiny_bert_folder: Path, refuse: Refuse) -> None:

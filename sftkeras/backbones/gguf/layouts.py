@@ -1,4 +1,4 @@
-"""Hugging Face names of a GGUF file's tensors, and what llama.cpp changed as it wrote them, undone.
+"""Hugging Face names of a GGUF file's tensors, and what llama.cpp changes as it writes them, undone and done.
 
 It changes rows of query and key (Llama), weights of norms (Gemma) and transposed matrices (GPT-2):
 https://github.com/ggml-org/llama.cpp, conversion/.
@@ -7,15 +7,28 @@ https://github.com/ggml-org/llama.cpp, conversion/.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
-
-from sftkeras.backbones.gguf.model import Model
 
 EMBEDDING, OUTPUT = "token_embd", "output"
 
 Names = Mapping[str, str]  # without "weight" or "bias", "blk.{}" for each layer
-Change = Callable[[np.ndarray, Model], np.ndarray]
+
+
+class Heads(Protocol):
+    """The sizes that changes depend on."""
+
+    @property
+    def heads(self) -> int:
+        """Heads of attention."""
+
+    @property
+    def key_heads(self) -> int:
+        """Heads of keys and values."""
+
+
+Change = Callable[[np.ndarray, Heads], np.ndarray]
 Changes = Mapping[str, Change]  # by the last part of a tensor's name in the file
 
 # Changes.
@@ -30,19 +43,25 @@ def _rotary_halves(values: np.ndarray, heads: int) -> np.ndarray:
     return pairs.swapaxes(1, 2).reshape(values.shape)
 
 
-def _query(values: np.ndarray, model: Model) -> np.ndarray:
+def _rotary_pairs(values: np.ndarray, heads: int) -> np.ndarray:
+    """Put the two numbers of each rotation side by side: the inverse of `_rotary_halves`."""
+    halves = values.reshape(heads, 2, values.shape[0] // heads // 2, *values.shape[1:])
+    return halves.swapaxes(1, 2).reshape(values.shape)
+
+
+def _query(values: np.ndarray, model: Heads) -> np.ndarray:
     return _rotary_halves(values, model.heads)
 
 
-def _key(values: np.ndarray, model: Model) -> np.ndarray:
+def _key(values: np.ndarray, model: Heads) -> np.ndarray:
     return _rotary_halves(values, model.key_heads)
 
 
-def _less_one(values: np.ndarray, model: Model) -> np.ndarray:
+def _less_one(values: np.ndarray, model: Heads) -> np.ndarray:
     return values.astype(np.float32) - 1
 
 
-def _transposed(values: np.ndarray, model: Model) -> np.ndarray:
+def _transposed(values: np.ndarray, model: Heads) -> np.ndarray:
     return values.T
 
 
@@ -60,6 +79,32 @@ OFFSET_NORMS = dict.fromkeys(
     _less_one,
 )
 TRANSPOSED = dict.fromkeys(("attn_qkv.weight", "attn_output.weight", "ffn_up.weight", "ffn_down.weight"), _transposed)
+
+
+def _query_pairs(values: np.ndarray, model: Heads) -> np.ndarray:
+    return _rotary_pairs(values, model.heads)
+
+
+def _key_pairs(values: np.ndarray, model: Heads) -> np.ndarray:
+    return _rotary_pairs(values, model.key_heads)
+
+
+def _plus_one(values: np.ndarray, model: Heads) -> np.ndarray:
+    return values + 1
+
+
+_INVERSE: Mapping[Change, Change] = {
+    _query: _query_pairs,
+    _key: _key_pairs,
+    _less_one: _plus_one,
+    _transposed: _transposed,
+}
+
+
+def inverse(changes: Changes) -> Changes:
+    """Return what llama.cpp does to tensors whose `changes` undo it."""
+    return {part: _INVERSE[change] for part, change in changes.items()}
+
 
 # Names.
 

@@ -11,6 +11,11 @@ from sftkeras.backbones.gguf.file import GGUFFile, damaged, unsupported
 
 # llama.cpp stores what Llama 3.1's formula gives, not its constants. These are the constants of all published models.
 _LOW, _HIGH, _ORIGINAL = 1.0, 4.0, 8192
+LLAMA3_CONSTANTS = {
+    "low_freq_factor": _LOW,
+    "high_freq_factor": _HIGH,
+    "original_max_position_embeddings": _ORIGINAL,
+}
 
 FREQUENCIES, LONG, SHORT = "rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"
 TENSORS = {FREQUENCIES, LONG, SHORT}
@@ -52,9 +57,7 @@ def _of_llama3(file: GGUFFile, theta: float, rotated: int) -> dict[str, Any]:
     return {
         "rope_type": "llama3",
         "factor": factor,
-        "low_freq_factor": _LOW,
-        "high_freq_factor": _HIGH,
-        "original_max_position_embeddings": _ORIGINAL,
+        **LLAMA3_CONSTANTS,
     }
 
 

@@ -28,18 +28,17 @@ from sftkeras.backbones.hugging_face.made_tokenizers import (
 )
 
 # Kinds of tokens.
-_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 
-_GEMMA = "gemma"  # what the names of its architectures begin with
 
-_SETTING = "tokenizer.ggml."
+SETTING = "tokenizer.ggml."
 _TEMPLATE = "tokenizer.chat_template"
-_NAMED_TOKENS = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
+NAMED_TOKENS = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
 # What may end a turn, beside the end of the text.
-_ENDS = ("eos", "eot", "eom")
+ENDS = ("eos", "eot", "eom")
 
 
-_WORD_RULES: Mapping[str, WordRule] = {
+WORD_RULES: Mapping[str, WordRule] = {
     "gpt-2": GPT2,
     "smollm": SMOLLM,
     "llama-bpe": LLAMA3,
@@ -50,6 +49,11 @@ _WORD_RULES: Mapping[str, WordRule] = {
 }
 
 
+def is_gemma(architecture: str) -> bool:
+    """Whether an architecture is a version of Gemma, of whose tokenizers llama.cpp knows more than files say."""
+    return architecture.startswith("gemma")
+
+
 def read_tokenizer(file: GGUFFile, architecture: str) -> MadeTokenizer:
     """Make the files of a tokenizer.
 
@@ -57,15 +61,15 @@ def read_tokenizer(file: GGUFFile, architecture: str) -> MadeTokenizer:
         SFTError: SFT398 if the vocabulary is not whole, SFT399 if its kind or its rule of splitting is not known.
     """
     vocabulary = _Vocabulary.of(file, architecture)
-    match file.metadata.get(f"{_SETTING}model"):
+    match file.metadata.get(f"{SETTING}model"):
         case "gpt2":
             whole, adds_begin = _byte_pairs(file, architecture, vocabulary)
         case "llama":
             whole, adds_begin = _sentence_pieces(file, architecture, vocabulary), True
         case other:
-            raise unsupported(file.path, f"{_SETTING}model", other, ("gpt2", "llama"))
+            raise unsupported(file.path, f"{SETTING}model", other, ("gpt2", "llama"))
     numbers = _special_numbers(file, len(vocabulary.tokens))
-    adds_begin = bool(file.get(f"{_SETTING}add_bos_token", bool, adds_begin)) and "bos" in numbers
+    adds_begin = bool(file.get(f"{SETTING}add_bos_token", bool, adds_begin)) and "bos" in numbers
     if adds_begin:
         begin = vocabulary.tokens[numbers["bos"]]
         whole["post_processor"] = framed(begin, numbers["bos"])
@@ -84,13 +88,13 @@ class _Vocabulary:
 
     @classmethod
     def of(cls, file: GGUFFile, architecture: str) -> _Vocabulary:
-        tokens = file.get_list(f"{_SETTING}tokens", str)
+        tokens = file.get_list(f"{SETTING}tokens", str)
         if not tokens:
-            raise damaged(file.path, f"it has no {_SETTING}tokens")
-        kinds = file.get_list(f"{_SETTING}token_type", int) or [_NORMAL] * len(tokens)
+            raise damaged(file.path, f"it has no {SETTING}tokens")
+        kinds = file.get_list(f"{SETTING}token_type", int) or [NORMAL] * len(tokens)
         if len(kinds) != len(tokens):
             raise damaged(file.path, f"it has {len(tokens):,} tokens and {len(kinds):,} kinds of tokens")
-        if architecture.startswith(_GEMMA):  # llama.cpp writes the spaces of added tokens as spaces
+        if is_gemma(architecture):  # llama.cpp writes the spaces of added tokens as spaces
             tokens = [SPACE * len(token) if set(token) == {" "} else token for token in tokens]
         return cls(tokens, kinds)
 
@@ -99,7 +103,7 @@ class _Vocabulary:
         return {
             token: number
             for number, (token, kind) in enumerate(zip(self.tokens, self.kinds, strict=True))
-            if kind != _UNUSED
+            if kind != UNUSED
         }
 
     def added(self, architecture: str) -> list[dict[str, Any]]:
@@ -108,11 +112,11 @@ class _Vocabulary:
             added_token(
                 number,
                 token,
-                special=kind != _USER_DEFINED,
-                takes_space_behind=architecture == "phi3" and kind == _CONTROL and token not in _PHI3_KEEPS_SPACE,
+                special=kind != USER_DEFINED,
+                takes_space_behind=architecture == "phi3" and kind == CONTROL and token not in _PHI3_KEEPS_SPACE,
             )
             for number, (token, kind) in enumerate(zip(self.tokens, self.kinds, strict=True))
-            if kind in (_UNKNOWN, _CONTROL, _USER_DEFINED)
+            if kind in (UNKNOWN, CONTROL, USER_DEFINED)
         ]
 
 
@@ -122,46 +126,46 @@ _PHI3_KEEPS_SPACE = ("<unk>", "<s>", "<|endoftext|>")
 
 def _byte_pairs(file: GGUFFile, architecture: str, vocabulary: _Vocabulary) -> tuple[dict[str, Any], bool]:
     """Return tokenizer.json of byte-level BPE, and whether texts begin with a token of their own by default."""
-    key = f"{_SETTING}pre"
+    key = f"{SETTING}pre"
     name = file.get(key, str, "gpt-2" if architecture == "gpt2" else None)
-    rule = _WORD_RULES.get(str(name))
+    rule = WORD_RULES.get(str(name))
     if rule is None:
-        raise unsupported(file.path, key, name, _WORD_RULES)
-    merges = file.get_list(f"{_SETTING}merges", str)
+        raise unsupported(file.path, key, name, WORD_RULES)
+    merges = file.get_list(f"{SETTING}merges", str)
     if merges is None:
-        raise damaged(file.path, f"it has no {_SETTING}merges")
+        raise damaged(file.path, f"it has no {SETTING}merges")
     pairs = [merge.split(" ") for merge in merges]
     return byte_pair_tokenizer(vocabulary.numbers(), pairs, rule), rule.adds_begin
 
 
 def _sentence_pieces(file: GGUFFile, architecture: str, vocabulary: _Vocabulary) -> dict[str, Any]:
     """Return tokenizer.json of SentencePiece's BPE, whose merges are found from the pieces and their scores."""
-    is_gemma = architecture.startswith(_GEMMA)
-    scores = file.get_list(f"{_SETTING}scores", float)
+    of_gemma = is_gemma(architecture)
+    scores = file.get_list(f"{SETTING}scores", float)
     if scores is None or len(scores) != len(vocabulary.tokens):
-        raise damaged(file.path, f"it has no {_SETTING}scores for its tokens")
-    if is_gemma:
+        raise damaged(file.path, f"it has no {SETTING}scores for its tokens")
+    if of_gemma:
         # llama.cpp gives added tokens, runs of spaces among them, a score of its own; in Gemma's file they come first.
         scores = [
-            math.inf if kind == _USER_DEFINED else score for kind, score in zip(vocabulary.kinds, scores, strict=True)
+            math.inf if kind == USER_DEFINED else score for kind, score in zip(vocabulary.kinds, scores, strict=True)
         ]
-    unknown = next((it for it, kind in zip(vocabulary.tokens, vocabulary.kinds, strict=True) if kind == _UNKNOWN), None)
-    prefix = bool(file.get(f"{_SETTING}add_space_prefix", bool, not is_gemma))
+    unknown = next((it for it, kind in zip(vocabulary.tokens, vocabulary.kinds, strict=True) if kind == UNKNOWN), None)
+    prefix = bool(file.get(f"{SETTING}add_space_prefix", bool, not of_gemma))
     return piece_tokenizer(
         vocabulary.numbers(),
         merges_of_scores(vocabulary.numbers(), dict(zip(vocabulary.tokens, scores, strict=True))),
         unknown=unknown,
-        byte_fallback=_BYTE in vocabulary.kinds,
+        byte_fallback=BYTE in vocabulary.kinds,
         prefix=prefix,
-        spaces_stay_left=is_gemma and not prefix,
+        spaces_stay_left=of_gemma and not prefix,
     )
 
 
 def _special_numbers(file: GGUFFile, size: int) -> dict[str, int]:
     """Return the numbers of the tokens with a role, as far as the file names them, by the role's name there."""
     found = {}
-    for role in {*_NAMED_TOKENS.values(), *_ENDS}:
-        key = f"{_SETTING}{role}_token_id"
+    for role in {*NAMED_TOKENS.values(), *ENDS}:
+        key = f"{SETTING}{role}_token_id"
         number = file.get(key, int)
         if number is not None and not 0 <= number < size:
             raise damaged(file.path, f"{key} is {number}, of {size:,} tokens")
@@ -177,11 +181,11 @@ def _settings(
     adds_begin: bool,
     added: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    named = {name: vocabulary.tokens[numbers[role]] for name, role in _NAMED_TOKENS.items() if role in numbers}
+    named = {name: vocabulary.tokens[numbers[role]] for name, role in NAMED_TOKENS.items() if role in numbers}
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "add_bos_token": adds_begin,
-        "add_eos_token": bool(file.get(f"{_SETTING}add_eos_token", bool)),
+        "add_eos_token": bool(file.get(f"{SETTING}add_eos_token", bool)),
         "clean_up_tokenization_spaces": False,
         **named,
         "added_tokens_decoder": {
@@ -208,7 +212,7 @@ def _templates(file: GGUFFile) -> dict[str, Any]:
 
 
 def _generation(numbers: Mapping[str, int]) -> dict[str, Any]:
-    ends = list(dict.fromkeys(numbers[role] for role in _ENDS if role in numbers))
+    ends = list(dict.fromkeys(numbers[role] for role in ENDS if role in numbers))
     found = {"bos_token_id": numbers.get("bos"), "eos_token_id": ends[0] if len(ends) == 1 else ends or None}
     found["pad_token_id"] = numbers.get("padding")
     return {key: value for key, value in found.items() if value is not None}

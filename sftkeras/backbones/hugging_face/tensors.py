@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
+import ml_dtypes
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
@@ -13,6 +14,8 @@ from safetensors.numpy import save_file
 from sftkeras.backbones.hugging_face.config import read_json
 from sftkeras.errors import SFTError
 from sftkeras.handles import check_safetensors
+
+FloatType = Literal["float32", "bfloat16", "float16"]
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -85,7 +88,9 @@ class Tensors:
         return next((full for part in (name, older) if (full := self._prefix + part) in self._files), None)
 
 
-def write_tensors(weights: Iterable[Stored], folder: Path) -> None:
-    """Writes model.safetensors."""
+def write_tensors(weights: Iterable[Stored], folder: Path, dtype: FloatType = "float32") -> None:
+    """Writes model.safetensors, with values rounded to `dtype`."""
+    # NumPy has no bfloat16 of its own.
+    values = {weight.name: weight.tensor().astype(getattr(ml_dtypes, dtype, dtype)) for weight in weights}
     # Readers of PyTorch refuse a file that does not say what it was made for.
-    save_file({weight.name: weight.tensor() for weight in weights}, folder / WHOLE, metadata={"format": "pt"})
+    save_file(values, folder / WHOLE, metadata={"format": "pt"})

@@ -23,6 +23,7 @@ from sftkeras.tasks.generating import Generating, generating
 from sftkeras.tasks.memory_model import MemoryModel
 from sftkeras.tasks.network import TextModel
 from sftkeras.tasks.next_tokens import NextTokens, decoder_tokenizer
+from sftkeras.tasks.published import PublishedTask
 from sftkeras.text import AnyTokenizer, Cleaning, Detokenizer, Features, Tokenizer
 from sftkeras.text.templates.compiled import compiled_template
 
@@ -125,6 +126,12 @@ class Chat(NextTokens):
         assert self.rendering is not None
         of_template = (tokenizer.special[token] for token in self.rendering.template.end_tokens)
         return dict.fromkeys([*of_template, *tokenizer.end_ids])
+
+    def published(self) -> PublishedTask:
+        """As a decoder with the template that it learned with."""
+        assert self.rendering is not None
+        template = self.rendering.template
+        return PublishedTask(template=template.source, end_tokens=template.end_tokens, system=self.rendering.system)
 
     def settings(self) -> dict[str, Any]:
         """The template and what is rendered by it, once it is known, and how answers are evaluated."""

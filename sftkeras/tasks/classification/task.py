@@ -20,6 +20,7 @@ from sftkeras.tasks.contract import Task
 from sftkeras.tasks.divergences import between_chances, between_classes
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
+from sftkeras.tasks.published import PublishedHead, PublishedTask
 
 
 class LabelTask(Task):
@@ -106,6 +107,10 @@ class Classification(LabelTask):
             "classes": _repeat(self.label_names, probabilities),
         }
 
+    def published(self) -> PublishedTask:
+        """As a text's class."""
+        return PublishedTask(PublishedHead("SequenceClassification", self.label_names, "single_label_classification"))
+
     def settings(self) -> dict[str, Any]:
         """The label names."""
         return {"kind": self.kind, "multi_label": False, "label_names": list(self.label_names)}
@@ -165,6 +170,10 @@ class MultiLabelClassification(LabelTask):
             "probabilities": probabilities,
             "classes": _repeat(self.label_names, probabilities),
         }
+
+    def published(self) -> PublishedTask:
+        """As a text's classes; transformers has no threshold."""
+        return PublishedTask(PublishedHead("SequenceClassification", self.label_names, "multi_label_classification"))
 
     def settings(self) -> dict[str, Any]:
         """The label names and the threshold."""

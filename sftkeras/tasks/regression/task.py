@@ -16,6 +16,7 @@ from sftkeras.internals.keras import with_direction
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
+from sftkeras.tasks.published import PublishedHead, PublishedTask
 from sftkeras.tasks.regression.spec import RegressionSettings
 
 
@@ -91,6 +92,11 @@ class Regression(Task):
     def continuing(self, earlier: Mapping[str, Any]) -> Regression:
         """In the unit that the head has learned."""
         return replace(self, mean=earlier["mean"], deviation=earlier["deviation"])
+
+    def published(self) -> PublishedTask:
+        """As the one output of a classifier, in the data's unit."""
+        head = PublishedHead("SequenceClassification", ("value",), "regression", self.deviation, self.mean)
+        return PublishedTask(head)
 
     def settings(self) -> dict[str, Any]:
         """The unit."""

@@ -15,6 +15,7 @@ from sftkeras.config import Pooling
 from sftkeras.errors import SFTError
 from sftkeras.tasks.contract import Task
 from sftkeras.tasks.network import text_network
+from sftkeras.tasks.published import PublishedTask
 from sftkeras.tasks.similarity.features import BiEncoderFeatures, rows_of_texts
 from sftkeras.tasks.similarity.pair_scores import InBatchAccuracy, PearsonCorrelation, all_cosines, cosines
 from sftkeras.tasks.similarity.spec import SimilaritySettings
@@ -43,6 +44,10 @@ class VectorTask(Task):
     def network(self, backbone: Backbone, pooling: Pooling) -> keras.Model:
         """Gives vectors [batch, hidden] of length one."""
         return text_network(backbone, pooling, _to_length_one, self.kind)
+
+    def published(self) -> PublishedTask:
+        """As a sentence encoder."""
+        return PublishedTask(gives_vectors=True)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from sftkeras.tasks.contract import Task
 from sftkeras.tasks.divergences import between_classes
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_vectors
+from sftkeras.tasks.published import PublishedHead, PublishedTask
 from sftkeras.tasks.span_qa.features import ENDS, STARTS, question_features
 from sftkeras.tasks.span_qa.places import NowhereInPadding, SpanF1, best_rows, best_spans
 from sftkeras.tasks.span_qa.spec import SpanQASettings
@@ -140,6 +141,10 @@ class SpanQA(Task):
         places = zip(predictions["start"].tolist(), predictions["end"].tolist(), labels, strict=True)
         gains = [_shared_characters(start, end, true) for start, end, true in places]
         return replace(self, no_answer_threshold=best_threshold(predictions["no_answer"], np.array(gains)))
+
+    def published(self) -> PublishedTask:
+        """As the first and the last token of an answer."""
+        return PublishedTask(PublishedHead("QuestionAnswering"))
 
     def settings(self) -> dict[str, Any]:
         """Longest answer allowed, and the threshold below which none is given."""

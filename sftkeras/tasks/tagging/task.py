@@ -16,6 +16,7 @@ from sftkeras.tasks.contract import Task
 from sftkeras.tasks.divergences import between_classes
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_network
+from sftkeras.tasks.published import PublishedHead, PublishedTask
 from sftkeras.tasks.tagging.decoding import begin_tag, inside_tag, join, likeliest_legal
 from sftkeras.tasks.tagging.entity_f1 import EntityF1
 from sftkeras.tasks.tagging.spec import TaggingSettings
@@ -148,6 +149,11 @@ class Tagging(Task):
         """The probability that a word is of an entity of each label, [words, labels]."""
         of_labels = tf.nn.softmax(logits)[:, 1:]
         return tf.reduce_sum(tf.reshape(of_labels, [-1, len(self.label_names), 2]), -1)
+
+    def published(self) -> PublishedTask:
+        """As tags of tokens; transformers chooses each token's likeliest."""
+        tags = [tag for label in self.label_names for tag in (f"B-{label}", f"I-{label}")]
+        return PublishedTask(PublishedHead("TokenClassification", ("O", *tags)))
 
     def settings(self) -> dict[str, Any]:
         """The label names, and how tags are chosen."""
