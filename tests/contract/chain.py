@@ -40,14 +40,15 @@ from forked import forked_predictions  # noqa: E402
 
 from sftkeras import evaluate, predict, train  # noqa: E402
 from sftkeras.command_line import commands, next_commands  # noqa: E402
-from sftkeras.config import EvaluateConfig, PredictConfig, ReportConfig, TrainConfig  # noqa: E402
+from sftkeras.config import EvaluateConfig, LabelledFileConfig, PredictConfig, ReportConfig, TrainConfig  # noqa: E402
+from sftkeras.data import load_data  # noqa: E402
 from sftkeras.exporting import prediction_process  # noqa: E402
 from sftkeras.generation import GenerationLimits, Generator  # noqa: E402
 from sftkeras.pipeline import fine_tuning  # noqa: E402
 from sftkeras.pipeline.stages import Trained  # noqa: E402
 from sftkeras.prediction import backends  # noqa: E402
 from sftkeras.runs import RunFolder  # noqa: E402
-from sftkeras.tasks import TextModel, restore_task  # noqa: E402
+from sftkeras.tasks import TextModel, restore_task, spec_of  # noqa: E402
 from sftkeras.tasks.predictions import records  # noqa: E402
 from sftkeras.training.callbacks import Recorder  # noqa: E402
 from sftkeras.training.resume.state_files import THREAD  # noqa: E402
@@ -100,12 +101,23 @@ def whole(name: str, entry: Entry, folder: Path) -> None:
         train.main(config)
     (here / f"{name}.json").write_text(json.dumps(answers), encoding="utf-8")
     evaluate.main(EvaluateConfig(str(run), report=report, output=str(here / "evaluations" / name)))
+    if entry.kind == "chat":
+        file = write_test_part(config, here / f"{name}.test.jsonl")
+        model, output = str(here / "saved_models" / name), str(here / "evaluations" / f"{name}-file")
+        evaluate.main(EvaluateConfig(model, LabelledFileConfig(test=str(file)), report, output))
     asked = folder / f"{name}.jsonl"
     model, answered = str(here / "saved_models" / name), str(here / f"{name}.answers.jsonl")
     predict.main(PredictConfig(model, file=str(asked), output=answered))
     printed = next_commands.with_model(RunFolder(run).last_export())["predict"].split("-m sftkeras.predict ")[1]
     typed = shlex.split(printed.replace("FILE", shlex.quote(str(asked))))
     predict.main(commands.parse(PredictConfig, [*typed, f"--output={here / name}.next.jsonl"]))
+
+
+def write_test_part(config: TrainConfig, file: Path) -> Path:
+    """Writes the conversations that a run was tested on, each of which is kept as JSON; returns the file."""
+    data = load_data(config.data, spec_of(config.task.kind).label_kind(config.task), config.seed)
+    file.write_text("".join(f"{text}\n" for text in data.examples.texts(data.splits["test"])), encoding="utf-8")
+    return file
 
 
 def continued(name: str, entry: Entry, folder: Path) -> None:

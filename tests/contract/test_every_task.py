@@ -149,6 +149,18 @@ def test_a_report_judges_what_the_run_made_and_evaluate_finds_the_same(
     assert reports[0]["examples"] == reports[1]["examples"]
 
 
+def test_evaluate_finds_the_figures_of_a_run_in_a_file_of_its_conversations(
+    folder: Path, said: dict[str, Future[str]]
+) -> None:
+    here = ended(folder, said, "whole", "chat")
+    places = (here / "runs" / "chat", here / "evaluations" / "chat-file")
+    metrics = [json.loads((place / "report.json").read_text("utf-8"))["metrics"] for place in places]
+    # What training has of the references is not known of another file.
+    expected = {name: value for name, value in metrics[0].items() if name in metrics[1]}
+    assert {"perplexity", "chrf", "ended"} <= expected.keys()
+    assert metrics[1] == pytest.approx(expected, abs=1e-5, nan_ok=True)
+
+
 def test_predict_answers_every_row(folder: Path, said: dict[str, Future[str]], name: str) -> None:
     answers = (ended(folder, said, "whole", name) / f"{name}.answers.jsonl").read_text("utf-8").splitlines()
     assert len(answers) == len(ALL[name].rows)
