@@ -19,6 +19,7 @@ from tiny_folders import HEADS, HIDDEN, INNER, LAYERS, MODEL_TYPES, POSITIONS, V
 from sftkeras.backbones import Backbone, load_backbone
 from sftkeras.backbones.hugging_face import write_folder
 from sftkeras.errors import SFTError
+from sftkeras.text import Tokenizer
 
 TOKENS = ("[E1]", "[/E1]", "<疾病>")
 ORDINARY = ["A film.", "bad É", ""]
@@ -64,9 +65,20 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return FOLDERS[request.param](tmp_path_factory.mktemp("folder") / "source")
 
 
+_TOKENS: dict[tuple[str, ...], tf.Tensor] = {}
+
+
+def padded(tokenizer: Tokenizer, texts: list[str]) -> tf.Tensor:
+    """The tokens of texts, [texts, length]; tokenizers with one fingerprint have the same, and are traced once."""
+    key = (tokenizer.fingerprint, *texts)
+    if key not in _TOKENS:
+        _TOKENS[key] = tokenizer(tf.constant(texts)).to_tensor(tokenizer.pad_id)
+    return _TOKENS[key]
+
+
 def encoded(backbone: Backbone, texts: list[str]) -> np.ndarray:
     """The token vectors of texts, [texts, length, hidden]."""
-    tokens = backbone.tokenizer(tf.constant(texts)).to_tensor(backbone.tokenizer.pad_id)
+    tokens = padded(backbone.tokenizer, texts)
     inputs = {"token_ids": tokens, "segment_ids": tokens * 0, "padding_mask": tf.ones_like(tokens)}
     return backbone.model(inputs, training=False)["sequence_output"].numpy()
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -35,6 +36,11 @@ class Published:
 
     backbone: Backbone
     folder: Path
+
+    @functools.cached_property
+    def module(self) -> Any:
+        """The module, loaded."""
+        return tf.saved_model.load(str(self.folder))
 
     def inputs(self) -> dict[str, np.ndarray]:
         """Random tokens by our names."""
@@ -70,7 +76,7 @@ def bert(publish: Callable[[str], Published]) -> Published:
 
 
 def test_it_gives_what_the_encoder_gives(published: Published) -> None:
-    found = tf.saved_model.load(str(published.folder))(published.hub_inputs())
+    found = published.module(published.hub_inputs())
     expected = published.backbone.model(published.inputs(), training=False)
     np.testing.assert_allclose(found["sequence_output"], expected["sequence_output"], atol=1e-5)
     if published.backbone.has_pooler:
@@ -97,7 +103,7 @@ def test_loaded_natively_every_weight_and_rule_is_the_same(published: Published)
 
 
 def test_every_weight_has_a_gradient(published: Published) -> None:
-    module = tf.saved_model.load(str(published.folder))
+    module = published.module
     with tf.GradientTape() as tape:
         outputs = module(published.hub_inputs(), training=True)
         loss = tf.reduce_sum(outputs["pooled_output"] ** 2) + tf.reduce_sum(outputs["sequence_output"] ** 3)
@@ -128,8 +134,7 @@ def test_it_trains_as_an_opaque_module(bert: Published) -> None:
 
 
 def test_dropout_is_on_in_training_alone(bert: Published) -> None:
-    module = tf.saved_model.load(str(bert.folder))
-    inputs = bert.hub_inputs()
+    module, inputs = bert.module, bert.hub_inputs()
     quiet = [module(inputs, training=False)["pooled_output"] for _ in range(2)]
     np.testing.assert_array_equal(*quiet)
     np.testing.assert_array_equal(module(inputs)["pooled_output"], quiet[0])
@@ -146,7 +151,7 @@ def test_a_module_starts_with_the_same_dropout_every_time_it_is_loaded(bert: Pub
 
 
 def test_its_names_are_those_of_public_modules(bert: Published) -> None:
-    module = tf.saved_model.load(str(bert.folder))
+    module = bert.module
     names = {variable.name.removesuffix(":0"): variable.shape.rank for variable in module.variables}
     assert names == {name: array.ndim for name, array in BERT.draw().items()}
     assert module.do_lower_case.numpy()
@@ -173,9 +178,8 @@ def test_without_a_pretrained_pooler_the_pooled_output_is_that_of_the_pooling(tm
 
 
 def test_a_server_gets_a_signature_of_plain_tensors(bert: Published) -> None:
-    module = tf.saved_model.load(str(bert.folder))
-    served = module.signatures["serving_default"](**bert.hub_inputs())
-    called = module(bert.hub_inputs())
+    served = bert.module.signatures["serving_default"](**bert.hub_inputs())
+    called = bert.module(bert.hub_inputs())
     assert set(served) == {"default", "pooled_output", "sequence_output"}
     for name, tensor in served.items():
         np.testing.assert_allclose(tensor, called[name], atol=1e-5)

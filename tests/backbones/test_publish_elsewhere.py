@@ -38,14 +38,20 @@ others = [name for name in ("sftkeras", "keras_hub", "tensorflow_text") if name 
 print(json.dumps({"quiet": quiet, "moved": moved, "others": others}))
 """
 
-TF_KERAS = """
+# The two programs of the card, each with names of its own, in one process; the first needs TensorFlow alone.
+OF_THE_CARD = """
 import json
-{loading}
+import tensorflow as tf
+pairs, layer = {{}}, {{}}
+exec({pairs!r}, pairs)
+exec({layer!r}, layer)
+model = layer["model"]
 before = [weight.numpy() for weight in model.weights]
-model.compile(tf_keras.optimizers.SGD(0.1), "mse")
+model.compile(layer["tf_keras"].optimizers.SGD(0.1), "mse")
 model.fit(tf.constant(["a good film", "the plot"]), tf.constant([[1.0], [0.0]]), epochs=2, verbose=0)
 moved = [weight.name for weight, old in zip(model.weights, before) if (weight.numpy() != old).any()]
-print(json.dumps({{"trainable": [weight.name for weight in model.trainable_weights], "moved": moved}}))
+trainable = [weight.name for weight in model.trainable_weights]
+print(json.dumps({{"trainable": trainable, "moved": moved, "vectors": pairs["vectors"].numpy().tolist()}}))
 """
 
 
@@ -75,9 +81,12 @@ def names(tiny_bert_folder: Path) -> set[str]:
     return {f"{name}:0" for _, name in hub_names(encoder, pooler=True)}
 
 
-def examples(card: str) -> list[str]:
-    """The Python programs in the card."""
-    return re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+@pytest.fixture(scope="module")
+def of_the_card(folder: Path) -> dict:
+    """What the programs of the card give."""
+    card = (folder / "module" / "README.md").read_text(encoding="utf-8")
+    layer, pairs = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    return run(OF_THE_CARD.format(pairs=pairs, layer=layer), folder)
 
 
 def test_tensorflow_alone_runs_and_trains_it(folder: Path, tiny_bert_folder: Path) -> None:
@@ -90,18 +99,14 @@ def test_tensorflow_alone_runs_and_trains_it(folder: Path, tiny_bert_folder: Pat
     np.testing.assert_allclose(answer["quiet"], expected, atol=1e-5)
 
 
-def test_a_trainable_keras_layer_of_tensorflow_hub_trains_all_of_it(folder: Path, tiny_bert_folder: Path) -> None:
-    loading, _ = examples((folder / "module" / "README.md").read_text(encoding="utf-8"))
-    answer = run(TF_KERAS.format(loading=loading), folder)
-    assert names(tiny_bert_folder) <= set(answer["trainable"])
-    still = names(tiny_bert_folder) - set(answer["moved"])
+def test_a_trainable_keras_layer_of_tensorflow_hub_trains_all_of_it(of_the_card: dict, tiny_bert_folder: Path) -> None:
+    assert names(tiny_bert_folder) <= set(of_the_card["trainable"])
+    still = names(tiny_bert_folder) - set(of_the_card["moved"])
     assert {name for name in still if "/key/bias" not in name} == set()
 
 
-def test_the_cards_program_for_pairs_runs(folder: Path) -> None:
-    _, pairs = examples((folder / "module" / "README.md").read_text(encoding="utf-8"))
-    answer = run(f"{pairs}\nimport json\nprint(json.dumps(vectors.numpy().tolist()))", folder)
-    assert np.array(answer).shape == (1, 16)
+def test_the_cards_program_for_pairs_runs(of_the_card: dict) -> None:
+    assert np.array(of_the_card["vectors"]).shape == (1, 16)
 
 
 def test_a_changed_weight_is_noticed(folder: Path, tiny_bert_folder: Path) -> None:

@@ -15,6 +15,7 @@ from sftkeras.exporting.export import export
 from sftkeras.exporting.generating_parity import check_generating
 from sftkeras.exporting.generation_file import read_generation
 from sftkeras.exporting.prediction_process import PredictionProcess
+from sftkeras.exporting.saved_model import write_saved_model
 from sftkeras.tasks.predictions import records
 
 ROWS = [Conversation((Message("user", f"where is {it}?"), Message("assistant", "here"))).to_json() for it in "abc"]
@@ -22,14 +23,14 @@ SAME = ("saved_model.pb", "variables/variables.data-00000-of-00001", "fingerprin
 
 
 @pytest.fixture(scope="module")
-def versions(tmp_path_factory: pytest.TempPathFactory, tiny_decoder_folder: Path, process: PredictionProcess):
-    """The model, and two exports of it; `process` has the second loaded."""
+def exported(tmp_path_factory: pytest.TempPathFactory, tiny_decoder_folder: Path, process: PredictionProcess):
+    """The model, and an export of it, which `process` has loaded."""
     model, folder = build_model(tiny_decoder_folder), tmp_path_factory.mktemp("generating") / "tiny"
-    return model, [export(model, folder, origin=ORIGIN, sample_texts=ROWS, process=process) for _ in range(2)]
+    return model, export(model, folder, origin=ORIGIN, sample_texts=ROWS, process=process)
 
 
-def test_a_version_has_what_a_server_needs_to_generate(versions, process):
-    _, (_, version) = versions
+def test_a_version_has_what_a_server_needs_to_generate(exported, process):
+    _, version = exported
     contract, facts = read_contract(version.path), read_generation(version.path)
     assert version.parity <= 1e-4
     assert version.size_ratio == pytest.approx(1, abs=0.05)
@@ -43,12 +44,13 @@ def test_a_version_has_what_a_server_needs_to_generate(versions, process):
     assert record.keys() == {"generated", "ended", "prompt_tokens", "new_tokens"}
 
 
-def test_exports_of_a_model_have_the_same_bytes(versions):
-    _, (one, other) = versions
-    assert [name for name in SAME if (one.path / name).read_bytes() != (other.path / name).read_bytes()] == []
+def test_a_model_is_written_to_the_same_bytes_each_time(exported, tmp_path):
+    model, version = exported
+    write_saved_model(model, tmp_path, model.task.generating(model))
+    assert [name for name in SAME if (version.path / name).read_bytes() != (tmp_path / name).read_bytes()] == []
 
 
-def test_a_prompt_that_is_too_long_costs_no_other_row_its_text(versions, process):
+def test_a_prompt_that_is_too_long_costs_no_other_row_its_text(exported, process):
     found = process.run("serving_default", {"text": ["where is a?", "x" * 300]})
     alone = process.run("serving_default", {"text": ["where is a?"]})
     assert found["text"].tolist() == [alone["text"][0], ""]
@@ -56,8 +58,8 @@ def test_a_prompt_that_is_too_long_costs_no_other_row_its_text(versions, process
     assert found["prompt_tokens"][1] > read_generation(process.version)["positions"]
 
 
-def test_an_export_of_other_weights_is_refused(versions, process):
-    model, _ = versions
+def test_an_export_of_other_weights_is_refused(exported, process):
+    model, _ = exported
     table = model.backbone.model.token_embedding.embeddings
     kept = table.numpy()
     table.assign(kept * 1.01)
