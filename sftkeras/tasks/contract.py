@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from sftkeras.config import DataConfig, TaskSettings, TrainConfig
 from sftkeras.tasks.config_checks import check_config
 from sftkeras.tasks.published import PublishedTask
+from sftkeras.tasks.row_results import RowResults
 
 if TYPE_CHECKING:
     import keras
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from sftkeras.evaluation.contract import Predict as Predict
     from sftkeras.tasks.generating import Generating
     from sftkeras.tasks.network import TextModel
-    from sftkeras.tasks.row_results import RowResults
     from sftkeras.text import AnyTokenizer, Cleaning, Features
 
 
