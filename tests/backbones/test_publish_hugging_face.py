@@ -7,16 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_gguf
 from safetensors import safe_open
 from safetensors.numpy import load_file
 from tiny_folders import POSITIONS
 from tiny_heads import CLASSES, HEADS, VECTORS, TinyHead, logits, published
 
 from sftkeras.backbones import load_backbone
+from sftkeras.backbones.gguf.conversion import write_folder
 from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.publishing import read_back
 from sftkeras.errors import SFTError
+from sftkeras.exporting.contract import ModelOrigin
 from sftkeras.publishing import hugging_face
+from sftkeras.publishing.source import Source
+from sftkeras.runs.restoring import RestoredRun
+from sftkeras.tasks import TextModel
+from sftkeras.tasks.chat.rendering import Rendering
+from sftkeras.tasks.chat.spec import ChatSettings
+from sftkeras.tasks.chat.task import Chat
+from sftkeras.text.templates.named import NAMED
 
 REFERENCES = json.loads((Path(__file__).parent / "heads_from_transformers" / "heads.json").read_text("utf-8"))
 
@@ -88,3 +98,19 @@ def test_another_weight_is_found_when_the_folder_is_read_back(tmp_path: Path) ->
     weight.assign(weight + 1e-3)
     with pytest.raises(SFTError, match=r"SFT379.*embeddings is another one"):
         read_back.prove_folder(source.backbone, folder, "float32", ["a good film"])
+
+
+def test_a_decoder_has_the_template_and_the_ends_that_its_run_learned_with(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    write_folder(tiny_gguf.tiny_gguf(tmp_path / "tiny.gguf"), tmp_path / "source")
+    backbone = load_backbone(tmp_path / "source", max_length=8)
+    options = ChatSettings(template="chatml", system="Be brief.")
+    task = Chat(options, Rendering.of(options, tmp_path / "source"))
+    run = RestoredRun(TextModel(None, None, task, backbone), backbone, "mean", 8, {})  # type: ignore[arg-type]
+    folder = tmp_path / "published"
+    notes = hugging_face.write_decoder_folder(Source(backbone, "mean", ModelOrigin("tiny"), run), folder, "float32")
+    assert (folder / "chat_template.jinja").read_text("utf-8") == NAMED["chatml"].source
+    assert "chat_template" not in json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
+    generation = json.loads((folder / "generation_config.json").read_text("utf-8"))
+    assert generation["eos_token_id"] == tiny_gguf.SPECIAL.index("<|im_end|>")
+    assert notes == ['Give conversations the system message that it learned with: "Be brief."']

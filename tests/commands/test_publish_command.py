@@ -150,6 +150,23 @@ def test_a_folder_of_something_else_is_never_replaced(occupied: Path, tiny_bert_
         assert error.startswith("SFT377")
 
 
+def test_a_classifier_becomes_a_folder_of_transformers(finished: Finished, tmp_path: Path, refuse: Refuse) -> None:
+    """Its run pooled by BERT's own pooler, as the class of transformers does."""
+    output = tmp_path / "published"
+    main(PublishConfig(run=str(finished.run), output=str(output), format="hugging_face"))
+    config = json.loads((output / "config.json").read_text("utf-8"))
+    assert config["architectures"] == ["BertForSequenceClassification"]
+    assert (
+        list(config["id2label"].values())
+        == json.loads((finished.run / "model.json").read_text())["task"]["label_names"]
+    )
+    assert "fine-tuned on `reviews.csv`" in (output / "README.md").read_text("utf-8")
+    words = flags(run=finished.run, output=tmp_path / "other", format="gguf")
+    assert "SFT334  --format gguf: an encoder has no form as this" in refuse(main, PublishConfig, *words)
+    error = refuse(main, PublishConfig, *flags(run=finished.run, output=output, dtype="q8_0", overwrite="true"))
+    assert error.startswith("SFT335  --dtype q8_0: --format tf_hub has weights in float32.")
+
+
 def test_an_empty_folder_will_do(tmp_path: Path) -> None:
     check_output(tmp_path, "tf_hub", overwrite=False)
 
