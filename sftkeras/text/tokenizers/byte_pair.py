@@ -130,7 +130,7 @@ class BytePair(Tokenizer):
 
     def token_bytes(self) -> list[bytes]:
         """The bytes that each token stands for; those of its string if it is not written as bytes."""
-        return [_bytes_of(token) if _is_of_bytes(token) else token.encode() for token in self.vocabulary]
+        return [token.encode() if (written := _bytes_of(token)) is None else written for token in self.vocabulary]
 
     def __call__(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Tokenises `texts` [batch] string into [batch, (tokens)] int32, without special tokens."""
@@ -267,17 +267,19 @@ def _byte_letters() -> tuple[str, ...]:
 
 
 BYTES = _byte_letters()
-_BYTE = {letter: byte for byte, letter in enumerate(BYTES)}
+# What each letter becomes, and characters that are none and could be taken for a byte.
+_BYTE = dict.fromkeys(range(256), 0xFFFF) | {ord(letter): byte for byte, letter in enumerate(BYTES)}
 
 
-def _is_of_bytes(token: str) -> bool:
-    return all(letter in _BYTE for letter in token)
-
-
-def _bytes_of(token: str) -> bytes:
-    return bytes(map(_BYTE.__getitem__, token))
+def _bytes_of(token: str) -> bytes | None:
+    """The bytes that a token stands for; None if it is not written as bytes, as special ones are."""
+    try:
+        return token.translate(_BYTE).encode("latin-1")
+    except UnicodeEncodeError:
+        return None
 
 
 def _whole_words(numbers: Mapping[str, int]) -> StringTable:
-    """The tokens by their bytes; those that are not written as bytes, such as special ones, are left out."""
-    return StringTable({_bytes_of(token): number for token, number in numbers.items() if _is_of_bytes(token)})
+    """The tokens by their bytes; those that are not written as bytes are left out."""
+    written = ((_bytes_of(token), number) for token, number in numbers.items())
+    return StringTable({token: number for token, number in written if token is not None})
