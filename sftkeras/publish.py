@@ -28,18 +28,28 @@ class _Format:
         named: what is published, as messages call it.
         mark: a file, as a pattern, by which such a folder is known.
         types: of its weights.
+        card: what README.md says of a folder that this command wrote, where others have files such as `mark` too.
     """
 
     named: str
     mark: str
     types: tuple[PublishedType, ...]
+    card: str = ""
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether this command wrote the format into a folder."""
+        if not any(folder.glob(self.mark)):
+            return False
+        readme = folder / "README.md"
+        return not self.card or (readme.is_file() and self.card in readme.read_text(encoding="utf-8", errors="replace"))
 
 
+_CARD = "with sftkeras: "
 _FLOATS: tuple[PublishedType, ...] = ("float32", "bfloat16", "float16")
 FORMATS: dict[PublishFormat, _Format] = {
     "tf_hub": _Format("module", "saved_model.pb", ("float32",)),
-    "hugging_face": _Format("Hugging Face folder", "config.json", _FLOATS),
-    "gguf": _Format("GGUF file", "*.gguf", (*_FLOATS, "q8_0")),
+    "hugging_face": _Format("Hugging Face folder", "config.json", _FLOATS, _CARD),
+    "gguf": _Format("GGUF file", "*.gguf", (*_FLOATS, "q8_0"), _CARD),
 }
 
 
@@ -80,7 +90,7 @@ def check_output(output: Path, format: PublishFormat, *, overwrite: bool) -> Non
     """
     form = FORMATS[format]
     with write_errors(output, "--output"):
-        is_there = any(output.glob(form.mark))
+        is_there = form.is_in(output)
         if is_there and not overwrite:
             problem = f"a {form.named} is there already. Choose another folder, or replace it with --overwrite true."
             raise SFTError("SFT377", folder=output, problem=problem)

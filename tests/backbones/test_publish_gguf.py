@@ -17,7 +17,7 @@ from sftkeras.backbones.gguf.rope import FREQUENCIES, llama3_divisors
 from sftkeras.backbones.gguf.writing import write_file
 from sftkeras.config import PublishConfig
 from sftkeras.errors import SFTError
-from sftkeras.publish import main
+from sftkeras.publish import check_output, main
 from sftkeras.publishing.modelfile import go_template
 from sftkeras.text.templates.compiled import CompiledTemplate
 
@@ -108,6 +108,16 @@ def test_the_command_writes_file_modelfile_and_card(tmp_path: Path) -> None:
     assert modelfile.startswith("FROM ./tiny.gguf\n")
     assert 'PARAMETER stop "<|im_end|>"' in modelfile
     assert GGUFFile(output / "tiny.gguf").metadata["tokenizer.chat_template"] == tiny.TEMPLATE
+
+
+def test_files_that_this_command_did_not_write_are_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "downloaded.gguf").write_bytes(b"GGUF")
+    with pytest.raises(SFTError, match=r"SFT377.*something else than a GGUF file"):
+        check_output(tmp_path, "gguf", overwrite=True)
+    (tmp_path / "README.md").write_text("Made of `x` with sftkeras: 135 parameters as q8_0.\n", encoding="utf-8")
+    check_output(tmp_path, "gguf", overwrite=True)
+    with pytest.raises(SFTError, match=r"SFT377.*a GGUF file is there already"):
+        check_output(tmp_path, "gguf", overwrite=False)
 
 
 def test_a_template_that_is_a_table_becomes_one_of_go() -> None:
