@@ -20,10 +20,10 @@ class ObjectiveConfig:
     kind: ObjectiveKind = "plain"
     """plain: the task's loss alone. fgm, pgd, freelb: also that of token vectors changed so that the loss rises
     (adversarial training). r_drop: also how far the predictions of two dropout masks are apart."""
-    radius: PositiveFloat = 1.0
-    """Largest change of a text's token vectors, as the norm of them all (fgm, pgd, freelb)."""
-    step_size: PositiveFloat = 0.3
-    """Norm of one step of the change (pgd, freelb)."""
+    radius: PositiveFloat = 0.1
+    """Largest change of a text's token vectors, as a share of their norm, all together (fgm, pgd, freelb)."""
+    step_size: PositiveFloat = 0.05
+    """One step of the change, as such a share (pgd, freelb)."""
     steps: PositiveInt = 3
     """Steps of the change; each costs a pass forward and one back (pgd, freelb)."""
     agreement: PositiveFloat = 1.0

@@ -29,24 +29,25 @@ class Attack:
 
     Attributes:
         steps: number of times that the change grows.
-        step_size: norm by which it grows, over a text's tokens together.
-        radius: largest norm of the change.
+        step_size: norm by which it grows, as a share of that of the text's token vectors.
+        radius: largest norm of the change, as such a share.
     """
 
     steps: int
     step_size: float
     radius: float
 
-    def grow(self, change: tf.Tensor | None, gradient: tf.Tensor) -> tf.Tensor:
+    def grow(self, change: tf.Tensor | None, gradient: tf.Tensor, norms: tf.Tensor) -> tf.Tensor:
         """Return a change that raises the loss more.
 
         Args:
             change: so far, [rows, length, size] float32; None is none.
             gradient: of each row's loss with respect to its token vectors, the same shape.
+            norms: of the rows' unchanged token vectors, [rows, 1, 1].
         """
-        step = gradient * (self.step_size / tf.maximum(_norms(gradient), _SMALLEST_NORM))
+        step = gradient * (self.step_size * norms / tf.maximum(_norms(gradient), _SMALLEST_NORM))
         grown = step if change is None else change + step
-        return grown * tf.minimum(1.0, self.radius / tf.maximum(_norms(grown), _SMALLEST_NORM))
+        return grown * tf.minimum(1.0, self.radius * norms / tf.maximum(_norms(grown), _SMALLEST_NORM))
 
 
 class Adversarial:
@@ -54,7 +55,8 @@ class Adversarial:
 
     One step of the size `radius` is FGM (Miyato et al., 2017, arXiv:1605.07725), several are PGD (Madry et al., 2018,
     arXiv:1706.06083). With `every_step` it is FreeLB (Zhu et al., 2020, arXiv:1909.11764), the mean over all changes on
-    the way. The papers of the first two add both losses; the mean keeps the size of the gradient.
+    the way. The papers of the first two add both losses; the mean keeps the size of the gradient. Sizes are shares of
+    the norm of a text's token vectors (the first paper scales the vectors instead), so that they suit any encoder.
 
     All passes over a batch have the same dropout.
 
@@ -86,14 +88,19 @@ class Adversarial:
                 scaled = found.losses * _GRADIENT_SCALE
             losses.append(found.losses)
             if step == 0:
-                unchanged = found
+                unchanged, norms = found, _norms(_tokens_alone(vectors.found[0], inputs["padding_mask"]))
             if step < self._attack.steps:
                 gradient = tf.cast(tape.gradient(scaled, vectors.found[0]), tf.float32)
-                change = tf.stop_gradient(self._attack.grow(change, gradient))
+                change = tf.stop_gradient(self._attack.grow(change, gradient, norms))
         counted = losses if self._every_step else [losses[0], losses[-1]]
         mean = tf.add_n(counted) / len(counted)
         compared = Compared(self._task.truths(labels), unchanged.predictions)
         return Loss(tf.reduce_sum(mean * weights), tf.reduce_sum(weights), compared)
+
+
+def _tokens_alone(vectors: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
+    """The vectors [rows, length, size] as float32, zero where `padding_mask` [rows, length] is."""
+    return tf.cast(vectors, tf.float32) * tf.cast(padding_mask, tf.float32)[:, :, tf.newaxis]
 
 
 def _norms(rows: tf.Tensor) -> tf.Tensor:

@@ -15,6 +15,7 @@ from sftkeras.config import ObjectiveConfig
 from sftkeras.objectives import make_objective
 from sftkeras.tasks import Task
 from sftkeras.tasks.classification.task import Classification, MultiLabelClassification
+from sftkeras.tasks.network import TokenPooling
 from sftkeras.tasks.regression.task import Regression
 from sftkeras.tasks.span_qa.task import SpanQA
 from sftkeras.tasks.tagging.task import Tagging
@@ -23,18 +24,19 @@ TASK = Classification(("a", "b", "c"), dropout=0.0)
 TOKENS = tf.constant([[1, 2, 3, 0], [4, 5, 0, 0], [6, 7, 8, 9]])
 LABELS = tf.constant([0, 2, 1])
 WEIGHTS = tf.constant([0.5, 0.2, 0.3])
-ROWS = ({"token_ids": TOKENS}, LABELS, WEIGHTS)
+MASK = tf.cast(TOKENS > 0, tf.int32)
+ROWS = ({"token_ids": TOKENS, "padding_mask": MASK}, LABELS, WEIGHTS)
 
 
 @pytest.fixture
 def network() -> keras.Model:
     """Token vectors through a curved function, so that the gradient depends on where it is taken."""
     keras.utils.set_random_seed(3)
-    tokens = keras.Input((None,), dtype="int32", name="token_ids")
+    tokens, mask = (keras.Input((None,), dtype="int32", name=name) for name in ("token_ids", "padding_mask"))
     embedding = keras.layers.Embedding(10, 6)
     hidden = keras.layers.Dropout(0.3)(keras.layers.Dense(8, "tanh")(embedding(tokens)))
-    logits = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling1D()(hidden))
-    model = keras.Model({"token_ids": tokens}, logits)
+    logits = keras.layers.Dense(3)(TokenPooling("mean")(hidden, padding_mask=mask))
+    model = keras.Model({"token_ids": tokens, "padding_mask": mask}, logits)
     give_token_vectors(embedding)
     return model
 
@@ -42,7 +44,8 @@ def network() -> keras.Model:
 def losses_at(network: keras.Model, vectors: tf.Tensor) -> tf.Tensor:
     """Losses of the rows [rows] by the weights alone, from token vectors."""
     kernel, bias, out, out_bias = (variable.value for variable in network.trainable_variables[1:])
-    logits = tf.reduce_mean(tf.tanh(vectors @ kernel + bias), 1) @ out + out_bias
+    hidden = tf.tanh(vectors @ kernel + bias) * tf.cast(MASK, tf.float32)[:, :, None]
+    logits = tf.reduce_sum(hidden, 1) / tf.reduce_sum(tf.cast(MASK, tf.float32), 1, keepdims=True) @ out + out_bias
     return tf.nn.sparse_softmax_cross_entropy_with_logits(LABELS, logits)
 
 
@@ -51,10 +54,11 @@ def ascended(network: keras.Model, vectors: tf.Tensor, change: tf.Tensor, size: 
     with tf.GradientTape() as tape:
         tape.watch(vectors)
         losses = losses_at(network, vectors + change)
+    norms = [np.linalg.norm(row[tokens > 0]) for row, tokens in zip(vectors.numpy(), TOKENS.numpy(), strict=True)]
     changed = []
-    for row, gradient in zip(change.numpy(), tape.gradient(losses, vectors).numpy(), strict=True):
-        row = row + size * gradient / np.linalg.norm(gradient)
-        changed.append(row * min(1.0, radius / np.linalg.norm(row)))
+    for row, gradient, norm in zip(change.numpy(), tape.gradient(losses, vectors).numpy(), norms, strict=True):
+        row = row + size * norm * gradient / np.linalg.norm(gradient)
+        changed.append(row * min(1.0, radius * norm / np.linalg.norm(row)))
     return tf.constant(np.stack(changed))
 
 
@@ -93,6 +97,14 @@ def test_adversarial_objectives_are_their_papers_formulas(network: keras.Model, 
     assert found[0] == pytest.approx(expected[0], rel=1e-5)
     for gradient, true in zip(found[1], expected[1], strict=True):
         np.testing.assert_allclose(gradient, true, rtol=1e-4, atol=1e-6)
+
+
+def test_padding_changes_nothing(network: keras.Model) -> None:
+    objective = make_objective(ObjectiveConfig("pgd", steps=2), TASK)
+    inputs, labels, weights = ROWS
+    longer = {name: tf.pad(tensor, [[0, 0], [0, 5]]) for name, tensor in inputs.items()}
+    found, expected = (float(objective.loss(network, (it, labels, weights)).total) for it in (longer, inputs))
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_change_raises_the_loss_and_stays_within_its_radius(network: keras.Model) -> None:
