@@ -10,7 +10,10 @@ from typing import Any
 
 import yaml
 
+from examples.customer_service.masking import masked
+
 Record = Mapping[str, Any]  # a model's answer to one text
+PEOPLE = ("person", "PER")  # labels of people's names
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Desk:
     """One conversation.
 
     Attributes:
-        log: what was said, "customer" and "desk" in turn, for the colleague who takes over.
+        log: what was said, "customer" and "desk" in turn, without personal data, for the colleague who takes over.
     """
 
     manual: Manual
@@ -92,7 +95,8 @@ class Desk:
         handed_over = asks_for_person or self.not_understood > len(self.manual.not_understood)
         asked_again = "" if handed_over or line else self.manual.not_understood[self.not_understood - 1]
         said = self.manual.hand_over if handed_over else line or asked_again
-        self.log += [("customer", text), ("desk", said)]
+        names = [it["text"] for it in found if it["label"] in PEOPLE]
+        self.log += [("customer", masked(text, names)), ("desk", masked(said, names))]
         return Reply(said, intent["label"], intent["probability"], entities, line is not None, handed_over)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from examples.customer_service.__main__ import MANUALS, understood
 from examples.customer_service.desk import Desk, Manual, Reply
+from examples.customer_service.masking import masked
 
 MANUAL = Manual(
     models={"intents": "a", "entities": "b"},
@@ -76,6 +77,30 @@ def test_person_is_given_to_who_asks_for_one_and_gets_the_whole_conversation():
         ("customer", "No. A HUMAN please"),
         ("desk", "a colleague comes"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("write to ann.lee+x@mail.example.org, please", "write to [mail], please"),
+        ("call +46 (0)42-12 34 56 today", "call [number] today"),
+        ("born 19850101-1234.", "born [number]."),
+        ("身份证11010519491231002X，电话13800138000。", "身份证[number]，电话[number]。"),
+        ("IBAN SE45 5000 0000 0583 9825 7466 is mine", "IBAN [account] is mine"),
+        ("card 4111 1111 1111 1111", "card [number]"),
+        ("in 2024 it cost 250 000 kr, 3-4 weeks", "in 2024 it cost 250 000 kr, 3-4 weeks"),
+        ("Ann Lee and Ann", "[name] and [name]"),
+    ],
+)
+def test_personal_data_is_masked(text, expected):
+    assert masked(text, ["Ann", "Ann Lee"]) == expected
+
+
+def test_a_log_has_no_names_and_numbers_though_the_customer_hears_them():
+    desk = Desk(MANUAL)
+    said = reply(desk, "call Woolf, 070-123 45 67", PER="Woolf").said
+    assert said == "by Woolf"
+    assert desk.log == [("customer", "call [name], [number]"), ("desk", "by [name]")]
 
 
 def test_names_with_braces_do_no_harm():
