@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from backbones.hub_modules import BERT, write_preprocessor, write_text_module
+from backbones.hub_modules import BERT, write_text_module
 from tiny_models import TASKS
 
 from sftkeras.backbones import Backbone, load_backbone
@@ -39,11 +39,11 @@ LOADS: dict[str, Callable[[Path], Backbone]] = {"texts": load_texts, "tokens": l
 
 
 @pytest.fixture(scope="module")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def modules(tmp_path_factory: pytest.TempPathFactory, preprocessor_folder: Path) -> Path:
     folder = tmp_path_factory.mktemp("modules")
     write_text_module(folder / "text")
     BERT.write(folder / "tokens")
-    write_preprocessor(folder / "preprocessor")
+    shutil.copytree(preprocessor_folder, folder / "preprocessor")
     return folder
 
 
