@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tiny_generating import build_model
 from tiny_models import ORIGIN
 
@@ -48,6 +49,15 @@ def test_a_model_is_written_to_the_same_bytes_each_time(exported, tmp_path):
     model, version = exported
     write_saved_model(model, tmp_path, model.task.generating(model))
     assert [name for name in SAME if (version.path / name).read_bytes() != (tmp_path / name).read_bytes()] == []
+
+
+def test_the_graph_holds_a_layer_once_for_each_kind_of_cache(exported):
+    """However many layers and signatures there are: loading looks at the whole graph for each signature in use."""
+    _, version = exported
+    saved = SavedModel.FromString((version.path / "saved_model.pb").read_bytes())
+    functions = saved.meta_graphs[0].graph_def.library.function
+    writes = [node for function in functions for node in function.node_def if node.op == "InplaceUpdate"]
+    assert len(writes) == 2
 
 
 def test_a_prompt_that_is_too_long_costs_no_other_row_its_text(exported, process):

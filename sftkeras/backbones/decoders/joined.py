@@ -1,10 +1,13 @@
 """A decoder as it is exported: fewer, larger products, and a cache that is written in place.
 
 Queries, keys and values of a layer are one product, gate and up another: at one token a row, half of the time is what
-operations cost beside their work.
+operations cost beside their work. A graph holds one layer, as a function of its weights, which it calls for each: a
+loader looks at all functions of a graph, again for each signature that is used.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -37,6 +40,14 @@ class JoinedDecoder:
         config = self._config = decoder.config
         self._layers = [_JoinedLayer(layer) for layer in decoder.transformer_layers]
         self.positions = config.max_positions
+        # Layers differ in their weights alone, so one stands for all.
+        self._layer = tf.function(self._layers[0], autograph=False)
+        tokens = tf.TensorSpec([None, None], tf.int32)
+        self._read = tf.function(
+            self._read_rows,
+            input_signature=[tokens, tokens, tf.TensorSpec(self.cache_shape, tf.float32)],
+            autograph=False,
+        )
         kept = [layer.kept for layer in self._layers]
         shared = {id(variable.value): variable.value for variable in _outside_of_layers(decoder)}
         shared |= {id(variable): variable for variables in kept for variable in variables}
@@ -71,12 +82,14 @@ class JoinedDecoder:
         Returns:
             The outputs, [batch, new, hidden], and the cache with these tokens in it.
         """
+        return self._read(token_ids, positions, cache)
+
+    def _read_rows(self, token_ids: tf.Tensor, positions: tf.Tensor, cache: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         length = tf.shape(cache)[4]
         used = tf.reduce_max(tf.concat([[0], tf.reshape(positions, [-1])], 0)) + 1
         places = tf.where(used * _SLICED < length, used, length)
-        held = RowCache(cache, positions, places)
-        outputs = self._decode(token_ids, positions, held, places)
-        return outputs, held.tensor()
+        outputs, flat = self._decode(token_ids, positions, RowCache.of(cache, positions, places))
+        return outputs, tf.reshape(flat, tf.shape(cache))
 
     def pages_shape(self, tokens: int) -> tuple[int | None, ...]:
         """Return the shape of pages of so many tokens, None where their number stands; see `PagedCache`."""
@@ -95,24 +108,22 @@ class JoinedDecoder:
         Returns:
             The outputs, [batch, new, hidden].
         """
-        held = PagedCache(pages, positions, tables)
-        return self._decode(token_ids, positions, held, held.places)
+        return self._decode(token_ids, positions, PagedCache.of(pages, positions, tables))[0]
 
     def _decode(
-        self, token_ids: tf.Tensor, positions: tf.Tensor, cache: RowCache | PagedCache, places: tf.Tensor
-    ) -> tf.Tensor:
-        """The outputs [batch, new, hidden] of tokens that see so many places of a cache."""
+        self, token_ids: tf.Tensor, positions: tf.Tensor, cache: RowCache | PagedCache
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The outputs [batch, new, hidden] of tokens, and the memory of the cache with them in it, flat."""
         config, shared = self._config, self._decoder.shared
         x = self._decoder.embeddings.call(token_ids, positions)
         x = tf.reshape(x, [-1, config.hidden_size])  # [batch * new, hidden]
-        tensors = shared.of_cache(positions, places)
+        tensors = shared.of_cache(positions, cache.places)
+        shape = tf.shape(positions)
         for number, layer in enumerate(self._layers):
-            bias, cosine, sine = shared.of_layer(tensors, number)
-            query, new = layer.heads(x, tf.shape(positions), cosine, sine)
-            keys, values = cache.with_new(number, new)
-            x = layer.decode(x, query, keys, values, bias)
+            weights = [tf.convert_to_tensor(weight) for weight in layer.kept]
+            x, cache = self._layer(weights, x, shape, shared.of_layer(tensors, number), cache)
         outputs = self._decoder.normalised_outputs(x)
-        return tf.reshape(outputs, tf.concat([tf.shape(positions), [config.hidden_size]], 0))
+        return tf.reshape(outputs, tf.concat([tf.shape(positions), [config.hidden_size]], 0)), cache.flat
 
     def logits(self, vectors: tf.Tensor) -> tf.Tensor:
         """Return the logits [..., vocabulary] float32 of the token after each vector."""
@@ -120,7 +131,7 @@ class JoinedDecoder:
 
 
 class _JoinedLayer:
-    """One layer with joined weights.
+    """One layer with joined weights, as a function of them.
 
     Attributes:
         kept: all its weights.
@@ -132,28 +143,53 @@ class _JoinedLayer:
         self._scale = layer.config.query_scale
         self._scales_weights = not layer.config.query_key_norm
         query_scale = self._scale if self._scales_weights else 1.0
-        joined = [(layer.query, query_scale), (layer.key, 1.0), (layer.value, 1.0)]
-        self._query_key_value = _Joined("query_key_value", joined)
-        self._inner = _Joined("gate_up", [(layer.gate, 1.0), (layer.up, 1.0)]) if layer.config.gated else None
+        self._query_key_value = _joined("query_key_value", [layer.query, layer.key, layer.value], query_scale)
+        self._inner = _joined("gate_up", [layer.gate, layer.up]) if layer.config.gated else []
         own = {"query", "key", "value"} | ({"gate", "up"} if self._inner else set())
-        apart = [part for name, part in layer.parts().items() if name not in own]
-        self.kept = [*self._query_key_value.variables, *(self._inner.variables if self._inner else ())]
-        self.kept += [variable.value for part in apart for variable in part.variables]
+        apart = (part for name, part in layer.parts().items() if name not in own)
+        self._apart = [variable for part in apart for variable in part.variables]
+        self.kept = [*self._query_key_value, *self._inner, *(variable.value for variable in self._apart)]
 
-    def heads(
-        self, x: tf.Tensor, shape: tf.Tensor, cosine: tf.Tensor | None, sine: tf.Tensor | None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Queries [batch, heads, new, size], and keys and values [2, batch, key_value_heads, new, size].
+    def __call__(
+        self,
+        weights: Sequence[tf.Tensor],
+        x: tf.Tensor,
+        shape: tf.Tensor,
+        shared: tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None],
+        cache: RowCache | PagedCache,
+    ) -> tuple[tf.Tensor, RowCache | PagedCache]:
+        """Decodes tokens as the layer that has these weights.
 
         Args:
+            weights: as `kept` of a layer.
             x: [batch * new, hidden].
             shape: batch and new.
-            cosine: of rotary positions; None turns nothing.
-            sine: as `cosine`.
+            shared: bias of attention scores, cosines and sines, as `SharedByLayers.of_layer` gives them.
+            cache: before this layer.
+
+        Returns:
+            [batch * new, hidden], and the cache before the next layer.
         """
+        bias, cosine, sine = shared
+        own, inner = len(self._query_key_value), len(self._inner)
+        joined, gate_up, apart = weights[:own], weights[own : own + inner], weights[own + inner :]
+        with keras.StatelessScope(state_mapping=list(zip(self._apart, apart, strict=True))):
+            query, new = self._heads(joined, x, shape, cosine, sine)
+            keys, values, cache = cache.with_new(new)
+            return self._decode(gate_up, x, query, keys, values, bias), cache
+
+    def _heads(
+        self,
+        joined: Sequence[tf.Tensor],
+        x: tf.Tensor,
+        shape: tf.Tensor,
+        cosine: tf.Tensor | None,
+        sine: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Queries [batch, heads, new, size], and keys and values [2, batch, key_value_heads, new, size]."""
         config, layer = self._config, self._layer
         own, shared = config.heads, config.key_value_heads
-        together = self._query_key_value(normalised(layer.attention_norm, x))
+        together = _product(normalised(layer.attention_norm, x), joined)
         together = tf.reshape(together, [shape[0], shape[1], own + 2 * shared, config.head_size])
         together = tf.transpose(together, [0, 2, 1, 3])
         turned, value = tf.split(together, [own + shared, shared], 1)
@@ -167,39 +203,40 @@ class _JoinedLayer:
             query *= self._scale
         return query, tf.stack([key, value])
 
-    def decode(self, x: tf.Tensor, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    def _decode(
+        self,
+        gate_up: Sequence[tf.Tensor],
+        x: tf.Tensor,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        value: tf.Tensor,
+        bias: tf.Tensor,
+    ) -> tf.Tensor:
         """Return `x` [batch * new, hidden] as the layer leaves it; the others are as in `attend`."""
         config, layer = self._config, self._layer
         dropout, cap = layer.attention_dropout, config.attention_soft_cap
         attended = attend(query, key, value, bias, soft_cap=cap, dropout=dropout, training=False)
         attended = tf.reshape(attended, [-1, config.heads * config.head_size])
-        return layer.add(x, attended, False, gate_and_up=self._gate_and_up if self._inner else None)
-
-    def _gate_and_up(self, x: tf.Tensor) -> list[tf.Tensor]:
-        assert self._inner is not None
-        return tf.split(self._inner(x), 2, -1)
+        gate_and_up = (lambda inputs: tf.split(_product(inputs, gate_up), 2, -1)) if gate_up else None
+        return layer.add(x, attended, False, gate_and_up=gate_and_up)
 
 
-class _Joined:
-    """Dense layers of the same inputs as one, each times a number."""
+def _joined(name: str, layers: list[keras.layers.Dense], scale: float = 1.0) -> list[tf.Variable]:
+    """Kernel, and bias if there is one, of dense layers of the same inputs as one; the first times a number."""
+    scales = [scale, *[1.0] * (len(layers) - 1)]
+    kernels = [layer.kernel.value * scale for layer, scale in zip(layers, scales, strict=True)]
+    variables = [tf.Variable(tf.concat(kernels, 1), trainable=False, name=f"{name}/kernel")]
+    if layers[0].bias is not None:
+        biases = [layer.bias.value * scale for layer, scale in zip(layers, scales, strict=True)]
+        variables.append(tf.Variable(tf.concat(biases, 0), trainable=False, name=f"{name}/bias"))
+    return variables
 
-    def __init__(self, name: str, layers: list[tuple[keras.layers.Dense, float]]) -> None:
-        kernels = [layer.kernel.value * scale for layer, scale in layers]
-        self._kernel = tf.Variable(tf.concat(kernels, 1), trainable=False, name=f"{name}/kernel")
-        self._bias = None
-        if layers[0][0].bias is not None:
-            biases = [layer.bias.value * scale for layer, scale in layers]
-            self._bias = tf.Variable(tf.concat(biases, 0), trainable=False, name=f"{name}/bias")
 
-    @property
-    def variables(self) -> list[tf.Variable]:
-        """Kernel, and bias if there is one."""
-        return [self._kernel] if self._bias is None else [self._kernel, self._bias]
-
-    def __call__(self, x: tf.Tensor) -> tf.Tensor:
-        """`x` [rows, inputs] to [rows, outputs of all]."""
-        outputs = product(x, tf.convert_to_tensor(self._kernel))
-        return outputs if self._bias is None else tf.nn.bias_add(outputs, self._bias)
+def _product(x: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:
+    """`x` [rows, inputs] times the kernel, plus the bias if there is one."""
+    kernel, *bias = weights
+    outputs = product(x, kernel)
+    return tf.nn.bias_add(outputs, *bias) if bias else outputs
 
 
 def _outside_of_layers(decoder: Decoder) -> list[keras.Variable]:
