@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from backbones.hub_modules import BERT, write_text_module
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tiny_models import TASKS
 
 from sftkeras.backbones import Backbone, load_backbone
@@ -56,31 +58,43 @@ def text_model(backbone: Backbone) -> TextModel:
     return TextModel(make_features(backbone.tokenizer, max_length=16, pairs=False), network, task)
 
 
-@pytest.mark.parametrize("kind", LOADS)
-def test_an_export_needs_nothing_of_the_module(
-    kind: str, modules: Path, tmp_path: Path, process: PredictionProcess
-) -> None:
-    moved = Path(shutil.copytree(modules, tmp_path / "modules"))
-    model = text_model(LOADS[kind](moved))
-    expected = model(tf.constant(TEXTS))["probabilities"]
-    graph, weights = write_saved_model(model, tmp_path / "export")
+@dataclass(frozen=True)
+class Exported:
+    """An export of modules that are gone, and what their model predicted for `TEXTS`."""
+
+    kind: str
+    folder: Path
+    graph: MetaGraphDef
+    parameter_bytes: int
+    expected: np.ndarray
+
+
+@pytest.fixture(scope="module", params=LOADS)
+def exported(request: pytest.FixtureRequest, modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = tmp_path_factory.mktemp("exported")
+    moved = Path(shutil.copytree(modules, folder / "modules"))
+    model = text_model(LOADS[request.param](moved))
+    expected = model(tf.constant(TEXTS))["probabilities"].numpy()
+    graph, parameter_bytes = write_saved_model(model, folder / "export")
     shutil.rmtree(moved)
-    process.load(Path(shutil.move(tmp_path / "export", tmp_path / "elsewhere")))
+    elsewhere = Path(shutil.move(folder / "export", folder / "elsewhere"))
+    return Exported(request.param, elsewhere, graph, parameter_bytes, expected)
+
+
+def test_an_export_needs_nothing_of_the_module(exported: Exported, process: PredictionProcess) -> None:
+    process.load(exported.folder)
     answers = process.run("serving_default", {"text": TEXTS})
-    np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-6)
-    stored = (tmp_path / "elsewhere" / "variables" / "variables.data-00000-of-00001").stat().st_size
-    assert stored < 1.1 * weights + 4096  # each once
-    assert ("serve_tokens" in graph.signature_def) == (kind != "texts")
-    assert os.fsencode(tmp_path) not in (tmp_path / "elsewhere" / "saved_model.pb").read_bytes()
+    np.testing.assert_allclose(answers["probabilities"], exported.expected, atol=1e-6)
+    stored = (exported.folder / "variables" / "variables.data-00000-of-00001").stat().st_size
+    assert stored < 1.1 * exported.parameter_bytes + 4096  # each once
+    assert ("serve_tokens" in exported.graph.signature_def) == (exported.kind != "texts")
+    assert os.fsencode(exported.folder.parent) not in (exported.folder / "saved_model.pb").read_bytes()
 
 
-@pytest.mark.parametrize("kind", LOADS)
-def test_writing_it_again_gives_equal_bytes(kind: str, modules: Path, tmp_path: Path) -> None:
-    for name in ("first", "second"):
-        write_saved_model(text_model(LOADS[kind](modules)), tmp_path / name)
-        shutil.copytree(modules, modules := tmp_path / f"moved after {name}")
-        tf.saved_model.load(str(modules / "text"))  # numbers go on
-    files = {path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*") if path.is_file()}
+def test_writing_it_again_gives_equal_bytes(exported: Exported, modules: Path, tmp_path: Path) -> None:
+    tf.saved_model.load(str(modules / "text"))  # numbers go on
+    write_saved_model(text_model(LOADS[exported.kind](modules)), tmp_path)
+    files = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
     assert len(files) == 5  # the graph, its fingerprint, two of variables, the table's words
     for file in files:
-        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes(), file
+        assert (tmp_path / file).read_bytes() == (exported.folder / file).read_bytes(), file
