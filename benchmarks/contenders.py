@@ -70,7 +70,7 @@ class Recipe:
             batch_size=config.training.batch_size,
             evaluation_batch_size=2 * config.training.batch_size,
             max_length=config.backbone.max_length,
-            learning_rate=optimizer.learning_rate,
+            learning_rate=optimizer.peak,
             warmup=optimizer.warmup,
             weight_decay=optimizer.weight_decay,
             clip_norm=optimizer.clip_norm or float("inf"),

@@ -42,9 +42,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generation": {"text"},
     "tasks": {"internals", *BASIS, "conversations", "backbones", "text", "data", "evaluation", "generation"},
     "objectives": {"backbones", "tasks"},
-    "tuning": {*BASIS, "backbones"},
+    "tuning": {*BASIS, "disk", "backbones"},
     "layers": {"runtime", "backbones", "tasks"},
-    "runs": {*BASIS, "disk", "backbones", "tasks", "text"},
+    "runs": {*BASIS, "disk", "backbones", "tasks", "text", "tuning"},
     "training": {
         "internals",
         *BASIS,

@@ -2,7 +2,8 @@
 
 Stock Keras spends a dozen element-wise operations on a layer norm, each a pass over memory and back. Dense layers are
 two-dimensional matrix products here, which oneDNN fuses with their bias. Every product of a decoder is `product`, so
-that `products_in` reaches all of them.
+that `products_in` reaches all of them. Every dense layer is multiplied by `dense` or `multiplied`, which ask it for its
+adapter.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from contextvars import ContextVar
 
 import keras
 import tensorflow as tf
+
+from sftkeras.backbones.adapters import AnyDense, adapter_of
 
 _products_in: ContextVar[str | None] = ContextVar("products_in", default=None)
 
@@ -41,8 +44,16 @@ def product(a: tf.Tensor, b: tf.Tensor, *, transpose_a: bool = False, transpose_
     return tf.cast(whole, a.dtype)
 
 
-def dense(layer: keras.layers.Dense | keras.layers.EinsumDense, x: tf.Tensor) -> tf.Tensor:
-    """`layer` on `x` [rows, inputs], without its activation, as [rows, outputs]."""
+def dense(layer: AnyDense, x: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+    """`layer` on `x` [rows, inputs], without its activation, as [rows, outputs].
+
+    `training` says whether the dropout of an adapter drops; None is as the layer that is being called.
+    """
+    adapter, outputs = adapter_of(layer), _dense(layer, x)
+    return outputs if adapter is None else outputs + adapter.added(x, adapter.tensors(), training)
+
+
+def _dense(layer: AnyDense, x: tf.Tensor) -> tf.Tensor:
     kernel = tf.reshape(layer.kernel.value, [x.shape[-1], -1])
     if layer.bias is None:
         return product(x, kernel)
@@ -50,6 +61,21 @@ def dense(layer: keras.layers.Dense | keras.layers.EinsumDense, x: tf.Tensor) ->
     if _products_in.get() is None:
         return _product_plus_bias(x, kernel, bias)
     return plus_bias(product(x, kernel), bias)
+
+
+def multiplied(layer: AnyDense, training: bool | None) -> tuple[Callable[..., tf.Tensor], list[tf.Tensor]]:
+    """Return the product that `layer` makes without its bias, a function of inputs and weights, and these weights.
+
+    They are apart for those who write the gradient out: weights must be arguments there.
+    """
+    kernel, adapter = tf.convert_to_tensor(layer.kernel.value), adapter_of(layer)
+    if adapter is None:
+        return product, [kernel]
+
+    def multiply(x: tf.Tensor, kernel: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
+        return product(x, kernel) + adapter.added(x, weights, training)
+
+    return multiply, [kernel, *adapter.tensors()]
 
 
 @tf.custom_gradient

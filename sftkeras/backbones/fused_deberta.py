@@ -68,9 +68,16 @@ class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
         parts = attention_parts(attention)
         heads, size = attention.num_heads, attention.attn_head_size
 
-        def split(layer: keras.layers.EinsumDense, x: tf.Tensor, rows: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+        def split(
+            layer: keras.layers.EinsumDense,
+            x: tf.Tensor,
+            rows: tf.Tensor,
+            places: tf.Tensor,
+            training: bool | None = None,
+        ) -> tf.Tensor:
             """[rows, heads, places, size]; both are given, since there may be none of either."""
-            return tf.transpose(tf.reshape(dense(layer, x), [rows, places, heads, size]), [0, 2, 1, 3])
+            apart = tf.reshape(dense(layer, x, training), [rows, places, heads, size])
+            return tf.transpose(apart, [0, 2, 1, 3])
 
         query, key, value = (split(layer, x, batch, length) for layer in (parts.query, parts.key, parts.value))
         scaled = attention.scale_factor
@@ -79,8 +86,11 @@ class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
         distances = tf.range(2 * length) - (length - 1)
         assert parts.position_dropout is not None
         positions = parts.position_dropout(positions)
-        to_key, to_query = (
-            split(layer, tf.gather(positions, _buckets(attention, away)), 1, 2 * length)  # [1, heads, 2 * length, size]
+        (
+            to_key,
+            to_query,
+        ) = (  # [1, heads, 2 * length, size]; an adapter's dropout is a function of the row, and these have none
+            split(layer, tf.gather(positions, _buckets(attention, away)), 1, 2 * length, training=False)
             for layer, away in ((parts.key, -distances), (parts.query, distances))
         )
         scores = tf.matmul(query, key, transpose_b=True)  # [batch, heads, length (query), length (key)]

@@ -39,7 +39,7 @@ def _rematerialised(layer: keras.layers.Layer) -> Callable[..., tf.Tensor]:
             return plain_call(*args, training=training, **kwargs)
         flat = tf.nest.flatten((args, kwargs))
         places = [place for place, value in enumerate(flat) if tf.is_tensor(value)]
-        variables = layer.trainable_variables
+        variables = layer.variables  # also those that do not learn: what a tape could watch must be an argument
         drop_the_same = dropout_again()
 
         def compute(function: Callable[..., tf.Tensor], tensors: tuple[tf.Tensor, ...]) -> tf.Tensor:

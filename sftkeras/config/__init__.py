@@ -34,6 +34,7 @@ from sftkeras.config.training import (
     ResumeConfig,
     TrainingConfig,
 )
+from sftkeras.config.tuning import TuningConfig
 from sftkeras.config.values import FileFormat, TagScheme
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "TaskSettings",
     "TrainConfig",
     "TrainingConfig",
+    "TuningConfig",
     "added_tokens",
     "closing_marker",
     "markers_of",

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -14,6 +14,7 @@ from sftkeras.config.data import DataConfig, LabelledFileConfig, ReadingConfig
 from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskSettings
 from sftkeras.config.objective import ObjectiveConfig
 from sftkeras.config.training import CheckpointConfig, OptimizerConfig, ResumeConfig, TrainingConfig
+from sftkeras.config.tuning import LEARNING_RATES, TuningConfig
 from sftkeras.config.values import Name, Port, Probability, Seed, UnitInterval
 
 
@@ -57,6 +58,7 @@ class TrainConfig:
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     data: DataConfig = field(default_factory=DataConfig)
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
+    tuning: TuningConfig = field(default_factory=TuningConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -72,6 +74,12 @@ class TrainConfig:
     """Replace a run of the same name, unless it can be resumed."""
     dry_run: bool = False
     """Check the data, run a few steps and report the time and memory the run needs; train nothing."""
+
+    def __post_init__(self) -> None:
+        """Takes the learning rate that suits what learns, where none is set."""
+        if self.optimizer.learning_rate is None:
+            optimizer = replace(self.optimizer, learning_rate=LEARNING_RATES[self.tuning.method])
+            object.__setattr__(self, "optimizer", optimizer)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from sftkeras.config.tuning import LEARNING_RATES
 from sftkeras.config.values import Fraction, UnitInterval
 
 
@@ -18,8 +19,9 @@ class OptimizerConfig:
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
     """The update rule."""
-    learning_rate: PositiveFloat = 5e-5
-    """Peak learning rate, reached after warm-up."""
+    learning_rate: PositiveFloat | None = None
+    """Peak learning rate, reached after warm-up; null takes that of tuning.method: 5e-5 for full, 5e-4 for lora, 1e-3
+    for bitfit and head."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls after warm-up; linear and cosine end at zero."""
     warmup: UnitInterval = 0.1
@@ -49,6 +51,11 @@ class OptimizerConfig:
         "epsilon": ("adam", "adamw"),
         "momentum": ("sgd",),
     }
+
+    @property
+    def peak(self) -> float:
+        """The learning rate that is set, or that of full fine-tuning: a `TrainConfig` has always one."""
+        return self.learning_rate or LEARNING_RATES["full"]
 
 
 @dataclass(frozen=True)

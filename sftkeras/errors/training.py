@@ -101,4 +101,16 @@ MESSAGES: dict[str, str] = {
     "SFT478": "{rows} of {total} conversations are longer than {limit} tokens even as their last turn alone, such as "
     "{place}, so that the end of the answer is cut off. {remedy} Or raise --backbone.max_length.",
     "SFT479": "{rows} of {total} conversations ({share}) are longer than {limit} tokens. {remedy}",
+    # 480-489 what learns
+    "SFT480": "{setting} has no effect with --tuning.method {method}: it is a setting of {methods}. Leave it out.",
+    "SFT481": "--tuning.targets {target}: this {kind} has no such linear layers.{suggestion} Known are {known}, all, "
+    "and patterns of LAYER.NAME such as 0.{example}.",
+    "SFT482": "--tuning.rank {rank}: {layer} of this backbone has {inputs} inputs and {outputs} outputs, so its kernel "
+    "is not larger than such matrices. Choose a rank below {most}, or --tuning.method full.",
+    "SFT483": "--tuning.method {method} with {setting} {value}: {problem}. Leave one of them out.",
+    "SFT484": "--tuning.layers {layer}: this backbone has the layers 0 to {last}.",
+    "SFT485": "--tuning.method {method}: nothing would learn, since {reason}. Choose another method, such as lora.",
+    "SFT486": "--tuning.adapter {folder}: {problem}",
+    "SFT487": "the merged weights do not compute what was trained: outputs differ by {difference} of their size, more "
+    "than {most}. Nothing was written from them; please report this.",
 }

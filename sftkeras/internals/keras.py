@@ -84,16 +84,29 @@ def all_layers(layer: keras.layers.Layer, *, itself: bool = True) -> list[keras.
     return list(layer._flatten_layers(include_self=itself))
 
 
+@contextmanager
+def changeable(layer: keras.layers.Layer) -> Iterator[None]:
+    """Let a built layer be given variables and layers inside the block."""
+    layer._tracker.unlock()
+    try:
+        yield
+    finally:
+        layer._tracker.lock()
+
+
+def forget_part(layer: keras.layers.Layer, part: keras.layers.Layer) -> None:
+    """Make a layer forget that another one is a part of it, whatever attribute it was."""
+    layer._tracker.untrack(part)
+
+
 def replace_table(embedding: keras.layers.Embedding, table: Any) -> None:
     """Give a built embedding a table of another height; a built layer lets no variable be added."""
-    with embedding._open_name_scope():
+    with embedding._open_name_scope(), changeable(embedding):
         del embedding._embeddings  # Keras forgets the variable
-        embedding._tracker.unlock()
         embedding.input_dim = len(table)
         embedding._embeddings = embedding.add_weight(
             shape=table.shape, initializer=lambda shape, dtype: tf.constant(table, dtype), name="embeddings"
         )
-        embedding._tracker.lock()
 
 
 def made_by(tensor: keras.KerasTensor) -> tuple[keras.Operation, list[keras.KerasTensor]]:

@@ -18,6 +18,7 @@ def check_settings(config: TrainConfig) -> None:
     from sftkeras.exporting.versions import check_writable
     from sftkeras.training.encoder_needs import check_tokens
     from sftkeras.training.workers.cluster import is_chief
+    from sftkeras.tuning.needs import check_tuning
 
     if not config.backbone.handle:
         raise SFTError("SFT104", flag="--backbone.handle", remedy="Say where the pretrained weights are.")
@@ -25,6 +26,7 @@ def check_settings(config: TrainConfig) -> None:
     if Path(config.backbone.handle).expanduser().resolve() == RunFolder.of(config).folder.resolve():
         problem = "it is the run that --backbone.handle begins with, which would be lost. Choose another name."
         raise SFTError("SFT102", flag="--name", problem=problem)
+    check_tuning(config)
     check_layers(config)
     check_tokens(config)
     check_trackers(config.training.trackers)

@@ -121,6 +121,7 @@ def facts_of_export(version: ExportedVersion, process: PredictionProcess) -> dic
 def facts_of(trained: Trained, export: dict[str, Any]) -> RunFacts:
     """Facts of a report besides its figures: how the model was made, and what was exported."""
     from sftkeras.evaluation import RunFacts
+    from sftkeras.tuning.tuning import learned_parameters
 
     config, setup, fitted = trained.config, trained.setup, trained.fitted
     return RunFacts(
@@ -130,6 +131,7 @@ def facts_of(trained: Trained, export: dict[str, Any]) -> RunFacts:
             "backbone": config.backbone.handle,
             **({"notes": "; ".join(setup.backbone.notes)} if setup.backbone.notes else {}),
             "parameters": setup.model.network.count_params(),
+            "learned_parameters": learned_parameters(setup.model.network),
             "best_epoch": fitted.best_epoch,
         },
         config=plain(config),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sftkeras.config import TrainConfig, added_tokens
 from sftkeras.console import progress_bar, say, waiting
+from sftkeras.disk.files import write_errors
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
 from sftkeras.timeline import Timeline
@@ -149,12 +150,15 @@ def train(
     from sftkeras.exporting.contract import ModelOrigin
     from sftkeras.training.fit import fit
     from sftkeras.training.thresholds import choose_thresholds
+    from sftkeras.tuning.low_rank import write_adapter_files
 
     with timeline.part("train"):
         run.keep_model(setup.text_model, setup.backbone, config.backbone.text_pooling, added_tokens(config))
         ModelOrigin.of(config, data.fingerprint, row_counts(data)).write(run.origin_file)
         fitted = fit(setup.model, setup.train, setup.validation, config, run, callbacks)
     if not fitted.interrupted:
+        with write_errors(run.adapter, "--runs"):
+            write_adapter_files(run.adapter, setup.backbone, config.backbone.handle)
         with timeline.part("tune"):
             choose_thresholds(run, setup.text_model.task, data, batch_size=config.training.batch_size)
         speeds = f"{fitted.examples_per_second:,.0f} examples/s, {fitted.tokens_per_second:,.0f} {fitted.record.unit}/s"

@@ -78,6 +78,11 @@ class RunFolder:
         return self.folder / (spec_of(kind).backbone_kind if kind else "encoder")
 
     @property
+    def adapter(self) -> Path:
+        """The matrices of LoRA at the best epoch, as PEFT has them, of a run that learned such."""
+        return self.folder / "adapter"
+
+    @property
     def states(self) -> Path:
         """Saved states from which an interrupted run resumes."""
         return self.folder / "state"
@@ -229,6 +234,8 @@ class RunFolder:
         self, text_model: TextModel, backbone: Backbone, pooling: str, extra_tokens: Sequence[str] = ()
     ) -> None:
         """Writes all that `restore_model` needs, but for the weights."""
+        from sftkeras.tuning.low_rank import describe_adapters
+
         for name, path in backbone.files.items():
             copy = self.backbone / name
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -242,6 +249,7 @@ class RunFolder:
             "backbone": backbone.format,
             "has_pooler": backbone.has_pooler,
             "extra_tokens": list(extra_tokens),
+            **({"adapters": adapters} if (adapters := describe_adapters(backbone)) else {}),
         }
         write_text(self.model_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 

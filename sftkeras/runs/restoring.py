@@ -116,14 +116,26 @@ def kept_backbone(run: RunFolder) -> Path:
     return folder
 
 
-def load_best_weights(run: RunFolder, network: keras.Model) -> None:
-    """Gives a network that is built as the run's the weights of the run's best epoch.
+def load_best_weights(run: RunFolder, network: keras.Model, backbone: Backbone) -> None:
+    """Gives a network that is built as the run's the weights of the run's best epoch, adapters merged into them.
+
+    Args:
+        run: has the weights.
+        network: to be given them.
+        backbone: the part of it that adapters were attached to.
 
     Raises:
-        SFTError: SFT112 if they are damaged.
+        SFTError: SFT112 if they are damaged, SFT487 if merged ones compute something else.
     """
+    from sftkeras.tuning.low_rank import attach_described, merge_adapters
+
+    with _reading(run.model_file):
+        adapters = json.loads(run.model_file.read_text(encoding="utf-8")).get("adapters", {})
+        attach_described(backbone, adapters)
     with _reading(run.best_weights):
         network.load_weights(run.best_weights)
+    if adapters:
+        merge_adapters(backbone)
 
 
 def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:
@@ -142,7 +154,7 @@ def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:
     backbone = replace(backbone, has_pooler=settings["has_pooler"])  # its weights, which would show it, are not here
     task = restore_task(settings["task"])
     network = attach_head(backbone, task, settings["pooling"])
-    load_best_weights(run, network)
+    load_best_weights(run, network, backbone)
     features = task.features(
         backbone.tokenizer,
         max_length=settings["max_length"],

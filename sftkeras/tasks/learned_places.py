@@ -63,7 +63,7 @@ class LearnedPlaces(keras.layers.Layer):
             tf.gather_nd(labels, learned),
             soft_cap=self.soft_cap,
             learns=bool(training),
-            kernel_learns=table.trainable,
+            kernel_learns=table.embeddings.trainable,
             postpone=partial(postpone, table.embeddings),
         )
         shape = tf.shape(labels, tf.int64)

@@ -265,7 +265,7 @@ def _show(model: SupervisedModel, train: Batches, config: TrainConfig, run: RunF
         ShowProgress(record, position, config.training.epochs),
         TensorBoardLogs(run.tensorboard, config, model.network, record, position, timer),
         StallWatch(timer, record, position, followed.best, devices=model.distribute_strategy.num_replicas_in_sync),
-        RuinWatch(record, position, model.task, train, config.optimizer.learning_rate),
+        RuinWatch(record, position, model.task, train, config.optimizer.peak),
         [Tracking(name, config, run, position, timer) for name in trackers],
     )
 

@@ -73,7 +73,7 @@ def memory_use(model: SupervisedModel, *, before: int, peak: int) -> MemoryUse:
     gradients = _bytes(network.trainable_variables) * devices
     moments = _bytes(model.optimizer.variables) * devices
     activations = max(0, peak - before - weights - averages - gradients - moments)
-    saving = (weights + averages + moments) // devices
+    saving = (weights + averages + moments) // devices - _bytes(model.tuning.frozen)
     return MemoryUse(before, weights, averages, gradients, moments, activations, saving)
 
 

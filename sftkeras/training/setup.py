@@ -30,7 +30,8 @@ from sftkeras.training.step.model import SupervisedModel
 from sftkeras.training.warm_start import WarmStart
 from sftkeras.training.workers import cluster as workers
 from sftkeras.training.workers.meeting import meet
-from sftkeras.tuning.tuning import freeze, plan_tuning
+from sftkeras.tuning.methods import choose_what_learns
+from sftkeras.tuning.tuning import plan_tuning
 
 # Validation keeps no activations for a gradient, so larger batches fit; larger than this is no faster.
 _VALIDATION_BATCHES = 2
@@ -73,11 +74,13 @@ class Setup:
         # What the inputs found themselves, their own description says.
         of_task = [found for found in self.examined if found not in self.inputs.findings()]
         notes += "".join(f"Warning: {found}\n" for found in (*of_task, *self.foreign))
+        learning = f" {self.model.tuning.note}" if self.model.tuning.note else ""
         return (
             f"{notes}"
             f"{self.model.network.count_params() / 1e6:.1f} million parameters on "
             f"{counted(devices, 'device')}, {self.model.network.compute_dtype}; "
             f"{counted(self.train.steps, 'step')} an epoch, {self.inputs.describe(self.train.plan)}."
+            f"{learning}"
         )
 
 
@@ -122,13 +125,13 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
             task = task.continuing(start.model["task"])
         network = attach_head(backbone, task, config.backbone.text_pooling)
         if start:
-            load_best_weights(start.run, network)
+            load_best_weights(start.run, network, backbone)
+        backbone = replace(backbone, notes=(*backbone.notes, *choose_what_learns(network, backbone, config)))
         if config.training.rematerialise:
             rematerialise(backbone.layers)
         if config.objective.changes_token_vectors:
             assert backbone.token_embedding is not None  # a module is refused before: see `check_opaque`
             give_token_vectors(backbone.token_embedding)
-        freeze(backbone, config)
         is_higher_better(config.training.early_stopping.monitor, task)  # of a task that names no metrics beforehand
     pairs = config.data.pair is not None
     make = partial(task.features, backbone.tokenizer, max_length=max_length, pairs=pairs)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from sftkeras.config import TrainConfig, added_tokens
+from sftkeras.backbones.hugging_face.adapter_files import AdapterConfig
+from sftkeras.config import TrainConfig, TuningConfig, added_tokens
 from sftkeras.errors import SFTError
+from sftkeras.tuning.targets import check_targets
+
+_IN_LAYERS = ("lora", "bitfit")  # methods that ask for the encoder's layers
+PARTIAL = ("lora", "bitfit", "head")  # methods that freeze the weights of the backbone
 
 
 def needing_layers(config: TrainConfig) -> dict[str, Any]:
@@ -17,7 +23,38 @@ def needing_layers(config: TrainConfig) -> dict[str, Any]:
         "--optimizer.layer_decay": config.optimizer.layer_decay,
         "--training.unfreeze": config.training.unfreeze,
         "--training.freeze_embeddings": config.training.freeze_embeddings,
+        "--tuning.method": config.tuning.method if config.tuning.method in _IN_LAYERS else None,
     }
+
+
+def check_tuning(config: TrainConfig) -> None:
+    """Refuse settings of what learns that are without effect or contradict one another.
+
+    Raises:
+        SFTError: SFT480, SFT481, SFT483 or SFT486.
+    """
+    tuning = config.tuning
+    default = TuningConfig()
+    for name, methods in TuningConfig.OF_SOME.items():
+        if tuning.method not in methods and getattr(tuning, name) != getattr(default, name):
+            listed = " and ".join(methods)
+            raise SFTError("SFT480", setting=f"--tuning.{name}", method=tuning.method, methods=listed)
+    check_targets(tuning.targets)
+    contradictions = {
+        "--training.freeze_embeddings": (config.training.freeze_embeddings, "it freezes them anyway", PARTIAL),
+        "--training.unfreeze": (config.training.unfreeze, "no layer of the encoder ever learns", ("head",)),
+        "--optimizer.layer_decay": (config.optimizer.layer_decay, "no layer of the encoder learns", ("head",)),
+    }
+    for setting, (value, problem, methods) in contradictions.items():
+        if value and tuning.method in methods:
+            shown = str(value).lower()
+            raise SFTError("SFT483", method=tuning.method, setting=setting, value=shown, problem=problem)
+    if tuning.adapter:
+        for name in TuningConfig.OF_ADAPTER:
+            if getattr(tuning, name) != getattr(default, name):
+                problem = f"it has its own {name}. Leave out --tuning.{name}."
+                raise SFTError("SFT486", folder=tuning.adapter, problem=problem)
+        AdapterConfig.read(Path(tuning.adapter).expanduser())
 
 
 def check_new_tokens_learn(config: TrainConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +10,11 @@ import keras
 
 from sftkeras.backbones import Backbone
 from sftkeras.config import TrainConfig
+from sftkeras.plurals import counted
 from sftkeras.tuning.layers import depths_of, rate_factors
+from sftkeras.tuning.low_rank import adapters_of
+from sftkeras.tuning.methods import variables_of
+from sftkeras.tuning.needs import PARTIAL
 from sftkeras.tuning.unfreezing import UnfreezeLayers, Unfreezing
 
 
@@ -20,10 +25,14 @@ class Tuning:
     Attributes:
         rate_factors: what each one's learning rate is multiplied by; () is 1 for all.
         unfreezing: which learn in which epoch; None lets all learn from the first on.
+        frozen: variables of the backbone that the method leaves as they were loaded, so that no state needs them.
+        note: what learns, and how fast, where not all does; a sentence for the user.
     """
 
     rate_factors: tuple[float, ...] = ()
     unfreezing: Unfreezing | None = None
+    frozen: tuple[keras.Variable, ...] = ()
+    note: str = ""
 
     def learning(self, epoch: int) -> tuple[int, ...] | None:
         """Return the positions of the variables that learn in an epoch, counted from 0; None if all always do."""
@@ -37,17 +46,31 @@ class Tuning:
 ALL_LEARN = Tuning()
 
 
-def freeze(backbone: Backbone, config: TrainConfig) -> None:
-    """Freeze the parts of the encoder that are never to learn; before the head is attached or after."""
-    if config.training.freeze_embeddings:
-        assert backbone.token_embedding is not None  # a module is refused before: see `needs`
-        backbone.token_embedding.trainable = False
-
-
 def plan_tuning(network: keras.Model, backbone: Backbone, config: TrainConfig) -> Tuning:
-    """Return what learns of the network, whose frozen parts are frozen already."""
+    """Return what learns of the network, after `choose_what_learns`."""
     decay, layers = config.optimizer.layer_decay, config.training.unfreeze
-    if not (decay or layers):
-        return ALL_LEARN
-    depths = depths_of(network, backbone)
-    return Tuning(rate_factors(depths, decay) if decay else (), Unfreezing(depths, layers) if layers else None)
+    frozen: tuple[keras.Variable, ...] = ()
+    if config.tuning.method in PARTIAL:
+        frozen = tuple(variable for variable in variables_of(backbone) if not variable.trainable)
+    depths = depths_of(network, backbone) if decay or layers else ()
+    return Tuning(
+        rate_factors(depths, decay) if decay else (),
+        Unfreezing(depths, layers) if layers else None,
+        frozen,
+        _note(network, backbone, config) if frozen else "",
+    )
+
+
+def learned_parameters(network: keras.Model) -> int:
+    """Return how many of a network's parameters learn."""
+    return sum(math.prod(variable.shape) for variable in network.trainable_variables)
+
+
+def _note(network: keras.Model, backbone: Backbone, config: TrainConfig) -> str:
+    learned, whole = learned_parameters(network), network.count_params()
+    method, adapters = config.tuning.method, len(adapters_of(backbone))
+    beside = f" beside {counted(adapters, 'linear layer')}" if adapters else ""
+    return (
+        f"--tuning.method {method}: {learned:,} of these parameters learn ({learned / whole:.2%}){beside}, at a "
+        f"learning rate of {config.optimizer.peak:g} at most."
+    )

@@ -78,7 +78,7 @@ def told(*words: str, config_class: type = TrainConfig) -> str:
         (["--optimizer.schedule", "x"], "--optimizer.schedule: expected linear, cosine or constant; got x."),
         (["--backbone.dropout", "2"], "--backbone.dropout: expected a number at least 0 and below 1, or null; got 2."),
         (["--backbone.max_length", "4"], "--backbone.max_length: expected a whole number at least 5; got 4."),
-        (["--optimizer.learning_rate", "-1"], "--optimizer.learning_rate: expected a number above 0; got -1."),
+        (["--optimizer.learning_rate", "-1"], "--optimizer.learning_rate: expected a number above 0, or null; got -1."),
         (["--overwrite", "maybe"], "--overwrite: expected true or false; got maybe."),
         (["--data.split", "0.8"], "--data.split: expected a list, such as [A, B], each item a number at least 0"),
         (

@@ -103,6 +103,7 @@ NO_TEXT: dict[str, tuple[Record, str]] = {
     "no text": ({"text": " "}, "SFT216"),
     "a list for a text": ({"text": ["good"]}, "SFT219"),
 }
+LORA: dict[str, object] = {"tuning.method": "lora", "tuning.rank": 2}  # of a task that another entry trains whole
 NO_LABEL: dict[str, tuple[Record, str]] = {"no label": ({"label": None}, "SFT217")}
 
 
@@ -116,7 +117,7 @@ ENTRIES = {
         "classification",
         tuple({"text": sentence(row), "label": [opinion(row), "odd"][row % 5 % 3 :]} for row in range(ROWS)),
         {**NO_TEXT, "an object for a label": ({"label": {"positive": "yes"}}, "SFT244")},
-        {"task.multi_label": "true"},
+        {"task.multi_label": "true", **LORA},
     ),
     "regression": Entry(
         "regression",
@@ -156,7 +157,7 @@ ENTRIES = {
         "similarity",
         tuple({"text": sentence(row), "pair": sentence(row + 1), "label": row % 5 / 4} for row in range(ROWS)),
         {**NO_TEXT, **NO_LABEL, "words for a number": ({"label": "alike"}, "SFT218")},
-        {"data.pair": "pair", "task.loss": "cosine"},
+        {"data.pair": "pair", "task.loss": "cosine", "tuning.method": "bitfit"},
     ),
     "masked-lm": Entry("masked_lm", tuple({"text": sentence(row)} for row in range(ROWS)), NO_TEXT, texts=MASKED),
     "chat": Entry(

@@ -27,14 +27,22 @@ from sftkeras.backbones import Backbone, Choice, choose_mode, load_chosen  # noq
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noqa: E402
 from sftkeras.backbones.rematerialisation import rematerialise  # noqa: E402
 from sftkeras.backbones.token_vectors import give_token_vectors  # noqa: E402
-from sftkeras.config import ObjectiveConfig, OptimizerConfig, TrainingConfig  # noqa: E402
+from sftkeras.config import (  # noqa: E402
+    ObjectiveConfig,
+    OptimizerConfig,
+    TrainConfig,
+    TrainingConfig,
+    TuningConfig,
+)
 from sftkeras.objectives import make_objective  # noqa: E402
 from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
+from sftkeras.tasks.classification.spec import ClassificationSettings  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
 from sftkeras.tasks.similarity.spec import SimilaritySettings  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
 from sftkeras.training.step.optimizers import make_optimizer  # noqa: E402
 from sftkeras.tuning.layers import depths_of, rate_factors  # noqa: E402
+from sftkeras.tuning.methods import choose_what_learns  # noqa: E402
 from sftkeras.tuning.tuning import Tuning  # noqa: E402
 from sftkeras.tuning.unfreezing import Unfreezing  # noqa: E402
 
@@ -66,6 +74,7 @@ class Settings:
     compare_replicas: bool = False  # also give each replica's loss of one batch
     module: str = ""  # folder of a TF-Hub module to train in place of the KerasHub encoder
     mode: str = "opaque"  # how it is loaded
+    tuning: dict[str, Any] | None = None  # settings of what learns
     pairs: str = ""  # the loss of pairs of texts that is learned, in place of classes
 
 
@@ -122,6 +131,8 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
     if settings.pairs:
         task = make_task(SimilaritySettings(loss=settings.pairs), (), np.array([0, 1], np.float32))  # type: ignore[arg-type]
     network = attach_head(backbone, task, "cls" if settings.module else "mean")
+    config = TrainConfig(task=ClassificationSettings(), tuning=TuningConfig(**settings.tuning or {}), seed=SEED)
+    choose_what_learns(network, backbone, config)
     depths = () if settings.module else depths_of(network, backbone)
     if settings.rematerialise:
         rematerialise(backbone.layers)
@@ -140,16 +151,16 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
     )
     loss_scaling = settings.precision == "mixed_float16"
     name = "adamw" if settings.optimizer == "stock adamw" else settings.optimizer
-    config = OptimizerConfig(name=name, learning_rate=1e-2, weight_decay=0.1)  # type: ignore[arg-type]
+    rule = OptimizerConfig(name=name, learning_rate=1e-2, weight_decay=0.1)  # type: ignore[arg-type]
     optimizer = make_optimizer(
-        config,
+        rule,
         total_steps=STEPS * EPOCHS,
         loss_scaling=loss_scaling,
         rate_factors=rate_factors(depths, settings.layer_decay) if settings.layer_decay else (),
         own_steps=settings.unfreeze is not None,
     )
     if settings.optimizer == "stock adamw":
-        stock = keras.optimizers.AdamW(optimizer._learning_rate, weight_decay=0.1, epsilon=config.epsilon)
+        stock = keras.optimizers.AdamW(optimizer._learning_rate, weight_decay=0.1, epsilon=rule.epsilon)
         stock.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         optimizer = stock
     model.compile(optimizer)

@@ -13,8 +13,10 @@ import tensorflow as tf
 
 from sftkeras.backbones.decoders.config import Activation
 from sftkeras.backbones.dense_operations import product
+from sftkeras.backbones.dropout import dropout_again
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
+Multiply = Callable[..., tf.Tensor]
 
 
 class _Curve(NamedTuple):
@@ -24,37 +26,53 @@ class _Curve(NamedTuple):
     with_slope: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
-def gated_product(activation: Activation, x: tf.Tensor, y: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Product of `activation` of `x` [rows, inner], times `y` likewise, and `kernel` [inner, outputs]."""
-    curve = _CURVES[activation]
+def gated_product(
+    activation: Activation, x: tf.Tensor, y: tf.Tensor, *weights: tf.Tensor, multiply: Multiply = product
+) -> tf.Tensor:
+    """Product of `activation` of `x` [rows, inner], times `y` likewise, and weights, as [rows, outputs].
+
+    `multiply` takes what is multiplied, and the weights: by default one kernel [inner, outputs].
+    """
+    curve, draw_again = _CURVES[activation], dropout_again()
 
     @tf.custom_gradient
-    def multiplied(x: tf.Tensor, y: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+    def multiplied(x: tf.Tensor, y: tf.Tensor, *weights: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             value, slope = _again(curve, x, upstream)
-            of_gated = product(upstream, kernel, transpose_b=True)
-            of_kernel = product(value * y, upstream, transpose_a=True)
-            return of_gated * y * slope, of_gated * value, of_kernel
+            with draw_again():
+                of_gated, *of_weights = _backwards(multiply, [value * y, *weights], upstream)
+            return of_gated * y * slope, of_gated * value, *of_weights
 
-        return product(curve.value(x) * y, kernel), gradient
+        return multiply(curve.value(x) * y, *weights), gradient
 
-    return multiplied(x, y, kernel)
+    return multiplied(x, y, *weights)
 
 
-def activated_product(activation: Activation, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Product of `activation` of `x` [rows, inner] and `kernel` [inner, outputs]."""
-    curve = _CURVES[activation]
+def activated_product(
+    activation: Activation, x: tf.Tensor, *weights: tf.Tensor, multiply: Multiply = product
+) -> tf.Tensor:
+    """Product of `activation` of `x` [rows, inner] and weights, as [rows, outputs]; see `gated_product`."""
+    curve, draw_again = _CURVES[activation], dropout_again()
 
     @tf.custom_gradient
-    def multiplied(x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+    def multiplied(x: tf.Tensor, *weights: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
             value, slope = _again(curve, x, upstream)
-            of_value = product(upstream, kernel, transpose_b=True)
-            return of_value * slope, product(value, upstream, transpose_a=True)
+            with draw_again():
+                of_value, *of_weights = _backwards(multiply, [value, *weights], upstream)
+            return of_value * slope, *of_weights
 
-        return product(curve.value(x), kernel), gradient
+        return multiply(curve.value(x), *weights), gradient
 
-    return multiplied(x, kernel)
+    return multiplied(x, *weights)
+
+
+def _backwards(multiply: Multiply, inputs: list[tf.Tensor], upstream: tf.Tensor) -> list[tf.Tensor]:
+    """The gradient of each input of `multiply`; in a graph, those that nobody asks for are not computed."""
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = multiply(*inputs)
+    return tape.gradient(outputs, inputs, upstream)
 
 
 def _again(curve: _Curve, x: tf.Tensor, upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

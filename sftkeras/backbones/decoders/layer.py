@@ -16,7 +16,13 @@ import tensorflow as tf
 from sftkeras.backbones.decoders.activations import activated_product, gated_product
 from sftkeras.backbones.decoders.attention import attend, turn
 from sftkeras.backbones.decoders.config import DecoderConfig, Rope
-from sftkeras.backbones.dense_operations import dense, normalise, normalise_root_mean_square, plus_bias
+from sftkeras.backbones.dense_operations import (
+    dense,
+    multiplied,
+    normalise,
+    normalise_root_mean_square,
+    plus_bias,
+)
 
 
 class Cached(NamedTuple):
@@ -295,18 +301,24 @@ class DecoderLayer(PartOfDecoder):
         if config.post_norms:
             attended = normalised(self.after_attention_norm, attended)
         x += self.attention_output_dropout(attended, training=training)
-        forward = self._feed_forward(normalised(self.feed_forward_norm, x), gate_and_up)
+        forward = self._feed_forward(normalised(self.feed_forward_norm, x), training, gate_and_up)
         if config.post_norms:
             forward = normalised(self.after_feed_forward_norm, forward)
         return x + self.feed_forward_dropout(forward, training=training)
 
-    def _feed_forward(self, x: tf.Tensor, gate_and_up: Callable[[tf.Tensor], Sequence[tf.Tensor]] | None) -> tf.Tensor:
-        activation, kernel = self.config.activation, tf.convert_to_tensor(self.down.kernel.value)
+    def _feed_forward(
+        self,
+        x: tf.Tensor,
+        training: bool | None,
+        gate_and_up: Callable[[tf.Tensor], Sequence[tf.Tensor]] | None,
+    ) -> tf.Tensor:
+        activation = self.config.activation
+        multiply, weights = multiplied(self.down, training)
         if self.config.gated:
             gated, up = gate_and_up(x) if gate_and_up else (dense(self.gate, x), dense(self.up, x))
-            outputs = gated_product(activation, gated, up, kernel)
+            outputs = gated_product(activation, gated, up, *weights, multiply=multiply)
         else:
-            outputs = activated_product(activation, dense(self.up, x), kernel)
+            outputs = activated_product(activation, dense(self.up, x), *weights, multiply=multiply)
         return outputs if self.down.bias is None else plus_bias(outputs, self.down.bias.value)
 
 

@@ -85,9 +85,14 @@ def _write_config(family: Family, encoder: keras.Model, folder: Path, more: Mapp
 
 
 def _family_of(encoder: keras.Model, folder: Path) -> Family:
-    kind = type(encoder).__name__
-    # An encoder that was not built here is known by its class.
-    family = FAMILIES.get(getattr(encoder, "model_type", "")) or _BY_CLASS.get(kind)
+    family = family_of(encoder)
     if family is None:
+        kind = type(encoder).__name__
         raise SFTError("SFT355", folder=folder, key="encoder", value=kind, known=listed(_BY_CLASS))
     return family
+
+
+def family_of(encoder: keras.Model) -> Family | None:
+    """Return the architecture of an encoder; None if Hugging Face's form of it is not known."""
+    # An encoder that was not built here is known by its class.
+    return FAMILIES.get(getattr(encoder, "model_type", "")) or _BY_CLASS.get(type(encoder).__name__)

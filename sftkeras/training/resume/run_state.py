@@ -6,7 +6,9 @@ Dropout and the order of the batches are functions of seed and step: there is no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property, reduce
 from typing import Any, Protocol, runtime_checkable
+from zlib import crc32
 
 import keras
 import numpy as np
@@ -61,6 +63,7 @@ class RunState:
             "step": step,
             "steps": self._position.steps,
             "done": done,
+            "frozen": self._frozen,
             "parts": {name: part.state() for name, part in self._parts.items()},
         }
         return State(arrays, values)
@@ -76,6 +79,8 @@ class RunState:
             raise SFTError("SFT422", problem=f"{values['steps']} steps an epoch are now {self._position.steps}")
         if strangers := variables.keys() ^ state.arrays.keys():
             raise SFTError("SFT422", problem=f"only one of the two has {min(strangers)}")
+        if values.get("frozen", self._frozen) != self._frozen:
+            raise SFTError("SFT422", problem="the weights that it began with are others")
         for name, variable in variables.items():
             if state.arrays[name].shape != tuple(variable.shape):
                 was, now = state.arrays[name].shape, tuple(variable.shape)
@@ -96,8 +101,13 @@ class RunState:
             variables[name].assign(array)
         self._metrics = {}
 
+    @cached_property
+    def _frozen(self) -> int:
+        """A checksum of the frozen weights: a run that resumes loads them again, and they must be the same."""
+        return reduce(lambda found, variable: crc32(_read(variable).tobytes(), found), self._model.tuning.frozen, 0)
+
     def _variables(self) -> dict[str, keras.Variable | tf.Variable]:
-        """Every variable by a name that is the same in each process."""
+        """Every variable that training changes by a name that is the same in each process."""
         model = self._model
         groups: dict[str, Iterable[keras.Variable | tf.Variable]] = {
             "network": model.network.variables,
@@ -105,7 +115,8 @@ class RunState:
             "averages": model.averages,
             _METRICS: [variable for metric in model.metrics for variable in metric.variables],
         }
-        return dict(_named(groups))
+        frozen = {id(variable) for variable in model.tuning.frozen}
+        return {name: variable for name, variable in _named(groups) if id(variable) not in frozen}
 
 
 def _named(groups: Mapping[str, Iterable[Any]]) -> Iterator[tuple[str, Any]]:

@@ -225,7 +225,7 @@ def make_optimizer(
         rate_factors: what each variable's learning rate is multiplied by; () is 1 for all.
         own_steps: whether some variables begin to learn later than others.
     """
-    rate = WarmupSchedule(config.learning_rate, total_steps, round(config.warmup * total_steps), config.schedule)
+    rate = WarmupSchedule(config.peak, total_steps, round(config.warmup * total_steps), config.schedule)
     if config.name == "sgd":
         if rate_factors:
             optimizer = LayeredSGD(rate, momentum=config.momentum, rate_factors=rate_factors)

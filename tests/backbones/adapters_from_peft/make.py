@@ -1,0 +1,59 @@
+"""Makes the folders beside this file: LoRA adapters as PEFT writes them, and what it computes with them.
+
+Needs PyTorch, transformers and PEFT, which the tests do not. Made with PEFT 0.21, transformers 5.24 and PyTorch 2.13,
+for the BERT of `from_transformers` and decoders of `decoders_from_transformers`:
+
+    python tests/backbones/adapters_from_peft/make.py
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import peft
+import torch
+import transformers
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+from tiny_decoders import TinyDecoder  # noqa: E402
+
+BERT = {
+    "task_type": "FEATURE_EXTRACTION",
+    "target_modules": ["query", "value", "output.dense"],
+    "r": 2,
+    "lora_alpha": 5,
+}
+LLAMA = {"task_type": "CAUSAL_LM", "target_modules": "all-linear", "r": 3, "lora_alpha": 4, "use_rslora": True}
+GPT2 = {"task_type": "CAUSAL_LM", "target_modules": ["c_attn", "c_proj"], "r": 2, "fan_in_fan_out": True}
+
+
+def make(name: str, model: torch.nn.Module, settings: dict, tokens: np.ndarray) -> None:
+    """Writes the adapter and outputs.npz: tokens, and for each the vector or the logits."""
+    torch.manual_seed(3)
+    adapted = peft.get_peft_model(model, peft.LoraConfig(**settings)).eval()
+    for key, weight in adapted.named_parameters():
+        if "lora_B" in key:
+            torch.nn.init.normal_(weight, 0, 0.3)
+    adapted.save_pretrained(HERE / name)
+    (HERE / name / "README.md").unlink()
+    file = HERE / name / "adapter_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config |= {"base_model_name_or_path": name, "target_modules": sorted(config["target_modules"])}
+    file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    with torch.no_grad():
+        outputs = adapted(torch.tensor(tokens[None]).long())[0][0]
+    np.savez_compressed(HERE / name / "outputs.npz", token_ids=tokens, outputs=outputs.numpy())
+
+
+if __name__ == "__main__":
+    tokens = np.arange(3, 13, dtype=np.int32)
+    make("bert", transformers.AutoModel.from_pretrained(HERE.parent / "from_transformers" / "bert"), BERT, tokens)
+    for name, settings in (("llama", LLAMA), ("gpt2", GPT2)):
+        with tempfile.TemporaryDirectory() as folder:
+            TinyDecoder(name).write(Path(folder))
+            make(name, transformers.AutoModelForCausalLM.from_pretrained(folder), settings, tokens)

@@ -1,0 +1,62 @@
+"""LoRA learns the same on any number of devices and in any parts, and leaves all other weights as they were.
+
+Each number of devices needs a process of its own; see tiny_run.py for what is trained, and tests/contract for the other
+methods and all tasks.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from fresh_runs import largest_difference, train, weights
+
+LORA: dict[str, object] = {
+    "tuning": {"method": "lora", "rank": 2, "dropout": 0.3},
+    "optimizer": "sgd",
+    "clip_norm": 1e9,
+    "validated": False,
+}
+RUNS: dict[int, dict[str, dict[str, object]]] = {
+    1: {
+        "lora": {**LORA, "dropout": 0.2},
+        "3 micro-batches": {**LORA, "dropout": 0.2, "accumulation": 3, "rematerialise": True},
+        "undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}},
+    },
+    2: {"undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}, "accumulation": 2}},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
+    with ThreadPoolExecutor(2) as pool:
+        return {
+            devices: pool.submit(train, tmp_path_factory.mktemp("runs"), devices, runs)
+            for devices, runs in RUNS.items()
+        }
+
+
+def test_micro_batches_and_recomputed_layers_drop_the_same_of_what_goes_into_the_matrices(
+    trained: dict[int, Future],
+) -> None:
+    runs = trained[1].result()
+    assert largest_difference(runs["lora"], runs["3 micro-batches"]) < 1e-6
+    np.testing.assert_allclose(runs["3 micro-batches"]["losses"], runs["lora"]["losses"], atol=1e-6)
+    assert largest_difference(runs["lora"], runs["undropped"]) > 1e-4
+
+
+def test_two_devices_end_with_the_same_matrices(trained: dict[int, Future]) -> None:
+    one, two = trained[1].result()["undropped"], trained[2].result()["undropped"]
+    assert largest_difference(one, two) < 1e-6
+
+
+def test_only_the_matrices_and_the_head_learn(trained: dict[int, Future]) -> None:
+    run = trained[1].result()["undropped"]
+    learned = {name for name, before in weights(run, "before").items() if (weights(run)[name] != before).any()}
+    assert learned <= set(weights(run))  # those that are said to learn
+    places = {
+        f"lora_0.{part}/lora_{which}" for part in ("query", "key", "value", "output", "up", "down") for which in "ab"
+    }
+    assert set(weights(run)) == places | {"logits/kernel", "logits/bias"}
+    assert learned >= {name for name in weights(run) if not name.endswith("lora_a")}
