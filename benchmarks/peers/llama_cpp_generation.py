@@ -21,9 +21,11 @@ def main() -> None:
     server = xllamacpp.Server(settings)
     texts = []
     for prompt in asked["prompts"]:
-        greedy = {"temperature": 0.0, "top_k": 1, "samplers": ["top_k"], "cache_prompt": False, "return_tokens": True}
-        answer = server.handle_completions({"prompt": prompt, "n_predict": asked["new_tokens"], **greedy})
-        found = (json.loads(answer) if isinstance(answer, str | bytes) else answer)["tokens"]
+        greedy = {"temperature": 0.0, "top_k": 1, "samplers": ["top_k"], "cache_prompt": False}
+        asked_for = {"prompt": prompt, "max_tokens": asked["new_tokens"], "logprobs": 1, **greedy}
+        answer = server.handle_completions(asked_for)
+        answer = json.loads(answer) if isinstance(answer, str | bytes) else answer
+        found = [token["id"] for token in answer["choices"][0]["logprobs"]["content"]]
         texts.append(found[: next((place for place, it in enumerate(found) if it in asked["ends"]), len(found))])
     Path(sys.argv[2]).write_text(json.dumps({"texts": texts}), encoding="utf-8")
 
