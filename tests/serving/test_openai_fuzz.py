@@ -37,6 +37,13 @@ BODIES = {
             "max_tokens": 3,
             "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA, "strict": True}},
         },
+        {
+            "model": "tiny",
+            "messages": TURNS,
+            "tools": [{"type": "function", "function": {"name": "f", "description": "a", "parameters": SCHEMA}}],
+            "tool_choice": {"type": "function", "function": {"name": "f"}},
+            "parallel_tool_calls": True,
+        },
     ],
     COMPLETIONS: [
         {"model": "tiny", "prompt": "it is", "max_tokens": 2},
@@ -101,7 +108,7 @@ VALUES = st.recursive(
 )
 NAMES = sorted({name for documents in BODIES.values() for document in documents for name in document})
 CHANGES = st.dictionaries(
-    st.sampled_from([*NAMES, "logit_bias", "tools", "suffix", "best_of", "stream_options"]), VALUES, max_size=4
+    st.sampled_from([*NAMES, "logit_bias", "suffix", "best_of", "stream_options"]), VALUES, max_size=4
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from sftkeras.conversations import Conversation, Message, Role
@@ -11,13 +13,17 @@ from sftkeras.serving.openai.fields import Fields
 _MOST_MESSAGES = 2048
 
 # OpenAI's later models call the system's messages the developer's.
-_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+_ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 # What the official client sends back of an answer that it got.
-_EMPTY_IN_ANSWERS = ("refusal", "annotations", "audio", "function_call", "tool_calls", "reasoning_content")
+_EMPTY_IN_ANSWERS = ("refusal", "annotations", "audio", "function_call", "reasoning_content")
 
 
-def parse_messages(fields: Fields) -> Conversation:
+def parse_messages(fields: Fields, tools: tuple[Mapping[str, Any], ...] = ()) -> Conversation:
     """Read the messages of a request.
+
+    Args:
+        fields: of the request.
+        tools: that the answer may call.
 
     Raises:
         RequestError: they are no conversation, or hold something else than texts.
@@ -39,7 +45,19 @@ def parse_messages(fields: Fields) -> Conversation:
             place = f"messages[{number}]"
             said = f"Invalid '{place}': a message of the system must be the first."
             raise RequestError(said, param=place, reason="invalid_value")
-    return Conversation(messages)
+    _check_results(messages)
+    return Conversation(messages, tools)
+
+
+def _check_results(messages: Sequence[Message]) -> None:
+    """Hold the results of tools against the calls before them."""
+    known: set[str] = set()
+    for number, message in enumerate(messages):
+        known |= {call["id"] for call in message.more.get("tool_calls", ())}
+        if message.role == "tool" and message.more["tool_call_id"] not in known:
+            place = f"messages[{number}].tool_call_id"
+            said = f"Invalid '{place}': no message before has a call of this id in its 'tool_calls'."
+            raise RequestError(said, param=place, reason="invalid_value")
 
 
 def _message(fields: Fields, value: Any, place: str) -> Message:
@@ -48,13 +66,51 @@ def _message(fields: Fields, value: Any, place: str) -> Message:
     inside = Fields(value, f"{place}.")
     inside.required("role")
     role = inside.choice("role", _ROLES)
-    content = _content(inside)
     name = inside.optional_text("name")
+    more: dict[str, Any] = {"name": name} if name else {}
     if role == "assistant":
         for field in _EMPTY_IN_ANSWERS:
             inside.unsupported(field)
+        if calls := _calls(inside):
+            more["tool_calls"] = calls
+    if role == "tool":
+        more["tool_call_id"] = inside.text("tool_call_id")
+    content = "" if "tool_calls" in more and inside.given("content") is None else _content(inside)
     inside.end()
-    return Message(cast("Role", _ROLES[cast("str", role)]), content, more={"name": name} if name else {})
+    return Message(cast("Role", _ROLES[cast("str", role)]), content, more=more)
+
+
+def _calls(message: Fields) -> list[dict[str, Any]]:
+    given = message.given("tool_calls") or []
+    if not isinstance(given, list):
+        raise message.wrong_type("tool_calls", "an array of objects", given)
+    return [_call(message, one, f"tool_calls[{number}]") for number, one in enumerate(given)]
+
+
+def _call(message: Fields, value: Any, place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise message.wrong_type(place, "an object", value)
+    call = Fields(value, f"{message.name(place)}.")
+    identity = call.text("id")
+    call.required("type")
+    call.choice("type", ("function",))
+    function = call.required("function")
+    if not isinstance(function, dict):
+        raise call.wrong_type("function", "an object", function)
+    call.end()
+    inside = Fields(function, call.name("function."))
+    name = inside.text("name")
+    written = inside.required("arguments")
+    try:
+        arguments = json.loads(written) if isinstance(written, str) else None
+    except (ValueError, RecursionError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        wrong = inside.name("arguments")
+        said = f"Invalid '{wrong}': expected a string of JSON that holds an object."
+        raise RequestError(said, param=wrong, reason="invalid_value")
+    inside.end()
+    return {"id": identity, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 def _content(message: Fields) -> str:
