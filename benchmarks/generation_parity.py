@@ -5,9 +5,10 @@
         --peer_python .venv-bench/bin/python                                       # 200 conversations, minutes
     … --gguf published/chat-gguf/chat-gguf.gguf --llama_python .venv-llama/bin/python   # llama.cpp too, by xllamacpp
 
-The export, the folder and the GGUF file are of one run, of a model with positions for some 400 tokens or more. Each side renders and tokenises the conversations itself, but
-for llama.cpp, which is given the tokens. Two texts are the same up to a tie: a token where the two largest logits of
-transformers are within 1e-4 of each other, relative to the largest. Ends with exit code 1 if any differs otherwise.
+The export, the folder and the GGUF file are of one run, of a model with positions for some 400 tokens or more. Each
+side renders and tokenises the conversations itself, but for llama.cpp, which is given the tokens. Two texts are the
+same up to a tie: a token where the two largest logits of transformers are within 1e-4 of each other, relative to the
+largest. Ends with exit code 1 if any differs otherwise.
 """
 
 from __future__ import annotations
