@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
+from tensorflow.python.eager.context import anonymous_name
 from tensorflow.python.framework.config import is_op_determinism_enabled
 from tensorflow.python.saved_model.pywrap_saved_model.fingerprinting import CreateFingerprintDef
 from tensorflow.python.saved_model.save_context import save_context
@@ -18,6 +19,7 @@ __all__ = [
     "has_several_workers",
     "is_op_determinism_enabled",
     "make_callable",
+    "scratch_variable",
     "serialised_fingerprint",
     "tracing_to_save",
     "with_devices_of_workers",
@@ -54,3 +56,14 @@ def make_callable(session: tf.compat.v1.Session, options: Any) -> Callable[..., 
     messages of failing operations, which a server passes on as they are.
     """
     return session._make_callable_from_options(options)
+
+
+def scratch_variable(value: tf.Tensor) -> tf.Tensor:
+    """The handle of a variable that begins as `value` and ends with its last use, for operations that update in place.
+
+    `tf.Variable` makes none in the body of a loop, whatever `experimental_enable_variable_lifting` says.
+    """
+    shape = [None, *value.shape[1:]]
+    handle = tf.raw_ops.VarHandleOp(dtype=value.dtype, shape=shape, shared_name=anonymous_name())
+    tf.raw_ops.AssignVariableOp(resource=handle, value=value)
+    return handle

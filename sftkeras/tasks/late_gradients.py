@@ -16,8 +16,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-Gradient = Any  # a tf.Tensor or tf.IndexedSlices
-MakeGradient = Callable[[], tf.Tensor]  # makes a dense gradient, in memory that nobody else reads
+from sftkeras.tasks.sliced_gradients import Room, SlicesOfTable, WholeTable, merged, sliced_lookup
+
+Gradient = Any  # a tf.Tensor, tf.IndexedSlices or SlicedGradient
+MakeGradient = Callable[[Room], Gradient]  # makes a dense gradient in a room, in memory that nobody else reads
 
 _late: ContextVar[LateGradients | None] = ContextVar("late_gradients", default=None)
 
@@ -33,34 +35,45 @@ class LateGradients:
         assert id(variable) not in self._makers
         self._makers[id(variable)] = make
 
-    def whole(self, variables: Sequence[keras.Variable], gradients: Sequence[Gradient | None]) -> list[Gradient]:
+    def complete(
+        self,
+        variables: Sequence[keras.Variable],
+        gradients: Sequence[Gradient | None],
+        sliced: Callable[[keras.Variable], bool] = lambda variable: False,
+    ) -> list[Gradient]:
         """Return the gradients with those that were postponed; what has none gets zeros.
 
         Args:
             variables: that learn.
             gradients: what a tape gave for them, without what was postponed.
+            sliced: whether a variable's gradient is wanted in slices, if it is not one array by now.
         """
         others = [gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient for gradient in gradients]
         with tf.control_dependencies([other for other in others if other is not None]):
-            return [self._whole(*pair) for pair in zip(variables, gradients, strict=True)]
+            return [
+                self._in_slices(*pair) if sliced(pair[0]) else self._whole(*pair)
+                for pair in zip(variables, gradients, strict=True)
+            ]
+
+    def _in_slices(self, variable: keras.Variable, gradient: Gradient | None) -> Gradient:
+        if isinstance(gradient, tf.Tensor):  # of what the table is used for besides, such as a penalty
+            return self._whole(variable, gradient)
+        make = self._makers.get(id(variable))
+        if make:
+            return make(SlicesOfTable(gradient))
+        return self._whole(variable, None) if gradient is None else sliced_lookup(gradient, variable.shape)
 
     def _whole(self, variable: keras.Variable, gradient: Gradient | None) -> Gradient:
         make = self._makers.get(id(variable))
         if make is None:
             return tf.zeros(variable.shape, variable.dtype) if gradient is None else gradient
-        late = make()
+        late = make(WholeTable())
         if gradient is None:
             return late
         if isinstance(gradient, tf.IndexedSlices):
-            return _plus_rows(late, gradient)
+            rows, values = merged(gradient)  # where rows repeat, a GPU would add one of them alone
+            return tf.raw_ops.InplaceAdd(x=late, i=rows, v=values)  # `tensor_scatter_nd_add` copies what a loop gave
         return late + gradient
-
-
-def _plus_rows(whole: tf.Tensor, gradient: tf.IndexedSlices) -> tf.Tensor:
-    """`whole` plus a gradient of some rows, in place: `tf.tensor_scatter_nd_add` copies what a loop gave."""
-    rows, place = tf.unique(gradient.indices)  # where rows repeat, a GPU would add one of them alone
-    sums = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))
-    return tf.raw_ops.InplaceAdd(x=whole, i=tf.cast(rows, tf.int32), v=sums)
 
 
 @contextmanager

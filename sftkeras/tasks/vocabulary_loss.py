@@ -9,15 +9,18 @@ and never added up. Some parts' logits are kept in between, so memory does not g
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from sftkeras.tasks.late_gradients import MakeGradient
+from sftkeras.tasks.sliced_gradients import Room, WholeTable
+
 NO_LABEL = -1  # of a place that nothing is learned at
 
-# Numbers in the logits that are kept: 128 MiB. 437 tokens of 76,000 are all kept.
-MOST_LOGITS = 2**25
-_KEPT_PARTS = 4  # so two copies of a part, while it is computed with, are half as large
+# Numbers in the logits that are kept: 64 MiB. 437 tokens of 38,000 are all kept.
+MOST_LOGITS = 2**24
+_KEPT_PARTS = 32  # so a part, 2 MiB of logits, is small beside what is kept, and so is its slice of the gradient
 
 
 class TokenResults(NamedTuple):
@@ -40,7 +43,7 @@ def token_results(
     soft_cap: float | None = None,
     learns: bool = True,
     kernel_learns: bool = True,
-    postpone: Callable[[Callable[[], tf.Tensor]], bool] = lambda make: False,
+    postpone: Callable[[MakeGradient], bool] = lambda make: False,
     most_logits: int = MOST_LOGITS,
 ) -> TokenResults:
     """Return the losses of tokens, with respect to which vectors and kernel have gradients, and the predictions.
@@ -74,11 +77,11 @@ def token_results(
         def gradient(of_losses: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
             of_losses *= has_label
 
-            def of_kernel() -> tf.Tensor:
-                return parts.of_kernel(vectors, kernel, labels, of_losses, found)
+            def of_kernel(room: Room) -> Any:
+                return parts.of_kernel(vectors, kernel, labels, of_losses, found, room)
 
             now = kernel_learns and not postpone(of_kernel)
-            return found.slopes * of_losses[:, tf.newaxis], of_kernel() if now else None
+            return found.slopes * of_losses[:, tf.newaxis], of_kernel(WholeTable()) if now else None
 
         return (found.losses * has_label, found.predicted), gradient
 
@@ -169,12 +172,12 @@ class _Parts:
         return _Found(log_sums, log_sums - of_labels, predicted, slopes, kept)
 
     def of_kernel(
-        self, vectors: tf.Tensor, kernel: tf.Tensor, labels: tf.Tensor, of_losses: tf.Tensor, found: _Found
-    ) -> tf.Tensor:
-        """Return the gradient of the kernel, given that of the losses, [tokens]."""
+        self, vectors: tf.Tensor, kernel: tf.Tensor, labels: tf.Tensor, of_losses: tf.Tensor, found: _Found, room: Room
+    ) -> Any:
+        """Return the gradient of the kernel, given that of the losses, [tokens], as it was put into a room."""
         scaled = vectors * of_losses[:, tf.newaxis]
 
-        def body(number: tf.Tensor, whole: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def body(number: tf.Tensor, written: Any) -> tuple[tf.Tensor, Any]:
             rows, first = self._rows(kernel, number)
             logits = self._logits_of(number, vectors, rows, first, found.kept)
             index, inside = self._places(labels, first, rows)
@@ -182,16 +185,11 @@ class _Parts:
             at = tf.stack([tf.range(self._tokens), index], 1)
             of_logits = tf.tensor_scatter_nd_sub(of_logits, at, tf.cast(inside, tf.float32))
             part = tf.matmul(self._uncapped(of_logits, logits), scaled, transpose_a=True)  # [part, hidden]
-            numbers = first + tf.range(tf.shape(rows)[0])
-            return number + 1, tf.raw_ops.InplaceUpdate(x=whole, i=numbers, v=part)
+            return number + 1, room.put(written, number, first, part)
 
-        # Written in place, since any other operation copies the whole in every part. Unlike zeros, what `Empty` makes
-        # is never taken for another equal tensor.
-        whole = tf.raw_ops.Empty(shape=tf.shape(kernel), dtype=kernel.dtype, init=True)
-        _, whole = tf.while_loop(
-            lambda number, _: number < self._count, body, (tf.constant(0), whole), parallel_iterations=1
-        )
-        return tf.ensure_shape(whole, kernel.shape)
+        start = (tf.constant(0), room.empty(kernel, self._count))
+        _, written = tf.while_loop(lambda number, _: number < self._count, body, start, parallel_iterations=1)
+        return room.filled(written, kernel, self._size)
 
     def _rows(self, kernel: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """A part's rows of the kernel, and the number of the first."""

@@ -23,7 +23,7 @@ class MemoryUse:
         program: libraries and data.
         weights: of the network.
         averages: of the weights, where they are kept.
-        gradients: as large as the weights that learn.
+        gradients: as large as the weights that learn; less where a step never holds those of looked-up tables whole.
         moments: what the optimizer keeps.
         activations: of the longest batch, and all else that a step needs.
         saving: a copy of weights, averages and moments, which a state needs if a step ends before it is written.
@@ -70,9 +70,10 @@ def memory_use(model: SupervisedModel, *, before: int, peak: int) -> MemoryUse:
     network = model.network
     weights = _bytes(network.variables) * devices
     averages = _bytes(model.averages) * devices
-    gradients = _bytes(network.trainable_variables) * devices
     moments = _bytes(model.optimizer.variables) * devices
-    activations = max(0, peak - before - weights - averages - gradients - moments)
+    beyond = max(0, peak - before - weights - averages - moments)
+    gradients = min(beyond, _bytes(network.trainable_variables) * devices)
+    activations = beyond - gradients
     saving = (weights + averages + moments) // devices - _bytes(model.tuning.frozen)
     return MemoryUse(before, weights, averages, gradients, moments, activations, saving)
 

@@ -10,6 +10,7 @@ import inspect
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from sftkeras.internals.keras import zeros_in_place_of_random  # noqa: E402
-from sftkeras.internals.tensorflow import tracing_to_save  # noqa: E402
+from sftkeras.internals.tensorflow import scratch_variable, tracing_to_save  # noqa: E402
 
 PACKAGE = Path(__file__).parents[2] / "sftkeras"
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path.parent.name != "internals"]
@@ -152,3 +153,17 @@ def private_names(tree: ast.Module) -> set[str]:
             if is_private and node.attr not in allowed:
                 found.add(node.attr)
     return found
+
+
+def test_only_a_handle_without_a_name_makes_variables_in_a_loop() -> None:
+    def total(begun: Any) -> tf.Tensor:
+        def body(number: tf.Tensor, so_far: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            handle = begun(tf.fill([2], so_far))
+            tf.raw_ops.AssignAddVariableOp(resource=handle, value=[1.0, 1.0])
+            return number + 1, tf.reduce_sum(tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32))
+
+        return tf.while_loop(lambda number, _: number < 3, body, (tf.constant(0), tf.constant(0.0)))[1]
+
+    assert float(tf.function(total)(scratch_variable)) == 14
+    with pytest.raises(ValueError, match="could not be lifted"):
+        tf.function(total)(lambda value: tf.Variable(value, experimental_enable_variable_lifting=False).handle)

@@ -45,7 +45,7 @@ class TinyModel:
             with tf.GradientTape() as tape:
                 loss = self.loss()
             gradients = tape.gradient(loss, self._values())
-        return [tf.convert_to_tensor(each) for each in late.whole(self.variables, gradients)]
+        return [tf.convert_to_tensor(each) for each in late.complete(self.variables, gradients)]
 
     def _values(self) -> list[tf.Variable]:
         return [variable.value for variable in self.variables]
@@ -86,5 +86,5 @@ def test_what_has_no_gradient_gets_zeros() -> None:
     model = TinyModel(tied=True)
     with late_gradients() as late:
         pass
-    (zeros,) = late.whole([model.dense], [None])
+    (zeros,) = late.complete([model.dense], [None])
     np.testing.assert_array_equal(zeros, np.zeros((HIDDEN, HIDDEN)))

@@ -28,7 +28,9 @@ from sftkeras.objectives import Objective, plain_objective
 from sftkeras.objectives.objective import Compared, Rows
 from sftkeras.tasks import Task
 from sftkeras.tasks.late_gradients import Gradient, late_gradients
+from sftkeras.tasks.sliced_gradients import SlicedGradient
 from sftkeras.training.step.averaging import WeightAverage
+from sftkeras.training.step.optimizers import takes_slices
 from sftkeras.training.watching.timing import StepClock
 from sftkeras.tuning.tuning import ALL_LEARN, Tuning
 
@@ -244,7 +246,13 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
                     total += tf.add_n(penalties) * loss.weight
                 scaled = self.optimizer.scale_loss(total)
             gradients = tape.gradient(scaled, [variable.value for variable in variables])
-        return total, loss.compared, late.whole(variables, gradients)
+        # What parts or replicas add up must be whole.
+        alone = part is None and tf.distribute.get_replica_context().num_replicas_in_sync == 1
+        return total, loss.compared, late.complete(variables, gradients, lambda it: alone and self._slices(it))
+
+    def _slices(self, variable: keras.Variable) -> bool:
+        """Whether a variable is updated by slices of its gradient."""
+        return takes_slices(self.optimizer, variable)
 
     def _at_once(self, data: Rows) -> tuple[tf.Tensor, Counts, list[Gradient]]:
         """The rows' loss, the metrics' counts with them, and the gradients of the (scaled) loss."""
@@ -306,11 +314,15 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
     def _clip(self, gradients: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The norm of the true, unscaled gradient, and the gradients scaled down to `clip_norm`."""
         scale = self.optimizer.scale_loss(tf.constant(1.0))
-        norm = tf.linalg.global_norm(gradients) / scale
+        norms = [gradient.norm if isinstance(gradient, SlicedGradient) else gradient for gradient in gradients]
+        norm = tf.linalg.global_norm(norms) / scale
         if self.clip_norm is None:
             return norm, gradients
         factor = tf.minimum(1.0, self.clip_norm / tf.maximum(norm, 1e-12))
-        return norm, [gradient * factor for gradient in gradients]
+        return norm, [
+            gradient.scaled(factor) if isinstance(gradient, SlicedGradient) else gradient * factor
+            for gradient in gradients
+        ]
 
     def _update_metrics(self, data: Rows, loss: tf.Tensor, counts: Counts) -> dict[str, tf.Tensor]:
         """Keeps this replica's counts, and the batch's loss; gives that loss and the metrics so far."""
@@ -363,9 +375,9 @@ def sum_over_replicas(
     ]
 
 
-def dense(gradient: Gradient) -> tf.Tensor:
-    """The gradient as one tensor; an embedding's comes as slices with repeated rows, whose norm is not its own."""
-    return tf.convert_to_tensor(gradient)
+def dense(gradient: Gradient) -> Any:
+    """The gradient as one tensor, or in slices; an embedding's comes as repeated rows, whose norm is not its own."""
+    return gradient if isinstance(gradient, SlicedGradient) else tf.convert_to_tensor(gradient)
 
 
 def _by_network(strategy: tf.distribute.Strategy) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import keras
@@ -11,12 +12,13 @@ import tensorflow as tf
 
 from sftkeras.config import OptimizerConfig
 from sftkeras.internals.keras import index_of
+from sftkeras.tasks.sliced_gradients import SlicedGradient
+from sftkeras.training.step.sliced_updates import update_slices
 
 # Biases and layer norms are not decayed (Devlin et al., 2019, and every BERT recipe since).
 _NOT_DECAYED = ["bias", "gamma", "beta"]
 
 _MANY_NUMBERS = 2**22  # of a table whose copy, 16 MiB and more, matters
-
 
 Shape = Literal["linear", "cosine", "constant"]
 
@@ -123,34 +125,20 @@ class FusedAdamW(keras.optimizers.AdamW):
             updated = tf.reduce_sum(tf.one_hot(positions, self._steps.shape[0], dtype=tf.int64), 0)
             self._steps.assign_add(updated)
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, step: AdamStep) -> None:
-        """Decays `variable` and updates it and its moments, in place.
-
-        TensorFlow copies what decays. Of a large table that would be the most memory of a step, so there the decay
-        comes last, when the gradient is no longer held: with decay d and rate r, (w - r / (1 - d) * u) * (1 - d) is the
-        same w * (1 - d) - r * u.
-        """
+    def update_step(self, gradient: tf.Tensor | SlicedGradient, variable: tf.Variable, step: AdamStep) -> None:
+        """Decays `variable` and updates it and its moments, in place; by a gradient in slices, a slice at a time."""
         index = index_of(self, variable)
+        updated = (variable.handle, self._momentums[index].value.handle, self._velocities[index].value.handle)
         factor = self.rate_factors[index] if self.rate_factors else 1.0
-        rate, decay = _times(step.learning_rate, factor), _times(step.decay, factor)
-        decays = self.weight_decay and self._use_weight_decay(variable)
-        decays_last = decays and math.prod(variable.shape) >= _MANY_NUMBERS
-        if decays and not decays_last:
-            _decay(variable, decay)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=step.beta_1_power[index] if self.own_steps else step.beta_1_power,
-            beta2_power=step.beta_2_power[index] if self.own_steps else step.beta_2_power,
-            lr=rate / (1 - decay) if decays_last else rate,
-            beta1=step.beta_1,
-            beta2=step.beta_2,
-            epsilon=step.epsilon,
-            grad=gradient,
-        )
-        if decays_last:
-            _decay(variable, decay)
+        step = step._replace(learning_rate=_times(step.learning_rate, factor), decay=_times(step.decay, factor))
+        if self.own_steps:
+            step = step._replace(beta_1_power=step.beta_1_power[index], beta_2_power=step.beta_2_power[index])
+        decays = bool(self.weight_decay) and self._use_weight_decay(variable)
+        if isinstance(gradient, SlicedGradient):
+            update_slices(updated, variable.shape, gradient, partial(_update, step, decays=decays))
+        else:
+            decays_last = math.prod(variable.shape) >= _MANY_NUMBERS
+            _update(step, gradient, *updated, decays=decays, decays_last=decays_last)
 
     def _backend_update_step(
         self, grads: list[tf.Tensor], trainable_variables: list[keras.Variable], learning_rate: tf.Tensor
@@ -199,13 +187,54 @@ class LayeredSGD(keras.optimizers.SGD):
         return {**super().get_config(), "rate_factors": list(self.rate_factors)}
 
 
-def _decay(variable: tf.Variable, share: tf.Tensor) -> None:
-    """Takes a share of `variable` from it."""
-    tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=share, delta=variable.read_value())
+def _update(
+    step: AdamStep,
+    gradient: tf.Tensor,
+    weights: tf.Tensor,
+    momentum: tf.Tensor,
+    velocity: tf.Tensor,
+    *,
+    decays: bool,
+    decays_last: bool = False,
+) -> None:
+    """Decays the variable of a handle, and updates it and its moments, in place.
+
+    TensorFlow copies what decays. Of a large table that would be the most memory of a step, so there the decay comes
+    last, when the gradient is no longer held: with decay d and rate r, (w - r / (1 - d) * u) * (1 - d) is the same
+    w * (1 - d) - r * u.
+    """
+    if decays and not decays_last:
+        _decay(weights, step.decay)
+    tf.raw_ops.ResourceApplyAdam(
+        var=weights,
+        m=momentum,
+        v=velocity,
+        beta1_power=step.beta_1_power,
+        beta2_power=step.beta_2_power,
+        lr=step.learning_rate / (1 - step.decay) if decays and decays_last else step.learning_rate,
+        beta1=step.beta_1,
+        beta2=step.beta_2,
+        epsilon=step.epsilon,
+        grad=gradient,
+    )
+    if decays and decays_last:
+        _decay(weights, step.decay)
+
+
+def _decay(weights: tf.Tensor, share: tf.Tensor) -> None:
+    """Takes a share of the variable of a handle from it."""
+    value = tf.raw_ops.ReadVariableOp(resource=weights, dtype=tf.float32)
+    tf.raw_ops.ResourceApplyGradientDescent(var=weights, alpha=share, delta=value)
 
 
 def _times(rate: tf.Tensor, factor: float) -> tf.Tensor:
     return rate if factor == 1 else rate * factor
+
+
+def takes_slices(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
+    """Return whether an optimizer takes a variable's gradient in slices, and this saves memory worth the time."""
+    large = len(variable.shape) == 2 and math.prod(variable.shape) >= _MANY_NUMBERS
+    return isinstance(optimizer, FusedAdamW) and large and variable.dtype == "float32"
 
 
 def make_optimizer(
