@@ -54,7 +54,8 @@ from sftkeras.training.callbacks import Recorder  # noqa: E402
 from sftkeras.training.resume.state_files import THREAD  # noqa: E402
 
 KILLED_AFTER = 3  # steps: within the first of two epochs, of four steps
-DIVIDED = {"training.devices": 2, "training.accumulation": 2}
+# Training alone: what else comes before it, the untuned model's predictions, is compared with nothing.
+CONTINUED = {"training.devices": 2, "training.accumulation": 2, "report.baselines": "false"}
 
 
 class EndError(Exception):
@@ -85,7 +86,7 @@ def training(name: str, entry: Entry, folder: Path, way: str) -> TrainConfig:
         "runs": folder / way / "runs",
         "export.folder": folder / way / "saved_models",
         **entry.task_settings(),
-        **(DIVIDED if way == "continued" else {}),
+        **(CONTINUED if way == "continued" else {}),
     }
     return commands.parse(TrainConfig, words(**settings))
 

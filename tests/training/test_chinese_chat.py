@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from drawn_once import drawn_once
+from forked import forked_predictions
 from tiny_presets import write_preset
 
 from sftkeras import train
@@ -43,7 +45,8 @@ def test_a_chinese_answer_is_learned_and_compared_character_by_character(tmp_pat
         "optimizer.learning_rate": 0.08,
         "runs": tmp_path / "runs",
     }
-    train.main(commands.parse(TrainConfig, [f"--{setting}={value}" for setting, value in settings.items()]))
+    with forked_predictions(), drawn_once():
+        train.main(commands.parse(TrainConfig, [f"--{setting}={value}" for setting, value in settings.items()]))
     report = json.loads((tmp_path / "runs" / "chinese" / "report.json").read_text(encoding="utf-8"))
     assert report["metrics"]["exact_match"] == 1, report["metrics"]
     assert report["metrics"]["bleu"] > 0.99
