@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -74,6 +75,7 @@ class ServedVersion:
         self._limits, self._observer = limits, observer
         self._engine: Engine | None = None
         self._generating: GeneratingVersion | None = None
+        self._generation: dict[str, Any] = {}
 
     def __str__(self) -> str:
         return f"{self.model} version {self.number}"
@@ -102,6 +104,11 @@ class ServedVersion:
         """
         if self._generating is not None:
             self._generating.check_whole(self.signatures[signature], inputs)
+
+    @property
+    def generation(self) -> Mapping[str, Any]:
+        """Its generation.json when it was loaded, since its folder may be gone; empty without one."""
+        return self._generation
 
     def run(self, run: EngineRun) -> list[np.ndarray]:
         """Runs its engine; see `Engine.run`."""
@@ -152,6 +159,7 @@ class ServedVersion:
         file = read_generation(self.folder) if SIGNATURE in engine.signatures else None
         if file is None:
             return None
+        self._generation = file
         graph = GeneratingGraph(engine, Facts.of(file), self._limits)
         return GeneratingVersion(graph, self._limits, self._observer, model=self.model, version=self.number)
 

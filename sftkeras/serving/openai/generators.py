@@ -7,7 +7,6 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
-from sftkeras.exporting.generation_file import read_generation
 from sftkeras.serving.answering import Answering
 from sftkeras.serving.generation.requests import Piece, Token
 from sftkeras.serving.openai.completions import CompletionRequest
@@ -45,7 +44,7 @@ class Generators:
             if not generates(version):
                 message = f"The model `{asked.model}` generates no texts."
                 raise RequestError(message, param="model", reason="unsupported_model")
-            prompts = await self._prompts_of(version)
+            prompts = self._prompts_of(version)
             # A template is a program: one that is slow is to hold up nobody else.
             wanted = await asyncio.to_thread(asked.generation_requests, prompts)
             pieces = pieces_of(version.generating, wanted)
@@ -59,11 +58,9 @@ class Generators:
             body = await answer_whole(asked, pieces, len(wanted), name)
             return web.Response(body=body, headers={"Content-Type": "application/json"})
 
-    async def _prompts_of(self, version: ServedVersion) -> Prompts:
+    def _prompts_of(self, version: ServedVersion) -> Prompts:
         if version not in self._prompts:
-            facts = await asyncio.to_thread(read_generation, version.folder)
-            assert facts is not None, "what generates says how"
-            self._prompts[version] = Prompts(facts)
+            self._prompts[version] = Prompts(version.generation)
         return self._prompts[version]
 
     async def _scores(self, asked: CompletionRequest, version: ServedVersion, prompts: Prompts) -> list[list[Token]]:
