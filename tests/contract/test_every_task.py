@@ -181,6 +181,7 @@ def test_what_is_printed_to_be_typed_next_can_be_typed(folder: Path, said: dict[
 def served(models: Path, folder: Path) -> Iterator[dict[str, str]]:
     """The addresses of a server that has all models, by protocol."""
     command = [sys.executable, "-m", "sftkeras.serve", "--models", str(models), "--port=0", "--rest_api_port=0"]
+    command.append("--generation_slots=64")  # on which the new tokens of one call are bounded: MANY texts have as many
     environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
     output = folder / "server.txt"
     with output.open("w") as said, forked.Process(command, stdout=said, stderr=said, env=environment) as process:
