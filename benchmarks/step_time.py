@@ -110,14 +110,15 @@ def as_stock(network: keras.Model, parts: list[str]) -> Iterator[None]:
     def product_plus_bias(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         return tf.nn.bias_add(tf.matmul(x, kernel), bias)
 
-    def adamw(*given: Any, rate_factors: object, own_steps: object, **settings: Any) -> keras.optimizers.Optimizer:
-        return keras.optimizers.AdamW(*given, **settings)
+    class StockAdamW(keras.optimizers.AdamW):
+        def __new__(cls, *given: Any, rate_factors: object, own_steps: object, **settings: Any) -> Any:
+            return keras.optimizers.AdamW(*given, **settings)  # which is not of this class
 
-    functions = {
+    functions: dict[str, tuple[str, Any]] = {
         "layer norm gradient": ("sftkeras.backbones.dense_operations._layer_norm", layer_norm),
         "bias gradient": ("sftkeras.backbones.dense_operations._product_plus_bias", product_plus_bias),
         "GELU gradient": ("sftkeras.backbones.dense_operations._exact_gelu", dense_operations.exact_gelu),
-        "fused AdamW": ("sftkeras.training.step.optimizers.FusedAdamW", adamw),
+        "fused AdamW": ("sftkeras.training.step.optimizers.FusedAdamW", StockAdamW),
     }
     classes = {
         "fused layers": (fused_transformer.FusedTransformerEncoder, keras_hub.layers.TransformerEncoder),

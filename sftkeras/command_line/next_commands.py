@@ -42,6 +42,6 @@ def export_of(run: Path) -> str:
 
 def command(name: str, words: str) -> str:
     """Returns the command line of a command of this environment, in the form in which this program was started."""
-    if Path(sys.argv[0]).stem == "sftkeras":
+    if Path(sys.argv[0]).name == "sftkeras":
         return f"{program('sftkeras')} {name} {words}"
     return f"{program('python')} -m sftkeras.{name} {words}"

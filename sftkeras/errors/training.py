@@ -102,7 +102,6 @@ MESSAGES: dict[str, str] = {
     "{place}, so that the end of the answer is cut off. {remedy} Or raise --backbone.max_length.",
     "SFT479": "{rows} of {total} conversations ({share}) are longer than {limit} tokens. {remedy}",
     # 480-489 what learns
-    "SFT480": "{setting} has no effect with --tuning.method {method}: it is a setting of {methods}. Leave it out.",
     "SFT481": "--tuning.targets {target}: this {kind} has no such linear layers.{suggestion} Known are {known}, all, "
     "and patterns of LAYER.NAME such as 0.{example}.",
     "SFT482": "--tuning.rank {rank}: {layer} of this backbone has {inputs} inputs and {outputs} outputs, so its kernel "

@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from importlib import util
 from typing import TYPE_CHECKING
 
-from sftkeras.config import CleaningConfig, DataConfig, ObjectiveConfig, OptimizerConfig, TaskSettings, TrainConfig
+from sftkeras.config import (
+    CleaningConfig,
+    DataConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    TaskSettings,
+    TrainConfig,
+    TuningConfig,
+)
 from sftkeras.errors import SFTError, did_you_mean
 
 if TYPE_CHECKING:
@@ -20,9 +28,9 @@ def check_config(spec: TaskSpec, config: TrainConfig) -> None:
     """Checks the settings of a task, and those of the data and the encoder that depend on it.
 
     Raises:
-        SFTError: SFT412 for one without effect, SFT115 for one of another optimizer or objective, SFT413 for an
-            objective that does not suit the task, SFT290 without second texts where it needs them, SFT401 if the
-            monitor is nothing that the task measures.
+        SFTError: SFT412 for one without effect, SFT115 for one of another optimizer, objective or tuning method, SFT413
+            for an objective that does not suit the task, SFT290 without second texts where it needs them, SFT401 if
+            the monitor is nothing that the task measures.
     """
     task = config.task
     for name in spec.unused(task):
@@ -46,6 +54,7 @@ def check_config(spec: TaskSpec, config: TrainConfig) -> None:
         check_monitor(config.training.early_stopping.monitor, metrics)
     check_objective(spec, config)
     check_used(config.optimizer, "optimizer", "name")
+    check_used(config.tuning, "tuning", "method")
 
 
 def check_packing(spec: TaskSpec, config: TrainConfig) -> None:
@@ -78,7 +87,7 @@ def check_objective(spec: TaskSpec, config: TrainConfig) -> None:
     check_used(config.objective, "objective", "kind")
 
 
-def check_used(config: ObjectiveConfig | OptimizerConfig, section: str, choice: str) -> None:
+def check_used(config: ObjectiveConfig | OptimizerConfig | TuningConfig, section: str, choice: str) -> None:
     """Checks that the settings of a section that are set have an effect with the one that was chosen.
 
     Args:
@@ -89,9 +98,9 @@ def check_used(config: ObjectiveConfig | OptimizerConfig, section: str, choice: 
     Raises:
         SFTError: SFT115.
     """
-    chosen = getattr(config, choice)
+    chosen, default = getattr(config, choice), type(config)()
     for name, users in config.OF_SOME.items():
-        if chosen not in users and getattr(config, name) != getattr(type(config), name):
+        if chosen not in users and getattr(config, name) != getattr(default, name):
             shown = f"--{section}.{choice} {chosen}"
             raise SFTError("SFT115", setting=f"--{section}.{name}", choice=shown, users=", ".join(users))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sftkeras.backbones.hugging_face.adapter_files import AdapterConfig
 from sftkeras.config import TrainConfig, TuningConfig, added_tokens
 from sftkeras.errors import SFTError
 from sftkeras.tuning.targets import check_targets
@@ -31,14 +30,10 @@ def check_tuning(config: TrainConfig) -> None:
     """Refuse settings of what learns that are without effect or contradict one another.
 
     Raises:
-        SFTError: SFT480, SFT481, SFT483 or SFT486.
+        SFTError: SFT481, SFT483 or SFT486.
     """
     tuning = config.tuning
     default = TuningConfig()
-    for name, methods in TuningConfig.OF_SOME.items():
-        if tuning.method not in methods and getattr(tuning, name) != getattr(default, name):
-            listed = " and ".join(methods)
-            raise SFTError("SFT480", setting=f"--tuning.{name}", method=tuning.method, methods=listed)
     check_targets(tuning.targets)
     contradictions = {
         "--training.freeze_embeddings": (config.training.freeze_embeddings, "it freezes them anyway", PARTIAL),
@@ -50,6 +45,8 @@ def check_tuning(config: TrainConfig) -> None:
             shown = str(value).lower()
             raise SFTError("SFT483", method=tuning.method, setting=setting, value=shown, problem=problem)
     if tuning.adapter:
+        from sftkeras.backbones.hugging_face.adapter_files import AdapterConfig  # safetensors comes with it
+
         for name in TuningConfig.OF_ADAPTER:
             if getattr(tuning, name) != getattr(default, name):
                 problem = f"it has its own {name}. Leave out --tuning.{name}."

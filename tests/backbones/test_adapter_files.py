@@ -201,8 +201,6 @@ def test_what_a_backbone_has_not_is_refused(tuning: dict, code: str, tmp_path: P
 @pytest.mark.parametrize(
     ("settings", "code"),
     [
-        ({"tuning": {"rank": 4}}, "SFT480"),
-        ({"tuning": {"method": "head", "layers": [1]}}, "SFT480"),
         ({"tuning": {"method": "lora", "targets": ["q_proj"]}}, "SFT481"),
         ({"tuning": {"method": "lora"}, "training": {"freeze_embeddings": True}}, "SFT483"),
         ({"tuning": {"method": "head"}, "training": {"unfreeze": 1}}, "SFT483"),

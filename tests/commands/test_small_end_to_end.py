@@ -260,7 +260,7 @@ def test_the_version_folder_has_what_is_promised(chain: Chain) -> None:
     signatures = {"serving_default", "serve_tokens", "tokenize", method}
     assert set(contract["signatures"]) == signatures
     for signature in contract["signatures"].values():
-        assert {output["dtype"] for output in signature["outputs"].values()} <= {"float32", "string", "bool"}
+        assert {output["dtype"] for output in signature["outputs"].values()} <= {"float32", "int32", "string", "bool"}
 
 
 def test_tensorboard_has_the_promised_tags(chain: Chain) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sftkeras.config import BackboneConfig, ObjectiveConfig, OptimizerConfig, TrainConfig
+from sftkeras.config import BackboneConfig, ObjectiveConfig, OptimizerConfig, TrainConfig, TuningConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks import spec_of
 from sftkeras.tasks.causal_lm.spec import CausalLMSettings
@@ -37,6 +37,18 @@ def test_a_setting_of_another_optimizer_is_refused(optimizer: OptimizerConfig, t
 def test_a_setting_of_another_objective_is_refused() -> None:
     with pytest.raises(SFTError, match=r"SFT115  --objective.steps has no effect with --objective.kind fgm"):
         check(objective=ObjectiveConfig("fgm", steps=5))
+
+
+@pytest.mark.parametrize(
+    ("tuning", "named"),
+    [
+        (TuningConfig(rank=4), "--tuning.rank has no effect with --tuning.method full"),
+        (TuningConfig(method="head", layers=[1]), "--tuning.layers .* a setting of lora, bitfit"),
+    ],
+)
+def test_a_setting_of_another_tuning_method_is_refused(tuning: TuningConfig, named: str) -> None:
+    with pytest.raises(SFTError, match=f"SFT115  {named}"):
+        check(tuning=tuning)
 
 
 def test_a_task_whose_loss_is_made_otherwise_has_the_plain_objective_alone() -> None:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from sftkeras.data.checks.findings import finding
 from sftkeras.training.setup import Setup
+from sftkeras.tuning.tuning import ALL_LEARN
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def described(precision: str, **more: Any) -> str:
     facts: dict[str, Any] = {
         "backbone": SimpleNamespace(notes=["the encoder is odd"]),
         "text_model": None,
-        "model": SimpleNamespace(network=network),
+        "model": SimpleNamespace(network=network, tuning=ALL_LEARN),
         "inputs": SimpleNamespace(describe=lambda plan: "8 tokens a text"),
         "train": SimpleNamespace(steps=4, plan=None),
         "validation": None,
