@@ -77,6 +77,14 @@ def dropout_again() -> Callable[[], AbstractContextManager[None]]:
 
 
 @contextmanager
+def shared_by_rows() -> Iterator[None]:
+    """Has layers called inside the block drop the same for any part of the rows: their input belongs to all of them."""
+    stream = _stream.get()
+    with _open(replace(stream, part=None)) if stream else nullcontext():
+        yield
+
+
+@contextmanager
 def _open(stream: _Stream) -> Iterator[None]:
     token = _stream.set(stream)
     try:

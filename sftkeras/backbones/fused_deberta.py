@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones.dense_operations import activate, dense, normalise
+from sftkeras.backbones.dropout import shared_by_rows
 from sftkeras.backbones.parts_config import PartsInConfig
 from sftkeras.internals.keras_hub import (
     DisentangledAttentionEncoder,
@@ -85,11 +86,10 @@ class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
         # Row n is for the distance n - length + 1; one row more than there are distances, for the shift.
         distances = tf.range(2 * length) - (length - 1)
         assert parts.position_dropout is not None
-        positions = parts.position_dropout(positions)
-        (
-            to_key,
-            to_query,
-        ) = (  # [1, heads, 2 * length, size]; an adapter's dropout is a function of the row, and these have none
+        with shared_by_rows():
+            positions = parts.position_dropout(positions)
+        # [1, heads, 2 * length, size]; the dropout of an adapter is a function of the row, and these are of none.
+        to_key, to_query = (
             split(layer, tf.gather(positions, _buckets(attention, away)), 1, 2 * length, training=False)
             for layer, away in ((parts.key, -distances), (parts.query, distances))
         )

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tiny_folders import EMBEDDING, HEADS, HIDDEN, INNER, LAYERS, POSITIONS, VOCABULARY, ragged_inputs
 
 from sftkeras.backbones.dense_operations import exact_gelu
+from sftkeras.backbones.dropout import RowRange, dropout_stream, use_stream_dropout
 from sftkeras.backbones.fused_transformer import FusedTransformerEncoder, use_fused_encoder_layers
 from sftkeras.backbones.hugging_face.family import transformer_layers
 
@@ -23,7 +24,7 @@ OTHER_ARCHITECTURES = {
 }
 
 
-def build(activation: Callable | None, architecture: str = "Bert") -> keras.Model:
+def build(activation: Callable | None, architecture: str = "Bert", dropout: float = 0.0) -> keras.Model:
     encoder = getattr(keras_hub.models, f"{architecture}Backbone")(
         **OTHER_ARCHITECTURES.get(architecture, {"vocabulary_size": len(VOCABULARY)}),
         num_layers=LAYERS,
@@ -31,7 +32,7 @@ def build(activation: Callable | None, architecture: str = "Bert") -> keras.Mode
         hidden_dim=HIDDEN,
         intermediate_dim=INNER,
         max_sequence_length=POSITIONS,
-        dropout=0.0,
+        dropout=dropout,
     )
     for layer in transformer_layers(encoder):
         if activation:
@@ -123,3 +124,21 @@ def test_mixed_precision_stays_near_float32() -> None:
     assert tokens.dtype == tf.bfloat16
     expected = exact(inputs, training=False)["sequence_output"].numpy()
     np.testing.assert_allclose(tf.cast(tokens, tf.float32), expected, atol=0.1 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("architecture", ["Bert", *OTHER_ARCHITECTURES])
+def test_rows_drop_the_same_in_micro_batches_and_in_their_batch(architecture: str) -> None:
+    encoder = build(None, architecture, dropout=0.3)
+    use_fused_encoder_layers(encoder)
+    use_stream_dropout(encoder)
+    inputs = {name: tf.constant(values) for name, values in ragged_inputs().items() if name in encoder.input}
+    rows = len(inputs["token_ids"])
+
+    def outputs(begin: int, end: int) -> np.ndarray:
+        part = RowRange(tf.constant(begin), tf.constant(end - begin))
+        with dropout_stream(3, tf.constant(7), part=part):
+            found = encoder({name: values[begin:end] for name, values in inputs.items()}, training=True)
+        return (found["sequence_output"] if isinstance(found, dict) else found).numpy()
+
+    parts = np.concatenate([outputs(0, 1), outputs(1, rows)])
+    np.testing.assert_allclose(parts, outputs(0, rows), atol=1e-5)
