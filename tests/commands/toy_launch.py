@@ -42,6 +42,7 @@ def main() -> None:
     from sftkeras.command_line import commands
     from sftkeras.config import LaunchConfig
 
+    launch._LAST_WORDS_SECONDS = 0.5  # toy workers end at once, or when they are told to
     launch.worker_command = lambda words: [sys.executable, __file__, "--worker", folder, *words]  # type: ignore
     commands.run(launch.main, LaunchConfig)
 
