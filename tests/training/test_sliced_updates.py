@@ -79,7 +79,7 @@ def test_an_update_by_slices_is_that_of_the_whole_gradient(settings: dict[str, A
         tables, optimizer = Tables(tied=False), FusedAdamW(1e-2, **settings)
         optimizer.build(tables.variables)
 
-        @tf.function
+        @tf.function(autograph=False)  # as Keras traces a step
         def step(tables: Tables = tables, optimizer: FusedAdamW = optimizer, sliced: bool = sliced) -> None:
             gradients = tables.gradients(sliced=sliced)
             optimizer.apply([it if sliced else tf.convert_to_tensor(it) for it in gradients], tables.variables)
@@ -108,7 +108,7 @@ def trained(**settings: Any) -> list[np.ndarray]:
     rows, labels = task.targets(inputs, None, random)
     weights = task.example_weights(labels)
     batch = tf.nest.map_structure(tf.constant, (rows, labels, weights / weights.sum()))
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)  # as Keras traces it
     for _ in range(2):
         step(batch)
     return [variable.numpy() for variable in [*model.network.variables, *model.optimizer.variables]]
