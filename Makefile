@@ -13,7 +13,7 @@ QUICKSTART := examples/quickstart.yaml
 MODULE := $(or $(SFTKERAS_CACHE),$(HOME)/.cache/sftkeras)/published/all-minilm-l6-v2
 PEER := --peer_python .venv-bench/bin/python
 
-.PHONY: help demo check quick test lint bench clean
+.PHONY: help demo desk check quick test lint bench clean
 
 help:  ## List the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -22,6 +22,15 @@ demo: $(VENV)/.installed  ## Fine-tune, evaluate and export the quickstart model
 	test -e "$(MODULE)/saved_model.pb" || $(BIN)/python -m sftkeras.publish \
 	    --handle "$$(sed -n 's/^  handle: //p' $(QUICKSTART))" --output "$(MODULE)"
 	$(BIN)/python -m sftkeras.train --config $(QUICKSTART) --backbone.handle "$(MODULE)" --overwrite true
+
+# Models that are there are not trained again. The page and the model server end together.
+desk: $(VENV)/.installed  ## Train the models of the help desk, then open its chat page
+	$(BIN)/python -m examples.prepare.construction_faq
+	$(BIN)/python -m examples.prepare.help_desk
+	for name in desk-intent desk-faq desk-answer; do test -d saved_models/$$name || \
+	    $(BIN)/python -m sftkeras.train --config examples/$$name.yaml || exit 1; done
+	$(BIN)/python -m sftkeras.serve --models saved_models & trap "kill $$!" EXIT INT TERM; \
+	    $(BIN)/python -m examples.customer_service.page
 
 test: $(VENV)/.installed-dev lint  ## Run lint, types and all tests
 	$(PYTEST)

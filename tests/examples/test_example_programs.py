@@ -10,11 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import forked
 import pytest
 from tiny_bert import BAD, GOOD, NOUNS, reviews, write_csv
+
+from examples.customer_service.building import NOT_KNOWN, BuildingDesk, Models
+from examples.faq_retrieval import Entry
 
 ROOT = Path(__file__).parents[2]
 SEVERAL = ROOT / "tests/commands/several.py"
@@ -35,7 +39,9 @@ def write_data(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path) -> Iterator[str]:
+def server(
+    tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, tiny_generating_version: Path
+) -> Iterator[str]:
     """The address of a server that has the models which the programs ask for."""
     folder = tmp_path_factory.mktemp("programs")
     write_data(folder)
@@ -51,6 +57,9 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path) -> 
     assert forked.run(command, input=json.dumps(calls), cwd=folder).returncode == 0
     for code, _, errors in json.loads((folder / "results.json").read_text("utf-8")):
         assert code == 0, errors
+    for name, of_desk in {"intent-en": "desk-intent", "faq": "desk-faq"}.items():
+        shutil.copytree(folder / "saved_models" / name, folder / "saved_models" / of_desk)
+    shutil.copytree(tiny_generating_version, folder / "saved_models" / "desk-answer" / "1")
     words = [sys.executable, "-m", "sftkeras.serve", "--models=saved_models", "--port=0", "--rest_api_port=0"]
     with (folder / "said").open("w") as said, forked.Process(words, cwd=folder, stdout=said, stderr=said) as process:
         try:
@@ -99,6 +108,35 @@ def test_desk_answers_by_intent_and_entity_and_hands_over(server: str, tmp_path:
     (log,) = [json.loads(line) for line in queue.read_text("utf-8").splitlines()]
     assert [speaker for speaker, _ in log] == ["customer", "desk", "customer", "desk"]
     assert log[0][1] == "the awful score"
+
+
+def test_desk_of_the_building_company_answers_out_of_its_faq_or_hands_over(server: str, tmp_path: Path) -> None:
+    question, answer = QUESTIONS[7]
+    with Models(server) as models:
+        answering = models.answering([Entry(*it) for it in QUESTIONS], least_cosine=0.9, least_grounded=0.9)
+        found = answering(question)
+        assert (found.entry, round(found.cosine, 3)) == (Entry(question, answer), 1.0)
+        assert found.grounded is not None
+        assert found.text == answer or found.generated
+        refused = BuildingDesk(models.wants, replace(answering, least_cosine=1.5)).reply(question)
+    assert (refused.said, refused.handed_over) == (NOT_KNOWN, True)
+
+
+def test_figures_of_the_desk_are_those_of_its_models(server: str, tmp_path: Path) -> None:
+    rows = [{"question": q, "answer": a, "topic": q.split()[1]} for q, a in QUESTIONS]
+    for part, some in {"train": rows, "test": rows[4:8]}.items():
+        lines = "".join(json.dumps(row) + "\n" for row in some)
+        (tmp_path / f"construction-faq-{part}.jsonl").write_text(lines, "utf-8")
+    said = said_by("customer_service.measure", "--server", server, "--data", tmp_path)
+    assert said[0].startswith(f"smallest cosine, chosen on {len(rows)} questions without an answer: ")
+    assert [line.partition(":")[0] for line in said[1:4]] == [
+        "answered, of questions that the FAQ answers",
+        "right, of these answers",
+        "refused, of questions that it does not answer",
+    ]
+    assert "of 4 (" in said[1]
+    assert said[2].endswith("(100%)")  # the questions are those of the FAQ
+    assert said[4].startswith("words of generated answers that stand in the entry: ")
 
 
 def test_monitor_raises_an_alert_where_texts_turn_bad_and_ends_it_where_they_turn_good(
