@@ -131,7 +131,7 @@ class Batches:
         batches = self.steps * len(epochs) - first_step
         dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches * len(replicas)))
-        return dataset.prefetch(_BATCHES_AHEAD * len(replicas))
+        return untuned(dataset.prefetch(_BATCHES_AHEAD * len(replicas)))
 
     def distributed(self, epochs: range, strategy: tf.distribute.Strategy, first_step: int = 0) -> Any:
         """As `dataset`, for `fit` under a strategy: each replica of each worker gets its part of each batch.
@@ -147,6 +147,16 @@ class Batches:
             return self.dataset(epochs, replicas_here, worker.num_replicas_in_sync, first_step).repeat()
 
         return strategy.distribute_datasets_from_function(of_worker)
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The dataset without TensorFlow's thread that tunes buffers and parallel calls, of which it leaves none open.
+
+    That thread may sleep for up to a minute, and whoever frees an iterator before its end waits until it wakes.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def part_of(batch: Arrays, replica: int, of: int) -> Arrays:

@@ -39,6 +39,7 @@ from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
 from sftkeras.tasks.classification.spec import ClassificationSettings  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
 from sftkeras.tasks.similarity.spec import SimilaritySettings  # noqa: E402
+from sftkeras.training.batches import untuned  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
 from sftkeras.training.step.optimizers import make_optimizer  # noqa: E402
 from sftkeras.tuning.layers import depths_of, rate_factors  # noqa: E402
@@ -195,7 +196,7 @@ def train(settings: Settings, strategy: tf.distribute.Strategy) -> dict[str, Any
     dataset = tf.data.Dataset.from_generator(
         lambda: (tf.nest.map_structure(np.copy, example) for example in examples), output_signature=signature
     )
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(examples)))
+    dataset = untuned(dataset.apply(tf.data.experimental.assert_cardinality(len(examples))))
     steps = StepLog(model.network)
     before = weights_of(model.network)
     history = model.fit(
