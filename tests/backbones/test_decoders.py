@@ -54,7 +54,7 @@ def test_a_token_at_a_time_gives_what_the_whole_sequence_does(tiny: TinyDecoder,
     most = max(map(len, tiny.rows))
     vectors, cache = decoder.start(**{name: tf.constant(value) for name, value in prompts.items()}, cache_length=most)
     found = [[*row[:length]] for row, length in zip(decoder.logits(vectors).numpy(), given, strict=True)]
-    step = tf.function(decoder.step)
+    step = tf.function(decoder.step, autograph=False)
     for number in range(most):
         positions = [min(length + number, len(row) - 1) for length, row in zip(given, tiny.rows, strict=True)]
         tokens = [row[position] for row, position in zip(tiny.rows, positions, strict=True)]
