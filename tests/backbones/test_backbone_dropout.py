@@ -102,12 +102,14 @@ def test_a_second_pass_through_the_network_in_one_step_has_other_masks(two_layer
 
 
 def test_more_draws_than_a_step_has_room_for_are_no_silent_repetition() -> None:
-    layer = StreamDropout(0.5)
+    first, last = StreamDropout(0.5), StreamDropout(0.5)  # of 256 layers, for each of which there is room 16 times
+    first.layer_count = last.layer_count = 256
+    last.layer_number = 255
     with dropout_stream(17, 3):
-        for _ in range(4096):
+        for layer in [first, last] * 16:
             layer(tf.ones([1]), training=True)
         with pytest.raises(ValueError, match="more than 4096 times"):
-            layer(tf.ones([1]), training=True)
+            first(tf.ones([1]), training=True)
 
 
 def test_draws_of_neighbouring_places_do_not_overlap(two_layers: keras.Model) -> None:
