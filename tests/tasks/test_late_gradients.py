@@ -51,7 +51,9 @@ class TinyModel:
         return [variable.value for variable in self.variables]
 
 
-@pytest.mark.parametrize("run", [tf.function, lambda function: function], ids=["in a graph", "eagerly"])
+@pytest.mark.parametrize(
+    "run", [partial(tf.function, autograph=False), lambda function: function], ids=["in a graph", "eagerly"]
+)
 @pytest.mark.parametrize("tied", [True, False])
 def test_postponed_gradients_are_those_of_the_tape(
     tied: bool, run: Callable[..., Callable[[], list[tf.Tensor]]]
@@ -63,7 +65,7 @@ def test_postponed_gradients_are_those_of_the_tape(
 
 def test_the_gradient_of_the_output_layer_waits_for_all_others() -> None:
     model = TinyModel(tied=False)
-    traced = tf.function(model.late).get_concrete_function()
+    traced = tf.function(model.late, autograph=False).get_concrete_function()
     (room,) = (operation for operation in traced.graph.get_operations() if operation.type == "Empty")
     of_dense = traced.outputs[1].op.inputs[0].op
     assert of_dense.type == "MatMul"
