@@ -61,9 +61,7 @@ def _check_results(messages: Sequence[Message]) -> None:
 
 
 def _message(fields: Fields, value: Any, place: str) -> Message:
-    if not isinstance(value, dict):
-        raise fields.wrong_type(place, "an object", value)
-    inside = Fields(value, f"{place}.")
+    inside = fields.members(place, value)
     inside.required("role")
     role = inside.choice("role", _ROLES)
     name = inside.optional_text("name")
@@ -88,17 +86,9 @@ def _calls(message: Fields) -> list[dict[str, Any]]:
 
 
 def _call(message: Fields, value: Any, place: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise message.wrong_type(place, "an object", value)
-    call = Fields(value, f"{message.name(place)}.")
+    call = message.members(place, value)
     identity = call.text("id")
-    call.required("type")
-    call.choice("type", ("function",))
-    function = call.required("function")
-    if not isinstance(function, dict):
-        raise call.wrong_type("function", "an object", function)
-    call.end()
-    inside = Fields(function, call.name("function."))
+    inside = call.function()
     name = inside.text("name")
     written = inside.required("arguments")
     try:
@@ -123,9 +113,7 @@ def _content(message: Fields) -> str:
 
 
 def _part(message: Fields, value: Any, place: str) -> str:
-    if not isinstance(value, dict):
-        raise message.wrong_type(place, "an object", value)
-    part = Fields(value, f"{message.name(place)}.")
+    part = message.members(place, value)
     part.required("type")
     part.choice("type", ("text",))
     text = part.required("text")

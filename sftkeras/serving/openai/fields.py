@@ -50,6 +50,24 @@ class Fields:
             raise RequestError(message, param=name, reason="missing_required_parameter")
         return value
 
+    def inside(self, field: str) -> Fields:
+        """Return the members of an object that must be there."""
+        return self.members(field, self.required(field))
+
+    def members(self, place: str, value: Any) -> Fields:
+        """Return the members of a value that must be an object, such as the one at "tools[0]"."""
+        if not isinstance(value, dict):
+            raise self.wrong_type(place, "an object", value)
+        return Fields(value, f"{self.name(place)}.")
+
+    def function(self) -> Fields:
+        """Return the members of `function` where `type` must be "function", and nothing else may stand beside them."""
+        self.required("type")
+        self.choice("type", ("function",))
+        function = self.inside("function")
+        self.end()
+        return function
+
     def text(self, field: str) -> str:
         """Return a string that must be there and not be empty."""
         value = self.required(field)

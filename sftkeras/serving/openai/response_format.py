@@ -53,9 +53,7 @@ def parse_response_format(fields: Fields) -> ResponseFormat:
     given = fields.given(_FIELD)
     if given is None:
         return ResponseFormat()
-    if not isinstance(given, dict):
-        raise fields.wrong_type(_FIELD, "an object", given)
-    inside = Fields(given, f"{_FIELD}.")
+    inside = fields.members(_FIELD, given)
     inside.required("type")
     kind = inside.choice("type", _KINDS)
     found = ResponseFormat()
@@ -71,10 +69,7 @@ def parse_response_format(fields: Fields) -> ResponseFormat:
 
 
 def _of_schema(fields: Fields) -> ResponseFormat:
-    given = fields.required("json_schema")
-    if not isinstance(given, dict):
-        raise fields.wrong_type("json_schema", "an object", given)
-    inside = Fields(given, f"{_FIELD}.json_schema.")
+    inside = fields.inside("json_schema")
     name = inside.text("name")
     if not _NAME.fullmatch(name):
         place = inside.name("name")

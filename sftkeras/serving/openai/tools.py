@@ -101,16 +101,7 @@ def _tools(fields: Fields, given: Any) -> tuple[Mapping[str, Any], ...]:
 
 
 def _tool(fields: Fields, value: Any, place: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise fields.wrong_type(place, "an object", value)
-    tool = Fields(value, f"{place}.")
-    tool.required("type")
-    tool.choice("type", ("function",))
-    given = tool.required("function")
-    if not isinstance(given, dict):
-        raise tool.wrong_type("function", "an object", given)
-    tool.end()
-    function = Fields(given, f"{place}.function.")
+    function = fields.members(place, value).function()
     name = function.text("name")
     if not _NAME.fullmatch(name):
         message = f"Invalid '{function.name('name')}': expected at most 64 letters, digits, underscores and dashes."
@@ -132,14 +123,7 @@ _NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 def _choice(fields: Fields) -> tuple[Choice, str | None]:
     given = fields.given("tool_choice")
     if isinstance(given, dict):
-        inside = Fields(given, "tool_choice.")
-        inside.required("type")
-        inside.choice("type", ("function",))
-        function = inside.required("function")
-        if not isinstance(function, dict):
-            raise inside.wrong_type("function", "an object", function)
-        inside.end()
-        named = Fields(function, "tool_choice.function.")
+        named = fields.inside("tool_choice").function()
         name = named.text("name")
         named.end()
         return "required", name
