@@ -31,7 +31,7 @@ Wants = Callable[[str], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Reply:
-    """What the desk says.
+    """A reply of the desk.
 
     Attributes:
         said: the words.

@@ -83,7 +83,7 @@ def names(tiny_bert_folder: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def of_the_card(folder: Path) -> dict:
-    """What the programs of the card give."""
+    """Outputs of the programs on the card."""
     card = (folder / "module" / "README.md").read_text(encoding="utf-8")
     layer, pairs = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     return run(OF_THE_CARD.format(pairs=pairs, layer=layer), folder)

@@ -78,7 +78,7 @@ def published(head: TinyHead, folder: Path) -> tuple[Source, Path]:
 
 
 def logits(network: keras.Model, task: dict[str, Any]) -> np.ndarray:
-    """What a head gives for `TOKENS`, in the unit of its data."""
+    """Outputs of a head for `TOKENS`, in the unit of its data."""
     inputs = {"token_ids": TOKENS, "segment_ids": np.zeros_like(TOKENS), "padding_mask": MASK}
     found = network({name: inputs[name] for name in network.input}, training=False).numpy()
     return found * task.get("deviation", 1.0) + task.get("mean", 0.0)

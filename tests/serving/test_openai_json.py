@@ -10,7 +10,7 @@ from typing import Any
 
 import openai
 import pytest
-from openai_calls import client_of, error_of
+from openai_calls import error_of
 from rest_client import Running, serving
 
 CHAT = "/v1/chat/completions"
@@ -33,12 +33,6 @@ def rest(tiny_generating_version: Path, tmp_path_factory: pytest.TempPathFactory
     models = tmp_path_factory.mktemp("models")
     shutil.copytree(tiny_generating_version, models / "tiny" / "1")
     with serving(models) as it:
-        yield it
-
-
-@pytest.fixture(scope="module")
-def client(rest: Running) -> Iterator[openai.OpenAI]:
-    with client_of(rest) as it:
         yield it
 
 

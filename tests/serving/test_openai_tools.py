@@ -10,7 +10,7 @@ from typing import Any
 
 import openai
 import pytest
-from openai_calls import client_of, error_of
+from openai_calls import error_of
 from rest_client import Running, serving
 
 from sftkeras.serving.openai.tool_calls import CallStyle, plain_part, read_calls
@@ -75,12 +75,6 @@ def rest(tiny_generating_version: Path, tmp_path_factory: pytest.TempPathFactory
     facts["positions"] = 1024  # which a decoder with rotary positions reads as well
     file.write_text(json.dumps(facts))
     with serving(version.parents[1]) as it:
-        yield it
-
-
-@pytest.fixture(scope="module")
-def client(rest: Running) -> Iterator[openai.OpenAI]:
-    with client_of(rest) as it:
         yield it
 
 

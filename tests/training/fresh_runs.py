@@ -12,11 +12,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import forked
 import numpy as np
+import pytest
 
 Run = dict[str, np.ndarray]
 
@@ -25,6 +28,17 @@ def train(folder: Path, devices: int, runs: dict[str, dict[str, Any]]) -> dict[s
     """Trains each of `runs`, a name with its settings, on so many devices."""
     _host(devices).train(folder, runs)
     return {name: dict(np.load(folder / f"{name}.npz")) for name in runs}
+
+
+def train_each(
+    tmp_path_factory: pytest.TempPathFactory, runs: Mapping[int, dict[str, dict[str, Any]]]
+) -> dict[int, Future[dict[str, Run]]]:
+    """Trains the runs of each number of devices, two numbers at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        return {
+            devices: pool.submit(train, tmp_path_factory.mktemp("runs"), devices, those)
+            for devices, those in runs.items()
+        }
 
 
 class _Host:

@@ -5,11 +5,11 @@ Each number of devices needs a process of its own; see tiny_run.py for what is t
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
-from fresh_runs import Run, largest_difference, train, weights
+from fresh_runs import Run, largest_difference, train_each, weights
 
 EVERYTHING: dict[str, object] = {
     "accumulation": 2,
@@ -36,11 +36,7 @@ RUNS: dict[int, dict[str, dict[str, object]]] = {
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
-    with ThreadPoolExecutor(2) as pool:
-        return {
-            devices: pool.submit(train, tmp_path_factory.mktemp("runs"), devices, runs)
-            for devices, runs in RUNS.items()
-        }
+    return train_each(tmp_path_factory, RUNS)
 
 
 def part(run: Run, prefix: str) -> dict[str, np.ndarray]:

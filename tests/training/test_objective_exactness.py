@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
-from fresh_runs import largest_difference, train, weights
+from fresh_runs import largest_difference, train_each, weights
 
 # Together they have one step and several, changes on the way that count, and two dropout masks in a step.
 OBJECTIVES: dict[str, dict[str, object]] = {
@@ -23,12 +23,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
     one = {**runs, "plain": PLAIN, **{f"{name}, cut": {**run, **CUT} for name, run in runs.items()}}
     alone = {**runs["freelb"], "dropout": 0.0, "optimizer": "sgd"}
     two = {"freelb": {**alone, "accumulation": 2}}
-    with ThreadPoolExecutor(2) as pool:
-        folders = {devices: tmp_path_factory.mktemp("runs") for devices in (1, 2)}
-        return {
-            1: pool.submit(train, folders[1], 1, {**one, "alone": alone}),
-            2: pool.submit(train, folders[2], 2, two),
-        }
+    return train_each(tmp_path_factory, {1: {**one, "alone": alone}, 2: two})
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -5,11 +5,11 @@ Each number of devices needs a process of its own; see tiny_run.py for what is t
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
-from fresh_runs import largest_difference, train, weights
+from fresh_runs import largest_difference, train_each, weights
 
 WEIGHTED: dict[str, object] = {"class_weights": True}
 # The size of a gradient is seen by SGD alone: AdamW divides by it.
@@ -39,11 +39,7 @@ PINNED = [1.353455, 2.487760, 2.489976, 0.575287, 0.640484, 0.543237]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
-    with ThreadPoolExecutor(2) as pool:
-        return {
-            devices: pool.submit(train, tmp_path_factory.mktemp("runs"), devices, runs)
-            for devices, runs in RUNS.items()
-        }
+    return train_each(tmp_path_factory, RUNS)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ methods and all tasks.
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
-from fresh_runs import largest_difference, train, weights
+from fresh_runs import largest_difference, train_each, weights
 
 LORA: dict[str, object] = {
     "tuning": {"method": "lora", "rank": 2, "dropout": 0.3},
@@ -30,11 +30,7 @@ RUNS: dict[int, dict[str, dict[str, object]]] = {
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
-    with ThreadPoolExecutor(2) as pool:
-        return {
-            devices: pool.submit(train, tmp_path_factory.mktemp("runs"), devices, runs)
-            for devices, runs in RUNS.items()
-        }
+    return train_each(tmp_path_factory, RUNS)
 
 
 def test_micro_batches_and_recomputed_layers_drop_the_same_of_what_goes_into_the_matrices(

@@ -82,7 +82,7 @@ class GeneratingGraph:
         page_tokens: tokens of a page.
         page_count: pages of the cache.
         texts: the bytes of each token.
-        holds_to_grammars: whether it can be told which tokens may be drawn.
+        holds_to_grammars: whether the tokens that may be drawn are an input.
 
     Raises:
         ServingError: FAILED_PRECONDITION if not even one page fits; RESOURCE_EXHAUSTED if there is no memory.

@@ -10,7 +10,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from sftkeras.serving.errors import invalid
 
 _GENERATED = "new_tokens"  # an output of every signature that generates
-_MOST = "max_new_tokens"  # an input of those that can be told
+_MOST = "max_new_tokens"  # an input of the signatures that let the caller choose
 
 
 def check_whole_texts(

@@ -18,7 +18,7 @@ MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
 
 
 def reference(folder: Path) -> dict:
-    """What transformers loads and computes."""
+    """Loads a folder by transformers, and returns what it computes."""
     config = transformers.AutoConfig.from_pretrained(folder)
     loaded = getattr(transformers, config.architectures[0]).from_pretrained(folder, output_loading_info=True)
     model, info = loaded[0].eval(), loaded[1]
