@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from jsonargparse.typing import NonNegativeInt, PositiveInt
+
 from sftkeras.config.values import TextLength, UnitInterval
 
 Pooling = Literal["cls", "mean", "max", "markers"]
@@ -32,6 +34,9 @@ class BackboneConfig:
     preset, pypi:PACKAGE==VERSION/…"""
     mode: Literal["auto", "native", "opaque"] = "auto"
     """For TF-Hub modules. native: rebuilt as a KerasHub encoder; opaque: trained as it is; auto: native if equal."""
+    layers: PositiveInt | list[NonNegativeInt] | None = None
+    """Transformer layers to keep, for a smaller model: so many, in like distances, or their numbers from 0, such as
+    [0, 1, 2]; null keeps all."""
     preprocessor: str | None = None
     """Handle of the TF-Hub preprocessor that tokenises the texts; null tokenises with the module's own vocabulary."""
     extra_tokens: list[str] = field(default_factory=list)

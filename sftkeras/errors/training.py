@@ -112,4 +112,8 @@ MESSAGES: dict[str, str] = {
     "SFT486": "--tuning.adapter {folder}: {problem}",
     "SFT487": "the merged weights do not compute what was trained: outputs differ by {difference} of their size, more "
     "than {most}. Nothing was written from them; please report this.",
+    "SFT488": "--backbone.layers {layers}: this backbone has {count} layers. Give how many to keep, or their numbers, "
+    "each once, from 0 to {last}.",
+    "SFT489": "--backbone.layers {layers}: {folder} has layers of several kinds, and its config.json cannot say which "
+    "of these are of which. Keep others, such as the first.",
 }

@@ -158,7 +158,8 @@ def train(
         fitted = fit(setup.model, setup.train, setup.validation, config, run, callbacks)
     if not fitted.interrupted:
         with write_errors(run.adapter, "--runs"):
-            write_adapter_files(run.adapter, setup.backbone, config.backbone.handle)
+            trimmed = setup.backbone.weights if config.backbone.layers else None
+            write_adapter_files(run.adapter, setup.backbone, str(trimmed or config.backbone.handle))
         with timeline.part("tune"):
             choose_thresholds(run, setup.text_model.task, data, batch_size=config.training.batch_size)
         speeds = f"{fitted.examples_per_second:,.0f} examples/s, {fitted.tokens_per_second:,.0f} {fitted.record.unit}/s"

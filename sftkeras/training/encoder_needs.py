@@ -25,6 +25,7 @@ def check_opaque(config: TrainConfig) -> None:
     """
     settings = {
         **{setting: (value, _NO_LAYERS) for setting, value in needing_layers(config).items()},
+        "--backbone.layers": (config.backbone.layers, _NO_LAYERS),
         "--optimizer.ema": (config.optimizer.ema, "which computes with its own weights and not with their averages"),
         "--objective.kind": (config.objective.changes_token_vectors and config.objective.kind, _NO_LAYERS),
         "--backbone.extra_tokens": (bool(config.backbone.extra_tokens), _NO_VOCABULARY),

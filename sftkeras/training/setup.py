@@ -13,6 +13,7 @@ from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.rematerialisation import rematerialise
 from sftkeras.backbones.token_vectors import give_token_vectors
+from sftkeras.backbones.trimming import trimmed
 from sftkeras.config import TrainConfig, added_tokens, plain
 from sftkeras.console import progress_bar, waiting
 from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs, stop_on_errors
@@ -108,6 +109,8 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     choice = replace(choice, notes=(*beginning.notes, *choice.notes, *around))
     if choice.mode == "opaque":
         check_opaque(config)
+    if config.backbone.layers and not start:  # of what another run kept, all are taken
+        choice = trimmed(choice, config.backbone.layers)
     with waiting("Loading the encoder"), strategy.scope():
         backbone = load_chosen(
             choice,

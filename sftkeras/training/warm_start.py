@@ -100,7 +100,7 @@ def _differences(config: TrainConfig, start: WarmStart, earlier: dict[str, Any])
     elif (was := spec.label_kind(spec.restored(kept))).name != (now := spec.label_kind(config.task)).name:
         yield f"labels of the kind {was.name} → {now.name}"
     own, recorded = plain(config)["backbone"], earlier.get("backbone", {})
-    for name in ("handle", "mode", "preprocessor"):
+    for name in ("handle", "mode", "preprocessor", "layers"):
         if name in recorded and recorded[name] != own[name]:
             yield f"backbone.{name} {recorded[name]} → {own[name]}"
     if spec.pools and start.model["pooling"] != config.backbone.text_pooling:
