@@ -11,42 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from grpc import StatusCode
 
 from sftkeras.serving.errors import ServingError, invalid
-from sftkeras.serving.rest_json import (
-    as_number,
-    check_decimal,
-    decimals,
-    decode_base64,
-    encoded,
-    is_base64,
-    parse_object,
-    quoted,
-    shown,
-    signature_name,
-    type_name,
-    unfit,
-)
-
-# Numbers of tensorflow.DataType (tensorflow/core/framework/types.proto): by number, so that this needs no TensorFlow.
-_STRING, _BOOL = 7, 10
-_FLOATS: dict[int, type[np.floating]] = {1: np.float32, 2: np.float64}
-_INTEGERS: dict[int, type[np.integer]] = {
-    3: np.int32,
-    4: np.uint8,
-    5: np.int16,
-    6: np.int8,
-    9: np.int64,
-    22: np.uint32,
-    23: np.uint64,
-}
-_ARRAY_DTYPES: dict[int, Any] = {**_FLOATS, **_INTEGERS, _BOOL: np.bool_, _STRING: object}
-# What messages call a type: NumPy's name, but for these.
-_NAMES = {1: "float", 2: "double", _STRING: "string", _BOOL: "bool", 8: "complex64", 14: "bfloat16", 19: "half"}
-_NAMES |= {number: dtype.__name__ for number, dtype in _INTEGERS.items()}
-
-_MOST_DIMENSIONS = 64  # NumPy's limit
+from sftkeras.serving.json_values import array_of, checked_values, written_numbers
+from sftkeras.serving.rest_json import encoded, is_base64, parse_object, quoted, shown, signature_name, unfit
 
 
 @dataclass(frozen=True)
@@ -159,7 +127,7 @@ def _from_rows(instances: list[Any], types: InputTypes) -> dict[str, np.ndarray]
         for row, instance in enumerate(instances):
             _add_plain(instance, row, columns[types.bare])
     return {
-        name: _array(column.values, (len(instances), *column.shape), column.dtype)
+        name: array_of(column.values, (len(instances), *column.shape), column.dtype)
         for name, column in columns.items()
         # Left out, or bytes alone where several inputs are wanted: Predict has the defaults, and says what is missing.
         if column.shape is not None
@@ -212,7 +180,7 @@ def _from_columns(inputs: Any, types: InputTypes) -> dict[str, np.ndarray]:
     arrays = {}
     for name, item in items.items():
         shape, values = _flat(item, types.numbers[name])
-        arrays[name] = _array(values, shape, types.numbers[name])
+        arrays[name] = array_of(values, shape, types.numbers[name])
     return arrays
 
 
@@ -226,7 +194,7 @@ def _flat(item: Any, dtype: int) -> tuple[tuple[int, ...], list[Any]]:
         inner = inner[0]
     values: list[Any] = []
     _gather(item, 0, shape, values)
-    return tuple(shape), _checked(values, dtype)
+    return tuple(shape), checked_values(values, dtype)
 
 
 def _gather(item: Any, level: int, shape: list[int], values: list[Any]) -> None:
@@ -248,66 +216,8 @@ def _gather(item: Any, level: int, shape: list[int], values: list[Any]) -> None:
         _gather(inner, level + 1, shape, values)
 
 
-def _checked(values: list[Any], dtype: int) -> list[Any]:
-    """The values as Python objects that NumPy converts without loss."""
-    if dtype == _STRING:
-        return [value.encode() if isinstance(value, str) else _bytes(value) for value in values]
-    if dtype in _FLOATS:
-        _check_types(values, {int, float}, dtype)
-        return [_float(value, _FLOATS[dtype]) for value in values]
-    if dtype in _INTEGERS:
-        _check_types(values, {int}, dtype)
-        _check_range(values, dtype)
-    elif dtype == _BOOL:
-        _check_types(values, {bool}, dtype)
-    elif values:
-        raise ServingError(
-            StatusCode.UNIMPLEMENTED, f"Conversion of JSON Value: {shown(values[0])} to type: {_name(dtype)}"
-        )
-    return values
-
-
-def _bytes(value: Any) -> bytes:
-    if isinstance(value, dict):
-        return decode_base64(value)
-    raise _wrong_type(value, _STRING)
-
-
-def _float(value: int | float, dtype: type[np.floating]) -> float:
-    check_decimal(value, dtype)
-    return float(as_number(value))
-
-
-def _check_types(values: list[Any], allowed: set[type], dtype: int) -> None:
-    if not set(map(type, values)) <= allowed:
-        raise _wrong_type(next(value for value in values if type(value) not in allowed), dtype)
-
-
-def _check_range(values: list[int], dtype: int) -> None:
-    # The C++ server takes any int32 for the smaller types and lets it wrap around.
-    limits = np.iinfo(_INTEGERS[dtype])
-    if values and not limits.min <= min(values) <= max(values) <= limits.max:
-        raise _wrong_type(next(value for value in values if not limits.min <= value <= limits.max), dtype)
-
-
-def _wrong_type(value: Any, dtype: int) -> ServingError:
-    return invalid(f"JSON Value: {shown(value)} Type: {type_name(value)} is not of expected type: {_name(dtype)}")
-
-
-def _name(dtype: int) -> str:
-    return _NAMES.get(dtype, f"DataType {dtype}")
-
-
 def _shape_text(shape: tuple[int, ...]) -> str:
     return f"[{','.join(map(str, shape))}]"
-
-
-def _array(values: list[Any], shape: tuple[int, ...], dtype: int) -> np.ndarray:
-    if len(shape) > _MOST_DIMENSIONS:
-        raise invalid(f"Encountered {len(shape)} nested lists, expected at most {_MOST_DIMENSIONS}")
-    array = np.empty(len(values), _ARRAY_DTYPES.get(dtype, object))
-    array[:] = values
-    return array.reshape(shape)
 
 
 def render_predict(outputs: Mapping[str, np.ndarray], *, rows: bool) -> bytes:
@@ -366,16 +276,8 @@ def _items(name: str, array: np.ndarray) -> Any:
 
 
 def _written(name: str, array: np.ndarray) -> list[str]:
-    if array.dtype == np.float16:
-        array = array.astype(np.float32)
-    if array.dtype in (np.float32, np.float64):
-        return decimals(array)
-    if array.dtype == np.bool_:
-        return ["true" if value else "false" for value in array.ravel().tolist()]
-    if array.dtype.kind in "iu":
-        return list(map(str, array.ravel().tolist()))
     if array.dtype != object:
-        raise invalid(f"Failed to write JSON value for tensor type: {array.dtype}")
+        return written_numbers(array)
     if name.endswith("_bytes"):
         return [f'{{"b64": "{base64.b64encode(value).decode()}"}}' for value in array.ravel()]
     return list(map(quoted, array.ravel()))

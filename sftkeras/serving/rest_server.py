@@ -30,6 +30,7 @@ from sftkeras.serving.admission import Admission, aside, time_left
 from sftkeras.serving.errors import HTTP_STATUS, ServingError, invalid
 from sftkeras.serving.metrics import Metrics
 from sftkeras.serving.model_names import model_spec
+from sftkeras.serving.open_inference.routes import OpenInferenceRoutes
 from sftkeras.serving.openai.errors import failure as openai_failure
 from sftkeras.serving.openai.routes import OpenAIRoutes
 from sftkeras.serving.rest_examples import parse_examples, render_classification, render_regression
@@ -67,7 +68,7 @@ class RestOptions:
         timeout: seconds for a request, from its headers to its answer; None for no bound.
         max_requests: prediction requests worked on at once; more are answered 429.
         ssl_context: makes it HTTPS.
-        token: what callers must show, on every path but the page's own files.
+        token: what callers must show, on every path but the page's own files and the probes of /v2/health.
         metrics_path: where Prometheus looks; None switches it off.
     """
 
@@ -96,6 +97,7 @@ class RestServer:
         metrics.watch(answering.store.models, self._versions)
         self._admission = Admission(options.max_requests, options.max_body_bytes, options.timeout, metrics)
         self._openai = OpenAIRoutes(answering, self._admission, options.timeout)
+        self._open_inference = OpenInferenceRoutes(answering, self._admission, options.timeout)
         app = web.Application(client_max_size=options.max_body_bytes, middlewares=[self._guarded])
         app.router.add_route(hdrs.METH_ANY, "/{path:.*}", self._dispatch)
         app.on_response_prepare.append(_without_server_name)
@@ -160,9 +162,12 @@ class RestServer:
         path = request.raw_path  # with the query, as the C++ server takes it, and as escaped as it came
         if request.method in ("GET", "HEAD") and (file := self._page.file(request.path)):
             return file
-        self._check_token(request)
+        if not self._open_inference.is_probe(request):
+            self._check_token(request)
         if self._openai.owns(request):
             return await self._openai.answer(request)
+        if self._open_inference.owns(request):
+            return await self._open_inference.answer(request)
         if re.match("/v1/", path, re.IGNORECASE):
             return await self._serve(request, path)
         if path == self._options.metrics_path:

@@ -55,6 +55,8 @@ BODIES = {
         {"model": "vectors/labels/stable", "input": "one", "user": "me"},
     ],
 }
+TEXTS = {"text_input": "it is", "parameters": {"max_tokens": 3, "details": True, "stop": ["a"]}, "temperature": 1.2}
+GENERATE = {f"/v2/models/tiny/{call}": [TEXTS] for call in ("generate", "generate_stream")}
 OWN_TOKENS = [*TOKENS, b'"role":', b"\xef\xb7\x90", b"\xef\xb7\x91", b"<|im_end|>", b"-1", b"1e9", b'"n": 99999', b"[]"]
 # 408 and 5xx would be the server's fault; 429 is that of many callers.
 EXPECTED = {b"200", b"400", b"404", b"405", b"413", b"417", b"429", b"501", b""}
@@ -83,7 +85,8 @@ def stays_right(rest: Running) -> bool:
 
 
 def test_hostile_requests_do_no_harm(rest: Running, caplog: pytest.LogCaptureFixture) -> None:
-    counts = statuses(rest, BODIES, REQUESTS, first=100, expected=EXPECTED, most_growth=MOST_GROWTH, tokens=OWN_TOKENS)
+    bodies = BODIES | GENERATE
+    counts = statuses(rest, bodies, REQUESTS, first=100, expected=EXPECTED, most_growth=MOST_GROWTH, tokens=OWN_TOKENS)
     assert counts[b"400"] > REQUESTS / 4
     assert counts[b"200"] > 0
     assert not caplog.records

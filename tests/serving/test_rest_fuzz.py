@@ -27,6 +27,17 @@ BODIES = {
     f"{MODEL}:classify": [
         {"signature_name": "classify_x_to_y", "context": {"x": 1.5}, "examples": [{}, {"y": ["a", "b"]}]}
     ],
+    "/v2/models/half_plus_two/infer": [
+        {"id": "1", "inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 1], "data": [[1], [2.5]]}]},
+        {
+            "parameters": {"signature_name": "several", "binary_data_output": True},
+            "inputs": [
+                {"name": "image", "datatype": "BYTES", "shape": [1], "data": ["abc"]},
+                {"name": "n", "datatype": "INT64", "shape": [1, 2], "parameters": {"binary_data_size": 0}},
+            ],
+            "outputs": [{"name": "sum", "parameters": {"binary_data": False}}],
+        },
+    ],
 }
 # 408 and 5xx would be the server's fault.
 EXPECTED = {b"200", b"400", b"404", b"405", b"413", b"417", b"501", b""}

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 from aiohttp import web
 
 from sftkeras.serving.errors import HTTP_STATUS, ServingError
+from sftkeras.serving.events import EVENTS, sender
 from sftkeras.serving.generation.requests import Piece
 from sftkeras.serving.openai.chat import ChatRequest
 from sftkeras.serving.openai.completions import CompletionRequest
 from sftkeras.serving.openai.errors import error_object
 from sftkeras.serving.openai.texts import Usage, Written
-
-# How long a client may take to read one event: what it keeps busy meanwhile, others wait for.
-_PATIENCE = 60.0  # seconds
-
-_EVENTS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",  # nginx would keep pieces back
-}
 
 TextRequest = ChatRequest | CompletionRequest
 Pieces = AsyncGenerator[tuple[int, Piece], None]
@@ -76,9 +67,9 @@ async def answer_in_pieces(
     """
     async with aclosing(pieces):
         first = await anext(pieces)
-        response = web.StreamResponse(headers=_EVENTS)
+        response = web.StreamResponse(headers=EVENTS)
         await response.prepare(request)
-        send = _sender(response)
+        send = sender(response)
         try:
             async for event in _events(asked, first, pieces, texts, version):
                 await send(json.dumps(event))
@@ -111,17 +102,6 @@ async def _events(
             yield event
     if asked.streaming.usage:
         yield frame | {"choices": [], "usage": Usage.of(written, asked.sampling.n).values()}
-
-
-def _sender(response: web.StreamResponse) -> Callable[[str], Awaitable[None]]:
-    async def send(data: str) -> None:
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await response.write(f"data: {data}\n\n".encode())
-        except TimeoutError:
-            raise ConnectionResetError("the client reads no more") from None
-
-    return send
 
 
 def _frame(asked: TextRequest, kind: str, version: str) -> dict[str, Any]:

@@ -65,7 +65,17 @@ class Prompts:
 
     def of_text(self, text: str) -> str:
         """Return the marked text that asks for the continuation of a text."""
-        return self.begin + marks.ordinary(text)
+        return text_prompt(self.begin, text)
+
+
+def text_prompt(begin: str, text: str) -> str:
+    """Return the marked text that asks for the continuation of a text.
+
+    Args:
+        begin: the marked text that a model's plain texts begin with.
+        text: of a caller; special tokens that it contains are ordinary characters.
+    """
+    return begin + marks.ordinary(text)
 
 
 def _check_tools(conversation: Conversation, rendered: Rendered) -> None:
