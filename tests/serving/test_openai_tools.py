@@ -13,6 +13,9 @@ import pytest
 from openai_calls import error_of
 from rest_client import Running, serving
 
+from sftkeras.serving.generation.requests import Piece
+from sftkeras.serving.openai.chat import parse_chat
+from sftkeras.serving.openai.texts import Written
 from sftkeras.serving.openai.tool_calls import CallStyle, plain_part, read_calls
 from sftkeras.text import marks
 
@@ -99,6 +102,17 @@ def test_a_call_that_is_required_fits_its_function_and_can_be_answered(client: o
     result: Any = {"role": "tool", "tool_call_id": said.tool_calls[0].id, "content": "3"}
     messages = [*QUESTION, said.model_dump(exclude_none=True), result]
     assert client.chat.completions.create(**{**ASKED, "messages": messages, "max_tokens": 2}).choices
+
+
+@pytest.mark.parametrize(("parallel", "expected"), [(None, 2), (True, 2), (False, 1)])
+def test_an_answer_has_one_call_at_most_where_the_caller_wants_no_more(parallel: bool | None, expected: int) -> None:
+    asked = parse_chat({**ASKED, "parallel_tool_calls": parallel})
+    text = '<tool_call>{"name": "f"}</tool_call><tool_call>{"name": "g"}</tool_call>'
+    whole = asked.choice(0, Written(text, finish_reason="stop"))
+    assert [call["function"]["name"] for call in whole["message"]["tool_calls"]] == ["f", "g"][:expected]
+    assert (whole["message"]["content"], whole["finish_reason"]) == (None, "tool_calls")
+    chunks = asked.chunks(0, Piece(text, (), "stop", 1, 0, 9), Written())
+    assert [chunk["delta"].get("tool_calls", [{}])[0].get("index") for chunk in chunks] == [*range(expected), None]
 
 
 def test_one_function_can_be_named_and_none_be_called(client: openai.OpenAI) -> None:

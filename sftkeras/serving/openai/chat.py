@@ -105,8 +105,11 @@ class ChatRequest:
         return found
 
     def _divided(self, text: str) -> tuple[str, list[ToolCall]]:
-        """A whole text without its calls, and the calls."""
-        return read_calls(text, self.tools.names) if self.tools.tools else (text, [])
+        """A whole text without its calls, and the calls; of several the first, where the caller wants one at most."""
+        if not self.tools.tools:
+            return text, []
+        rest, calls = read_calls(text, self.tools.names)
+        return rest, calls if self.tools.parallel else calls[:1]
 
     def _new_part(self, piece: Piece, before: Written) -> tuple[str, list[ToolCall]]:
         """The text that a piece adds to what its client has, and at the end the calls; what may be one is held back."""

@@ -26,11 +26,13 @@ class ToolUse:
         tools: as templates take them; none where the model is not to call any.
         required: whether each answer has to be a call.
         named: the only function that may be called; None for any.
+        parallel: whether an answer may hold more than one call.
     """
 
     tools: tuple[Mapping[str, Any], ...] = ()
     required: bool = False
     named: str | None = None
+    parallel: bool = True
 
     @property
     def names(self) -> frozenset[str]:
@@ -76,12 +78,12 @@ def parse_tools(fields: Fields) -> ToolUse:
     """
     given = fields.given("tools")
     tools = () if given is None else _tools(fields, given)
-    fields.flag("parallel_tool_calls")  # as many calls are given as the model makes
+    parallel = fields.given("parallel_tool_calls") is None or fields.flag("parallel_tool_calls")
     choice, named = _choice(fields)
     if not tools and choice == "required":
         message = "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified."
         raise RequestError(message, param="tool_choice", reason="invalid_value")
-    use = ToolUse(tools if choice != "none" else (), choice == "required", named)
+    use = ToolUse(tools if choice != "none" else (), choice == "required", named, parallel)
     if named is not None and named not in use.names:
         message = f"Invalid value for 'tool_choice': there is no function '{named}' in 'tools'."
         raise RequestError(message, param="tool_choice", reason="invalid_value")
