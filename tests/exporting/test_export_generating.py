@@ -45,6 +45,12 @@ def test_a_version_has_what_a_server_needs_to_generate(exported, process):
     assert record.keys() == {"generated", "ended", "prompt_tokens", "new_tokens"}
 
 
+def operations(folder: Path) -> list[str]:
+    """The operations of all functions of an export."""
+    saved = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    return [node.op for function in saved.meta_graphs[0].graph_def.library.function for node in function.node_def]
+
+
 def test_a_model_is_written_to_the_same_bytes_each_time(exported, tmp_path):
     model, version = exported
     write_saved_model(model, tmp_path, model.task.generating(model))
@@ -54,10 +60,13 @@ def test_a_model_is_written_to_the_same_bytes_each_time(exported, tmp_path):
 def test_the_graph_holds_a_layer_once_for_each_kind_of_cache(exported):
     """However many layers and signatures there are: loading looks at the whole graph for each signature in use."""
     _, version = exported
-    saved = SavedModel.FromString((version.path / "saved_model.pb").read_bytes())
-    functions = saved.meta_graphs[0].graph_def.library.function
-    writes = [node for function in functions for node in function.node_def if node.op == "InplaceUpdate"]
-    assert len(writes) == 2
+    assert operations(version.path).count("InplaceUpdate") == 2
+
+
+def test_reading_a_token_copies_no_table(exported):
+    """A variable of which an operation reads rows is copied each time that its value is read."""
+    _, version = exported
+    assert "ResourceGather" not in operations(version.path)
 
 
 def test_a_prompt_that_is_too_long_costs_no_other_row_its_text(exported, process):

@@ -161,6 +161,15 @@ def _table(rows: int, hidden: int, name: str) -> keras.layers.Embedding:
     return table
 
 
+def _rows(table: keras.layers.Embedding, numbers: tf.Tensor) -> tf.Tensor:
+    """Rows of a table by their numbers of any shape.
+
+    They are gathered from its value. A variable that `tf.gather` reads itself is copied, from then on, each time that
+    its value is read: output logits of a tied table would cost a copy of it in every step.
+    """
+    return tf.gather(tf.convert_to_tensor(table.embeddings.value), numbers)
+
+
 @keras.saving.register_keras_serializable("sftkeras")
 class Embeddings(PartOfDecoder):
     """Token vectors, scaled, plus learned positions where a decoder has them."""
@@ -176,11 +185,11 @@ class Embeddings(PartOfDecoder):
 
     def call(self, token_ids: tf.Tensor, positions: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Return vectors [batch, length, hidden] of tokens and positions, each [batch, length]."""
-        x = tf.gather(self.tokens.embeddings.value, token_ids)
+        x = _rows(self.tokens, token_ids)
         if self.config.embedding_scale is not None:
             x *= self.config.embedding_scale
         if self.positions is not None:
-            x += tf.gather(self.positions.embeddings.value, positions + self.config.first_position)
+            x += _rows(self.positions, positions + self.config.first_position)
         return self.dropout(self.noise(x, positions, training=training), training=training)
 
     def compute_output_spec(self, token_ids: keras.KerasTensor, *args: Any, **kwargs: Any) -> keras.KerasTensor:
