@@ -14,11 +14,13 @@ import argparse
 import shutil
 import statistics
 import tempfile
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 from processes import HERE, PREDICT, grpc_bodies, load_generator, rest_bodies, sftkeras_server
@@ -35,16 +37,54 @@ TEXTS = [
 MOST_GROWTH = 1.05  # memory of the last quarter over that of the second
 SAMPLE_SECONDS = 0.5
 MOST_VERSIONS = 2  # folders at a time
+MOST_SHOWN = 60  # samples of memory in the record
 
 
 def main() -> None:
-    """Loads, publishes, samples; prints the verdict and keeps it. The exit code is 1 if it failed."""
-    settings = arguments()
+    """Soaks the calls of Predict."""
+    run(Soak("soak", __doc__, "a model of single texts", ask_all, minutes=10, clients=16, publish_seconds=20))
+
+
+@dataclass(frozen=True)
+class Soak:
+    """A load and its defaults.
+
+    Attributes:
+        name: of its record.
+        description: of the program.
+        model: what the model must be.
+        load: asks the server until the time of `Soaked` is over, and notes there what came of it. It is given the
+            version, where it is served, how many clients ask, and a folder for logs.
+        minutes: of load, by default; so the others.
+        clients: that ask at once.
+        publish_seconds: between two new versions.
+    """
+
+    name: str
+    description: str
+    model: str
+    load: Callable[[Soaked, Path, Served, int, Path], None]
+    minutes: float
+    clients: int
+    publish_seconds: float
+
+
+class Served(NamedTuple):
+    """Where a model is served: its name, HOST:PORT for gRPC, and the URL for REST."""
+
+    model: str
+    grpc: str
+    rest: str
+
+
+def run(soak: Soak) -> None:
+    """Loads, publishes, samples; prints the verdict and keeps it. Exits with code 1 if it failed."""
+    settings = arguments(soak)
     version = find_version(settings.model)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         work = Path(settings.work or folder)
         work.mkdir(parents=True, exist_ok=True)
-        soaked = soak(version, work, settings.clients, 60 * settings.minutes, settings.publish_seconds)
+        soaked = soaked_by(soak, version, work, settings)
     record = {
         "when": now(),
         "machine": machine(),
@@ -53,16 +93,16 @@ def main() -> None:
         "publish_seconds": settings.publish_seconds,
         **soaked.figures(),
     }
-    keep_and_show(record, settings.results, "soak", about(record), tables(record))
+    keep_and_show(record, settings.results, soak.name, about(record), tables(record))
     raise SystemExit(not passed(record))
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="a model of single texts: NAME or NAME/VERSION")
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--clients", type=int, default=16, help="half over gRPC, half over REST")
-    parser.add_argument("--publish_seconds", type=float, default=20, help="between two new versions")
+def arguments(soak: Soak) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=soak.description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, help=f"{soak.model}: NAME or NAME/VERSION")
+    parser.add_argument("--minutes", type=float, default=soak.minutes)
+    parser.add_argument("--clients", type=int, default=soak.clients)
+    parser.add_argument("--publish_seconds", type=float, default=soak.publish_seconds, help="between two new versions")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder for the record and its tables")
     parser.add_argument("--work", help="folder for versions and logs; by default one that is removed at the end")
     return parser.parse_args()
@@ -109,40 +149,43 @@ class Soaked:
             "memory_last_quarter": last,
             "memory_peak": max(self.memory),
             "memory_ratio": last / second,
+            "memory": [round(size / 2**20) for size in self.memory[:: max(1, len(self.memory) // MOST_SHOWN)]],
         }
 
 
-def soak(version: Path, work: Path, clients: int, seconds: float, publish_seconds: float) -> Soaked:
-    """Serves copies of a version under load.
-
-    Args:
-        version: with a default signature that takes `text`; it is not changed.
-        work: folder for its copies, and for logs.
-        clients: half of them ask over gRPC.
-        seconds: of load.
-        publish_seconds: between two new versions.
-    """
+def soaked_by(soak: Soak, version: Path, work: Path, settings: argparse.Namespace) -> Soaked:
+    """Serves copies of a version under load; the version itself is not changed."""
     model = version.parent.name
     versions = work / "models" / model
     publish(version, versions, 1)
-    soaked = Soaked(seconds)
+    soaked = Soaked(60 * settings.minutes)
     log = work / "server.log"
     with sftkeras_server(work / "models", log) as (server, grpc, rest):
-        asking = {
-            "gRPC": load_generator(f"grpc://{grpc}/{PREDICT}", grpc_bodies(model, TEXTS), work, "grpc"),
-            "REST": load_generator(f"{rest}/v1/models/{model}:predict", rest_bodies(TEXTS), work, "rest"),
-        }
-        with asking["gRPC"], asking["REST"]:
-            for worker in asking.values():
-                worker.tell(clients=clients // 2, seconds=seconds, warm_up=0)
-            watch(soaked, server, version, versions, publish_seconds)
-            for name, worker in asking.items():
-                reply = worker.answer()
-                soaked.sent[name] = reply["sent"]
-                soaked.failures.update(reply["failures"])
-                soaked.latencies += reply["latencies"]
+        watching = threading.Thread(
+            target=watch, args=(soaked, server, version, versions, settings.publish_seconds), daemon=True
+        )
+        watching.start()
+        soak.load(soaked, version, Served(model, grpc, rest), settings.clients, work)
+        watching.join()
         soaked.served = log.read_text(encoding="utf-8").count(" is available") - 1  # the first was there before
     return soaked
+
+
+def ask_all(soaked: Soaked, version: Path, served: Served, clients: int, work: Path) -> None:
+    """Asks for predictions; half of the clients over gRPC, half over REST."""
+    rest = f"{served.rest}/v1/models/{served.model}:predict"
+    asking = {
+        "gRPC": load_generator(f"grpc://{served.grpc}/{PREDICT}", grpc_bodies(served.model, TEXTS), work, "grpc"),
+        "REST": load_generator(rest, rest_bodies(TEXTS), work, "rest"),
+    }
+    with asking["gRPC"], asking["REST"]:
+        for worker in asking.values():
+            worker.tell(clients=clients // 2, seconds=soaked.seconds, warm_up=0)
+        for name, worker in asking.items():
+            reply = worker.answer()
+            soaked.sent[name] = reply["sent"]
+            soaked.failures.update(reply["failures"])
+            soaked.latencies += reply["latencies"]
 
 
 def watch(soaked: Soaked, server: psutil.Process, version: Path, versions: Path, publish_seconds: float) -> None:

@@ -9,24 +9,18 @@ Versions are published, and memory is compared, as `soak.py` does it. The times 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import random
-import tempfile
-import threading
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from processes import HERE, sftkeras_server
-from records import keep_and_show, machine, now
-from soak import Soaked, about, passed, publish, tables, watch
+from soak import Served, Soak, Soaked, run
 
 from sftkeras.exporting.generation_file import read_generation
-from sftkeras.exporting.versions import find_version
 
 WORDS = ["the", "parcel", "we", "sent", "last", "week", "is", "there", "on", "Monday", "what", "do", "you", "like"]
 MOST_WORDS = 40  # of a prompt; fewer of a model that reads little
@@ -35,55 +29,17 @@ LEAVING = 1 / 3  # of the texts
 
 
 def main() -> None:
-    """Streams, publishes, samples; prints the verdict and keeps it. The exit code is 1 if it failed."""
-    settings = arguments()
-    version = find_version(settings.model)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        work = Path(settings.work or folder)
-        work.mkdir(parents=True, exist_ok=True)
-        soaked = soak(version, work, settings.clients, 60 * settings.minutes, settings.publish_seconds)
-    record = {
-        "when": now(),
-        "machine": machine(),
-        "clients": settings.clients,
-        "minutes": settings.minutes,
-        "publish_seconds": settings.publish_seconds,
-        **soaked.figures(),
-        "memory": [round(size / 2**20) for size in soaked.memory[:: max(1, len(soaked.memory) // 60)]],
-    }
-    keep_and_show(record, settings.results, "soak_generation", about(record), tables(record))
-    raise SystemExit(not passed(record))
+    """Soaks streams of texts."""
+    run(Soak("soak_generation", __doc__, "a chat or causal_lm model", load, minutes=30, clients=8, publish_seconds=60))
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="a chat or causal_lm model: NAME or NAME/VERSION")
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--publish_seconds", type=float, default=60, help="between two new versions")
-    parser.add_argument("--results", type=Path, default=HERE / "results", help="folder for the record and its tables")
-    parser.add_argument("--work", help="folder for versions and logs; by default one that is removed at the end")
-    return parser.parse_args()
-
-
-def soak(version: Path, work: Path, clients: int, seconds: float, publish_seconds: float) -> Soaked:
-    """Serves copies of a version to streaming clients; see `soak.soak`."""
-    model = version.parent.name
-    versions = work / "models" / model
-    publish(version, versions, 1)
-    soaked = Soaked(seconds)
-    log = work / "server.log"
-    with sftkeras_server(work / "models", log) as (server, _, rest):
-        watching = threading.Thread(target=watch, args=(soaked, server, version, versions, publish_seconds))
-        watching.start()
-        facts = read_generation(version)
-        if facts is None:
-            raise SystemExit(f"{version} does not generate")
-        words = min(MOST_WORDS, facts["positions"] // 16)
-        asyncio.run(stream_all(soaked, f"{rest}/v1/completions", model, clients, words))
-        watching.join()
-        soaked.served = log.read_text(encoding="utf-8").count(" is available") - 1  # the first was there before
-    return soaked
+def load(soaked: Soaked, version: Path, served: Served, clients: int, work: Path) -> None:
+    """Streams texts to all clients."""
+    facts = read_generation(version)
+    if facts is None:
+        raise SystemExit(f"{version} does not generate")
+    words = min(MOST_WORDS, facts["positions"] // 16)
+    asyncio.run(stream_all(soaked, f"{served.rest}/v1/completions", served.model, clients, words))
 
 
 async def stream_all(soaked: Soaked, url: str, model: str, clients: int, words: int) -> None:
