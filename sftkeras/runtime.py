@@ -150,7 +150,7 @@ def make_strategy(config: TrainingConfig, seed: int) -> tf.distribute.Strategy:
     keras.utils.set_random_seed(seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    keras.config.set_dtype_policy(config.precision)
+    keras.config.set_dtype_policy("float32" if config.precision == "auto" else config.precision)
     devices = _devices(config.devices)
     if config.strategy == "multi_worker":
         return _join_workers(devices)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.backbones.dense_operations import activate, dense, normalise
+from sftkeras.backbones.dense_operations import activate, dense, normalise, softmax
 from sftkeras.backbones.dropout import shared_by_rows
 from sftkeras.backbones.parts_config import PartsInConfig
 from sftkeras.internals.keras_hub import (
@@ -99,7 +99,7 @@ class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
         if padding_mask is not None:
             absent = tf.cast(tf.equal(padding_mask, 0), scores.dtype)[:, tf.newaxis, tf.newaxis, :]
             scores += absent * (scores.dtype.min / 2)
-        weights = parts.dropout(tf.nn.softmax(scores))
+        weights = parts.dropout(softmax(scores))
         context = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
         return dense(parts.output, tf.reshape(context, tf.shape(x)))
 

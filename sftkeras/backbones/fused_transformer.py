@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 from keras_hub.layers import TransformerEncoder
 
-from sftkeras.backbones.dense_operations import activate, dense, normalise
+from sftkeras.backbones.dense_operations import activate, dense, normalise, softmax
 from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder, SharedRelativeEmbedding
 from sftkeras.backbones.parts_config import PartsInConfig
 from sftkeras.internals.keras import all_layers
@@ -70,7 +70,7 @@ class FusedTransformerEncoder(PartsInConfig, TransformerEncoder):
         if padding_mask is not None:
             absent = tf.cast(tf.equal(padding_mask, 0), scores.dtype)[:, tf.newaxis, tf.newaxis, :]
             scores += absent * (scores.dtype.min / 2)
-        weights = attention_parts(attention).dropout(tf.nn.softmax(scores), training=training)
+        weights = attention_parts(attention).dropout(softmax(scores), training=training)
         context = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
         return dense(attention.output_dense, tf.reshape(context, tf.shape(x)))
 

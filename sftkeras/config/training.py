@@ -87,8 +87,10 @@ class TrainingConfig:
     """Train the head alone in the first epoch, then this many more layers each epoch, from the top; null trains all."""
     freeze_embeddings: bool = False
     """Do not train the token embeddings: quicker and smaller where the vocabulary is large."""
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Arithmetic of the encoder, or of a decoder's matrix products alone. Head, loss and weights are float32 always."""
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    """Arithmetic of the encoder, or of a decoder's matrix products alone. Head, loss and weights are float32 always.
+    auto: mixed_bfloat16 where the processor (amx_bf16) or GPU is made for it and a short trial of this run's batches
+    says that it pays, else float32; the run keeps what was chosen."""
     strategy: Literal["mirrored", "multi_worker"] | None = None
     """mirrored: a copy of the model on each device of this process. multi_worker: on those of several processes. null
     takes mirrored, and multi_worker for what sftkeras.launch starts."""

@@ -35,7 +35,7 @@ def train_and_export(
         SFTError: whatever is wrong with settings, data, weights or machine.
     """
     timeline = Timeline(started)
-    from sftkeras.training.resume.identity import continues, identity_of, with_contents
+    from sftkeras.training.resume.identity import as_it_began, continues, identity_of, with_contents
     from sftkeras.training.resume.preemption import signals_end
     from sftkeras.training.workers import cluster
 
@@ -43,13 +43,14 @@ def train_and_export(
     with run.claimed(), signals_end(lambda: run.is_unfinished):
         RunFolder.plan(config)  # again: another process may have ended the run just before this one claimed it
         identity = identity_of(config)
-        continues(run, config, identity)  # what differs is reported before the long work
+        config = as_it_began(run, config, identity)  # what differs is reported before the long work
         with timeline.part("data"):
             folders, data = read(config)
         with timeline.part("setup"):
             setup = prepare(config, data, folders)
+        config = setup.config
         # Only now: a mistake in the data or the weights must not cost an earlier run.
-        identity = with_contents(identity, data.fingerprint)
+        identity = with_contents(identity, data.fingerprint, config.training.precision)
         if continues(run, config, identity):
             run.keep_settings(config, identity)
         else:
@@ -73,13 +74,16 @@ def train_along(config: TrainConfig) -> None:
 
     They end when the chief has exported the model: until then, if it dies, all start again together.
     """
+    from sftkeras.training.resume.identity import as_it_began, identity_of
     from sftkeras.training.resume.preemption import signals_end
     from sftkeras.training.workers import cluster
 
     run = RunFolder.of(config)
     with signals_end(lambda: run.is_unfinished):
+        config = as_it_began(run, config, identity_of(config))
         folders, data = read(config)
         setup = prepare(config, data, folders)
+        config = setup.config
         from sftkeras.training.fit import fit
 
         if fit(setup.model, setup.train, setup.validation, config, run).interrupted:

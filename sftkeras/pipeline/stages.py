@@ -90,11 +90,11 @@ def examine(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -
 
 
 def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -> Setup:
-    """Loads the weights, tokenises the texts and plans the batches."""
+    """Loads the weights, tokenises the texts, plans the batches, and chooses the precision if that is open."""
     with _starting_tensorflow():
-        from sftkeras.training.setup import set_up
+        from sftkeras.training.precision import set_up_in_precision
 
-    setup = set_up(config, data, folders)
+    setup = set_up_in_precision(config, data, folders)
     say(setup.describe())
     return setup
 

@@ -16,7 +16,8 @@ from sftkeras.errors import SFTError
 from sftkeras.plurals import counted
 from sftkeras.training import memory
 from sftkeras.training.batches import Batches
-from sftkeras.training.setup import Setup, set_up
+from sftkeras.training.precision import set_up_in_precision
+from sftkeras.training.setup import Setup
 from sftkeras.training.step_times import measure
 
 _SHOWN_BATCHES, _SHOWN_ROWS = 2, 3
@@ -31,7 +32,7 @@ def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -
     if config.training.precision == "mixed_float16" and not tf.config.list_physical_devices("GPU"):
         raise SFTError("SFT462")
     before = memory.held_now()
-    setup = set_up(config, data, folders)
+    setup = set_up_in_precision(config, data, folders)
     say(describe_lengths(setup.inputs.lengths, setup.inputs.unit), setup.describe())
     show_batches(setup, data)
     seconds = measure_steps(setup, config.training.epochs)

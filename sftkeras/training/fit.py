@@ -133,7 +133,7 @@ def products_of(task: Task, precision: str) -> str | None:
         precision: the setting.
     """
     is_decoder = spec_of(task.kind).backbone_kind == "decoder"
-    return precision.removeprefix("mixed_") if is_decoder and precision != "float32" else None
+    return precision.removeprefix("mixed_") if is_decoder and precision.startswith("mixed_") else None
 
 
 def fit(

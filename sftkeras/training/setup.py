@@ -43,6 +43,7 @@ class Setup:
     """Everything `fit` needs.
 
     Attributes:
+        config: the settings, without an open one.
         backbone: the pretrained encoder.
         text_model: what is trained, evaluated and exported; it shares the weights of `model`.
         model: what `fit` trains.
@@ -52,8 +53,10 @@ class Setup:
         strategy: the devices.
         examined: what the task found in the model inputs.
         foreign: a warning if the backbone's vocabulary does not know the language of the texts.
+        precision: which precision was chosen and why; empty where the settings say it.
     """
 
+    config: TrainConfig
     backbone: Backbone
     text_model: TextModel
     model: SupervisedModel
@@ -63,6 +66,7 @@ class Setup:
     strategy: tf.distribute.Strategy
     examined: tuple[Finding, ...] = ()
     foreign: tuple[Finding, ...] = ()
+    precision: str = ""
 
     def findings(self) -> list[Finding]:
         """Return the findings on the texts as the encoder sees them, for the report."""
@@ -81,7 +85,7 @@ class Setup:
             f"{self.model.network.count_params() / 1e6:.1f} million parameters on "
             f"{counted(devices, 'device')}, {self.model.network.compute_dtype}; "
             f"{counted(self.train.steps, 'step')} an epoch, {self.inputs.describe(self.train.plan)}."
-            f"{learning}"
+            f"{learning}" + (f"\n{self.precision}" if self.precision else "")
         )
 
 
@@ -89,6 +93,11 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     """Loads the backbone, attaches the head, tokenises the texts and plans the batches.
 
     Several workers first wait for each other here.
+
+    Args:
+        config: the settings, whose precision is not open; see `precision.set_up_in_precision`.
+        data: the rows.
+        folders: of the backbone.
     """
     digest = workers.digest([plain(config), data.fingerprint])
     meet(workers.current(), digest, config.training.join_minutes * 60)
@@ -179,4 +188,5 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
     model = prepare_model(network, task, config, total_steps=total_steps, strategy=strategy, tuning=tuning)
     text_model = TextModel(features, network, task, backbone)
     foreign = foreign_texts(data.examples, data.splits, inputs, backbone.tokenizer)
-    return Setup(backbone, text_model, model, inputs, train, validation, strategy, tuple(examined), tuple(foreign))
+    found = (tuple(examined), tuple(foreign))
+    return Setup(config, backbone, text_model, model, inputs, train, validation, strategy, *found)

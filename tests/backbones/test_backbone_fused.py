@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tiny_folders import EMBEDDING, HEADS, HIDDEN, INNER, LAYERS, POSITIONS, VOCABULARY, ragged_inputs
 
-from sftkeras.backbones.dense_operations import exact_gelu
+from sftkeras.backbones.dense_operations import exact_gelu, softmax
 from sftkeras.backbones.dropout import RowRange, dropout_stream, use_stream_dropout
 from sftkeras.backbones.fused_transformer import FusedTransformerEncoder, use_fused_encoder_layers
 from sftkeras.backbones.hugging_face.family import transformer_layers
@@ -124,6 +124,14 @@ def test_mixed_precision_stays_near_float32() -> None:
     assert tokens.dtype == tf.bfloat16
     expected = exact(inputs, training=False)["sequence_output"].numpy()
     np.testing.assert_allclose(tf.cast(tokens, tf.float32), expected, atol=0.1 * np.abs(expected).max())
+
+
+def test_softmax_of_bfloat16_is_rounded_once() -> None:
+    scores = tf.cast(tf.random.stateless_normal([64, 512], [1, 2]), tf.bfloat16)
+    weights = softmax(scores)
+    assert weights.dtype == tf.bfloat16
+    exact = tf.nn.softmax(tf.cast(scores, tf.float64))
+    np.testing.assert_allclose(tf.cast(weights, tf.float64), exact, rtol=2**-8)
 
 
 @pytest.mark.parametrize("architecture", ["Bert", *OTHER_ARCHITECTURES])

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from tensorflow.python.framework.config import disable_op_determinism
 from test_resume_fit import CrashError, at_call, crash
 from tiny_conversations import conversations
@@ -29,6 +30,7 @@ from sftkeras.tasks.chat.spec import ChatSettings
 from sftkeras.tasks.chat.task import Chat
 from sftkeras.tasks.next_tokens import LEARNED, TOKENS
 from sftkeras.text import Detokenizer
+from sftkeras.training import precision, precision_trial
 from sftkeras.training.callbacks import Recorder
 
 ROWS, EPOCHS, LENGTH = 20, 2, 64
@@ -118,7 +120,7 @@ def best_weights(trained: Trained) -> list[np.ndarray]:
 
 
 def test_a_killed_run_of_packed_noisy_recomputed_rows_ends_with_the_same_bits(
-    run: Runs, whole: Trained, monkeypatch: pytest.MonkeyPatch
+    run: Runs, whole: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     inputs, _, _ = whole.setup.train.arrays(0, 0)
     assert inputs["segments"].max() > 1
@@ -126,7 +128,10 @@ def test_a_killed_run_of_packed_noisy_recomputed_rows_ends_with_the_same_bits(
         at_call(patch, Recorder, "on_train_batch_end", 4, crash)  # in the second epoch
         with pytest.raises(CrashError):
             run("killed", **ALL_AT_ONCE)
+    assert "Precision: float32, since " in capsys.readouterr().out
     (resumed,) = run("killed", **ALL_AT_ONCE)
+    assert resumed.config.training.precision == "float32"  # which the settings leave open
+    assert yaml.safe_load(resumed.run.config_file.read_text())["training"]["precision"] == "float32"
     for one, other in zip(variables(whole), variables(resumed), strict=True):
         np.testing.assert_array_equal(other, one)
     assert resumed.fitted.record.losses == whole.fitted.record.losses
@@ -145,8 +150,11 @@ def test_another_run_starts_from_its_best_weights_with_more_rows_and_epochs(run:
 
 
 def test_a_dry_run_says_what_a_run_would_take_and_leaves_nothing(
-    run: Runs, whole: Trained, capsys: pytest.CaptureFixture[str]
+    run: Runs, whole: Trained, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As on a processor that is made for bfloat16, where a trial says that it pays."""
+    monkeypatch.setattr(precision, "no_trial", lambda setup: None)
+    monkeypatch.setattr(precision_trial, "take_turns", lambda one, other: ([one(), 1.1][1:], [other(), 1.0][1:]))
     assert run("dry", learns="answers", dry_run="true", **ALL_AT_ONCE) == []
     said = capsys.readouterr().out
     for words in (
@@ -156,6 +164,7 @@ def test_a_dry_run_says_what_a_run_would_take_and_leaves_nothing(
         "Steps          6 (3 an epoch",
         "Expected time  ",
         "Peak memory  ",
+        "Precision: mixed_bfloat16, since bfloat16 is 1.10 times as fast as float32",
     ):
         assert words in said
     assert not (whole.run.folder.parent / "dry").exists()

@@ -24,7 +24,14 @@ from sftkeras.config import (
 from sftkeras.errors import SFTError
 from sftkeras.runs import RunFolder
 from sftkeras.tasks.classification.spec import ClassificationSettings
-from sftkeras.training.resume.identity import _ONLY_WORDS, continues, identity_of, source_hash, with_contents
+from sftkeras.training.resume.identity import (
+    _ONLY_WORDS,
+    as_it_began,
+    continues,
+    identity_of,
+    source_hash,
+    with_contents,
+)
 
 DATA = "5f3a"
 
@@ -34,13 +41,14 @@ def config(tmp_path: Path) -> TrainConfig:
     """The settings of a run that was interrupted."""
     config = TrainConfig(task=ClassificationSettings(), name="films", runs=str(tmp_path))
     run = RunFolder.plan(config)
-    run.create(config, with_contents(identity_of(config), DATA))
+    run.create(config, with_contents(identity_of(config), DATA, "float32"))
     return config
 
 
 def go_on(config: TrainConfig, data: str | None = DATA) -> bool:
     identity = identity_of(config)
-    return continues(RunFolder.of(config), config, with_contents(identity, data) if data else identity)
+    known = with_contents(identity, data, identity.get("training.precision", "float32")) if data else identity
+    return continues(RunFolder.of(config), config, known)
 
 
 def test_the_same_settings_go_on(config: TrainConfig) -> None:
@@ -151,6 +159,19 @@ def test_settings_of_other_tasks_which_earlier_versions_kept_are_no_difference(c
     file.write_text(json.dumps({**json.loads(file.read_text()), "task.threshold": 0.4, "task.gone": 1}))
     with pytest.raises(SFTError, match=r"SFT420.*: task.gone 1 → nothing, task.threshold 0.4 → 0.5\."):
         go_on(config)
+
+
+def test_an_open_precision_is_that_of_the_interrupted_run(config: TrainConfig) -> None:
+    run = RunFolder.of(config)
+    assert config.training.precision == "auto"
+    assert as_it_began(run, config, identity_of(config)).training.precision == "float32"
+    exact = replace(config, training=TrainingConfig(precision="float32"))
+    assert as_it_began(run, exact, identity_of(exact)) == exact
+    rounded = replace(config, training=TrainingConfig(precision="mixed_bfloat16"))
+    with pytest.raises(SFTError, match=r'SFT420.*training.precision "float32" → "mixed_bfloat16"'):
+        as_it_began(run, rounded, identity_of(rounded))
+    anew = replace(config, seed=4, overwrite=True)
+    assert as_it_began(run, anew, identity_of(anew)) == anew
 
 
 def test_many_differences_are_counted(config: TrainConfig) -> None:

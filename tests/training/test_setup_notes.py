@@ -22,10 +22,11 @@ def policy_afterwards() -> Iterator[None]:
     keras.config.set_dtype_policy(before)
 
 
-def described(precision: str, **more: Any) -> str:
-    keras.config.set_dtype_policy(precision)
+def described(policy: str, **more: Any) -> str:
+    keras.config.set_dtype_policy(policy)
     network = SimpleNamespace(count_params=lambda: 22_700_000, compute_dtype="float16")
     facts: dict[str, Any] = {
+        "config": None,
         "backbone": SimpleNamespace(notes=["the encoder is odd"]),
         "text_model": None,
         "model": SimpleNamespace(network=network, tuning=ALL_LEARN),
@@ -46,6 +47,12 @@ def test_float16_on_a_cpu_is_noted() -> None:
 def test_other_precisions_are_not(precision: str) -> None:
     assert described(precision) == (
         "Note: the encoder is odd.\n22.7 million parameters on 1 device, float16; 4 steps an epoch, 8 tokens a text."
+    )
+
+
+def test_a_chosen_precision_is_said() -> None:
+    assert described("float32", precision="Precision: float32, since …").endswith(
+        "a text.\nPrecision: float32, since …"
     )
 
 

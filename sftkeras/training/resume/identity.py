@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,17 @@ _ONLY_WORDS = (
 _AFTER_TRAINING = ("baselines.py", "evaluation.py", "mistakes.py", "pictures.py", "predictions.py", "scores.py")
 _PACKAGES = ("tensorflow", "keras", "keras-hub", "tensorflow-text", "numpy")
 _MOST_SHOWN = 5
+_CONTENTS, _PRECISION = "data.contents", "training.precision"
 
 
 def identity_of(config: TrainConfig) -> dict[str, Any]:
-    """Everything but the data that decides the final weights of a run, by dotted names."""
+    """Everything but the data that decides the final weights of a run, by dotted names.
+
+    Without the precision while settings leave it open.
+    """
     identity = {name: value for name, value in _flat(config) if not _is_among(name, _HARMLESS)}
+    if config.training.precision == "auto":
+        del identity[_PRECISION]
     identity |= {f"code.{package}": versions()[package] for package in _PACKAGES}
     identity["code.sftkeras"] = f"{sftkeras.__version__} ({source_hash(Path(sftkeras.__file__).parent)})"
     if config.start_from:
@@ -53,9 +60,23 @@ def identity_of(config: TrainConfig) -> dict[str, Any]:
     return identity
 
 
-def with_contents(identity: Identity, data_fingerprint: str) -> dict[str, Any]:
-    """Returns an identity with the fingerprint of the data, of its rows, labels and parts."""
-    return {**identity, "data.contents": data_fingerprint}
+def with_contents(identity: Identity, data_fingerprint: str, precision: str) -> dict[str, Any]:
+    """Returns an identity with what only the long work shows.
+
+    Args:
+        identity: of the settings.
+        data_fingerprint: of the data's rows, labels and parts.
+        precision: the setting, or what was chosen where it was open.
+    """
+    return {**identity, _CONTENTS: data_fingerprint, _PRECISION: precision}
+
+
+def as_it_began(run: RunFolder, config: TrainConfig, identity: Identity) -> TrainConfig:
+    """Returns the settings; an open precision becomes that of the run which they continue. Raises as `continues`."""
+    if not continues(run, config, identity) or config.training.precision != "auto":
+        return config
+    precision = _read_identity(run).get(_PRECISION, "float32")
+    return replace(config, training=replace(config.training, precision=precision))
 
 
 def continues(run: RunFolder, config: TrainConfig, identity: Identity) -> bool:
@@ -73,7 +94,7 @@ def continues(run: RunFolder, config: TrainConfig, identity: Identity) -> bool:
         return False
     began = _without_other_tasks(_read_identity(run), config)
     allow = config.resume.allow
-    unknown = () if "data.contents" in identity else ("data.contents",)  # until the data is read
+    unknown = [name for name in (_CONTENTS, _PRECISION) if name not in identity]  # until the long work
     different = {
         name: f"{name} {_shown(began.get(name))} → {_shown(identity.get(name))}"
         for name in sorted(began.keys() | identity.keys())
