@@ -115,6 +115,15 @@ def test_an_answer_has_one_call_at_most_where_the_caller_wants_no_more(parallel:
     assert [chunk["delta"].get("tool_calls", [{}])[0].get("index") for chunk in chunks] == [*range(expected), None]
 
 
+@pytest.mark.parametrize("parameters", [None, {"type": "object", "properties": {}}])
+def test_a_call_has_no_arguments_that_its_function_does_not_declare(client: openai.OpenAI, parameters: Any) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    answer = client.chat.completions.create(**{**ASKED, "tools": [tool]}, tool_choice="required", n=3, seed=1)
+    for choice in answer.choices:
+        [call] = choice.message.tool_calls or ()
+        assert json.loads(call.function.arguments) == {}
+
+
 def test_one_function_can_be_named_and_none_be_called(client: openai.OpenAI) -> None:
     named: Any = {"type": "function", "function": {"name": "g"}}
     [choice] = client.chat.completions.create(**ASKED, tool_choice=named).choices

@@ -54,7 +54,7 @@ class ToolUse:
                 "type": "object",
                 "properties": {
                     "name": {"const": one["name"]},
-                    style.arguments: one.get("parameters") or {"type": "object"},
+                    style.arguments: _declared(one["parameters"]),
                 },
                 "required": ["name", style.arguments],
                 "additionalProperties": False,
@@ -120,6 +120,15 @@ def _tool(fields: Fields, value: Any, place: str) -> Mapping[str, Any]:
 
 
 _NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
+_OTHER_PROPERTIES = ("additionalProperties", "patternProperties", "allOf", "anyOf", "oneOf", "$ref", "if")
+
+
+def _declared(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of arguments, which are those that it declares where it says nothing of others: a model may make up
+    more, and a function takes no more."""
+    if "properties" not in parameters or any(key in parameters for key in _OTHER_PROPERTIES):
+        return parameters
+    return {**parameters, "additionalProperties": False}
 
 
 def _choice(fields: Fields) -> tuple[Choice, str | None]:
