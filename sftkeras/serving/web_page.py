@@ -42,6 +42,8 @@ _SCRIPTS = (
     "answer.js",
     "tokens.js",
     "options.js",
+    "words.js",
+    "chinese.js",
 )
 _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),

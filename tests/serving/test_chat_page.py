@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from rest_client import Running, serving
 pytestmark = needs_chromium
 
 CHAT = "/v1/chat/completions"
+ALSO_IN_CHINESE = {"Top", "Min", "Enter", "Shift", "Esc", "tiny"}
 DONE = b"data: [DONE]\n\n"
 HOSTILE = "<img src=x onerror=alert(1)>"
 # Takes the place of the server's streams: `streams` are the requests, whose answers the test writes. Which have begun
@@ -279,6 +281,32 @@ def test_it_fits_a_small_phone_in_light_and_dark(browser: Browser, rest: Running
         bubble = page.locator(".question .text").evaluate("it => getComputedStyle(it).color")
         paper = page.locator("#compose").evaluate("it => getComputedStyle(it).backgroundColor")
         assert contrast(bubble, paper) >= 7
+
+
+def test_a_chinese_browser_has_it_in_chinese_and_may_switch(browser: Browser, rest: Running) -> None:
+    with browser.new_context(locale="zh-CN") as context:
+        page = context.new_page()
+        page.goto(f"{rest.url}/#/tiny/2")
+        expect(page.get_by_label("消息", exact=True)).to_be_focused()
+        expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+        expect(page).to_have_title("tiny – 模型服务器")
+        expect(page.locator("#summary")).to_have_text("1 个模型，可用2 个版本")
+        expect(page.locator("#about")).to_have_text("版本 2")
+        page.get_by_label("对比").select_option("tiny · 版本 1")
+        page.get_by_text("系统提示与采样").click()
+        page.get_by_label("词元上限").fill("3")
+        page.get_by_label("消息", exact=True).fill("这部电影怎么样？")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("article", name="tiny · 版本 2 的回答")).to_be_visible()
+        expect(page.locator(".answer footer").first).to_contain_text("3 个词元 · ")
+        expect(page.locator(".answer footer").first).to_contain_text("达到词元上限")
+        expect(page.get_by_role("button", name="重试")).to_be_visible()
+        expect(page.get_by_role("button", name="编辑")).to_be_visible()
+        assert not set(re.findall("[A-Za-z]{3,}", page.locator("#chat").inner_text())) - ALSO_IN_CHINESE
+        page.get_by_role("button", name="English").click()
+        expect(page.get_by_label("Message", exact=True)).to_be_focused()
+        page.reload()
+        expect(page.get_by_role("button", name="Send")).to_be_visible()
 
 
 def test_with_a_token_it_chats_too(browser: Browser, rest: Running, guarded: Running) -> None:

@@ -2,6 +2,7 @@
 
 import { act, copied, count, element } from "./elements.js";
 import { alternatives, tokenButtons } from "./tokens.js";
+import { said } from "./words.js";
 
 const ENDS = { length: "cut off at the token limit", stopped: "stopped" };
 
@@ -22,7 +23,7 @@ export class Answer {
     this.panel = element("div", { class: "alternatives", "aria-live": "polite", hidden: "" });
     this.facts = element("span", { class: "soft" });
     this.foot = element("footer", {}, this.facts);
-    this.element = element("article", { class: "answer", "aria-busy": "true", "aria-label": `Answer of ${title}` }, element("h4", {}, title), this.body, this.panel, this.foot);
+    this.element = element("article", { class: "answer", "aria-busy": "true", "aria-label": said("Answer of {}", title) }, element("h4", {}, title), this.body, this.panel, this.foot);
   }
 
   /** Takes an event of the stream. */
@@ -46,16 +47,16 @@ export class Answer {
     if (isStopped) this.#reason = "stopped";
     this.element.removeAttribute("aria-busy");
     if (this.#tokens.length) this.#showTokens();
-    else if (!this.text && !problem && !isStopped) this.body.replaceWith(element("p", { class: "soft" }, "(an empty answer)"));
+    else if (!this.text && !problem && !isStopped) this.body.replaceWith(element("p", { class: "soft" }, said("(an empty answer)")));
     if (problem) this.panel.before(element("p", { class: "failure" }, problem));
-    if (this.text) this.foot.prepend(act("Copy", (event) => this.#copy(event.currentTarget)));
+    if (this.text) this.foot.prepend(act(said("Copy"), (event) => this.#copy(event.currentTarget)));
     this.facts.textContent = this.#said();
   }
 
   async #copy(button) {
     await copied(this.text);
-    button.textContent = "Copied";
-    setTimeout(() => (button.textContent = "Copy"), 1500);
+    button.textContent = said("Copied");
+    setTimeout(() => (button.textContent = said("Copy")), 1500);
   }
 
   #showTokens() {
@@ -72,13 +73,13 @@ export class Answer {
     const tokens = this.#usage?.completion_tokens;
     if (this.#usage) parts.push(count(tokens, "token"));
     const seconds = (this.#last - this.#first) / 1000;
-    if (tokens > 1 && seconds > 0) parts.push(`${((tokens - 1) / seconds).toFixed(1)} tokens/s`);
-    if (this.#first !== null) parts.push(`first after ${duration(this.#first - this.#began)}`);
-    if (ENDS[this.#reason]) parts.push(ENDS[this.#reason]);
+    if (tokens > 1 && seconds > 0) parts.push(said("{} tokens/s", ((tokens - 1) / seconds).toFixed(1)));
+    if (this.#first !== null) parts.push(said("first after {}", duration(this.#first - this.#began)));
+    if (ENDS[this.#reason]) parts.push(said(ENDS[this.#reason]));
     return parts.join(" · ");
   }
 }
 
 function duration(milliseconds) {
-  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+  return milliseconds < 1000 ? said("{} ms", Math.round(milliseconds)) : said("{} s", (milliseconds / 1000).toFixed(1));
 }

@@ -4,6 +4,7 @@ import { Answer } from "./answer.js";
 import { act, element } from "./elements.js";
 import { numberFields, options, showDefaults } from "./options.js";
 import { events } from "./server.js";
+import { said } from "./words.js";
 
 export const PATH = "/v1/chat/completions";
 const TOP = 5; // alternatives shown of each token
@@ -39,7 +40,7 @@ export function showChat(model, facts, others, example) {
   state.models[0] = model;
   showDefaults(at("options"), facts);
   state.example = example;
-  at("message").placeholder = example || "Write a message";
+  at("message").placeholder = example || said("Write a message");
   showOthers(others);
 }
 
@@ -47,7 +48,7 @@ export function showChat(model, facts, others, example) {
 export function showOthers(others) {
   state.others = others;
   const choices = others.map((it) => element("option", { value: it.id }, it.title));
-  at("compare").replaceChildren(element("option", { value: "" }, "no other model"), ...choices);
+  at("compare").replaceChildren(element("option", { value: "" }, said("no other model")), ...choices);
   at("compare").value = others.some((it) => it.id === state.models[1]?.id) ? state.models[1].id : "";
   at("comparing").hidden = !others.length;
   compare();
@@ -57,7 +58,7 @@ export function showOthers(others) {
 export function nextRequest() {
   const typed = at("message").value;
   const before = typed.trim() ? state.turns : state.turns.slice(0, -1);
-  const question = typed.trim() ? typed : (state.turns.at(-1)?.question ?? (state.example || "Hello!"));
+  const question = typed.trim() ? typed : (state.turns.at(-1)?.question ?? (state.example || said("Hello!")));
   return request(0, before, question);
 }
 
@@ -120,7 +121,7 @@ function ask(question) {
 }
 
 function asked(turn) {
-  const edit = act("Edit", () => showEditor(turn));
+  const edit = act(said("Edit"), () => showEditor(turn));
   return element("div", { class: "question" }, element("p", { class: "text", dir: "auto" }, turn.question), edit);
 }
 
@@ -170,9 +171,9 @@ function forget(place) {
 }
 
 function showEditor(turn) {
-  const area = element("textarea", { dir: "auto", "aria-label": "Edit the message", rows: "2" });
+  const area = element("textarea", { dir: "auto", "aria-label": said("Edit the message"), rows: "2" });
   area.value = turn.question;
-  const form = element("form", { class: "editor" }, area, element("div", { class: "line" }, element("button", {}, "Send again"), act("Cancel", close)));
+  const form = element("form", { class: "editor" }, area, element("div", { class: "line" }, element("button", {}, said("Send again")), act(said("Cancel"), close)));
   const shown = turn.element.firstElementChild;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -210,13 +211,13 @@ function retry() {
 
 function showButtons() {
   const isRunning = Boolean(state.running);
-  at("say").textContent = isRunning ? "Stop" : "Send";
+  at("say").textContent = said(isRunning ? "Stop" : "Send");
   at("say").classList.toggle("stops", isRunning);
   at("empty").hidden = state.turns.length > 0;
   at("fresh").hidden = !state.turns.length;
   at("again")?.remove();
   if (isRunning || !state.turns.length) return;
-  const again = act("Retry", retry);
+  const again = act(said("Retry"), retry);
   again.id = "again";
   state.turns.at(-1).answers.at(-1).foot.prepend(again);
 }

@@ -1,5 +1,7 @@
 // What views are made of. All that a model says is inserted as text, never as markup.
 
+import { language, said } from "./words.js";
+
 /** Makes an element: `element("li", {class: "x"}, "text", child)`. Strings become text nodes. */
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
@@ -59,8 +61,9 @@ export function json(value) {
   return element("pre", { tabindex: "0" }, JSON.stringify(value, null, 2));
 }
 
+/** A number of things; `noun` is the English word for one. */
 export function count(number, noun) {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+  return said(`{} ${noun}`, number) + (number === 1 || language === "zh" ? "" : "s");
 }
 
 export function percent(share) {

@@ -1,6 +1,7 @@
 // The settings of a chat: the system prompt, and how texts are sampled. What is left empty is the model's own default.
 
 import { element } from "./elements.js";
+import { said } from "./words.js";
 
 // Names are those of the request; `facts` the name among the model's defaults, where it is another.
 const NUMBERS = [
@@ -17,14 +18,14 @@ const NUMBERS = [
 export function numberFields() {
   return NUMBERS.map(({ name, title, hint, facts, ...limits }) => {
     const input = element("input", { id: `option-${name}`, name, type: "number", "aria-describedby": `hint-${name}`, ...limits });
-    return element("div", {}, element("label", { for: input.id }, title), input, element("span", { class: "soft hint", id: `hint-${name}` }, hint));
+    return element("div", {}, element("label", { for: input.id }, said(title)), input, element("span", { class: "soft hint", id: `hint-${name}` }, said(hint)));
   });
 }
 
 /** Shows the defaults of a model where nothing is set. */
 export function showDefaults(form, { defaults, system }) {
-  for (const { name, facts = name } of NUMBERS) form.elements[name].placeholder = facts ? (defaults[facts] ?? "") : "random";
-  form.elements.system.placeholder = system ?? "none";
+  for (const { name, facts = name } of NUMBERS) form.elements[name].placeholder = facts ? (defaults[facts] ?? "") : said("random");
+  form.elements.system.placeholder = system ?? said("none");
 }
 
 /** The options that were set, as a request has them. */

@@ -6,6 +6,7 @@
 //   show(record, texts)   the elements to show; `texts` is what was sent, null for a request in JSON
 //   about(task)           optional: what is said of a model, by the settings of its task
 //   titles                optional: those of the boxes, by input
+//   chinese               optional: its words in Chinese, by the English ones
 
 import { chatCalls, predictCalls } from "./calls.js";
 import { showCard } from "./card.js";
@@ -13,6 +14,7 @@ import * as chat from "./chat.js";
 import { copied, count, element, json } from "./elements.js";
 import { access, call } from "./server.js";
 import { views } from "./views.js";
+import { learn, offerOther, said, translate } from "./words.js";
 
 const REFRESH = 5000; // milliseconds between looks at the models' states
 
@@ -36,7 +38,7 @@ async function refresh() {
   } catch (error) {
     state.lost = true;
     at("summary").textContent = "";
-    tell(`The server cannot be reached: ${error.message}`);
+    tell(said("The server cannot be reached: {}", error.message));
     return;
   }
   const found = state.lost || JSON.stringify(models) !== JSON.stringify(state.models);
@@ -51,7 +53,7 @@ async function refresh() {
 
 function showModels() {
   const ready = state.models.flatMap(available).length;
-  at("summary").textContent = `${count(state.models.length, "model")}, ${count(ready, "version")} available`;
+  at("summary").textContent = said("{}, {} available", count(state.models.length, "model"), count(ready, "version"));
   const focused = document.activeElement?.getAttribute("href");
   at("models").replaceChildren(...state.models.map(modelItem));
   if (focused) document.querySelector(`nav a[href="${CSS.escape(focused)}"]`)?.focus();
@@ -64,8 +66,8 @@ function modelItem(model) {
 
 function versionLink(model, version) {
   const word = stateWord(version);
-  const link = element("a", { href: hashOf(model.name, version.version) }, `version ${version.version}`);
-  link.append(element("span", { class: `state ${word}` }, word));
+  const link = element("a", { href: hashOf(model.name, version.version) }, said("version {}", version.version));
+  link.append(element("span", { class: `state ${word}` }, said(word)));
   return link;
 }
 
@@ -151,7 +153,7 @@ async function details({ name, version }) {
 function showModel(sameModel) {
   const { name } = state.chosen;
   const card = state.details?.card;
-  document.title = `${name} – model server`;
+  document.title = said("{} – model server", name);
   at("name").textContent = name;
   at("about").textContent = about();
   clearAnswer();
@@ -166,15 +168,15 @@ function showModel(sameModel) {
 }
 
 function about() {
-  const parts = [`Version ${state.chosen.version}`];
+  const parts = [said("Version {}", state.chosen.version)];
   const contract = state.details?.contract;
   if (contract) {
     const { task } = contract;
-    parts.push(...(views[task.kind]?.about?.(task) ?? [task.kind]));
-    parts.push(`reads up to ${contract.max_length} tokens`);
+    parts.push(...(views[task.kind]?.about?.(task) ?? [said(task.kind)]));
+    parts.push(said("reads up to {} tokens", contract.max_length));
   } else if (!state.details) {
     const version = seen(state.chosen);
-    parts.push(version ? stateWord(version) : "unloaded", ...(version?.error ? [version.error] : []));
+    parts.push(said(version ? stateWord(version) : "unloaded"), ...(version?.error ? [version.error] : []));
   }
   return parts.join(" · ");
 }
@@ -188,7 +190,7 @@ function chats() {
 /** A version as OpenAI's routes name it, and as it is shown. */
 function modelAt(name, version) {
   const isNewest = newestOf(name) === version;
-  return { id: isNewest ? name : `${name}/versions/${version}`, title: `${name} · version ${version}` };
+  return { id: isNewest ? name : `${name}/versions/${version}`, title: said("{} · version {}", name, version) };
 }
 
 /** All versions that chat, but for the one that is shown. */
@@ -220,8 +222,8 @@ function showInputs(sameModel) {
   const texts = textInputs();
   const titles = { ...TITLES, ...ownView()?.titles };
   const boxes = texts
-    ? texts.map((name) => box(name, titles[name] ?? name, typed[name] ?? "", "text"))
-    : [box("body", "Request (JSON)", (sameModel && typed.body) || sampleBody(), "json")];
+    ? texts.map((name) => box(name, said(titles[name] ?? name), typed[name] ?? "", "text"))
+    : [box("body", said("Request (JSON)"), (sameModel && typed.body) || sampleBody(), "json")];
   at("hint").hidden = !texts;
   at("inputs").replaceChildren(...boxes);
   if (hadFocus) areas()[0].focus();
@@ -299,7 +301,7 @@ async function predict(event) {
 function showResult(found, text, milliseconds) {
   const one = found.predictions?.length === 1 ? found.predictions[0] : (found.predictions ?? found);
   at("answer").replaceChildren(...shown(one, textInputs() ? areas().map((area) => area.value) : null));
-  at("latency").textContent = `Predicted in ${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms, there and back.`;
+  at("latency").textContent = said("Predicted in {} ms, there and back.", milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds));
   at("raw").hidden = false;
   at("raw").querySelector("pre").textContent = text;
 }
@@ -334,11 +336,14 @@ function showCalls() {
 async function copy({ currentTarget: button }) {
   await copied(at(button.dataset.copies).textContent);
   at("copied").textContent = "";
-  at("copied").textContent = "Copied.";
+  at("copied").textContent = said("Copied.");
 }
 
 // --- start ---
 
+for (const view of Object.values(views)) learn(view.chinese);
+translate();
+offerOther(at("language"));
 chat.startChat(showCalls);
 at("texts").addEventListener("submit", predict);
 at("inputs").addEventListener("input", showCalls);

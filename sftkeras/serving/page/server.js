@@ -1,5 +1,7 @@
 // Calls of the page's own server: JSON there and back, and answers that come event by event.
 
+import { said } from "./words.js";
+
 // What the user typed, kept until the page is closed; `onRefusal` is called when the server asks for (another) one.
 export const access = { token: "", onRefusal: () => {} };
 
@@ -17,7 +19,7 @@ export async function* events(path, sent, signal) {
   let rest = "";
   for (;;) {
     const { value, done } = await reader.read();
-    if (done) throw new Error("The answer broke off: the connection to the server was lost.");
+    if (done) throw new Error(said("The answer broke off: the connection to the server was lost."));
     const whole = (rest + value).split("\n\n");
     rest = whole.pop();
     for (const event of whole) {

@@ -2,6 +2,7 @@
 // Tokens are those of OpenAI's `logprobs`.
 
 import { bar, element, percent } from "./elements.js";
+import { said } from "./words.js";
 
 const MOST_PARTS = 4; // tokens of one character: UTF-8 has four bytes at most
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -35,7 +36,7 @@ function decoded(bytes) {
 export function tokenButtons(tokens, onChoose) {
   const found = units(tokens);
   const buttons = found.map((unit, place) => button(unit, () => choose(isPressed(buttons[place]) ? -1 : place)));
-  const label = "Tokens: the arrow keys move between them, Enter shows what else was likely";
+  const label = said("Tokens: the arrow keys move between them, Enter shows what else was likely");
   const all = element("p", { class: "text tokens", dir: "auto", role: "group", "aria-label": label }, ...buttons);
   all.addEventListener("keydown", move);
   all.addEventListener("focusin", (event) => {
@@ -89,7 +90,7 @@ export function alternatives(unit) {
 
 /** A token with its spaces to be seen; as bytes if it is a part of a character, in words if it is of no text. */
 function name({ token, bytes }) {
-  if (!bytes.length) return "(special)";
+  if (!bytes.length) return said("(special)");
   if (decoded(bytes) === null) return bytes.map((it) => it.toString(16).toUpperCase().padStart(2, "0")).join(" ");
   return token.replaceAll(" ", "␣").replaceAll("\n", "⏎").replaceAll("\t", "⇥");
 }

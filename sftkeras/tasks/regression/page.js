@@ -2,6 +2,8 @@
 
 import { verdict } from "/page/elements.js";
 
+export const chinese = { "regression": "回归" };
+
 export const fits = ({ value }) => typeof value === "number";
 
 export function show({ value }) {

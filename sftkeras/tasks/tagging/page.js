@@ -1,6 +1,9 @@
 // Tagging on the server's page: the entities, marked in the text that was sent.
 
 import { count, element, isNumbers, percent, sameLength, sliced, verdict } from "/page/elements.js";
+import { said } from "/page/words.js";
+
+export const chinese = { "no entities": "没有实体", "tagging": "序列标注" };
 
 export const fits = ({ start, end }) => isNumbers(start) && sameLength(start, end);
 
@@ -16,9 +19,9 @@ export function show({ label, score, start, end }, texts) {
     done = end[place];
   }
   shown.append(slice(done));
-  return found.length ? [shown] : [verdict("no entities"), shown];
+  return found.length ? [shown] : [verdict(said("no entities")), shown];
 }
 
 export function about({ kind, label_names: labels }) {
-  return [kind, count(labels.length, "label")];
+  return [said(kind), count(labels.length, "label")];
 }
