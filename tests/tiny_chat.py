@@ -34,18 +34,22 @@ CONFIG = {
 }
 
 
-def write_tiny_decoder(folder: Path) -> Path:
-    """Writes a Hugging Face folder of a random Llama with ChatML as its template; returns it."""
+def write_tiny_decoder(folder: Path, *, tied: bool = True) -> Path:
+    """Writes a Hugging Face folder of a random Llama with ChatML as its template; returns it.
+
+    `tied` says whether its output layer is its token embedding.
+    """
     from safetensors.numpy import save_file
 
     write_tokenizer(folder, "smollm2")
     file = folder / "tokenizer_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"chat_template": CHATML}))
     size = tiny_tokenizer("smollm2").get_vocab_size()
-    (folder / "config.json").write_text(json.dumps({**CONFIG, "vocab_size": size}))
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "vocab_size": size, "tie_word_embeddings": tied}))
     random = np.random.default_rng(7)
     head = HIDDEN // HEADS
     shapes = {"model.embed_tokens.weight": (size, HIDDEN), "model.norm.weight": (HIDDEN,)}
+    shapes |= {} if tied else {"lm_head.weight": (size, HIDDEN)}
     for layer in range(LAYERS):
         inside = {
             "self_attn.q_proj": (HIDDEN, HIDDEN),

@@ -1,6 +1,7 @@
 """Dense layers with an adapter: a part beside the kernel that learns while the kernel stays as it is.
 
-`dense_operations` asks each layer for its adapter. What an adapter computes is its own affair: see `low_rank`.
+`dense_operations` asks each layer for its adapter. What an adapter computes is its own affair: see `low_rank`,
+`weight_decomposed` and `rescaling`.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import Any, ClassVar, Protocol
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from sftkeras.internals.keras import changeable, forget_part
@@ -18,30 +21,95 @@ from sftkeras.internals.keras import changeable, forget_part
 AnyDense = Any  # a keras.layers.Dense or keras.layers.EinsumDense
 
 
+class Linear(Protocol):
+    """The kernel and bias of a dense layer, as an adapter meets them."""
+
+    @property
+    def bias(self) -> tf.Tensor | None:
+        """The bias, [outputs], if it has one."""
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Return `x W + b`, [rows, outputs]."""
+
+    def times(self, x: tf.Tensor) -> tf.Tensor:
+        """Return `x W`, [rows, outputs]."""
+
+    def whole_kernel(self) -> tf.Tensor:
+        """Return W, [inputs, outputs]; no gradient leads through it."""
+
+
 class Adapter(keras.layers.Layer):
-    """Part beside the kernel of a dense layer, whose outputs are added to the layer's."""
+    """Part beside the kernel of a dense layer, which changes what the layer computes.
+
+    Args:
+        inputs: of the layer.
+        outputs: of the layer.
+        settings: of its kind, a dataclass.
+        values: first values of its weights, in the order of `shapes`; None is zeros, for those that are loaded later.
+    """
+
+    kind: ClassVar[str]
+    settings_type: ClassVar[type]
+
+    def __init__(
+        self, inputs: int, outputs: int, settings: Any, values: Sequence[np.ndarray] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.settings = settings
+        shapes = self.shapes(inputs, outputs, settings)
+        first = values or [np.zeros(shape, np.float32) for shape in shapes.values()]
+
+        def initial(array: np.ndarray) -> Any:
+            return lambda shape, dtype=None: tf.constant(array, dtype)
+
+        self.parameters = [
+            self.add_weight(shape=shape, initializer=initial(array), name=name)
+            for (name, shape), array in zip(shapes.items(), first, strict=True)
+        ]
+        self.make_parts()
+        self.built = True
+
+    def make_parts(self) -> None:
+        """Makes the layers that it is made of, if any."""
+
+    @classmethod
+    @abstractmethod
+    def shapes(cls, inputs: int, outputs: int, settings: Any) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of its weights by their names."""
+
+    @classmethod
+    @abstractmethod
+    def first_values(cls, name: str, layer: AnyDense, settings: Any, seed: int) -> list[np.ndarray]:
+        """Return values with which the layer computes what it computes without it."""
 
     @abstractmethod
-    def added(self, x: tf.Tensor, weights: Sequence[tf.Tensor], training: bool | None = None) -> tf.Tensor:
-        """Return what is added to the layer's outputs [rows, outputs].
+    def outputs(
+        self, x: tf.Tensor, linear: Linear, weights: Sequence[tf.Tensor], training: bool | None = None
+    ) -> tf.Tensor:
+        """Return the outputs of the layer, [rows, outputs].
 
         Args:
             x: inputs of the layer, [rows, inputs].
+            linear: kernel and bias of the layer.
             weights: of the adapter, as `tensors` gives them.
             training: whether its dropout drops; None is as the layer that is being called.
         """
 
     @abstractmethod
-    def change(self) -> tf.Tensor:
-        """Return the kernel, [inputs, outputs], that would add the same without dropout."""
+    def merged(self, kernel: tf.Tensor, bias: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Return kernel [inputs, outputs] and bias [outputs] of a layer without it that computes the same."""
 
-    @abstractmethod
     def tensors(self) -> list[tf.Tensor]:
         """Return its weights as tensors."""
+        return [tf.convert_to_tensor(variable.value) for variable in self.parameters]
 
-    @abstractmethod
+    def values(self) -> list[np.ndarray]:
+        """Return the values of its weights."""
+        return [variable.numpy() for variable in self.parameters]
+
     def describe(self) -> dict[str, Any]:
         """Return all that another of its kind needs, but for the weights."""
+        return {"kind": self.kind, **asdict(self.settings)}
 
 
 class AdaptedDense(keras.layers.Dense):
@@ -73,20 +141,28 @@ def attach_adapter(layer: AnyDense, adapter: Adapter) -> None:
 
 
 def merge_adapter(layer: AnyDense) -> None:
-    """Adds what the adapter of a layer does to its kernel, in place, and takes the adapter away."""
-    adapter = adapter_of(layer)
-    assert adapter is not None
-    layer.kernel.assign_add(tf.reshape(adapter.change(), layer.kernel.shape))
-    forget_part(layer, adapter)
+    """Changes kernel and bias of a layer, in place, to what its adapter makes of them, and takes the adapter away."""
+    kernel, bias = merged(layer)
+    layer.kernel.assign(tf.reshape(kernel, layer.kernel.shape))
+    if bias is not None:
+        layer.bias.assign(tf.reshape(bias, layer.bias.shape))
+    forget_part(layer, layer.adapter)
     del layer.adapter
     layer.__class__ = _PLAIN[type(layer)]
 
 
-def whole_kernel(layer: AnyDense) -> tf.Tensor:
-    """Return the kernel [inputs, outputs] of a layer that has two axes, with what its adapter does."""
-    kernel = tf.convert_to_tensor(layer.kernel.value)
+def merged(layer: AnyDense) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Return kernel [inputs, outputs] and bias [outputs], if any, of a layer, with what its adapter does."""
     adapter = adapter_of(layer)
-    return kernel if adapter is None else kernel + adapter.change()
+    kernel = tf.reshape(layer.kernel.value, sizes(layer))
+    bias = None if layer.bias is None else tf.reshape(layer.bias.value, [-1])
+    return (kernel, bias) if adapter is None else adapter.merged(kernel, bias)
+
+
+def kernel_lengths(layer: AnyDense) -> np.ndarray:
+    """Return the lengths of the columns of a layer's own kernel, [outputs] float32."""
+    kernel = tf.reshape(layer.kernel.value, sizes(layer))
+    return tf.norm(tf.cast(kernel, tf.float32), axis=0).numpy()
 
 
 def sizes(layer: AnyDense) -> tuple[int, int]:

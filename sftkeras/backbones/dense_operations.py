@@ -12,11 +12,12 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 import keras
 import tensorflow as tf
 
-from sftkeras.backbones.adapters import AnyDense, adapter_of
+from sftkeras.backbones.adapters import AnyDense, adapter_of, sizes
 
 _products_in: ContextVar[str | None] = ContextVar("products_in", default=None)
 
@@ -44,38 +45,59 @@ def product(a: tf.Tensor, b: tf.Tensor, *, transpose_a: bool = False, transpose_
     return tf.cast(whole, a.dtype)
 
 
+@dataclass(frozen=True)
+class KernelAndBias:
+    """Kernel [inputs, outputs] and bias [outputs] of a dense layer, as tensors; see `adapters.Linear`."""
+
+    kernel: tf.Tensor
+    bias: tf.Tensor | None
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Return `x W + b`."""
+        if self.bias is None:
+            return self.times(x)
+        if _products_in.get() is None:
+            return _product_plus_bias(x, self.kernel, self.bias)
+        return plus_bias(self.times(x), self.bias)
+
+    def times(self, x: tf.Tensor) -> tf.Tensor:
+        """Return `x W`."""
+        return product(x, self.kernel)
+
+    def whole_kernel(self) -> tf.Tensor:
+        """Return W."""
+        return tf.stop_gradient(self.kernel)
+
+
 def dense(layer: AnyDense, x: tf.Tensor, training: bool | None = None) -> tf.Tensor:
     """`layer` on `x` [rows, inputs], without its activation, as [rows, outputs].
 
     `training` says whether the dropout of an adapter drops; None is as the layer that is being called.
     """
-    adapter, outputs = adapter_of(layer), _dense(layer, x)
-    return outputs if adapter is None else outputs + adapter.added(x, adapter.tensors(), training)
-
-
-def _dense(layer: AnyDense, x: tf.Tensor) -> tf.Tensor:
-    kernel = tf.reshape(layer.kernel.value, [x.shape[-1], -1])
-    if layer.bias is None:
-        return product(x, kernel)
-    bias = tf.reshape(layer.bias.value, [-1])
-    if _products_in.get() is None:
-        return _product_plus_bias(x, kernel, bias)
-    return plus_bias(product(x, kernel), bias)
+    multiply, weights = multiplied(layer, training)
+    return multiply(x, *weights)
 
 
 def multiplied(layer: AnyDense, training: bool | None) -> tuple[Callable[..., tf.Tensor], list[tf.Tensor]]:
-    """Return the product that `layer` makes without its bias, a function of inputs and weights, and these weights.
+    """Return what `layer` computes before its activation, a function of inputs and weights, and these weights.
 
     They are apart for those who write the gradient out: weights must be arguments there.
     """
-    kernel, adapter = tf.convert_to_tensor(layer.kernel.value), adapter_of(layer)
-    if adapter is None:
-        return product, [kernel]
+    adapter, has_bias = adapter_of(layer), layer.bias is not None
+    own = [tf.reshape(layer.kernel.value, sizes(layer))]
+    own += [tf.reshape(layer.bias.value, [-1])] if has_bias else []
 
-    def multiply(x: tf.Tensor, kernel: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
-        return product(x, kernel) + adapter.added(x, weights, training)
+    def multiply(x: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
+        linear = KernelAndBias(weights[0], weights[1] if has_bias else None)
+        return linear(x) if adapter is None else adapter.outputs(x, linear, weights[len(own) :], training)
 
-    return multiply, [kernel, *adapter.tensors()]
+    return multiply, [*own, *(adapter.tensors() if adapter else [])]
+
+
+@tf.custom_gradient
+def scaled(x: tf.Tensor, factor: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+    """`x` [rows, numbers] times `factor` [numbers]."""
+    return x * factor, lambda upstream: (upstream * factor, _sum_rows(upstream * x))
 
 
 @tf.custom_gradient

@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.backbones.adapters import Adapter
+from sftkeras.backbones.adapters import Adapter, AnyDense, Linear, sizes
 from sftkeras.backbones.dense_operations import product
 
 
@@ -42,62 +41,44 @@ class LowRankSettings:
 
 
 class LowRank(Adapter):
-    """The two matrices of a dense layer.
+    """The two matrices of a dense layer, A [inputs, rank] and B [rank, outputs]."""
 
-    Args:
-        inputs: of the layer.
-        outputs: of the layer.
-        settings: rank and scale.
-        down: the first values of A, [inputs, rank].
-        up: those of B, [rank, outputs]; None is zeros, so that the layer begins unchanged.
-    """
+    kind = "lora"
+    settings_type = LowRankSettings
+    settings: LowRankSettings
 
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        settings: LowRankSettings,
-        *,
-        down: np.ndarray,
-        up: np.ndarray | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.settings = settings
+    def make_parts(self) -> None:
+        """Makes the dropout: a stock one, which `use_stream_dropout` turns into one whose mask is of the row."""
+        self.dropout = keras.layers.Dropout(self.settings.dropout, dtype=self.dtype_policy, name="dropout")
 
-        def initial(values: np.ndarray) -> Any:
-            return lambda shape, dtype=None: tf.constant(values, dtype)
+    @classmethod
+    def shapes(cls, inputs: int, outputs: int, settings: LowRankSettings) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of A and B."""
+        return {"lora_a": (inputs, settings.rank), "lora_b": (settings.rank, outputs)}
 
-        rank = settings.rank
-        self.down = self.add_weight(shape=(inputs, rank), initializer=initial(down), name="lora_a")
-        up_values = np.zeros((rank, outputs), np.float32) if up is None else up
-        self.up = self.add_weight(shape=(rank, outputs), initializer=initial(up_values), name="lora_b")
-        # A stock one, which `use_stream_dropout` turns into one whose mask is a function of the row.
-        self.dropout = keras.layers.Dropout(settings.dropout, dtype=self.dtype_policy, name="dropout")
-        self.built = True
+    @classmethod
+    def first_values(cls, name: str, layer: AnyDense, settings: LowRankSettings, seed: int) -> list[np.ndarray]:
+        """Return A, uniform as PEFT draws it, by the seed and the layer's name, and B, zeros."""
+        inputs, outputs = sizes(layer)
+        bound = 1 / math.sqrt(inputs)  # Kaiming's for a slope of sqrt(5), as torch.nn.Linear begins
+        draw = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        down = draw.uniform(-bound, bound, (inputs, settings.rank)).astype(np.float32)
+        return [down, np.zeros((settings.rank, outputs), np.float32)]
 
-    def added(self, x: tf.Tensor, weights: Sequence[tf.Tensor], training: bool | None = None) -> tf.Tensor:
-        """Return `s (x A) B`; see `Adapter`."""
+    def outputs(
+        self, x: tf.Tensor, linear: Linear, weights: Sequence[tf.Tensor], training: bool | None = None
+    ) -> tf.Tensor:
+        """Return `x W + b + s (x A) B`; see `Adapter`."""
         down, up = weights
+        return linear(x) + self.change(x, down, up, training)
+
+    def change(self, x: tf.Tensor, down: tf.Tensor, up: tf.Tensor, training: bool | None) -> tf.Tensor:
+        """Return `s (x A) B`, [rows, outputs]."""
         if self.settings.dropout:
             x = self.dropout(x, training=training)
         return product(product(x, down) * self.settings.scale, up)
 
-    def tensors(self) -> list[tf.Tensor]:
-        """Return A and B."""
-        return [tf.convert_to_tensor(variable.value) for variable in (self.down, self.up)]
-
-    def change(self) -> tf.Tensor:
-        """Return `s A B`, [inputs, outputs]."""
-        return tf.matmul(self.down.value, self.up.value) * self.settings.scale
-
-    def describe(self) -> dict[str, Any]:
-        """Return all that another of its kind needs, but for the weights."""
-        return asdict(self.settings)
-
-
-def first_values(name: str, inputs: int, rank: int, seed: int) -> np.ndarray:
-    """Return the first values of A, [inputs, rank]: uniform, as PEFT draws them, by the seed and the layer's name."""
-    bound = 1 / math.sqrt(inputs)  # Kaiming's for a slope of sqrt(5), as torch.nn.Linear begins
-    draw = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    return draw.uniform(-bound, bound, (inputs, rank)).astype(np.float32)
+    def merged(self, kernel: tf.Tensor, bias: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Return `W + s A B`, and the bias as it is."""
+        down, up = self.parameters[:2]
+        return kernel + tf.matmul(down.value, up.value) * self.settings.scale, bias

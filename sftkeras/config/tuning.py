@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -12,13 +12,27 @@ from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
 
 from sftkeras.config.values import UnitInterval
 
-Method = Literal["full", "lora", "bitfit", "head"]
+Method = Literal["full", "lora", "dora", "ia3", "bitfit", "head"]
 
 # The peak learning rate of each method where none is set. full: the highest of Devlin et al., 2019 (arXiv:1810.04805).
 # lora: ten times that of full (Schulman & Thinking Machines Lab, 2025, "LoRA Without Regret"), which is in the range of
-# the tables of Hu et al., 2021 (arXiv:2106.09685). bitfit: the highest of Ben Zaken et al., 2022 (arXiv:2106.10199).
-# head: Keras' own of Adam, for a layer that begins at random. docs/tuning.md has what was measured with them.
-LEARNING_RATES: Mapping[Method, float] = {"full": 5e-5, "lora": 5e-4, "bitfit": 1e-3, "head": 1e-3}
+# the tables of Hu et al., 2021 (arXiv:2106.09685). dora: that of Liu et al., 2024 (arXiv:2402.09353) for LLaMA-7B. ia3:
+# that of Liu et al., 2022 (arXiv:2205.05638). bitfit: the highest of Ben Zaken et al., 2022 (arXiv:2106.10199). head:
+# Keras' own of Adam, for a layer that begins at random. docs/tuning.md has what was measured with them.
+LEARNING_RATES: Mapping[Method, float] = {
+    "full": 5e-5,
+    "lora": 5e-4,
+    "dora": 2e-4,
+    "ia3": 3e-3,
+    "bitfit": 1e-3,
+    "head": 1e-3,
+}
+LOW_RANK: tuple[Method, ...] = ("lora", "dora")
+ADAPTING: tuple[Method, ...] = (*LOW_RANK, "ia3")  # methods that put adapters beside linear layers
+IN_LAYERS: tuple[Method, ...] = (*ADAPTING, "bitfit")  # methods that ask for the layers of the backbone
+PARTIAL: tuple[Method, ...] = (*IN_LAYERS, "head")  # methods that freeze weights of the backbone
+# Linear layers that get adapters where none are chosen: those of Liu et al., 2022, for ia3.
+_TARGETS: Mapping[Method, tuple[str, ...]] = {"ia3": ("key", "value", "down")}
 
 
 @dataclass(frozen=True)
@@ -26,29 +40,37 @@ class TuningConfig:
     """Weights that learn, and how few may do"""
 
     method: Method = "full"
-    """full: all weights. lora: small matrices beside the linear layers, which are merged into them for export. bitfit:
-    biases and norms. head: nothing of the encoder. The task's head learns in all."""
+    """full: all weights. lora: small matrices beside the linear layers. dora: these, and the lengths of the kernels'
+    columns. ia3: a vector that rescales keys, values and the inner part. All of these are merged into the layers for
+    export. bitfit: biases and norms. head: nothing of the encoder. The task's head learns in all."""
     rank: PositiveInt = 8
-    """Inner size of the matrices (lora)."""
+    """Inner size of the matrices (lora, dora)."""
     alpha: PositiveFloat = 16.0
-    """Their product is scaled by alpha / rank (lora)."""
+    """Their product is scaled by alpha / rank (lora, dora)."""
     rank_scaled: bool = False
-    """Scale it by alpha / sqrt(rank) instead, as rsLoRA does, for high ranks (lora)."""
+    """Scale it by alpha / sqrt(rank) instead, as rsLoRA does, for high ranks (lora, dora)."""
     dropout: UnitInterval = 0.0
-    """Share of what goes into the matrices that is dropped in training (lora)."""
-    targets: list[str] = field(default_factory=lambda: ["all"], metadata={"separator": ","})
-    """Linear layers that get matrices (lora): query, key, value, output, gate, up, down or all, with commas between; or
-    patterns of LAYER.NAME, such as 1?.down for the layers 10 to 19."""
+    """Share of what goes into the matrices that is dropped in training (lora, dora)."""
+    targets: list[str] | None = field(default=None, metadata={"separator": ","})
+    """Linear layers that get adapters (lora, dora, ia3): query, key, value, output, gate, up, down or all, with commas
+    between; or patterns of LAYER.NAME, such as 1?.down for the layers 10 to 19. null takes key, value and down for ia3,
+    and all otherwise."""
     layers: list[NonNegativeInt] | None = None
-    """Layers that learn, counted from 0, such as [4, 5] (lora, bitfit); null takes all."""
+    """Layers that learn, counted from 0, such as [4, 5] (lora, dora, ia3, bitfit); null takes all."""
     adapter: str | None = None
-    """Folder of an adapter that PEFT or a run wrote, such as runs/reviews/adapter, to begin with (lora): its matrices,
-    and with them its rank, alpha and targets."""
+    """Folder of an adapter that PEFT or a run wrote, such as runs/reviews/adapter, to begin with (lora, dora, ia3): its
+    weights, and with them its rank, alpha and targets."""
 
     # Settings that only some of the methods use.
     OF_SOME: ClassVar = {
-        **dict.fromkeys(("rank", "alpha", "rank_scaled", "dropout", "targets", "adapter"), ("lora",)),
-        "layers": ("lora", "bitfit"),
+        **dict.fromkeys(("rank", "alpha", "rank_scaled", "dropout"), LOW_RANK),
+        **dict.fromkeys(("targets", "adapter"), ADAPTING),
+        "layers": IN_LAYERS,
     }
     # Settings that an adapter decides.
     OF_ADAPTER: ClassVar = ("rank", "alpha", "rank_scaled", "targets", "layers")
+
+    @property
+    def chosen_targets(self) -> Sequence[str]:
+        """Names and patterns of the linear layers that get adapters."""
+        return _TARGETS.get(self.method, ("all",)) if self.targets is None else self.targets

@@ -150,7 +150,7 @@ def train(
     from sftkeras.exporting.contract import ModelOrigin
     from sftkeras.training.fit import fit
     from sftkeras.training.thresholds import choose_thresholds
-    from sftkeras.tuning.low_rank import write_adapter_files
+    from sftkeras.tuning.adapters import write_adapter_files
 
     with timeline.part("train"):
         run.keep_model(setup.text_model, setup.backbone, config.backbone.text_pooling, added_tokens(config))

@@ -234,7 +234,7 @@ class RunFolder:
         self, text_model: TextModel, backbone: Backbone, pooling: str, extra_tokens: Sequence[str] = ()
     ) -> None:
         """Writes all that `restore_model` needs, but for the weights."""
-        from sftkeras.tuning.low_rank import describe_adapters
+        from sftkeras.tuning.adapters import describe_adapters
 
         for name, path in backbone.files.items():
             copy = self.backbone / name

@@ -127,7 +127,7 @@ def load_best_weights(run: RunFolder, network: keras.Model, backbone: Backbone) 
     Raises:
         SFTError: SFT112 if they are damaged, SFT487 if merged ones compute something else.
     """
-    from sftkeras.tuning.low_rank import attach_described, merge_adapters
+    from sftkeras.tuning.adapters import attach_described, merge_adapters
 
     with _reading(run.model_file):
         adapters = json.loads(run.model_file.read_text(encoding="utf-8")).get("adapters", {})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import keras
 
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.dropout import use_stream_dropout
 from sftkeras.config import TrainConfig, added_tokens
+from sftkeras.config.tuning import ADAPTING, PARTIAL, Method
 from sftkeras.errors import SFTError
-from sftkeras.tuning.low_rank import attach_low_rank
-from sftkeras.tuning.needs import PARTIAL
+from sftkeras.tuning.adapters import attach_adapters
 from sftkeras.tuning.targets import chosen_layers
 
 _BIASES_AND_NORMS = ("bias", "gamma", "beta")
@@ -34,15 +34,15 @@ def choose_what_learns(network: keras.Model, backbone: Backbone, config: TrainCo
     """
     method = config.tuning.method
     if method in PARTIAL:
-        learning = {id(variable) for variable in _learning(backbone, config)}
+        learning = {id(variable) for variable in [*_tables(backbone, config), *_LEARNING[method](backbone, config)]}
         for variable in variables_of(backbone):
             variable.trainable = variable.trainable and id(variable) in learning
     if config.training.freeze_embeddings:
         assert backbone.token_embedding is not None  # a module is refused before: see `needs`
         backbone.token_embedding.trainable = False
     notes: tuple[str, ...] = ()
-    if method == "lora":
-        notes = attach_low_rank(backbone, config)
+    if method in ADAPTING:
+        notes = attach_adapters(backbone, config)
         use_stream_dropout(network)
     if not network.trainable_variables:
         reason = "this task has no weights beside those of the backbone"
@@ -57,17 +57,18 @@ def variables_of(backbone: Backbone) -> list[keras.Variable]:
     return [*backbone.model.variables, *backbone.model.output_layer.variables]
 
 
-def _learning(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
-    """The variables of the backbone that learn where most do not; with added tokens, also the tables of all tokens."""
-    method = config.tuning.method
-    tables: list[Any] = []
+def _tables(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
+    """The tables of all tokens, which learn where tokens are added."""
+    if not added_tokens(config):
+        return []
+    assert backbone.token_embedding is not None
+    return [*backbone.token_embedding.variables, *_own_head(backbone, config)]
+
+
+def _own_head(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
+    """The variables of a decoder's output layer, if that is not its token embedding."""
     has_own_head = backbone.kind == "decoder" and not backbone.model.config.tied
-    if added_tokens(config):
-        tables.append(backbone.token_embedding)
-    if has_own_head and (method == "head" or added_tokens(config)):
-        tables.append(backbone.model.output_layer)
-    learning = [variable for table in tables for variable in table.variables]
-    return [*learning, *_biases_and_norms(backbone, config)] if method == "bitfit" else learning
+    return list(backbone.model.output_layer.variables) if has_own_head else []
 
 
 def _biases_and_norms(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
@@ -77,3 +78,16 @@ def _biases_and_norms(backbone: Backbone, config: TrainConfig) -> list[keras.Var
         layers = [backbone.layers[number] for number in chosen_layers(config.tuning, len(backbone.layers))]
         variables = [variable for layer in layers for variable in layer.variables]
     return [variable for variable in variables if variable.name in _BIASES_AND_NORMS]
+
+
+def _nothing(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
+    """No variable: what learns is beside them."""
+    return []
+
+
+# The variables of the backbone that learn with each method that freezes others.
+_LEARNING: Mapping[Method, Callable[[Backbone, TrainConfig], list[keras.Variable]]] = {
+    **dict.fromkeys(ADAPTING, _nothing),
+    "bitfit": _biases_and_norms,
+    "head": _own_head,
+}

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from sftkeras.config import TrainConfig, TuningConfig, added_tokens
+from sftkeras.config.tuning import IN_LAYERS, PARTIAL
 from sftkeras.errors import SFTError
 from sftkeras.tuning.targets import check_targets
-
-_IN_LAYERS = ("lora", "bitfit")  # methods that ask for the encoder's layers
-PARTIAL = ("lora", "bitfit", "head")  # methods that freeze the weights of the backbone
 
 
 def needing_layers(config: TrainConfig) -> dict[str, Any]:
@@ -22,7 +20,7 @@ def needing_layers(config: TrainConfig) -> dict[str, Any]:
         "--optimizer.layer_decay": config.optimizer.layer_decay,
         "--training.unfreeze": config.training.unfreeze,
         "--training.freeze_embeddings": config.training.freeze_embeddings,
-        "--tuning.method": config.tuning.method if config.tuning.method in _IN_LAYERS else None,
+        "--tuning.method": config.tuning.method if config.tuning.method in IN_LAYERS else None,
     }
 
 
@@ -34,7 +32,7 @@ def check_tuning(config: TrainConfig) -> None:
     """
     tuning = config.tuning
     default = TuningConfig()
-    check_targets(tuning.targets)
+    check_targets(tuning.chosen_targets)
     contradictions = {
         "--training.freeze_embeddings": (config.training.freeze_embeddings, "it freezes them anyway", PARTIAL),
         "--training.unfreeze": (config.training.unfreeze, "no layer of the encoder ever learns", ("head",)),
@@ -51,7 +49,7 @@ def check_tuning(config: TrainConfig) -> None:
             if getattr(tuning, name) != getattr(default, name):
                 problem = f"it has its own {name}. Leave out --tuning.{name}."
                 raise SFTError("SFT486", folder=tuning.adapter, problem=problem)
-        AdapterConfig.read(Path(tuning.adapter).expanduser())
+        AdapterConfig.read(Path(tuning.adapter).expanduser(), tuning.method)
 
 
 def check_new_tokens_learn(config: TrainConfig) -> None:

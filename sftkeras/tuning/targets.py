@@ -42,11 +42,13 @@ def chosen_places(tuning: TuningConfig, places: Collection[Place], kind: str) ->
     """
     layers = chosen_layers(tuning, 1 + max(number for number, _ in places))
     known = [name for name in NAMES if any(name == other for _, other in places)]
-    for target in tuning.targets:
+    for target in tuning.chosen_targets:
         if not any(_matches(target, place) for place in places):
             raise _unknown(target, kind, known)
     return [
-        place for place in places if place[0] in layers and any(_matches(target, place) for target in tuning.targets)
+        place
+        for place in places
+        if place[0] in layers and any(_matches(target, place) for target in tuning.chosen_targets)
     ]
 
 

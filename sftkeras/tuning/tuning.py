@@ -10,11 +10,11 @@ import keras
 
 from sftkeras.backbones import Backbone
 from sftkeras.config import TrainConfig
+from sftkeras.config.tuning import PARTIAL
 from sftkeras.plurals import counted
+from sftkeras.tuning.adapters import adapters_of
 from sftkeras.tuning.layers import depths_of, rate_factors
-from sftkeras.tuning.low_rank import adapters_of
 from sftkeras.tuning.methods import variables_of
-from sftkeras.tuning.needs import PARTIAL
 from sftkeras.tuning.unfreezing import UnfreezeLayers, Unfreezing
 
 

@@ -3,6 +3,7 @@
 The ways:
 - whole: on one device. The run is then exported and evaluated by the real commands, which share one fresh process where
   each would start one. Early in its training each run's folder is copied: what a kill would leave.
+  Methods of tuning are trained alone.
 - continued: trains on from the copies, on two devices, each part of a batch in two micro-batches; nothing but training.
 
 What goes wrong with an entry is left in FOLDER/WAY/NAME.error and does not keep the others from being trained.
@@ -35,7 +36,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from alike import decoded  # noqa: E402
 from drawn_once import drawn_once  # noqa: E402
-from every_task import ENTRIES, OF_THE_GUIDE, Entry  # noqa: E402
+from every_task import ENTRIES, OF_THE_GUIDE, TUNED, Entry  # noqa: E402
 from forked import forked_predictions  # noqa: E402
 
 from sftkeras import evaluate, predict, train  # noqa: E402
@@ -55,7 +56,8 @@ from sftkeras.training.resume.state_files import THREAD  # noqa: E402
 
 KILLED_AFTER = 3  # steps: within the first of two epochs, of four steps
 # Training alone: what else comes before it, the untuned model's predictions, is compared with nothing.
-CONTINUED = {"training.devices": 2, "training.accumulation": 2, "report.baselines": "false"}
+ALONE = {"report.baselines": "false"}
+CONTINUED = {"training.devices": 2, "training.accumulation": 2, **ALONE}
 
 
 class EndError(Exception):
@@ -86,7 +88,7 @@ def training(name: str, entry: Entry, folder: Path, way: str) -> TrainConfig:
         "runs": folder / way / "runs",
         "export.folder": folder / way / "saved_models",
         **entry.task_settings(),
-        **(CONTINUED if way == "continued" else {}),
+        **(CONTINUED if way == "continued" else ALONE if name in TUNED else {}),
     }
     return commands.parse(TrainConfig, words(**settings))
 
@@ -97,6 +99,10 @@ def training(name: str, entry: Entry, folder: Path, way: str) -> TrainConfig:
 def whole(name: str, entry: Entry, folder: Path) -> None:
     config = training(name, entry, folder, "whole")
     here, run = folder / "whole", folder / "whole" / "runs" / name
+    if name in TUNED:
+        with copied(run, folder / "continued" / "runs" / name):
+            train_alone(config)
+        return
     report = ReportConfig(baselines=False, bootstrap=0)
     with copied(run, folder / "continued" / "runs" / name), answering(entry) as answers:
         train.main(config)
@@ -253,7 +259,7 @@ def one_fresh_process() -> Iterator[None]:
 def main(folder: Path, way: str) -> None:
     (folder / way).mkdir(exist_ok=True)
     share_strategy()
-    for name, entry in (ENTRIES | OF_THE_GUIDE).items():
+    for name, entry in (ENTRIES | OF_THE_GUIDE | TUNED).items():
         print(f"== {name}", flush=True)
         try:
             WAYS[way](name, entry, folder)

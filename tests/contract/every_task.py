@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tiny_bert import BAD, GOOD, NOUNS
@@ -103,7 +103,9 @@ NO_TEXT: dict[str, tuple[Record, str]] = {
     "no text": ({"text": " "}, "SFT216"),
     "a list for a text": ({"text": ["good"]}, "SFT219"),
 }
-LORA: dict[str, object] = {"tuning.method": "lora", "tuning.rank": 2}  # of a task that another entry trains whole
+# Of tasks that another entry trains whole, in the same way.
+LORA: dict[str, object] = {"tuning.method": "lora", "tuning.rank": 2}
+DORA = {**LORA, "tuning.method": "dora"}
 NO_LABEL: dict[str, tuple[Record, str]] = {"no label": ({"label": None}, "SFT217")}
 
 
@@ -117,7 +119,7 @@ ENTRIES = {
         "classification",
         tuple({"text": sentence(row), "label": [opinion(row), "odd"][row % 5 % 3 :]} for row in range(ROWS)),
         {**NO_TEXT, "an object for a label": ({"label": {"positive": "yes"}}, "SFT244")},
-        {"task.multi_label": "true", **LORA},
+        {"task.multi_label": "true", **DORA},
     ),
     "regression": Entry(
         "regression",
@@ -171,7 +173,9 @@ ENTRIES = {
         {"backbone.max_length": 64, "task.generated_rows": 2, "task.max_new_tokens": 4},
         weights="decoder",
     ),
-    "causal-lm": Entry("causal_lm", tuple({"text": sentence(row)} for row in range(ROWS)), NO_TEXT, weights="decoder"),
+    "causal-lm": Entry(
+        "causal_lm", tuple({"text": sentence(row)} for row in range(ROWS)), NO_TEXT, LORA, weights="decoder"
+    ),
 }
 
 # The task and the architecture of docs/extending.md, in a package where the guide was followed.
@@ -182,4 +186,9 @@ OF_THE_GUIDE = {
         {},
         weights="ernie",
     ),
+}
+
+# Methods of tuning on tasks that are trained whole above; only trained, since what follows is the same.
+TUNED = {
+    "causal-lm-head": replace(ENTRIES["causal-lm"], settings={"tuning.method": "head"}, weights="untied"),
 }

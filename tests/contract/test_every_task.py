@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 import pytest
 from alike import assert_alike
-from every_task import ENTRIES, MANY, OF_THE_GUIDE, written
+from every_task import ENTRIES, MANY, OF_THE_GUIDE, TUNED, written
 from following_the_guide import write_extended
 from tiny_bert import write_tiny_bert
 from tiny_chat import write_tiny_decoder
@@ -51,7 +51,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for model_type in ("bert", "ernie"):
         write_weights(folder / "weights", model_type)
     write_tiny_decoder(folder / "weights" / "decoder")
-    for name, entry in ALL.items():
+    write_tiny_decoder(folder / "weights" / "untied", tied=False)
+    for name, entry in (ALL | TUNED).items():
         (folder / f"{name}.jsonl").write_bytes(written(entry.rows))
     return folder
 
@@ -244,6 +245,7 @@ def test_requests_of_any_size_beside_others_are_answered_as_by_a_local_process(
             assert_alike(answers, expected[: len(answers)])
 
 
+@pytest.mark.parametrize("name", ALL | TUNED)
 def test_a_killed_run_goes_on_to_the_same_weights_on_two_devices_in_micro_batches(
     folder: Path, said: dict[str, Future[str]], name: str
 ) -> None:

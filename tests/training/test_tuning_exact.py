@@ -1,4 +1,4 @@
-"""LoRA learns the same on any number of devices and in any parts, and leaves all other weights as they were.
+"""Adapters learn the same on any number of devices and in any parts, and leaves all other weights as they were.
 
 Each number of devices needs a process of its own; see tiny_run.py for what is trained, and tests/contract for the other
 methods and all tasks.
@@ -23,8 +23,12 @@ RUNS: dict[int, dict[str, dict[str, object]]] = {
         "lora": {**LORA, "dropout": 0.2},
         "3 micro-batches": {**LORA, "dropout": 0.2, "accumulation": 3, "rematerialise": True},
         "undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}},
+        "ia3": {**LORA, "tuning": {"method": "ia3"}},
     },
-    2: {"undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}, "accumulation": 2}},
+    2: {
+        "undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}, "accumulation": 2},
+        "ia3": {**LORA, "tuning": {"method": "ia3"}, "accumulation": 2, "rematerialise": True},
+    },
 }
 
 
@@ -42,9 +46,15 @@ def test_micro_batches_and_recomputed_layers_drop_the_same_of_what_goes_into_the
     assert largest_difference(runs["lora"], runs["undropped"]) > 1e-4
 
 
-def test_two_devices_end_with_the_same_matrices(trained: dict[int, Future]) -> None:
-    one, two = trained[1].result()["undropped"], trained[2].result()["undropped"]
+@pytest.mark.parametrize("run", ["undropped", "ia3"])
+def test_two_devices_end_with_the_same_adapters(run: str, trained: dict[int, Future]) -> None:
+    one, two = trained[1].result()[run], trained[2].result()[run]
     assert largest_difference(one, two) < 1e-6
+
+
+def test_vectors_are_beside_keys_values_and_the_inner_part(trained: dict[int, Future]) -> None:
+    places = {f"ia3_0.{part}/ia3_l" for part in ("key", "value", "down")}
+    assert set(weights(trained[1].result()["ia3"])) == places | {"logits/kernel", "logits/bias"}
 
 
 def test_only_the_matrices_and_the_head_learn(trained: dict[int, Future]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from sftkeras.backbones.adapters import whole_kernel
+from sftkeras.backbones.adapters import merged
 from sftkeras.backbones.decoders.attention import attend, turn
 from sftkeras.backbones.decoders.caches import PagedCache, RowCache
 from sftkeras.backbones.decoders.decoder import Decoder
@@ -225,10 +225,11 @@ class _JoinedLayer:
 def _joined(name: str, layers: list[keras.layers.Dense], scale: float = 1.0) -> list[tf.Variable]:
     """Kernel, and bias if there is one, of dense layers of the same inputs as one; the first times a number."""
     scales = [scale, *[1.0] * (len(layers) - 1)]
-    kernels = [whole_kernel(layer) * scale for layer, scale in zip(layers, scales, strict=True)]
+    both = [merged(layer) for layer in layers]
+    kernels = [kernel * scale for (kernel, _), scale in zip(both, scales, strict=True)]
     variables = [tf.Variable(tf.concat(kernels, 1), trainable=False, name=f"{name}/kernel")]
     if layers[0].bias is not None:
-        biases = [layer.bias.value * scale for layer, scale in zip(layers, scales, strict=True)]
+        biases = [bias * scale for (_, bias), scale in zip(both, scales, strict=True) if bias is not None]
         variables.append(tf.Variable(tf.concat(biases, 0), trainable=False, name=f"{name}/bias"))
     return variables
 

@@ -16,13 +16,7 @@ import tensorflow as tf
 from sftkeras.backbones.decoders.activations import activated_product, gated_product
 from sftkeras.backbones.decoders.attention import attend, turn
 from sftkeras.backbones.decoders.config import DecoderConfig, Rope
-from sftkeras.backbones.dense_operations import (
-    dense,
-    multiplied,
-    normalise,
-    normalise_root_mean_square,
-    plus_bias,
-)
+from sftkeras.backbones.dense_operations import dense, multiplied, normalise, normalise_root_mean_square
 
 
 class Cached(NamedTuple):
@@ -316,10 +310,8 @@ class DecoderLayer(PartOfDecoder):
         multiply, weights = multiplied(self.down, training)
         if self.config.gated:
             gated, up = gate_and_up(x) if gate_and_up else (dense(self.gate, x), dense(self.up, x))
-            outputs = gated_product(activation, gated, up, *weights, multiply=multiply)
-        else:
-            outputs = activated_product(activation, dense(self.up, x), *weights, multiply=multiply)
-        return outputs if self.down.bias is None else plus_bias(outputs, self.down.bias.value)
+            return gated_product(activation, gated, up, *weights, multiply=multiply)
+        return activated_product(activation, dense(self.up, x), *weights, multiply=multiply)
 
 
 def _dense(name: str, inputs: int, outputs: int, bias: bool) -> keras.layers.Dense:

@@ -1,215 +1,165 @@
-"""LoRA's matrices as PEFT keeps them, adapter_config.json and adapter_model.safetensors: read and written.
+"""Adapters as PEFT keeps them, adapter_config.json and adapter_model.safetensors: read and written.
 
-PEFT (https://github.com/huggingface/peft) names a matrix by the module of Hugging Face's library that it is beside:
-`base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`. Where a checkpoint keeps several of our layers in one
-tensor, as Phi-3 and GPT-2 do, their matrices become one pair, and a pair is divided among them.
+PEFT (https://github.com/huggingface/peft) names a tensor by the module of Hugging Face's library that it is beside:
+`base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`. `adapter_modules` has the modules' names,
+`adapter_tensors` what each kind of adapter keeps.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sftkeras.backbones.hugging_face.adapter_modules import modules_of
+from sftkeras.backbones.hugging_face.adapter_tensors import FORMATS, PEFT_TYPES, Stored, Tensors, scale_of
 from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
+    from sftkeras.backbones.adapters import Adapter
     from sftkeras.backbones.linear_parts import Place
-    from sftkeras.backbones.low_rank import LowRank
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-_PREFIX, _DOWN, _UP = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
+_PREFIX = "base_model.model."
+_OF_ADAPTERS = (".lora_", ".ia3_")  # parts of the names of tensors that are not of a head
 # Keys of adapter_config.json that may only be false, none or empty: what they ask for is not computed.
 _NOT_COMPUTED = (
     *("alora_invocation_tokens", "layer_replication", "lora_bias", "target_parameters", "trainable_token_indices"),
-    *("use_bdlora", "use_dora", "use_qalora"),
+    *("use_bdlora", "use_qalora"),
 )
-
-
-class Matrices(NamedTuple):
-    """The matrices of one linear layer.
-
-    Attributes:
-        down: A, [inputs, rank].
-        up: B, [rank, outputs].
-        scale: what their product is multiplied by.
-    """
-
-    down: np.ndarray
-    up: np.ndarray
-    scale: float
 
 
 @dataclass(frozen=True)
 class AdapterConfig:
-    """Settings of adapter_config.json."""
+    """Settings of adapter_config.json.
+
+    Attributes:
+        settings: as they stand there.
+        kind: of its adapters.
+    """
 
     settings: Mapping[str, Any]
+    kind: str
 
     @classmethod
-    def read(cls, folder: Path) -> AdapterConfig:
+    def read(cls, folder: Path, kind: str) -> AdapterConfig:
         """Reads the file.
 
         Raises:
-            SFTError: SFT486 if it cannot be read, or asks for something that is not computed.
+            SFTError: SFT486 if it cannot be read, is of another kind, or asks for something that is not computed.
         """
         try:
             settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-            kind, known = settings["peft_type"], cls(settings)
-            known.scale("", int(settings["r"]))
+            peft_type = settings["peft_type"]
+            if peft_type == "LORA":
+                scale_of(settings, "", int(settings["r"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             problem = f"{CONFIG} cannot be read ({' '.join(str(error).split())}). Give the folder of an adapter."
             raise SFTError("SFT486", folder=folder, problem=problem) from error
+        found = "dora" if peft_type == "LORA" and settings.get("use_dora") else peft_type.lower()
+        if found != kind:
+            what = "has use_dora true" if found == "dora" else f"is of the kind {peft_type}"
+            known = found in FORMATS
+            remedy = f"Set --tuning.method {found}." if known else f"Give one of {', '.join(FORMATS)}."
+            wanted = f"which --tuning.method {kind} does not begin with" if known else "which is not supported"
+            raise SFTError("SFT486", folder=folder, problem=f"it {what}, {wanted}. {remedy}")
         asked = [key for key in _NOT_COMPUTED if settings.get(key)]
         asked += ["bias"] if settings.get("bias", "none") != "none" else []
-        if kind != "LORA" or asked:
-            what = f"is of the kind {kind}" if kind != "LORA" else f"has {asked[0]} {json.dumps(settings[asked[0]])}"
-            raise SFTError(
-                "SFT486", folder=folder, problem=f"it {what}, which is not supported. Give one of plain LoRA."
-            )
-        return known
-
-    def scale(self, module: str, rank: int) -> float:
-        """Return what the product of a module's matrices is multiplied by."""
-        patterns = self.settings.get("alpha_pattern") or {}
-        own = (value for name, value in patterns.items() if f".{module}".endswith(f".{name}"))
-        alpha = float(next(own, self.settings["lora_alpha"]))
-        return alpha / (math.sqrt(rank) if self.settings.get("use_rslora") else rank)
+        if asked:
+            what = f"has {asked[0]} {json.dumps(settings[asked[0]])}"
+            problem = f"it {what}, which is not supported. Give one without."
+            raise SFTError("SFT486", folder=folder, problem=problem)
+        return cls(settings, kind)
 
 
-def read_adapter(folder: Path, backbone: Backbone) -> tuple[dict[Place, Matrices], int]:
-    """Read the matrices of an adapter for the linear layers of a backbone.
+def read_adapter(folder: Path, backbone: Backbone, kind: str) -> tuple[dict[Place, Stored], int]:
+    """Read the adapters of the linear layers of a backbone.
 
     Returns:
-        The matrices by place; and how many tensors of the file are of a head, which is not taken.
+        The adapters by place; and how many tensors of the file are of a head, which is not taken.
 
     Raises:
-        SFTError: SFT486 if the files cannot be read, or are for another backbone.
+        SFTError: SFT486 if the files cannot be read, or are for another backbone or of another kind.
     """
     from safetensors.numpy import load_file
 
-    config = AdapterConfig.read(folder)
+    config, form = AdapterConfig.read(folder, kind), FORMATS[kind]
     try:
         tensors = load_file(folder / WEIGHTS)
     except Exception as error:  # safetensors has types of its own
         problem = f"{WEIGHTS} cannot be read ({' '.join(str(error).split())}). Copy it again."
         raise SFTError("SFT486", folder=folder, problem=problem) from error
-    modules, prefix = _modules(backbone)
-    found: dict[Place, Matrices] = {}
-    names = {name.removesuffix(_DOWN) for name in tensors if name.endswith(_DOWN)}
+    modules, prefix = modules_of(backbone)
+    found: dict[Place, Stored] = {}
+    last = form.required[-1]
+    names = {name.removesuffix(last) for name in tensors if name.endswith(last)}
     for full in sorted(names):
         module = full.removeprefix(_PREFIX)
         parts = modules.get(module) or modules.get(module.removeprefix(prefix)) or modules.get(prefix + module)
-        if parts is None or full + _UP not in tensors:
+        own = {
+            suffix: tensors[full + suffix].astype(np.float32) for suffix in form.required if full + suffix in tensors
+        }
+        if parts is None or len(own) < len(form.required):
             raise SFTError("SFT486", folder=folder, problem=_stranger(full))
-        down, up = tensors[full + _DOWN].astype(np.float32).T, tensors[full + _UP].astype(np.float32).T
-        if down.shape[0] != parts[0].inputs or up.shape[1] != sum(part.outputs for part in parts):
-            raise SFTError("SFT486", folder=folder, problem=_stranger(full))
-        found |= _divided(parts, Matrices(down, up, config.scale(module, down.shape[1])))
-    others = [name for name in tensors if name.removesuffix(_DOWN).removesuffix(_UP) not in names]
-    if strangers := [name for name in others if ".lora_" in name]:
+        try:
+            found |= form.read(module, parts, own, config.settings)
+        except ValueError as error:
+            raise SFTError("SFT486", folder=folder, problem=_stranger(full)) from error
+    known = {name + suffix for name in names for suffix in form.required}
+    others = [name for name in tensors if name not in known]
+    if strangers := [name for name in others if any(part in name for part in _OF_ADAPTERS)]:
         raise SFTError("SFT486", folder=folder, problem=_stranger(strangers[0]))
     if not found:
-        raise SFTError("SFT486", folder=folder, problem="it holds no matrices of linear layers.")
+        raise SFTError("SFT486", folder=folder, problem="it holds nothing for linear layers.")
     return found, len(others)
 
 
-def write_adapter(folder: Path, backbone: Backbone, adapters: Mapping[Place, LowRank], base: str) -> None:
+def write_adapter(folder: Path, backbone: Backbone, adapters: Mapping[Place, Adapter], base: str) -> None:
     """Write adapters as `peft.PeftModel.from_pretrained` reads them, for the Hugging Face model of the backbone.
 
     Args:
         folder: exists, and is not read yet.
         backbone: of a family that Hugging Face has; see `has_family`.
-        adapters: of its linear layers.
+        adapters: of its linear layers, all of one kind.
         base: where the weights of the backbone are.
     """
     from safetensors.numpy import save_file
 
-    modules, _ = _modules(backbone)
-    first = next(iter(adapters.values())).settings
-    tensors, ranks, alphas, targets = {}, {}, {}, []
-    for module, parts in modules.items():
-        present = [part for part in parts if part.place in adapters]
-        if not present:
-            continue
-        pair = _joined(parts, {part.place: _matrices(adapters[part.place]) for part in present})
-        rank = pair.down.shape[1]
-        alpha = pair.scale * (math.sqrt(rank) if first.rank_scaled else rank)
-        tensors[_PREFIX + module + _DOWN] = np.ascontiguousarray(pair.down.T)
-        tensors[_PREFIX + module + _UP] = np.ascontiguousarray(pair.up.T)
-        targets.append(module)
-        if rank != first.rank:
-            ranks[module] = rank
-        if not math.isclose(alpha, first.alpha):
-            alphas[module] = alpha
-    decoder = backbone.kind == "decoder"
-    config = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM" if decoder else "FEATURE_EXTRACTION",
-        "base_model_name_or_path": base.removeprefix("hf://"),
-        "r": first.rank,
-        "lora_alpha": first.alpha,
-        "lora_dropout": first.dropout,
-        "use_rslora": first.rank_scaled,
-        "rank_pattern": ranks,
-        "alpha_pattern": alphas,
-        "target_modules": targets,
-        "bias": "none",
-        "fan_in_fan_out": decoder and backbone.model.model_type == "gpt2",  # whose kernels PyTorch has transposed
-        "inference_mode": True,
-    }
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-
-
-class _Part(NamedTuple):
-    """A linear layer of ours that a module of theirs is, or is a part of."""
-
-    place: Place
-    inputs: int
-    outputs: int
-
-
-def _modules(backbone: Backbone) -> tuple[dict[str, list[_Part]], str]:
-    """The linear layers by the names of their modules, and what else may stand before these."""
-    from sftkeras.backbones.adapters import sizes
+    from sftkeras.backbones.adapters import kernel_lengths
     from sftkeras.backbones.linear_parts import linear_parts
 
-    layers = linear_parts(backbone)
-    places = {id(layer.kernel): place for place, layer in layers.items()}
-    modules: dict[str, list[_Part]] = {}
-    weights, prefix = _weights(backbone)
-    for name, variables in weights:
-        found = [places[id(variable)] for variable in variables if id(variable) in places]
-        if found:
-            modules[name.removesuffix(".weight")] = [_Part(place, *sizes(layers[place])) for place in found]
-    return modules, prefix
+    kind, layers = next(iter(adapters.values())).kind, linear_parts(backbone)
+    modules = {
+        module: parts
+        for module, parts in modules_of(backbone)[0].items()
+        if any(part.place in adapters for part in parts)
+    }
+    tensors, settings = FORMATS[kind].write(modules, adapters, lambda place: kernel_lengths(layers[place]))
+    decoder = backbone.kind == "decoder"
+    config = {
+        "peft_type": PEFT_TYPES[kind],
+        "task_type": "CAUSAL_LM" if decoder else "FEATURE_EXTRACTION",
+        "base_model_name_or_path": base.removeprefix("hf://"),
+        "target_modules": list(modules),
+        "fan_in_fan_out": decoder and backbone.model.model_type == "gpt2",  # whose kernels PyTorch has transposed
+        "inference_mode": True,
+        **settings,
+    }
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    save_file(_with_full_names(tensors), folder / WEIGHTS, metadata={"format": "pt"})
 
 
-def _weights(backbone: Backbone) -> tuple[Iterator[tuple[str, list[Any]]], str]:
-    """The tensors of a checkpoint, each with the variables that it holds; and the prefix of some checkpoints."""
-    from sftkeras.backbones.hugging_face.decoders.families import DECODER_FAMILIES
-    from sftkeras.backbones.hugging_face.decoders.weights import Joined
-    from sftkeras.backbones.hugging_face.writing import family_of
-
-    if backbone.kind == "decoder":
-        of_decoder = DECODER_FAMILIES[backbone.model.model_type]
-        weights, before, prefix = of_decoder.weights(backbone.model), of_decoder.prefix, of_decoder.prefix
-    else:
-        of_encoder = family_of(backbone.model)
-        assert of_encoder is not None
-        weights, before, prefix = of_encoder.weights(backbone.model), "", f"{of_encoder.prefix}."
-    held = (
-        (before + weight.name, [part.variable for part in (weight.parts if isinstance(weight, Joined) else (weight,))])
-        for weight in weights
-    )
-    return held, prefix
+def _with_full_names(tensors: Mapping[str, Tensors]) -> dict[str, np.ndarray]:
+    return {
+        f"{_PREFIX}{module}{suffix}": np.ascontiguousarray(array)
+        for module, own in tensors.items()
+        for suffix, array in own.items()
+    }
 
 
 def has_family(backbone: Backbone) -> bool:
@@ -217,38 +167,6 @@ def has_family(backbone: Backbone) -> bool:
     from sftkeras.backbones.hugging_face.writing import family_of
 
     return not backbone.is_module and (backbone.kind == "decoder" or family_of(backbone.model) is not None)
-
-
-def _matrices(adapter: LowRank) -> Matrices:
-    return Matrices(adapter.down.numpy(), adapter.up.numpy(), adapter.settings.scale)
-
-
-def _joined(parts: list[_Part], pairs: Mapping[Place, Matrices]) -> Matrices:
-    """One pair for layers that are one module: each keeps its own columns of A, and gives its own outputs."""
-    scale = next(iter(pairs.values())).scale
-    ranks = [pairs[part.place].down.shape[1] if part.place in pairs else 0 for part in parts]
-    down = np.concatenate([pairs[part.place].down for part in parts if part.place in pairs], 1)
-    up = np.zeros((sum(ranks), sum(part.outputs for part in parts)), np.float32)
-    row = column = 0
-    for part, rank in zip(parts, ranks, strict=True):
-        if rank:
-            pair = pairs[part.place]
-            up[row : row + rank, column : column + part.outputs] = pair.up * (pair.scale / scale)
-        row, column = row + rank, column + part.outputs
-    return Matrices(down, up, scale)
-
-
-def _divided(parts: list[_Part], pair: Matrices) -> dict[Place, Matrices]:
-    """The pair of each of the layers that are one module; of several, only the columns of A that one of them uses."""
-    if len(parts) == 1:
-        return {parts[0].place: pair}
-    ends = np.cumsum([part.outputs for part in parts])[:-1]
-    found = {}
-    for part, up in zip(parts, np.split(pair.up, ends, 1), strict=True):
-        used = up.any(1)
-        if used.any():
-            found[part.place] = Matrices(pair.down[:, used], up[used], pair.scale)
-    return found
 
 
 def _stranger(name: str) -> str:

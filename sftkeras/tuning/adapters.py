@@ -1,9 +1,8 @@
-"""LoRA on a backbone: its matrices attached to the linear layers that are chosen, and merged into them again."""
+"""Adapters on a backbone: attached to the linear layers that are chosen, described, and merged into them again."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.adapters import AnyDense, adapter_of, attach_adapter, merge_adapter, sizes
+from sftkeras.backbones.adapters import Adapter, AnyDense, adapter_of, attach_adapter, merge_adapter, sizes
 from sftkeras.backbones.linear_parts import Place, linear_parts
-from sftkeras.backbones.low_rank import LowRank, LowRankSettings, first_values
-from sftkeras.config import TrainConfig
+from sftkeras.backbones.low_rank import LowRank, LowRankSettings
+from sftkeras.backbones.rescaling import Rescaling, RescalingSettings
+from sftkeras.backbones.weight_decomposed import WeightDecomposed
+from sftkeras.config import TrainConfig, TuningConfig
 from sftkeras.disk.cache import building
 from sftkeras.errors import SFTError
 from sftkeras.plurals import counted
@@ -23,10 +24,13 @@ from sftkeras.tuning.targets import chosen_places
 # Largest difference of outputs before and after merging, as a share of their size: float32 gives some 1e-6 of it.
 MOST_DIFFERENCE = 1e-4
 _PROBE = 16  # tokens that outputs are compared for
+_KINDS: Mapping[str, type[Adapter]] = {kind.kind: kind for kind in (LowRank, WeightDecomposed, Rescaling)}
+# Layers whose inputs (IA)3 rescales: those that follow what the paper rescales. PEFT does so too.
+_AFTER_RESCALED = ("output", "down")
 
 
-def attach_low_rank(backbone: Backbone, config: TrainConfig) -> tuple[str, ...]:
-    """Attaches matrices to linear layers of a backbone: those of an adapter, or new ones that change nothing yet.
+def attach_adapters(backbone: Backbone, config: TrainConfig) -> tuple[str, ...]:
+    """Attaches adapters of the method to linear layers of a backbone: given ones, or new ones that change nothing yet.
 
     Returns:
         Notes for the user.
@@ -38,51 +42,65 @@ def attach_low_rank(backbone: Backbone, config: TrainConfig) -> tuple[str, ...]:
     tuning, parts = config.tuning, linear_parts(backbone)
     if tuning.adapter:
         return _attach_given(backbone, config)
-    settings = LowRankSettings(tuning.rank, tuning.alpha, tuning.rank_scaled, tuning.dropout)
+    kind, settings_of = _KINDS[tuning.method], _NEW[tuning.method]
     for place in chosen_places(tuning, parts, backbone.kind):
         layer, name = parts[place], name_of(place)
-        inputs, outputs = sizes(layer)
-        most = -(-inputs * outputs // (inputs + outputs))  # from here on, the matrices are as large as the kernel
-        if tuning.rank >= most:
-            raise SFTError("SFT482", rank=tuning.rank, layer=name, inputs=inputs, outputs=outputs, most=most)
-        _attach(place, layer, settings, first_values(name, inputs, tuning.rank, config.seed))
+        settings = settings_of(tuning, place, layer)
+        _attach(place, layer, kind, settings, kind.first_values(name, layer, settings, config.seed))
     return ()
 
 
+def _low_rank(tuning: TuningConfig, place: Place, layer: AnyDense) -> LowRankSettings:
+    inputs, outputs = sizes(layer)
+    most = -(-inputs * outputs // (inputs + outputs))  # from here on, the matrices are as large as the kernel
+    if tuning.rank >= most:
+        raise SFTError("SFT482", rank=tuning.rank, layer=name_of(place), inputs=inputs, outputs=outputs, most=most)
+    return LowRankSettings(tuning.rank, tuning.alpha, tuning.rank_scaled, tuning.dropout)
+
+
+def _rescaling(tuning: TuningConfig, place: Place, layer: AnyDense) -> RescalingSettings:
+    return RescalingSettings(of_inputs=place[1] in _AFTER_RESCALED)
+
+
+_NEW: Mapping[str, Callable[[TuningConfig, Place, AnyDense], Any]] = {
+    "lora": _low_rank,
+    "dora": _low_rank,
+    "ia3": _rescaling,
+}
+
+
 def _attach_given(backbone: Backbone, config: TrainConfig) -> tuple[str, ...]:
-    """Attaches the matrices of an adapter in a folder."""
-    from sftkeras.backbones.hugging_face.adapter_files import AdapterConfig, has_family, read_adapter
+    """Attaches the adapters in a folder."""
+    from sftkeras.backbones.hugging_face.adapter_files import has_family, read_adapter
 
     folder, parts = Path(config.tuning.adapter or "").expanduser(), linear_parts(backbone)
     if not has_family(backbone):
         raise SFTError(
             "SFT486", folder=folder, problem="PEFT has no names for the layers of this encoder. Leave it out."
         )
-    found, left = read_adapter(folder, backbone)
-    rank_scaled = bool(AdapterConfig.read(folder).settings.get("use_rslora"))
-    for place, pair in found.items():
-        rank = pair.down.shape[1]
-        alpha = pair.scale * (math.sqrt(rank) if rank_scaled else rank)
-        settings = LowRankSettings(rank, alpha, rank_scaled, config.tuning.dropout)
-        _attach(place, parts[place], settings, pair.down, pair.up)
+    kind = _KINDS[config.tuning.method]
+    found, left = read_adapter(folder, backbone, kind.kind)
+    undecided = {"dropout": config.tuning.dropout} if issubclass(kind, LowRank) else {}
+    for place, stored in found.items():
+        _attach(place, parts[place], kind, kind.settings_type(**stored.settings, **undecided), stored.values)
     notes = f"the adapter of {folder} is begun with, beside {counted(len(found), 'linear layer')}"
     return (notes, *([f"{counted(left, 'tensor')} of its head are not taken"] if left else []))
 
 
 def attach_described(backbone: Backbone, described: Mapping[str, Mapping[str, Any]]) -> None:
-    """Attaches matrices of zeros as `describe_adapters` described them, whose values are then loaded."""
+    """Attaches adapters of zeros as `describe_adapters` described them, whose values are then loaded."""
     parts = {name_of(place): (place, layer) for place, layer in linear_parts(backbone).items()}
     for name, settings in described.items():
-        place, layer = parts[name]
-        own = LowRankSettings(**settings)
-        _attach(place, layer, own, np.zeros((sizes(layer)[0], own.rank), np.float32))
+        own = dict(settings)
+        kind = _KINDS[own.pop("kind", LowRank.kind)]  # runs before there were others noted none
+        _attach(*parts[name], kind, kind.settings_type(**own))
 
 
 def _attach(
-    place: Place, layer: AnyDense, settings: LowRankSettings, down: np.ndarray, up: np.ndarray | None = None
+    place: Place, layer: AnyDense, kind: type[Adapter], settings: Any, values: list[np.ndarray] | None = None
 ) -> None:
-    name, (inputs, outputs) = f"lora_{name_of(place)}", sizes(layer)
-    attach_adapter(layer, LowRank(inputs, outputs, settings, down=down, up=up, name=name, dtype=layer.dtype_policy))
+    name = f"{kind.kind}_{name_of(place)}"
+    attach_adapter(layer, kind(*sizes(layer), settings, values, name=name, dtype=layer.dtype_policy))
 
 
 def describe_adapters(backbone: Backbone) -> dict[str, dict[str, Any]]:
@@ -90,10 +108,10 @@ def describe_adapters(backbone: Backbone) -> dict[str, dict[str, Any]]:
     return {name_of(place): adapter.describe() for place, adapter in adapters_of(backbone).items()}
 
 
-def adapters_of(backbone: Backbone) -> dict[Place, LowRank]:
+def adapters_of(backbone: Backbone) -> dict[Place, Adapter]:
     """Return the adapters in a backbone by their places."""
     found = {place: adapter_of(layer) for place, layer in linear_parts(backbone).items()}
-    return {place: adapter for place, adapter in found.items() if isinstance(adapter, LowRank)}
+    return {place: adapter for place, adapter in found.items() if adapter}
 
 
 def merge_adapters(backbone: Backbone) -> None:
