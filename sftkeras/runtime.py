@@ -234,6 +234,19 @@ def full_precision() -> None:
     keras.config.set_dtype_policy("float32")
 
 
+@contextmanager
+def in_full_precision() -> Iterator[None]:
+    """In it, layers are built that compute in float32; after it, as before."""
+    import keras
+
+    policy = keras.config.dtype_policy()
+    full_precision()
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
 def peak_memory() -> int:
     """Most memory this process ever held, in bytes."""
     import resource

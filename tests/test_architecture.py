@@ -73,6 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "tasks",
         "runs",
     },
+    "distillation": {*BASIS, "disk", "console", "runtime", "data", "tasks", "runs", "training", "exporting"},
     "evaluation": {*BASIS, "disk", "console", "timeline"},
     "serving": {"internals", "errors", "conversations", "text", "generation", "tasks", "exporting", "graphs"},
     "publishing": {

@@ -17,7 +17,14 @@ from sftkeras.data.formats.in_memory import file_of, is_rows
 from sftkeras.errors import SFTError
 
 # The setting that a group of settings stands for where one word is given in its place.
-_SHORT_FOR = {"task": "kind", "backbone": "handle", "data": "train", "resume": "mode", "objective": "kind"}
+_SHORT_FOR = {
+    "task": "kind",
+    "backbone": "handle",
+    "data": "train",
+    "resume": "mode",
+    "objective": "kind",
+    "distillation": "teacher",
+}
 
 
 def train_config(config: TrainConfig | Mapping[str, Any] | str | PathLike[str] | None, **settings: Any) -> TrainConfig:

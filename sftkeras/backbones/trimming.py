@@ -45,8 +45,8 @@ def trimmed(choice: Choice, wanted: int | Sequence[int]) -> Choice:
         SFTError: SFT488 if there are no such layers, SFT489 if config.json has no words for what is left.
     """
     folder, kept, count = trim(choice.folder, wanted)
-    listed = ", ".join(map(str, kept))
-    return replace(choice, folder=folder, notes=(*choice.notes, f"of {count} layers, counted from 0, it has {listed}"))
+    note = f"of its {count} layers, those with the numbers {', '.join(map(str, kept))} are kept, counted from 0"
+    return replace(choice, folder=folder, notes=(*choice.notes, *([note] if len(kept) < count else [])))
 
 
 def trim(folder: Path, wanted: int | Sequence[int]) -> tuple[Path, tuple[int, ...], int]:

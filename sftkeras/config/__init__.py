@@ -23,6 +23,7 @@ from sftkeras.config.commands import (
     plain,
 )
 from sftkeras.config.data import AugmentationConfig, DataConfig, LabelledFileConfig, ReadingConfig
+from sftkeras.config.distillation import DistillationConfig
 from sftkeras.config.markers import added_tokens, closing_marker, markers_of, opening_markers
 from sftkeras.config.model import BackboneConfig, CleaningConfig, Pooling, TaskSettings
 from sftkeras.config.names import other_writing
@@ -44,6 +45,7 @@ __all__ = [
     "CleaningConfig",
     "CompareConfig",
     "DataConfig",
+    "DistillationConfig",
     "EarlyStoppingConfig",
     "EvaluateConfig",
     "ExportCommandConfig",

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sftkeras.config.data import DataConfig, LabelledFileConfig, ReadingConfig
+from sftkeras.config.distillation import DistillationConfig
 from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskSettings
 from sftkeras.config.objective import ObjectiveConfig
 from sftkeras.config.training import CheckpointConfig, OptimizerConfig, ResumeConfig, TrainingConfig
@@ -60,6 +61,7 @@ class TrainConfig:
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
     tuning: TuningConfig = field(default_factory=TuningConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)

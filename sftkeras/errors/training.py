@@ -116,4 +116,13 @@ MESSAGES: dict[str, str] = {
     "each once, from 0 to {last}.",
     "SFT489": "--backbone.layers {layers}: {folder} has layers of several kinds, and its config.json cannot say which "
     "of these are of which. Keep others, such as the first.",
+    # 495-499 distillation
+    "SFT495": "--distillation.teacher {teacher}: neither a run nor an exported model. Give the folder of one, such as "
+    "runs/NAME or saved_models/NAME.",
+    "SFT496": "--distillation.teacher {teacher}: {problem}. Choose a teacher of the same task and labels.",
+    "SFT497": "--distillation.teacher {teacher}: the task {task} cannot learn from a teacher. Leave it out.",
+    "SFT498": "--distillation.teacher {teacher}: {task} learns of each token what its teacher says, so the teacher "
+    "must be a run with the same tokens: the same tokenizer, --backbone.max_length and cleaning.",
+    "SFT499": "--distillation.teacher {teacher} with {setting} {value}: the two cannot be learned together. Leave one "
+    "of them out.",
 }

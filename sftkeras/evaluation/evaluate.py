@@ -72,9 +72,14 @@ def evaluate(evaluation: Evaluation, predict: Predict, data: LabelledData, *, do
 
 def untuned_baseline(evaluation: Evaluation, predict: Predict, data: LabelledData) -> Baseline:
     """Evaluates the pretrained model before it learns anything."""
+    return known_baseline(UNTUNED, evaluation.untuned, evaluation, predict, data)
+
+
+def known_baseline(key: str, name: str, evaluation: Evaluation, predict: Predict, data: LabelledData) -> Baseline:
+    """Evaluates a model that is there before training: `key` and `name` are those of a `Baseline`."""
     began = time.perf_counter()
-    evaluated = evaluate(evaluation, predict, data, doing=f"Evaluating {evaluation.untuned}")
-    return Baseline(UNTUNED, evaluation.untuned, evaluated, 0, time.perf_counter() - began)
+    evaluated = evaluate(evaluation, predict, data, doing=f"Evaluating {name}")
+    return Baseline(key, name, evaluated, 0, time.perf_counter() - began)
 
 
 def baselines_for(

@@ -5,20 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sftkeras.objectives.adversarial import Adversarial, Attack
+from sftkeras.objectives.distillation import Distilled, DistilledWholeBatch, Mixture
 from sftkeras.objectives.objective import Objective, RowByRow
 from sftkeras.objectives.r_drop import RDrop
 from sftkeras.objectives.whole_batch import WholeBatch
 
 if TYPE_CHECKING:
-    from sftkeras.config import ObjectiveConfig
+    from sftkeras.config import DistillationConfig, ObjectiveConfig
     from sftkeras.tasks import Task
 
-__all__ = ["Objective", "make_objective", "plain_objective"]
+__all__ = ["Objective", "distilled_objective", "make_objective", "plain_objective"]
 
 
 def plain_objective(task: Task) -> Objective:
     """Return the task's own loss as an objective."""
     return WholeBatch(task) if task.whole_batch else RowByRow(task)
+
+
+def distilled_objective(config: DistillationConfig, task: Task) -> Objective:
+    """Return the objective of a task that learns from a teacher.
+
+    Args:
+        config: the settings.
+        task: that learns; its spec's `distils` is not empty.
+    """
+    targets = task.soft_targets()
+    assert targets is not None
+    mixture = Mixture(task, targets, config.weight, config.temperature)
+    return DistilledWholeBatch(task, mixture) if task.whole_batch else Distilled(task, mixture)
 
 
 def make_objective(config: ObjectiveConfig, task: Task) -> Objective:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 Rows = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]  # model inputs, labels, weights [rows] float32
 Network = Callable[[dict[str, tf.Tensor]], tf.Tensor]  # model inputs → logits, as in training or as in validation
 
+TEACHER = "teacher"  # beside the model inputs of rows: what a teacher gave of them
+
+
+def model_inputs(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Return the inputs of rows that the network takes."""
+    return {name: tensor for name, tensor in inputs.items() if name != TEACHER}
+
 
 class Compared(NamedTuple):
     """Inputs of the task's metrics: see `Task.truths` and `Task.predictions`."""

@@ -59,8 +59,7 @@ class WholeBatch:
         """Compute the whole batch's loss and its gradient; see `Objective.look_ahead`."""
         _, labels, weights = rows
         of_rows = row_losses(self._task.loss, labels, logits, weights)
-        labels, logits = on_first_replica(labels, logits)
-        return Ahead(of_rows, Compared(self._task.truths(labels), self._task.predictions(logits)))
+        return Ahead(of_rows, self._compared(*on_first_replica(labels, logits)))
 
     def loss(self, network: Network, rows: Rows, ahead: Ahead | None = None) -> Loss:
         """Give the rows their part of the whole batch's loss; see `Objective.loss`."""
@@ -68,6 +67,10 @@ class WholeBatch:
         logits = network(inputs)
         known = ahead or self.look_ahead(tf.stop_gradient(logits), rows)
         return Loss(known.rows.loss(logits), tf.reduce_sum(weights), None if ahead else known.compared)
+
+    def _compared(self, labels: tf.Tensor, logits: tf.Tensor) -> Compared:
+        """Give what metrics take of rows."""
+        return Compared(self._task.truths(labels), self._task.predictions(logits))
 
 
 @dataclass(frozen=True)
@@ -94,21 +97,22 @@ class RowLosses:
 
 
 def row_losses(
-    loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor
+    loss: Callable[..., tf.Tensor], labels: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor, *further: tf.Tensor
 ) -> RowLosses:
     """Called on each replica with all its rows of a batch; gives what they have of the loss of all replicas' rows.
 
     Args:
-        loss: a task's: (labels, logits) → each row's loss.
+        loss: (labels, logits, …) → each row's loss.
         labels: [rows, …].
         logits: [rows, …] float32.
         weights: [rows] float32; those of all replicas sum to one.
+        *further: what else the loss takes of the rows, [rows, …].
     """
     rows = tf.shape(logits)[0]
-    (labels, logits, weights), first = gather(labels, logits, weights)
+    (labels, logits, weights, *others), first = gather(labels, logits, weights, *further)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        losses = loss(labels, logits) * weights
+        losses = loss(labels, logits, *others) * weights
     whole = RowLosses(losses, tape.gradient(losses, logits))
     return whole.of(RowRange(first, rows))
 

@@ -14,6 +14,7 @@ from sftkeras.tasks import spec_of
 
 def check_settings(config: TrainConfig) -> None:
     """Finds what is wrong before anything heavy is imported or made."""
+    from sftkeras.distillation.teacher import check_distillation
     from sftkeras.exporting.op_gate import known_release
     from sftkeras.exporting.versions import check_writable
     from sftkeras.training.encoder_needs import check_tokens
@@ -29,6 +30,7 @@ def check_settings(config: TrainConfig) -> None:
     check_tuning(config)
     check_layers(config)
     check_tokens(config)
+    check_distillation(config)
     check_trackers(config.training.trackers)
     if config.export.server:
         known_release(config.export.server)

@@ -12,7 +12,7 @@ from sftkeras.config import TrainConfig
 from sftkeras.console import log_to, program, say
 from sftkeras.errors import Preempted
 from sftkeras.pipeline.results import export_and_evaluate
-from sftkeras.pipeline.stages import Trained, evaluate_untuned, prepare, read, train
+from sftkeras.pipeline.stages import Trained, evaluate_known, prepare, read, train
 from sftkeras.runs import RunFolder
 from sftkeras.timeline import Timeline
 
@@ -35,6 +35,7 @@ def train_and_export(
         SFTError: whatever is wrong with settings, data, weights or machine.
     """
     timeline = Timeline(started)
+    from sftkeras.distillation.teacher import identity_of as outputs_of_teacher
     from sftkeras.training.resume.identity import as_it_began, continues, identity_of, with_contents
     from sftkeras.training.resume.preemption import signals_end
     from sftkeras.training.workers import cluster
@@ -42,7 +43,7 @@ def train_and_export(
     run = RunFolder.plan(config)
     with run.claimed(), signals_end(lambda: run.is_unfinished):
         RunFolder.plan(config)  # again: another process may have ended the run just before this one claimed it
-        identity = identity_of(config)
+        identity = {**identity_of(config), **outputs_of_teacher(config)}
         config = as_it_began(run, config, identity)  # what differs is reported before the long work
         with timeline.part("data"):
             folders, data = read(config)
@@ -57,12 +58,12 @@ def train_and_export(
             run.create(config, identity)
         with run.naming_full_disk(), log_to(run.log_file):
             with timeline.part("baselines"):
-                untuned = evaluate_untuned(config, data, setup)
+                known = evaluate_known(config, data, setup)
             fitted = train(config, data, setup, run, timeline, callbacks)
             if fitted.interrupted:
                 say_how_to_go_on(run, config)
                 raise Preempted
-            report = export_and_evaluate(Trained(config, data, setup, fitted, run, timeline, untuned))
+            report = export_and_evaluate(Trained(config, data, setup, fitted, run, timeline, known))
             run.finish()
             say_what_next(run, config, report)
         cluster.release()

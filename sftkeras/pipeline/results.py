@@ -85,9 +85,8 @@ def report_on(
     evaluation = spec_of(config.task.kind).evaluation(task)
     with trained.timeline.part("judge"):
         evaluated = evaluate(evaluation, predict, data)
-    known = (trained.untuned,) if trained.untuned else ()
     with trained.timeline.part("baselines"), waiting("Evaluating the baselines"):
-        baselines = baselines_for(evaluation, evaluated, data, config.report, config.seed, *known)
+        baselines = baselines_for(evaluation, evaluated, data, config.report, config.seed, *trained.known)
     with waiting("Writing the report"):
         report = write_report(
             run.folder, evaluation, evaluated, facts_of(trained, exported()), baselines, config.report

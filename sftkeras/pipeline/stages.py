@@ -20,16 +20,21 @@ if TYPE_CHECKING:
     from sftkeras.backbones.fetching import BackboneFolders
     from sftkeras.data import LabelledData
     from sftkeras.evaluation.baselines import Baseline
-    from sftkeras.evaluation.contract import Predict
+    from sftkeras.evaluation.contract import Evaluation, Predict
     from sftkeras.exporting.prediction_process import PredictionProcess
     from sftkeras.tasks import TextModel
     from sftkeras.training.fit import Fitted
     from sftkeras.training.setup import Setup
+    from sftkeras.training.teaching import Teach
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A fitted model and its facts, from which its export and its report are made."""
+    """A fitted model and its facts, from which its export and its report are made.
+
+    Attributes:
+        known: models that were evaluated before it was trained, such as its teacher.
+    """
 
     config: TrainConfig
     data: LabelledData
@@ -37,13 +42,14 @@ class Trained:
     fitted: Fitted
     run: RunFolder
     timeline: Timeline
-    untuned: Baseline | None = None
+    known: Sequence[Baseline] = ()
 
 
 def read(config: TrainConfig) -> tuple[BackboneFolders, LabelledData]:
     """Fetches the weights, then reads, checks and divides the data, and shows what was found."""
     from sftkeras.backbones.fetching import fetch_backbone
     from sftkeras.data import DataError, describe, load_data, show_findings
+    from sftkeras.distillation.teacher import find_teacher
     from sftkeras.training.warm_start import WarmStart
 
     backbone, label_kind = config.backbone, spec_of(config.task.kind).label_kind(config.task)
@@ -67,6 +73,8 @@ def read(config: TrainConfig) -> tuple[BackboneFolders, LabelledData]:
     show_findings(data.findings, label_kind=label_kind)
     if start:
         start.check_labels(data.label_names)
+    if teacher := find_teacher(config):
+        teacher.check_labels(data.label_names)
     say(describe(data))
     return folders, examine(config, data, folders)
 
@@ -94,20 +102,51 @@ def prepare(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -
     with _starting_tensorflow():
         from sftkeras.training.precision import set_up_in_precision
 
-    setup = set_up_in_precision(config, data, folders)
+    setup = set_up_in_precision(config, data, folders, _teaching(config))
     say(setup.describe())
     return setup
 
 
-def evaluate_untuned(config: TrainConfig, data: LabelledData, setup: Setup) -> Baseline | None:
-    """Evaluates the encoder before it learns, where the task can: a baseline of the report."""
+def evaluate_known(config: TrainConfig, data: LabelledData, setup: Setup) -> list[Baseline]:
+    """Evaluates what can predict before training, as baselines of the report: the untuned encoder, and the teacher."""
+    if not config.report.baselines:
+        return []
+    evaluation = spec_of(config.task.kind).evaluation(setup.text_model.task.settings())
+    found = _evaluate_untuned(config, data, setup, evaluation), _evaluate_teacher(config, data, evaluation)
+    return [one for one in found if one]
+
+
+def _evaluate_untuned(config: TrainConfig, data: LabelledData, setup: Setup, evaluation: Evaluation) -> Baseline | None:
+    """Evaluates the encoder before it learns, where the task can."""
     model = setup.text_model
-    if not (config.report.baselines and model.task.predicts_untuned(model.network)):
+    if not model.task.predicts_untuned(model.network):
         return None
     from sftkeras.evaluation.evaluate import untuned_baseline
 
-    evaluation = spec_of(config.task.kind).evaluation(model.task.settings())
     return untuned_baseline(evaluation, in_memory_predictor(model, config.training.batch_size), data)
+
+
+def _evaluate_teacher(config: TrainConfig, data: LabelledData, evaluation: Evaluation) -> Baseline | None:
+    """Evaluates the model that is learned from, if there is one."""
+    from sftkeras.distillation.teacher import find_teacher
+    from sftkeras.evaluation.evaluate import known_baseline
+    from sftkeras.exporting.contract import read_contract
+    from sftkeras.exporting.prediction_process import PredictionProcess
+    from sftkeras.runs.restoring import restore_model
+    from sftkeras.runtime import in_full_precision
+
+    teacher = find_teacher(config)
+    if teacher is None:
+        return None
+    batch_size, name = config.training.batch_size, f"its teacher {teacher.folder}"
+    if teacher.run:
+        with in_full_precision():
+            predict = in_memory_predictor(restore_model(teacher.run), batch_size)
+            return known_baseline("teacher", name, evaluation, predict, data)
+    assert teacher.version is not None
+    with PredictionProcess(teacher.version) as process:
+        predict = exported_predictor(process, read_contract(teacher.version), batch_size)
+        return known_baseline("teacher", name, evaluation, predict, data)
 
 
 def in_memory_predictor(model: TextModel, batch_size: int) -> Predict:
@@ -178,7 +217,19 @@ def rehearse(config: TrainConfig) -> None:
     with _starting_tensorflow():
         from sftkeras.training.dry_run import dry_run
 
-    dry_run(config, data, folders)
+    dry_run(config, data, folders, _teaching(config))
+
+
+def _teaching(config: TrainConfig) -> Teach | None:
+    """Returns the function by which training asks the teacher; None without one."""
+    from sftkeras.distillation.teacher import find_teacher
+
+    teacher = find_teacher(config)
+    if teacher is None:
+        return None
+    from sftkeras.distillation.asking import asking
+
+    return asking(teacher)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sftkeras.evaluation.contract import Predict as Predict
     from sftkeras.tasks.generating import Generating
     from sftkeras.tasks.network import TextModel
+    from sftkeras.tasks.soft_targets import SoftTargets
     from sftkeras.text import AnyTokenizer, Cleaning, Features
 
 
@@ -72,8 +73,7 @@ class TaskSpec:
 
     Attributes:
         kind: its name in the settings, and that of its folder.
-        settings: the class of its section of the settings: every field has a default and a text, which is its help. The
-            first line of its docstring says what the task predicts.
+        settings: the class of its section of the settings, whose docstring begins with what the task predicts.
         refuses: settings of the data that it cannot use, beside those that its kind of label cannot.
         needs_pair: whether it learns from two texts a row, and from nothing else.
         columns: where its data has what data.text and data.pair name, if these are not set.
@@ -84,6 +84,7 @@ class TaskSpec:
         adds_tokens: whether tokens that training adds to the vocabulary are found in its texts.
         gives_backbone: whether what it makes is a backbone for other tasks, which the run then keeps as a folder.
         objectives: kinds of objective that it can be trained by: all but the plain one need each row's logits.
+        distils: settings of distillation that it uses; none of a task that cannot learn from a teacher.
         packs: whether rows of a batch may be packed into few, since tokens of one see nothing of another.
     """
 
@@ -99,6 +100,7 @@ class TaskSpec:
     adds_tokens: ClassVar[bool] = True
     gives_backbone: ClassVar[bool] = False
     objectives: ClassVar[tuple[ObjectiveKind, ...]] = ("plain",)
+    distils: ClassVar[tuple[str, ...]] = ()
     packs: ClassVar[bool] = False
 
     @property
@@ -274,6 +276,10 @@ class Task:
             second: other logits of the rows.
         """
         raise NotImplementedError
+
+    def soft_targets(self) -> SoftTargets | None:
+        """Gives how it learns from a teacher, asked of a task that can: see `TaskSpec.distils`."""
+        return None
 
     def row_results(
         self, network: Callable[[dict[str, tf.Tensor]], tf.Tensor], inputs: dict[str, tf.Tensor], labels: tf.Tensor

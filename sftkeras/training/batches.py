@@ -11,6 +11,8 @@ from rich.progress import Progress
 
 from sftkeras.data import BatchPlan, RawTexts, RowInputs, Texts, Variants, tokenise
 from sftkeras.data.packing import pack_rows
+from sftkeras.data.storage.teacher_outputs import TeacherOutputs
+from sftkeras.objectives.objective import TEACHER
 from sftkeras.tasks import Task
 from sftkeras.text import Features
 from sftkeras.text.features.raw_text import TEXT
@@ -47,6 +49,7 @@ class Batches:
         task: makes the labels of a batch, and its rows' weights.
         max_length: the most tokens an encoder input may have.
         row_weights: what the weight of every row is multiplied by, [n] float32; None is 1.
+        given: what a teacher gave of the rows, for each variant of their texts; empty without one.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Batches:
         task: Task,
         max_length: int,
         row_weights: np.ndarray | None = None,
+        given: Sequence[TeacherOutputs] = (),
     ) -> None:
         self.plan = plan
         self._inputs = inputs
@@ -64,6 +68,7 @@ class Batches:
         self._task = task
         self._max_length = max_length
         self._row_weights = row_weights
+        self._given = given
 
     @property
     def unit(self) -> str:
@@ -86,12 +91,17 @@ class Batches:
         Inputs are [batch, length] int32, or [batch] objects where the encoder reads texts.
         """
         rows, length = self.plan.batch(epoch, step)
-        inputs = self._inputs.at(epoch).batch(rows, min(length, self._max_length))
+        length = min(length, self._max_length)
+        inputs = self._inputs.at(epoch).batch(rows, length)
         packs = self.plan.packs(epoch, step)
         if packs is not None:
             inputs = pack_rows(inputs, packs)
         random = np.random.default_rng([self.plan.seed, epoch, step, 1])  # 1: no other draw has four numbers
         inputs, labels = self._task.targets(inputs, self._labels[rows], random)
+        if self._given:
+            given = self._given[epoch % len(self._given)].batch(rows, length)
+            # Of a row of the data, a task may have made several.
+            inputs = {**inputs, TEACHER: given if len(given) == len(labels) else given.reshape(-1, *given.shape[2:])}
         weights = self._task.example_weights(labels)
         if self._row_weights is not None:  # of which a task may have made several each
             weights = weights * np.repeat(self._row_weights[rows], len(weights) // len(rows))

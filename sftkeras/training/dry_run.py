@@ -19,12 +19,19 @@ from sftkeras.training.batches import Batches
 from sftkeras.training.precision import set_up_in_precision
 from sftkeras.training.setup import Setup
 from sftkeras.training.step_times import measure
+from sftkeras.training.teaching import Teach
 
 _SHOWN_BATCHES, _SHOWN_ROWS = 2, 3
 
 
-def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -> None:
+def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders, teach: Teach | None = None) -> None:
     """Prints what a run with these settings would take. Trains nothing and leaves nothing behind but caches.
+
+    Args:
+        config: the settings.
+        data: read and divided.
+        folders: of the backbone.
+        teach: asks the teacher, if there is one.
 
     Raises:
         SFTError: SFT462 under mixed_float16 on a CPU, where a step may take minutes.
@@ -32,7 +39,7 @@ def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -
     if config.training.precision == "mixed_float16" and not tf.config.list_physical_devices("GPU"):
         raise SFTError("SFT462")
     before = memory.held_now()
-    setup = set_up_in_precision(config, data, folders)
+    setup = set_up_in_precision(config, data, folders, teach)
     say(describe_lengths(setup.inputs.lengths, setup.inputs.unit), setup.describe())
     show_batches(setup, data)
     seconds = measure_steps(setup, config.training.epochs)

@@ -13,7 +13,7 @@ from sftkeras.config import TrainConfig
 from sftkeras.console import say
 from sftkeras.errors import SFTError
 from sftkeras.internals.keras import should_rise
-from sftkeras.objectives import make_objective
+from sftkeras.objectives import distilled_objective, make_objective
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import Task, spec_of
 from sftkeras.tasks.config_checks import check_monitor
@@ -101,6 +101,10 @@ def prepare_model(
         tuning: what learns.
     """
     optimizer, training = config.optimizer, config.training
+    if config.distillation.teacher:
+        objective = distilled_objective(config.distillation, task)
+    else:
+        objective = make_objective(config.objective, task)
     with strategy.scope():
         model = SupervisedModel(
             network,
@@ -110,7 +114,7 @@ def prepare_model(
             accumulation=training.accumulation,
             ema=optimizer.ema,
             tuning=tuning,
-            objective=make_objective(config.objective, task),
+            objective=objective,
             products=products_of(task, training.precision),
         )
         model.compile(

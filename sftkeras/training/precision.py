@@ -17,6 +17,7 @@ from sftkeras.config import TrainConfig
 from sftkeras.data import LabelledData
 from sftkeras.training.precision_trial import try_bfloat16
 from sftkeras.training.setup import Setup, set_up
+from sftkeras.training.teaching import Teach
 
 Concrete = Literal["float32", "mixed_bfloat16"]
 _CPU_FLAG = "amx_bf16"  # avx512_bf16 alone was not measured
@@ -26,23 +27,25 @@ _OPERATIONS_A_TOKEN = 6  # and parameter: a multiplication and an addition forwa
 _LEAST_OPERATIONS = 1e13  # of a whole training: a minute or two on a few cores
 
 
-def set_up_in_precision(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -> Setup:
+def set_up_in_precision(
+    config: TrainConfig, data: LabelledData, folders: BackboneFolders, teach: Teach | None = None
+) -> Setup:
     """Sets a run up as `set_up`, in the precision that its settings name, or in the one that is chosen here.
 
     A run whose precision is open is set up in float32, and once more if bfloat16 pays: its texts are in the token cache
     by then. The run's config names what was chosen.
     """
     if config.training.precision != "auto":
-        return set_up(config, data, folders)
+        return set_up(config, data, folders, teach)
     exact = _with_precision(config, "float32")
-    setup = set_up(exact, data, folders)
+    setup = set_up(exact, data, folders, teach)
     reason = no_trial(setup)
     if reason is None:
         trial = try_bfloat16(setup)
         reason = trial.describe()
         if trial.pays:
             del setup  # or the weights would be held twice
-            rounded = set_up(_with_precision(config, "mixed_bfloat16"), data, folders)
+            rounded = set_up(_with_precision(config, "mixed_bfloat16"), data, folders, teach)
             return replace(rounded, precision=_line("mixed_bfloat16", reason))
     return replace(setup, precision=_line("float32", reason))
 

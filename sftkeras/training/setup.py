@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -17,6 +18,7 @@ from sftkeras.backbones.trimming import trimmed
 from sftkeras.config import TrainConfig, added_tokens, plain
 from sftkeras.console import progress_bar, waiting
 from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs, stop_on_errors
+from sftkeras.data.storage.teacher_outputs import TeacherOutputs
 from sftkeras.plurals import counted
 from sftkeras.runs.restoring import load_best_weights
 from sftkeras.tasks import TextModel, attach_head, make_task, spec_of
@@ -28,13 +30,14 @@ from sftkeras.training.fit import is_higher_better, prepare_model
 from sftkeras.training.foreign_texts import foreign_texts
 from sftkeras.training.rewriting import rewrite_texts
 from sftkeras.training.step.model import SupervisedModel
+from sftkeras.training.teaching import Lesson, Teach
 from sftkeras.training.warm_start import WarmStart
 from sftkeras.training.workers import cluster as workers
 from sftkeras.training.workers.meeting import meet
 from sftkeras.tuning.methods import choose_what_learns
 from sftkeras.tuning.tuning import plan_tuning
 
-# Validation keeps no activations for a gradient, so larger batches fit; larger than this is no faster.
+# Validation, and a teacher, keep no activations for a gradient, so larger batches fit; larger than this is no faster.
 _VALIDATION_BATCHES = 2
 
 
@@ -89,7 +92,7 @@ class Setup:
         )
 
 
-def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) -> Setup:
+def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders, teach: Teach | None = None) -> Setup:
     """Loads the backbone, attaches the head, tokenises the texts and plans the batches.
 
     Several workers first wait for each other here.
@@ -98,6 +101,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
         config: the settings, whose precision is not open; see `precision.set_up_in_precision`.
         data: the rows.
         folders: of the backbone.
+        teach: asks the teacher, if there is one.
     """
     digest = workers.digest([plain(config), data.fingerprint])
     meet(workers.current(), digest, config.training.join_minutes * 60)
@@ -181,7 +185,11 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders) ->
         ),
     }
     weights = None if data.examples.weights is None else inputs.of_rows(data.examples.weights)
-    train = Batches(plans["train"], train_inputs, labels, task, max_length, weights)
+    given: Sequence[TeacherOutputs] = ()
+    if teach:
+        rows, texts = inputs.rows_of(data.splits["train"]), variants or (data.examples,)
+        given = teach(Lesson(task, features, inputs, texts, rows, labels, training.batch_size * _VALIDATION_BATCHES))
+    train = Batches(plans["train"], train_inputs, labels, task, max_length, weights, given)
     validation = Batches(plans["validation"], inputs, labels, task, max_length, weights)
     total_steps = train.steps * training.epochs
     tuning = plan_tuning(network, backbone, config)

@@ -54,11 +54,8 @@ class WarmStart:
             SFTError: SFT464.
         """
         known = self.model["task"].get("label_names")
-        if known is None or list(names) == known:
-            return
-        new, missing = [name for name in names if name not in known], [name for name in known if name not in names]
-        problem = " and ".join([*_named("has also", new), *_named("lacks", missing)]) or "has them in another order"
-        raise SFTError("SFT464", run=self.run.folder, known=_listed(known), problem=problem)
+        if known is not None and (problem := differing_labels(names, known)):
+            raise SFTError("SFT464", run=self.run.folder, known=_listed(known), problem=problem)
 
 
 def with_warm_start(config: TrainConfig) -> TrainConfig:
@@ -107,6 +104,14 @@ def _differences(config: TrainConfig, start: WarmStart, earlier: dict[str, Any])
         yield f"backbone.pooling {start.model['pooling']} → {config.backbone.text_pooling}"
     if (tokens := list(start.model.get("extra_tokens", ()))) != (mine := list(added_tokens(config))):
         yield f"tokens of its own {tokens} → {mine}"
+
+
+def differing_labels(names: Sequence[str], known: Sequence[str]) -> str | None:
+    """Says what labels have beside known ones, or lack of them, after "the data"; None if they are the same."""
+    if list(names) == list(known):
+        return None
+    new, missing = [name for name in names if name not in known], [name for name in known if name not in names]
+    return " and ".join([*_named("has also", new), *_named("lacks", missing)]) or "has them in another order"
 
 
 def _named(verb: str, names: Sequence[str]) -> list[str]:

@@ -57,7 +57,10 @@ OF_ONE_COMMAND = {
         "SFT610",
     }
     | {"SFT351", "SFT366", "SFT396", "SFT397"}
-    | {f"SFT{number}" for number in (*range(369, 375), 376, *range(382, 388), *range(481, 487), 488, 489)},
+    | {
+        f"SFT{number}"
+        for number in (*range(369, 375), 376, *range(382, 388), *range(481, 487), 488, 489, *range(495, 500))
+    },
 }
 LABELS = {"SFT214", "SFT215", "SFT217", "SFT218", *(f"SFT{number}" for number in (*range(220, 226), *range(228, 234)))}
 LABELS |= {"SFT237", "SFT239", "SFT260", "SFT261", *(f"SFT{number}" for number in range(244, 250))}

@@ -90,6 +90,8 @@ def training(name: str, entry: Entry, folder: Path, way: str) -> TrainConfig:
         **entry.task_settings(),
         **(CONTINUED if way == "continued" else ALONE if name in TUNED else {}),
     }
+    if entry.teacher:
+        settings["distillation.teacher"] = folder / "whole" / "runs" / entry.teacher
     return commands.parse(TrainConfig, words(**settings))
 
 

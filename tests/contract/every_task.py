@@ -42,6 +42,7 @@ class Entry:
         texts: what the model is asked.
         pairs: their second texts, if it takes two.
         weights: the folder of its backbone.
+        teacher: an entry before this one, which it learns from beside its labels.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Entry:
     texts: tuple[str, ...] = ODD
     pairs: tuple[str, ...] | None = None
     weights: str = "bert"
+    teacher: str = ""
 
     def task_settings(self) -> dict[str, object]:
         """The settings of its task; nothing is dropped, so that a batch may be cut into any parts."""
@@ -160,6 +162,7 @@ ENTRIES = {
         tuple({"text": sentence(row), "pair": sentence(row + 1), "label": row % 5 / 4} for row in range(ROWS)),
         {**NO_TEXT, **NO_LABEL, "words for a number": ({"label": "alike"}, "SFT218")},
         {"data.pair": "pair", "task.loss": "cosine", "tuning.method": "bitfit"},
+        teacher="similarity",
     ),
     "masked-lm": Entry("masked_lm", tuple({"text": sentence(row)} for row in range(ROWS)), NO_TEXT, texts=MASKED),
     "chat": Entry(

@@ -22,8 +22,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
     runs = {name: {**PLAIN, "objective": objective} for name, objective in OBJECTIVES.items()}
     one = {**runs, "plain": PLAIN, **{f"{name}, cut": {**run, **CUT} for name, run in runs.items()}}
     alone = {**runs["freelb"], "dropout": 0.0, "optimizer": "sgd"}
-    two = {"freelb": {**alone, "accumulation": 2}}
-    return train_each(tmp_path_factory, {1: {**one, "alone": alone}, 2: two})
+    taught = {**PLAIN, "dropout": 0.0, "optimizer": "sgd", "distillation": {"weight": 0.7}}
+    two = {name: {**run, "accumulation": 2} for name, run in {"freelb": alone, "taught": taught}.items()}
+    return train_each(tmp_path_factory, {1: {**one, "alone": alone, "taught": taught}, 2: two})
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -35,6 +36,12 @@ def test_micro_batches_and_recomputed_layers_change_nothing(trained: dict[int, F
 
 def test_two_devices_end_as_one(trained: dict[int, Future]) -> None:  # Adam would make rounding larger
     assert largest_difference(trained[1].result()["alone"], trained[2].result()["freelb"]) < 1e-6
+
+
+def test_a_teacher_is_learned_from_alike_on_two_devices_in_micro_batches(trained: dict[int, Future]) -> None:
+    taught = trained[1].result()["taught"]
+    assert largest_difference(taught, trained[2].result()["taught"]) < 1e-6
+    assert largest_difference(taught, trained[1].result()["alone"]) > 1e-3
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

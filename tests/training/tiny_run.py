@@ -28,13 +28,15 @@ from sftkeras.backbones.fused_transformer import use_fused_encoder_layers  # noq
 from sftkeras.backbones.rematerialisation import rematerialise  # noqa: E402
 from sftkeras.backbones.token_vectors import give_token_vectors  # noqa: E402
 from sftkeras.config import (  # noqa: E402
+    DistillationConfig,
     ObjectiveConfig,
     OptimizerConfig,
     TrainConfig,
     TrainingConfig,
     TuningConfig,
 )
-from sftkeras.objectives import make_objective  # noqa: E402
+from sftkeras.objectives import distilled_objective, make_objective  # noqa: E402
+from sftkeras.objectives.objective import TEACHER  # noqa: E402
 from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
 from sftkeras.tasks.classification.spec import ClassificationSettings  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
@@ -70,6 +72,7 @@ class Settings:
     unfreeze: int | None = None
     rematerialise: bool = False
     objective: dict[str, Any] = dataclasses.field(default_factory=dict)
+    distillation: dict[str, Any] | None = None  # learns from a teacher whose logits are drawn
     loss_scale: float = 0.0  # to begin with, where the loss is scaled; 0 takes Keras' own
     validated: bool = True  # on the same rows, after each epoch: half as much again to trace
     compare_replicas: bool = False  # also give each replica's loss of one batch
@@ -91,11 +94,13 @@ def batches(settings: Settings) -> Iterator[tuple[dict[str, np.ndarray], np.ndar
     weights = np.array([1.0, 2.0, 0.5], np.float32)[labels] if settings.class_weights else np.ones(ROWS, np.float32)
     if settings.row_weights:
         weights *= random.integers(0, 4, ROWS).astype(np.float32) + (np.arange(ROWS) == 0)
+    given = np.random.default_rng(6).normal(size=(ROWS, 3)).astype(np.float32)
     for _ in range(EPOCHS):
         order = random.permutation(ROWS)
         for begin in range(0, ROWS, BATCH):
             rows = order[begin : begin + BATCH]
             inputs = {"token_ids": ids[rows] * mask[rows], "segment_ids": ids[rows] * 0, "padding_mask": mask[rows]}
+            inputs |= {TEACHER: given[rows]} if settings.distillation else {}
             yield inputs, labels[rows], weights[rows] / weights[rows].sum()
 
 
@@ -140,6 +145,10 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
     objective = ObjectiveConfig(**settings.objective)
     if objective.changes_token_vectors:
         give_token_vectors(backbone.token_embedding)
+    if settings.distillation:
+        learned = distilled_objective(DistillationConfig("runs/teacher", **settings.distillation), task)
+    else:
+        learned = make_objective(objective, task)
     model = SupervisedModel(
         network,
         task,
@@ -147,7 +156,7 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
         clip_norm=settings.clip_norm,
         accumulation=settings.accumulation,
         ema=settings.ema,
-        objective=make_objective(objective, task),
+        objective=learned,
         tuning=Tuning(unfreezing=Unfreezing(depths, settings.unfreeze) if settings.unfreeze else None),
     )
     loss_scaling = settings.precision == "mixed_float16"

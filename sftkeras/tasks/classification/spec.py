@@ -46,6 +46,7 @@ class ClassificationSpec(contract.TaskSpec):
     kind = "classification"
     settings = ClassificationSettings
     objectives = OBJECTIVES
+    distils = ("weight", "temperature")
 
     def label_kind(self, settings: Any) -> LabelKind:
         """One label a text, or with `multi_label` none, one or several."""

@@ -21,6 +21,7 @@ from sftkeras.tasks.divergences import between_chances, between_classes
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
 from sftkeras.tasks.published import PublishedHead, PublishedTask
+from sftkeras.tasks.soft_targets import Chances, SoftTargets
 
 
 class LabelTask(Task):
@@ -72,6 +73,10 @@ class Classification(LabelTask):
     def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         """Divergence of the labels' probabilities, [batch]."""
         return between_classes(first, second)
+
+    def soft_targets(self) -> SoftTargets:
+        """Of labels that exclude each other."""
+        return SoftTargets(self)
 
     def constant_logits(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The logarithm of each class's share, [classes]."""
@@ -140,6 +145,10 @@ class MultiLabelClassification(LabelTask):
     def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         """Divergence of each label's own probability, averaged over the labels, [batch]."""
         return tf.reduce_mean(between_chances(first, second), -1)
+
+    def soft_targets(self) -> Chances:
+        """Of labels that a text has or not."""
+        return Chances(self)
 
     def constant_logits(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The log odds of each label, [classes]."""

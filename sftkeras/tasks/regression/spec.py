@@ -32,6 +32,7 @@ class RegressionSpec(contract.TaskSpec):
     kind = "regression"
     settings = RegressionSettings
     objectives = OBJECTIVES
+    distils = ("weight",)
 
     def label_kind(self, settings: Any) -> LabelKind:
         """A number a text."""

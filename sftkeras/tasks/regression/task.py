@@ -18,6 +18,7 @@ from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import text_network
 from sftkeras.tasks.published import PublishedHead, PublishedTask
 from sftkeras.tasks.regression.spec import RegressionSettings
+from sftkeras.tasks.soft_targets import Values
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Regression(Task):
     def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         """Squared distance of the standardised numbers, [batch]."""
         return tf.square(tf.squeeze(first - second, -1))
+
+    def soft_targets(self) -> Values:
+        """The teacher's numbers."""
+        return Values(self)
 
     def constant_logits(self, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """The mean, which is 0 once standardised, [1]."""

@@ -39,6 +39,7 @@ class SimilaritySpec(contract.TaskSpec):
     kind = "similarity"
     settings = SimilaritySettings
     needs_pair = True
+    distils = ("weight",)
 
     def label_kind(self, settings: Any) -> LabelKind:
         """No label for related pairs, else a number for each pair."""

@@ -19,6 +19,7 @@ from sftkeras.tasks.published import PublishedTask
 from sftkeras.tasks.similarity.features import BiEncoderFeatures, rows_of_texts
 from sftkeras.tasks.similarity.pair_scores import InBatchAccuracy, PearsonCorrelation, all_cosines, cosines
 from sftkeras.tasks.similarity.spec import SimilaritySettings
+from sftkeras.tasks.soft_targets import SoftTargets, from_classes
 from sftkeras.text import AnyTokenizer, Cleaning, Features, TextFeatures, make_features
 
 
@@ -81,6 +82,10 @@ class MatchingPairs(VectorTask):
         scores = all_cosines(labels, logits, self.temperature)
         to_second, to_first = (tf.linalg.diag_part(tf.nn.log_softmax(scores, axis)) for axis in (1, 0))
         return -tf.reshape(tf.stack([to_second, to_first], axis=1), [-1])
+
+    def soft_targets(self) -> RankedVectors:
+        """The teacher's cosines of the texts of a batch."""
+        return RankedVectors(self)
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """One for every text."""
@@ -149,6 +154,10 @@ class ScoredPairs(VectorTask):
             losses = (wanted * tf.square(distance) + (1 - wanted) * apart) / 2
         return tf.repeat(losses, 2)
 
+    def soft_targets(self) -> ComparedVectors:
+        """The teacher's cosine of each pair."""
+        return ComparedVectors(self)
+
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """One for every text."""
         return np.ones(len(labels), np.float32)
@@ -180,6 +189,43 @@ class ScoredPairs(VectorTask):
     def settings(self) -> dict[str, Any]:
         """By what it learned, and which numbers cosines of 0 and 1 stand for."""
         return {"kind": self.kind, "loss": self.loss_name, "lowest": self.lowest, "highest": self.highest}
+
+
+class RankedVectors(SoftTargets):
+    """Soft targets that are vectors, [2 * pairs, hidden]: how near each text is to all others of its batch.
+
+    A student's vectors may be of another size. Cosines are divided by the task's temperature, as in its loss.
+    """
+
+    exported = "vector"
+
+    def __init__(self, task: MatchingPairs) -> None:
+        super().__init__(task)
+        self._temperature = task.temperature
+
+    def of_exported(self, output: np.ndarray) -> np.ndarray:
+        """Return them as they are."""
+        return output
+
+    def losses(self, labels: tf.Tensor, logits: tf.Tensor, given: tf.Tensor, temperature: float) -> tf.Tensor:
+        """Return the divergence of each text's probabilities of partners, [2 * pairs]."""
+        theirs, ours = (all_cosines(labels, vectors, self._temperature) for vectors in (given, logits))
+        to_second, to_first = (from_classes(theirs, ours, 1.0, axis) for axis in (1, 0))
+        return tf.reshape(tf.stack([to_second, to_first], axis=1), [-1])
+
+
+class ComparedVectors(SoftTargets):
+    """Soft targets that are vectors, [2 * pairs, hidden], of whose pairs the cosine counts alone."""
+
+    exported = "vector"
+
+    def of_exported(self, output: np.ndarray) -> np.ndarray:
+        """Return them as they are."""
+        return output
+
+    def losses(self, labels: tf.Tensor, logits: tf.Tensor, given: tf.Tensor, temperature: float) -> tf.Tensor:
+        """Return the squared difference of the cosines, [2 * pairs], alike for both texts of a pair."""
+        return tf.repeat(tf.square(cosines(logits) - cosines(given)), 2)
 
 
 def make(config: SimilaritySettings, label_names: tuple[str, ...], labels: Any) -> MatchingPairs | ScoredPairs:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-_NEVER = -1e9  # a rating that no span of legal places falls below
+NEVER = -1e9  # a rating that no span of legal places falls below
 # Ratings are compared in steps of this: among spans as good as each other, rounding must not choose, since it differs
 # from machine to machine. A context that repeats itself has many.
 _STEP = 1e-3
@@ -44,8 +44,8 @@ def best_spans(logits: tf.Tensor, legal: tf.Tensor, most_tokens: int) -> BestSpa
     logits, legal = tf.pad(logits, [[0, 0], [0, 1], [0, 0]]), tf.pad(legal, [[0, 0], [0, 1]])
     rows, length = tf.shape(legal)[0], tf.shape(legal)[1]
     nowhere = logits[:, 0, 0] + logits[:, 0, 1]
-    first = tf.where(legal, logits[:, :, 0], _NEVER)
-    last = tf.pad(tf.where(legal, logits[:, :, 1], _NEVER), [[0, 0], [0, most_tokens]], constant_values=_NEVER)
+    first = tf.where(legal, logits[:, :, 0], NEVER)
+    last = tf.pad(tf.where(legal, logits[:, :, 1], NEVER), [[0, 0], [0, most_tokens]], constant_values=NEVER)
     lasts = tf.range(length)[:, tf.newaxis] + tf.range(most_tokens)[tf.newaxis]  # [length, most_tokens]
     ratings = first[:, :, tf.newaxis] + tf.gather(last, lasts, axis=1) - nowhere[:, tf.newaxis, tf.newaxis]
     ratings = tf.reshape(ratings, [rows, length * most_tokens])
@@ -83,7 +83,7 @@ class NowhereInPadding(keras.layers.Layer):
 
     def call(self, logits: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
         """Rates `logits` [rows, length, 2] under `padding_mask` [rows, length]."""
-        return tf.where(tf.cast(padding_mask, tf.bool)[:, :, tf.newaxis], logits, _NEVER)
+        return tf.where(tf.cast(padding_mask, tf.bool)[:, :, tf.newaxis], logits, NEVER)
 
     def compute_output_shape(self, logits_shape: tuple, padding_mask_shape: tuple) -> tuple:
         """[rows, length, 2]."""

@@ -16,8 +16,9 @@ from sftkeras.tasks.divergences import between_classes
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_vectors
 from sftkeras.tasks.published import PublishedHead, PublishedTask
+from sftkeras.tasks.soft_targets import SoftTargets, from_classes
 from sftkeras.tasks.span_qa.features import ENDS, STARTS, question_features
-from sftkeras.tasks.span_qa.places import NowhereInPadding, SpanF1, best_rows, best_spans
+from sftkeras.tasks.span_qa.places import NEVER, NowhereInPadding, SpanF1, best_rows, best_spans
 from sftkeras.tasks.span_qa.spec import SpanQASettings
 from sftkeras.text import AnyTokenizer, Cleaning, Features
 from sftkeras.text.features.window_features import TEXT_NUMBER, TEXTS
@@ -81,6 +82,10 @@ class SpanQA(Task):
     def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         """Divergence of the places' probabilities, averaged over first and last token, [rows]."""
         return tf.reduce_mean(between_classes(first, second, 1), -1)
+
+    def soft_targets(self) -> PlaceLogits:
+        """Of the places of the first and the last token."""
+        return PlaceLogits(self)
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """One for every window."""
@@ -153,6 +158,18 @@ class SpanQA(Task):
             "max_answer_length": self.max_answer_length,
             "no_answer_threshold": self.no_answer_threshold,
         }
+
+
+class PlaceLogits(SoftTargets):
+    """Soft targets that are the logits of each token as the first and as the last one, [rows, length, 2]."""
+
+    exported = None
+    by_token = True
+    filling = NEVER
+
+    def losses(self, labels: tf.Tensor, logits: tf.Tensor, given: tf.Tensor, temperature: float) -> tf.Tensor:
+        """Return the divergence of the places' probabilities, averaged over first and last token."""
+        return tf.reduce_mean(from_classes(given, logits, temperature, axis=1), -1)
 
 
 def _places(starts: np.ndarray, ends: np.ndarray, start: int, end: int) -> tuple[int, int]:

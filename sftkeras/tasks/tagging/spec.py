@@ -35,6 +35,7 @@ class TaggingSpec(contract.TaskSpec):
     kind = "tagging"
     settings = TaggingSettings
     objectives = OBJECTIVES
+    distils = ("weight", "temperature")
     found: ClassVar[Mapping[str, str]] = MappingProxyType({"text": "text", "label": "label"})
     pools = False
 

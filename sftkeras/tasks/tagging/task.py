@@ -17,6 +17,7 @@ from sftkeras.tasks.divergences import between_classes
 from sftkeras.tasks.head import dense_head
 from sftkeras.tasks.network import token_network
 from sftkeras.tasks.published import PublishedHead, PublishedTask
+from sftkeras.tasks.soft_targets import SoftTargets, from_classes
 from sftkeras.tasks.tagging.decoding import begin_tag, inside_tag, join, likeliest_legal
 from sftkeras.tasks.tagging.entity_f1 import EntityF1
 from sftkeras.tasks.tagging.spec import TaggingSettings
@@ -88,6 +89,10 @@ class Tagging(Task):
     def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         """Divergence of the tags' probabilities, averaged over the row's words, [batch]."""
         return _mean_over_words(between_classes(first, second), labels)
+
+    def soft_targets(self) -> TagLogits:
+        """Of the tag of each word."""
+        return TagLogits(self)
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """The number of words of each row, so that every word of a batch counts alike."""
@@ -162,6 +167,17 @@ class Tagging(Task):
             "label_names": list(self.label_names),
             "constrained_decoding": self.constrained_decoding,
         }
+
+
+class TagLogits(SoftTargets):
+    """Soft targets that are the logits of each token's tag, [rows, length, tags]."""
+
+    exported = None
+    by_token = True
+
+    def losses(self, labels: tf.Tensor, logits: tf.Tensor, given: tf.Tensor, temperature: float) -> tf.Tensor:
+        """Return the divergence of the tags' probabilities, averaged over the row's words."""
+        return _mean_over_words(from_classes(given, logits, temperature), labels)
 
 
 def _mean_over_words(values: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

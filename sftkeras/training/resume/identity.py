@@ -24,13 +24,14 @@ Identity = Mapping[str, Any]
 # What says where things are, what is watched, what is done once training is over, or how a step is computed.
 _HARMLESS = (
     "start_from",  # start_from.weights has what is there
+    "distillation.teacher",  # distillation.outputs has what it gives
     *("name", "runs", "overwrite", "dry_run", "resume", "checkpoint", "report", "export"),
     *("data.train", "data.validation", "data.test"),  # data.contents has what is in them
     *("training.devices", "training.strategy", "training.accumulation", "training.rematerialise"),
     *("training.histograms", "training.profile", "training.trackers"),
 )
 # Packages of ours whose code decides what a step does, and the others' that do.
-_CODE = ("backbones", "data", "internals", "objectives", "tasks", "text", "training", "tuning")
+_CODE = ("backbones", "data", "distillation", "internals", "objectives", "tasks", "text", "training", "tuning")
 # Of ours, what only checks and reports: no row, batch or gradient depends on it. Whatever is not listed here decides.
 _ONLY_WORDS = (
     *("data/augmentation/changes.py", "data/checks/check.py", "data/checks/check_labels.py"),

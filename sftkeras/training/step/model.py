@@ -25,7 +25,7 @@ from sftkeras.backbones.dense_operations import products_in
 from sftkeras.backbones.dropout import RowRange, dropout_stream
 from sftkeras.internals.keras import LogsOfOneReplica, NoSymbolicBuild, stop_reducing_gradients
 from sftkeras.objectives import Objective, plain_objective
-from sftkeras.objectives.objective import Compared, Rows
+from sftkeras.objectives.objective import Compared, Rows, model_inputs
 from sftkeras.tasks import Task
 from sftkeras.tasks.late_gradients import Gradient, late_gradients
 from sftkeras.tasks.sliced_gradients import SlicedGradient
@@ -277,11 +277,11 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
     def _logits(self, data: Rows, *, training: bool) -> tf.Tensor:
         """The logits of all rows; when training, with the dropout that `_gradients` has."""
         if self.accumulation == 1:
-            return self.network(data[0], training=training)
+            return self.network(model_inputs(data[0]), training=training)
 
         def add_part(piece: Rows, part: RowRange, count: tf.Tensor, logits: tf.TensorArray) -> tuple:
             with self._dropout(part):
-                return count + 1, logits.write(count, self.network(piece[0], training=training))
+                return count + 1, logits.write(count, self.network(model_inputs(piece[0]), training=training))
 
         shape = [None, *self.network.output_shape[1:]]
         room = tf.TensorArray(tf.float32, self.accumulation, infer_shape=False, element_shape=shape)

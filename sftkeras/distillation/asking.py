@@ -1,0 +1,162 @@
+"""A teacher's outputs for the rows of a run: computed in batches of like lengths, and kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import tensorflow as tf
+from rich.progress import Progress
+
+from sftkeras import runtime
+from sftkeras.console import progress_bar
+from sftkeras.data import BatchPlan, Texts
+from sftkeras.data.storage.progress import RowCount
+from sftkeras.data.storage.teacher_outputs import GivenRows, TeacherOutputs, find_teacher_outputs
+from sftkeras.distillation.teacher import Teacher
+from sftkeras.errors import SFTError
+from sftkeras.exporting.prediction_process import PredictionProcess
+from sftkeras.runs.restoring import restore_model
+from sftkeras.tasks import TextModel
+from sftkeras.tasks.soft_targets import SoftTargets
+from sftkeras.training.batches import read_inputs
+from sftkeras.training.teaching import Lesson, Teach
+
+_ROWS_AT_ONCE = 1000  # texts that an exported teacher is sent together
+
+
+def asking(teacher: Teacher) -> Teach:
+    """Returns the function by which training asks a teacher.
+
+    It raises SFT498 if the teacher would have to see the student's tokens and does not.
+    """
+
+    def teach(lesson: Lesson) -> Sequence[TeacherOutputs]:
+        targets = lesson.task.soft_targets()
+        assert targets is not None  # `check_distillation` has refused other tasks
+        asked = _FromRun(teacher, lesson, targets) if teacher.run else _FromExport(teacher, lesson, targets)
+        with progress_bar() as progress:
+            return [_outputs(asked, texts, progress) for texts in lesson.texts]
+
+    return teach
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One way to ask a teacher.
+
+    Attributes:
+        teacher: that is asked.
+        lesson: what about.
+        targets: what is kept of what it gives.
+    """
+
+    teacher: Teacher
+    lesson: Lesson
+    targets: SoftTargets
+
+    def give(self, texts: Texts, progress: Progress) -> GivenRows:
+        """Yield what it gives of the lesson's rows."""
+        raise NotImplementedError
+
+    def _count(self, progress: Progress) -> RowCount:
+        return RowCount(progress, "Asking the teacher", len(self.lesson.rows))
+
+
+def _outputs(asked: _Asked, texts: Texts, progress: Progress) -> TeacherOutputs:
+    lesson, by_token = asked.lesson, asked.targets.by_token
+    key = {
+        "teacher": asked.teacher.identity,
+        "texts": texts.fingerprint,
+        "rows": hashlib.sha256(np.asarray(lesson.rows, np.int32).tobytes()).hexdigest(),
+        "tokens": lesson.features.fingerprint if by_token else None,
+    }
+    return find_teacher_outputs(
+        key,
+        lambda: asked.give(texts, progress),
+        lengths=lesson.inputs.lengths if by_token else None,
+        filling=asked.targets.filling,
+    )
+
+
+class _FromRun(_Asked):
+    """Asks a run: its model is built again with its best weights, in float32."""
+
+    @cached_property
+    def model(self) -> TextModel:
+        """The restored model."""
+        assert self.teacher.run is not None
+        with runtime.in_full_precision():
+            model = restore_model(self.teacher.run)
+        if self.targets.by_token and model.features.fingerprint != self.lesson.features.fingerprint:
+            raise SFTError("SFT498", teacher=self.teacher.folder, task=self.lesson.task.kind)
+        return model
+
+    def give(self, texts: Texts, progress: Progress) -> GivenRows:
+        """Yield what it gives of the rows, those of like lengths together."""
+        lesson, model = self.lesson, self.model
+        inputs = read_inputs(texts, model.features, progress)
+        targets = model.task.soft_targets()
+        assert targets is not None
+        tensors = model.network.input
+        signature = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+        ask = tf.function(
+            lambda inputs: targets.of_logits(model.network(inputs, training=False)),
+            input_signature=[signature],
+            autograph=False,
+        )
+        count, multiple = self._count(progress), runtime.length_multiple()
+        plan = BatchPlan(inputs.lengths, lesson.rows, lesson.batch_size, 0, shuffle=False, multiple=multiple)
+        random, done = np.random.default_rng(0), 0
+        for step in range(plan.steps):
+            rows, length = plan.batch(0, step)
+            found = inputs.batch(rows, min(length, model.features.max_length or length))
+            found, _ = model.task.targets(found, lesson.labels[rows], random)
+            given = ask({name: tf.constant(found[name]) for name in tensors}).numpy()
+            done += len(rows)
+            count.update(done)
+            yield rows, _by_rows(given, len(rows))
+
+
+class _FromExport(_Asked):
+    """Asks an exported version, in a process of its own."""
+
+    def give(self, texts: Texts, progress: Progress) -> GivenRows:
+        """Yield what it gives of the rows, in their order."""
+        name, version = self.targets.exported, self.teacher.version
+        if name is None:
+            raise SFTError("SFT498", teacher=self.teacher.folder, task=self.lesson.task.kind)
+        count, done = self._count(progress), 0
+        with PredictionProcess(version) as process:
+
+            def predicted(texts: list[str], pairs: list[str] | None) -> np.ndarray:
+                outputs = process.predict(texts, pairs, batch_size=self.lesson.batch_size, outputs=[name])
+                return self.targets.of_exported(outputs[name])
+
+            for rows, those, pairs in _wanted(texts, self.lesson.rows):
+                if pairs is None or self.teacher.pairs:
+                    given = predicted(those, pairs)
+                else:  # which it compares by the vector of each
+                    given = np.stack([predicted(those, None), predicted(pairs, None)], axis=1)
+                done += len(rows)
+                count.update(done)
+                yield rows, given
+
+
+def _wanted(texts: Texts, rows: np.ndarray) -> Iterator[tuple[np.ndarray, list[str], list[str] | None]]:
+    """Yields the numbers, texts and second texts of some rows, in blocks."""
+    begin = 0
+    for block, pairs in texts.text_batches(_ROWS_AT_ONCE):
+        here = rows[(rows >= begin) & (rows < begin + len(block))]
+        if len(here):
+            places = (here - begin).tolist()
+            yield here, [block[place] for place in places], pairs and [pairs[place] for place in places]
+        begin += len(block)
+
+
+def _by_rows(given: np.ndarray, rows: int) -> np.ndarray:
+    """Outputs of model inputs, [rows * several, …], by rows of the data, [rows, several, …]; or as they are."""
+    return given if len(given) == rows else given.reshape(rows, len(given) // rows, *given.shape[1:])

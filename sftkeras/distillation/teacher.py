@@ -1,0 +1,136 @@
+"""The teacher that the settings name: a run or an exported version, and whether it suits the run. No TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sftkeras.config import TrainConfig
+from sftkeras.disk.files import sha256_of
+from sftkeras.errors import SFTError
+from sftkeras.exporting.contract import check_weights, read_contract
+from sftkeras.exporting.versions import find_version, has_versions
+from sftkeras.runs import RunFolder
+from sftkeras.tasks import spec_of
+from sftkeras.tasks.config_checks import without_effect
+from sftkeras.training.warm_start import differing_labels
+
+_FLAG = "--distillation.teacher"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained model that another learns from.
+
+    Attributes:
+        folder: as the settings name it.
+        task: settings of its task.
+        pairs: whether it takes two texts.
+        identity: hash of its weights and of all that decides its outputs.
+        run: what it is restored from; None of an exported version.
+        version: the exported version; None of a run.
+    """
+
+    folder: str
+    task: dict[str, Any]
+    pairs: bool
+    identity: str
+    run: RunFolder | None = None
+    version: Path | None = None
+
+    def check_labels(self, names: Sequence[str]) -> None:
+        """Makes sure that the data has the labels that it predicts, in the same order.
+
+        Raises:
+            SFTError: SFT496.
+        """
+        known = self.task.get("label_names")
+        if known and (problem := differing_labels(names, known)):
+            raise SFTError("SFT496", teacher=self.folder, problem=f"the data {problem}")
+
+
+def find_teacher(config: TrainConfig) -> Teacher | None:
+    """Returns the teacher of the settings; None without one.
+
+    Raises:
+        SFTError: SFT495 if there is none in the folder, SFT112 or SFT113 if a run is not whole, SFT503 or SFT504 if an
+            exported version is not.
+    """
+    named = config.distillation.teacher
+    if named is None:
+        return None
+    folder = Path(named).expanduser()
+    if (folder / "config.yaml").exists():
+        return _of_run(named, RunFolder.open(folder))
+    if not folder.is_dir() or not (has_versions(folder) or (folder / "saved_model.pb").is_file()):
+        raise SFTError("SFT495", teacher=named)
+    version = find_version(folder, _FLAG)
+    contract = read_contract(version)
+    check_weights(version, contract)
+    identity = _hash(contract["weights_sha256"], contract["task"], contract["max_length"])
+    return Teacher(named, contract["task"], contract["pairs"], identity, version=version)
+
+
+def check_distillation(config: TrainConfig) -> None:
+    """Refuses settings of distillation that do not suit the task, the teacher or one another.
+
+    Raises:
+        SFTError: SFT104 for one without a teacher, SFT412 for one without effect, SFT102 if the teacher is the run
+            itself, SFT496, SFT497 or SFT499 if it cannot be learned from, and as `find_teacher`.
+    """
+    settings, spec = config.distillation, spec_of(config.task.kind)
+    if settings.teacher is None:
+        for name in settings.changed:
+            remedy = f"Name the model that is learned from, or leave out --distillation.{name}."
+            raise SFTError("SFT104", flag=_FLAG, remedy=remedy)
+        return
+    if not spec.distils:
+        raise SFTError("SFT497", teacher=settings.teacher, task=spec.kind)
+    for name in settings.changed:
+        if name not in spec.distils:
+            raise without_effect(spec, config.task, f"--distillation.{name}")
+    if config.objective.kind != "plain":
+        raise SFTError("SFT499", teacher=settings.teacher, setting="--objective.kind", value=config.objective.kind)
+    if Path(settings.teacher).expanduser().resolve() == RunFolder.of(config).folder.resolve():
+        problem = f"it is the run that {_FLAG} names, which would be lost. Choose another name."
+        raise SFTError("SFT102", flag="--name", problem=problem)
+    teacher = find_teacher(config)
+    assert teacher is not None
+    if difference := _difference(teacher, config):
+        raise SFTError("SFT496", teacher=teacher.folder, problem=difference)
+
+
+def identity_of(config: TrainConfig) -> dict[str, str]:
+    """Returns what of the teacher decides the final weights of a run, by dotted names; raises as `find_teacher`."""
+    teacher = find_teacher(config)
+    return {"distillation.outputs": teacher.identity} if teacher else {}
+
+
+def _of_run(named: str, run: RunFolder) -> Teacher:
+    try:
+        model = json.loads(run.model_file.read_text(encoding="utf-8"))
+        identity = _hash(sha256_of(run.best_weights), model)
+        return Teacher(named, model["task"], model["pairs"], identity, run=run)
+    except (OSError, ValueError, KeyError) as error:
+        raise SFTError("SFT112", path=run.model_file, problem=error) from error
+
+
+def _difference(teacher: Teacher, config: TrainConfig) -> str | None:
+    """Words what of the teacher's task is otherwise than in the settings; None if nothing."""
+    spec, kind = spec_of(config.task.kind), teacher.task.get("kind")
+    if kind != spec.kind:
+        return f"its task is {kind}, and this run's {spec.kind}"
+    theirs, ours = (spec.label_kind(settings).name for settings in (spec.restored(teacher.task), config.task))
+    if "label_names" in teacher.task and theirs != ours:
+        return f"it learned labels of the kind {theirs}, and these are {ours}"
+    if not spec.needs_pair and teacher.pairs != (config.data.pair is not None):
+        return "it takes " + ("two texts, and here is one (--data.pair)" if teacher.pairs else "one text, not two")
+    return None
+
+
+def _hash(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,43 @@
+"""Questions of training to a teacher: about which rows it asks, and as what they are learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sftkeras.data import RowInputs, Texts
+from sftkeras.data.storage.teacher_outputs import TeacherOutputs
+
+if TYPE_CHECKING:
+    from sftkeras.tasks import Task
+    from sftkeras.text import Features
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Rows that a teacher is asked about.
+
+    Attributes:
+        task: that learns.
+        features: of the texts, as the student sees them.
+        inputs: the student's model inputs of every row.
+        texts: of every row; several if they are rewritten, as the variants of augmentation.
+        rows: the numbers of those that are learned.
+        labels: of every row.
+        batch_size: rows that may be computed at once.
+    """
+
+    task: Task
+    features: Features
+    inputs: RowInputs
+    texts: Sequence[Texts]
+    rows: np.ndarray
+    labels: Any
+    batch_size: int
+
+
+# Gives what the teacher says of the rows, for each of the texts.
+Teach = Callable[[Lesson], Sequence[TeacherOutputs]]
