@@ -177,11 +177,6 @@ class ModelStore:
         with self._lock:
             return {model: self._failure(model) for model in sorted(self._configured()) if not self._available(model)}
 
-    def folder(self, spec: ModelSpec) -> Path:
-        """The folder of the version that would predict; raises as `use`."""
-        with self.use(spec) as version:
-            return version.folder
-
     def status(self, spec: ModelSpec) -> GetModelStatusResponse:
         """The states of the version or, if none is named, of all versions, newest first.
 

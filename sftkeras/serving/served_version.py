@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ class ServedVersion:
         self._engine: Engine | None = None
         self._generating: GeneratingVersion | None = None
         self._generation: dict[str, Any] = {}
+        self._created = 0
 
     def __str__(self) -> str:
         return f"{self.model} version {self.number}"
@@ -110,6 +112,11 @@ class ServedVersion:
         """Its generation.json when it was loaded, since its folder may be gone; empty without one."""
         return self._generation
 
+    @property
+    def created(self) -> int:
+        """Seconds since 1970 at which it was exported; as `generation`, from when it was loaded."""
+        return self._created
+
     def run(self, run: EngineRun) -> list[np.ndarray]:
         """Runs its engine; see `Engine.run`."""
         return self._loaded.run(run.call, run.arrays)
@@ -121,7 +128,10 @@ class ServedVersion:
         engine = None
         try:
             self.files = fingerprint(self.folder)
-            _check_weights(self.folder)
+            contract = _contract(self.folder)
+            if contract is not None:
+                check_weights(self.folder, contract)
+            self._created = _created(self.folder, contract)
             engine = Engine(self.folder)
             replayed = warm_up(engine, self.folder)
             self._generating = self._made_generating(engine)
@@ -169,12 +179,19 @@ class ServedVersion:
         return self._engine
 
 
-def _check_weights(folder: Path) -> None:
+def _contract(folder: Path) -> dict[str, Any] | None:
+    """The contract; None for a model of another program, or another release: the model itself needs none."""
     try:
-        contract = read_contract(folder)
+        return read_contract(folder)
     except SFTError:
-        return  # of another program, or another release; the model itself needs none
-    check_weights(folder, contract)
+        return None
+
+
+def _created(folder: Path, contract: Mapping[str, Any] | None) -> int:
+    try:
+        return int(datetime.fromisoformat((contract or {})["created"]).timestamp())
+    except (KeyError, TypeError, ValueError):
+        return int(folder.stat().st_mtime)
 
 
 def _as_serving_error(error: Exception) -> ServingError:

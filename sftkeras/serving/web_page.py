@@ -21,13 +21,13 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from sftkeras import tasks
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import CARD, read_contract
-from sftkeras.exporting.generation_file import read_generation
 from sftkeras.serving.errors import ServingError, not_found
 from sftkeras.serving.model_names import model_spec
 from sftkeras.serving.openai.served_models import generates
 
 if TYPE_CHECKING:
     from sftkeras.serving.answering import Answering
+    from sftkeras.serving.served_version import ServedVersion
 
 _FOLDER = Path(__file__).parent / "page"
 _SCRIPT = "text/javascript; charset=utf-8"
@@ -107,25 +107,25 @@ class WebPage:
                 "version": str(it.version),  # a string, since JavaScript's numbers end at 2^53
                 "state": ModelVersionStatus.State.Name(it.state),
                 "error": it.status.error_message,
-                "chats": it.state == ModelVersionStatus.AVAILABLE
-                and await self._chats(model_spec(name, str(it.version))),
+                "chats": it.state == ModelVersionStatus.AVAILABLE and self._chats(model_spec(name, str(it.version))),
             }
             for it in version_states(self._answering, name)
         ]
         return {"name": name, "versions": shown}
 
-    async def _chats(self, spec: ModelSpec) -> bool:
+    def _chats(self, spec: ModelSpec) -> bool:
         """Say whether a version answers conversations."""
         try:
             with self._answering.store.use(spec) as version:
-                return generates(version) and await asyncio.to_thread(_chat, version.folder) is not None
+                return generates(version) and _chat(version) is not None
         except ServingError:  # it left meanwhile
             return False
 
     async def _version(self, spec: ModelSpec) -> dict[str, Any]:
         inputs = self._inputs(spec)
-        folder = self._answering.store.folder(spec)
-        contract, card, chat = await asyncio.to_thread(_read, folder)
+        with self._answering.store.use(spec) as version:
+            folder, chat = version.folder, _chat(version)
+        contract, card = await asyncio.to_thread(_read, folder)
         return {"inputs": inputs, "contract": contract, "card": card, "chat": chat}
 
     def _inputs(self, spec: ModelSpec) -> dict[str, dict[str, Any]] | None:
@@ -167,8 +167,8 @@ def _shape(shape: Any) -> list[int | None] | None:
     return None if shape.unknown_rank else [None if it.size < 0 else it.size for it in shape.dim]
 
 
-def _read(folder: Path) -> tuple[dict[str, Any] | None, str | None, dict[str, Any] | None]:
-    """The contract, the model card and `_chat`; None for what a version has not, as those that others exported."""
+def _read(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
+    """The contract and the model card; None for what a version has not, as those that others exported."""
     contract: dict[str, Any] | None
     try:
         contract = read_contract(folder)
@@ -178,12 +178,12 @@ def _read(folder: Path) -> tuple[dict[str, Any] | None, str | None, dict[str, An
         card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
     except OSError:
         card = None
-    return contract, card, _chat(folder)
+    return contract, card
 
 
-def _chat(folder: Path) -> dict[str, Any] | None:
+def _chat(version: ServedVersion) -> dict[str, Any] | None:
     """System prompt and default options of a chat with a version; None if it takes no chat."""
-    facts = read_generation(folder)
-    if facts is None or facts["chat"] is None:
+    facts = version.generation
+    if not facts or facts["chat"] is None:
         return None
     return {"system": facts["chat"]["system"], "defaults": facts["defaults"]}

@@ -87,8 +87,8 @@ def running(answering: Any, metrics: Metrics | None = None, **options: Any) -> I
 
 
 @contextmanager
-def serving(models: Path, **options: Any) -> Iterator[Running]:
-    """Serves all versions of the models in a folder."""
+def serving(models: Path, *, poll_seconds: float = 0.1, **options: Any) -> Iterator[Running]:
+    """Serves all versions of the models in a folder, which is looked at again after so many seconds; 0 looks once."""
 
     def config() -> ModelServerConfig:
         found = find_models(models)
@@ -97,7 +97,7 @@ def serving(models: Path, **options: Any) -> Iterator[Running]:
         return found
 
     metrics = Metrics()
-    store = ModelStore(config, poll_seconds=0.1)
+    store = ModelStore(config, poll_seconds=poll_seconds)
     store.start()
     batcher = Batcher(BatchingParameters(), metrics)
     try:

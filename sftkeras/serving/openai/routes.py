@@ -7,7 +7,6 @@ its status of a model, so that OpenAI's call of this path is at /openai/v1 alone
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import time
@@ -76,12 +75,10 @@ class OpenAIRoutes:
             return await self._posts[name](request)
         if name == _MODELS:
             _allow(request, "GET")
-            models = await asyncio.to_thread(listed, self._answering.store)
-            return _success(json.dumps({"object": "list", "data": models}).encode())
+            return _success(json.dumps({"object": "list", "data": listed(self._answering.store)}).encode())
         if name.startswith(_MODEL):
             _allow(request, "GET")
-            model = unquote(name.removeprefix(_MODEL))
-            found_model = await asyncio.to_thread(described, self._answering.store, model)
+            found_model = described(self._answering.store, unquote(name.removeprefix(_MODEL)))
             return _success(json.dumps(found_model).encode())
         message = f"Invalid URL ({request.method} {request.path})"
         raise RequestError(message, reason="unknown_url", code=StatusCode.NOT_FOUND)

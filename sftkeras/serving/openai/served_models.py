@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from tensorflow.core.framework.types_pb2 import DT_STRING
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
-from sftkeras.errors import SFTError
-from sftkeras.exporting.contract import read_contract
 from sftkeras.serving.errors import ServingError
 from sftkeras.serving.model_names import model_spec
 from sftkeras.serving.model_store import ModelStore
@@ -74,7 +70,7 @@ def generates(version: ServedVersion) -> bool:
 
 
 def listed(store: ModelStore) -> list[dict[str, Any]]:
-    """Return the models that can be asked, as `GET /v1/models` lists them. Reads their contracts from disk."""
+    """Return the models that can be asked, as `GET /v1/models` lists them."""
     found = []
     for name in store.available():
         try:
@@ -93,7 +89,7 @@ def described(store: ModelStore, model: str) -> dict[str, Any]:
     with used(store, model) as version:
         if not (embeds(version.signatures) or generates(version)):
             raise unknown_model(model)
-        return {"id": model, "object": "model", "created": _created(version.folder), "owned_by": "sftkeras"}
+        return {"id": model, "object": "model", "created": version.created, "owned_by": "sftkeras"}
 
 
 def _takes_texts(signature: SignatureDef) -> bool:
@@ -103,11 +99,3 @@ def _takes_texts(signature: SignatureDef) -> bool:
 
 def _ranks(signature: SignatureDef) -> dict[str, int]:
     return {name: len(info.tensor_shape.dim) for name, info in signature.outputs.items()}
-
-
-def _created(folder: Path) -> int:
-    """Seconds since 1970 at which a version was exported."""
-    try:
-        return int(datetime.fromisoformat(read_contract(folder)["created"]).timestamp())
-    except (SFTError, KeyError, TypeError, ValueError):  # exported by another program
-        return int(folder.stat().st_mtime)

@@ -13,7 +13,7 @@ export const CHINESE = {
   "Prediction": "预测结果",
   "JSON of the prediction": "预测结果的 JSON",
   "Chat": "对话",
-  "Compare with": "对比",
+  "Compare with": "对比模型",
   "Token probabilities": "词元概率",
   "New conversation": "新对话",
   "System prompt and sampling": "系统提示与采样",
