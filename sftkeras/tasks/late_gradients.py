@@ -16,10 +16,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from sftkeras.tasks.sliced_gradients import Room, SlicesOfTable, WholeTable, merged, sliced_lookup
+from sftkeras.tasks.sliced_gradients import UnmadeGradient, merged, sliced_lookup
 
 Gradient = Any  # a tf.Tensor, tf.IndexedSlices or SlicedGradient
-MakeGradient = Callable[[Room], Gradient]  # makes a dense gradient in a room, in memory that nobody else reads
 
 _late: ContextVar[LateGradients | None] = ContextVar("late_gradients", default=None)
 
@@ -28,12 +27,12 @@ class LateGradients:
     """Gradients that were postponed."""
 
     def __init__(self) -> None:
-        self._makers: dict[int, MakeGradient] = {}  # by the identity of their variables
+        self._unmade: dict[int, UnmadeGradient] = {}  # by the identity of their variables
 
-    def postpone(self, variable: keras.Variable, make: MakeGradient) -> None:
+    def postpone(self, variable: keras.Variable, gradient: UnmadeGradient) -> None:
         """Keeps how the gradient of a variable is made, or a part of it."""
-        assert id(variable) not in self._makers
-        self._makers[id(variable)] = make
+        assert id(variable) not in self._unmade
+        self._unmade[id(variable)] = gradient
 
     def complete(
         self,
@@ -58,16 +57,16 @@ class LateGradients:
     def _in_slices(self, variable: keras.Variable, gradient: Gradient | None) -> Gradient:
         if isinstance(gradient, tf.Tensor):  # of what the table is used for besides, such as a penalty
             return self._whole(variable, gradient)
-        make = self._makers.get(id(variable))
-        if make:
-            return make(SlicesOfTable(gradient))
+        unmade = self._unmade.get(id(variable))
+        if unmade:
+            return unmade.sliced(tf.convert_to_tensor(variable.value), gradient)
         return self._whole(variable, None) if gradient is None else sliced_lookup(gradient, variable.shape)
 
     def _whole(self, variable: keras.Variable, gradient: Gradient | None) -> Gradient:
-        make = self._makers.get(id(variable))
-        if make is None:
+        unmade = self._unmade.get(id(variable))
+        if unmade is None:
             return tf.zeros(variable.shape, variable.dtype) if gradient is None else gradient
-        late = make(WholeTable())
+        late = unmade.whole(tf.convert_to_tensor(variable.value))
         if gradient is None:
             return late
         if isinstance(gradient, tf.IndexedSlices):
@@ -87,10 +86,10 @@ def late_gradients() -> Iterator[LateGradients]:
         _late.reset(token)
 
 
-def postpone(variable: keras.Variable, make: MakeGradient) -> bool:
+def postpone(variable: keras.Variable, gradient: UnmadeGradient) -> bool:
     """Postpones making the gradient of a variable, if someone collects such; returns whether it did."""
     late = _late.get()
     if late is None:
         return False
-    late.postpone(variable, make)
+    late.postpone(variable, gradient)
     return True

@@ -2,19 +2,18 @@
 
 The logits [tokens, vocabulary] of a step would be its largest array by far. Here they are made for a part of the
 vocabulary at a time: once for the losses and the gradient of the vectors, which is summed up with them (as attention is
-in Dao et al., 2022, arXiv:2205.14135), and once more for the gradient of the output kernel, written a part at a time
+in Dao et al., 2022, arXiv:2205.14135), and again for the gradient of the output kernel, which is made a part at a time
 and never added up. Some parts' logits are kept in between, so memory does not grow with the vocabulary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from sftkeras.tasks.late_gradients import MakeGradient
-from sftkeras.tasks.sliced_gradients import Room, WholeTable
+from sftkeras.tasks.sliced_gradients import UnmadeGradient, rows_of_slice
 
 NO_LABEL = -1  # of a place that nothing is learned at
 
@@ -43,7 +42,7 @@ def token_results(
     soft_cap: float | None = None,
     learns: bool = True,
     kernel_learns: bool = True,
-    postpone: Callable[[MakeGradient], bool] = lambda make: False,
+    postpone: Callable[[UnmadeGradient], bool] = lambda gradient: False,
     most_logits: int = MOST_LOGITS,
 ) -> TokenResults:
     """Return the losses of tokens, with respect to which vectors and kernel have gradients, and the predictions.
@@ -58,8 +57,8 @@ def token_results(
         soft_cap: bounds the logits; None leaves them.
         learns: whether gradients are wanted; otherwise nothing is computed for them beforehand.
         kernel_learns: whether the kernel's gradient is wanted; otherwise it is neither computed nor given.
-        postpone: given a function that makes the kernel's gradient, says whether it will be called later, and the
-            gradient used; otherwise it is made and given at once.
+        postpone: given the way to make the kernel's gradient, says whether it will be made later, and used; otherwise
+            it is made and given at once.
         most_logits: numbers in the logits that are kept for the gradient of the kernel.
     """
     parts = _Parts(tf.shape(vectors)[0], tf.shape(kernel)[0], most_logits, soft_cap)
@@ -77,11 +76,11 @@ def token_results(
         def gradient(of_losses: tf.Tensor, _: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
             of_losses *= has_label
 
-            def of_kernel(room: Room) -> Any:
-                return parts.of_kernel(vectors, kernel, labels, of_losses, found, room)
-
-            now = kernel_learns and not postpone(of_kernel)
-            return found.slopes * of_losses[:, tf.newaxis], of_kernel(WholeTable()) if now else None
+            of_vectors = found.slopes * of_losses[:, tf.newaxis]
+            if not kernel_learns:
+                return of_vectors, None
+            unmade = parts.of_kernel(vectors, labels, of_losses, found)
+            return of_vectors, None if postpone(unmade) else unmade.whole(kernel)
 
         return (found.losses * has_label, found.predicted), gradient
 
@@ -136,7 +135,7 @@ class _Parts:
             best: tf.Tensor,
             *pulls: tf.Tensor,
         ) -> tuple[tf.Tensor, ...]:
-            rows, first = self._rows(kernel, number)
+            rows, first = rows_of_slice(kernel, number, self._size), number * self._size
             logits = self._logits_of(number, vectors, rows, first, kept)
             index, inside = self._places(labels, first, rows)
             of_labels = tf.where(inside, tf.gather(logits, index, batch_dims=1), of_labels)
@@ -171,30 +170,20 @@ class _Parts:
         log_sums = highest + tf.math.log(sums)
         return _Found(log_sums, log_sums - of_labels, predicted, slopes, kept)
 
-    def of_kernel(
-        self, vectors: tf.Tensor, kernel: tf.Tensor, labels: tf.Tensor, of_losses: tf.Tensor, found: _Found, room: Room
-    ) -> Any:
-        """Return the gradient of the kernel, given that of the losses, [tokens], as it was put into a room."""
+    def of_kernel(self, vectors: tf.Tensor, labels: tf.Tensor, of_losses: tf.Tensor, found: _Found) -> UnmadeGradient:
+        """Return the gradient of the kernel, given that of the losses, [tokens]; a slice of it is a part's."""
         scaled = vectors * of_losses[:, tf.newaxis]
 
-        def body(number: tf.Tensor, written: Any) -> tuple[tf.Tensor, Any]:
-            rows, first = self._rows(kernel, number)
+        def make(number: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+            first = number * self._size
             logits = self._logits_of(number, vectors, rows, first, found.kept)
             index, inside = self._places(labels, first, rows)
             of_logits = tf.exp(logits - found.log_sums[:, tf.newaxis])
             at = tf.stack([tf.range(self._tokens), index], 1)
             of_logits = tf.tensor_scatter_nd_sub(of_logits, at, tf.cast(inside, tf.float32))
-            part = tf.matmul(self._uncapped(of_logits, logits), scaled, transpose_a=True)  # [part, hidden]
-            return number + 1, room.put(written, number, first, part)
+            return tf.matmul(self._uncapped(of_logits, logits), scaled, transpose_a=True)  # [part, hidden]
 
-        start = (tf.constant(0), room.empty(kernel, self._count))
-        _, written = tf.while_loop(lambda number, _: number < self._count, body, start, parallel_iterations=1)
-        return room.filled(written, kernel, self._size)
-
-    def _rows(self, kernel: tf.Tensor, number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """A part's rows of the kernel, and the number of the first."""
-        first = number * self._size
-        return kernel[first : tf.minimum(first + self._size, self._vocabulary)], first
+        return UnmadeGradient(self._count, self._size, make)
 
     def _logits(self, vectors: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         logits = tf.matmul(vectors, rows, transpose_b=True)

@@ -84,6 +84,22 @@ def all_before(operation: tf.Operation) -> set[tf.Operation]:
     return found
 
 
+def test_a_table_that_does_not_learn_now_has_no_gradient_made() -> None:
+    model = TinyModel(tied=True)
+
+    @partial(tf.function, autograph=False)
+    def of_dense() -> list[tf.Tensor]:
+        with late_gradients() as late:
+            with tf.GradientTape() as tape:
+                loss = model.loss()
+            gradient = tape.gradient(loss, model.dense.value)
+        return late.complete([model.dense], [gradient], lambda variable: True)
+
+    types = {operation.type for operation in of_dense.get_concrete_function().graph.get_operations()}
+    assert not {"Empty", "TensorListReserve"} & types
+    np.testing.assert_allclose(of_dense()[0], model.at_once()[1], rtol=1e-5, atol=1e-6)
+
+
 def test_what_has_no_gradient_gets_zeros() -> None:
     model = TinyModel(tied=True)
     with late_gradients() as late:

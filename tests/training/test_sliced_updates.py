@@ -16,17 +16,19 @@ from sftkeras.tasks import attach_head
 from sftkeras.tasks.late_gradients import late_gradients, postpone
 from sftkeras.tasks.next_tokens import NextTokens
 from sftkeras.tasks.sliced_gradients import SlicedGradient
-from sftkeras.tasks.vocabulary_loss import token_results
+from sftkeras.tasks.vocabulary_loss import MOST_LOGITS, token_results
 from sftkeras.training.step.model import SupervisedModel
 from sftkeras.training.step.optimizers import FusedAdamW, make_optimizer
+from sftkeras.training.step.sliced_updates import move_slices
 
 VOCABULARY, HIDDEN = 50, 6
 IDS, LABELS = tf.constant([3, 7, 3, 0, 49, 7]), tf.constant([7, 3, 1, 49, -1, 2])
 
 
 @pytest.fixture(autouse=True)
-def short_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_slices_of_which_some_are_made_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sftkeras.tasks.sliced_gradients._SLICE_NUMBERS", 7 * HIDDEN)
+    monkeypatch.setattr("sftkeras.tasks.sliced_gradients._MOST_HELD", VOCABULARY * HIDDEN // 2)
 
 
 class Tables:
@@ -47,7 +49,7 @@ class Tables:
                 kernel = tf.convert_to_tensor(self.output.value)
                 later = partial(postpone, self.output)
                 results = token_results(
-                    vectors, kernel, LABELS, soft_cap=self.soft_cap, postpone=later, most_logits=5000
+                    vectors, kernel, LABELS, soft_cap=self.soft_cap, postpone=later, most_logits=32 * 9 * 6
                 )
                 loss = tf.reduce_sum(results.losses)
             gradients = tape.gradient(loss, [variable.value for variable in self.variables])
@@ -59,13 +61,13 @@ class Tables:
 def test_slices_are_those_of_the_whole_gradient(tied: bool, soft_cap: float | None) -> None:
     tables = Tables(tied=tied, soft_cap=soft_cap)
     whole = [tf.convert_to_tensor(each) for each in tables.gradients(sliced=False)]
-    for gradient, expected in zip(tables.gradients(sliced=True), whole, strict=True):
+    for variable, gradient, expected in zip(tables.variables, tables.gradients(sliced=True), whole, strict=True):
         assert isinstance(gradient, SlicedGradient)
         assert int(gradient.size) < VOCABULARY
         np.testing.assert_allclose(gradient.norm, tf.norm(expected), rtol=1e-6)
-        half = gradient.scaled(tf.constant(0.5))
-        firsts = range(0, VOCABULARY, int(gradient.size))
-        slices = [half.slice(tf.constant(at), tf.constant(min(at + int(gradient.size), VOCABULARY))) for at in firsts]
+        half, size = gradient.scaled(tf.constant(0.5)), int(gradient.size)
+        rows = [variable.value[first : first + size] for first in range(0, VOCABULARY, size)]
+        slices = [half.slice(tf.constant(number), part) for number, part in enumerate(rows)]
         np.testing.assert_array_equal(tf.concat(slices, 0), expected * 0.5)
         np.testing.assert_allclose(half.norm, tf.norm(expected) / 2, rtol=1e-6)
 
@@ -96,7 +98,7 @@ class ToyTask(NextTokens):
 
 
 def trained(**settings: Any) -> list[np.ndarray]:
-    """The weights and the optimizer's variables after two steps of a toy decoder on one batch."""
+    """The weights, their averages and the optimizer's variables after two steps of a toy decoder on one batch."""
     keras.utils.set_random_seed(3)
     task = ToyTask()
     model = SupervisedModel(attach_head(toy_backbone(40, 16), task, "mean"), task, seed=1, **settings)
@@ -111,12 +113,22 @@ def trained(**settings: Any) -> list[np.ndarray]:
     step = tf.function(model.train_step, autograph=False)  # as Keras traces it
     for _ in range(2):
         step(batch)
-    return [variable.numpy() for variable in [*model.network.variables, *model.optimizer.variables]]
+    return [variable.numpy() for variable in [*model.network.variables, *model.averages, *model.optimizer.variables]]
 
 
-@pytest.mark.parametrize("clip_norm", [0.1, None])
-def test_steps_by_slices_end_where_others_do(clip_norm: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = trained(clip_norm=clip_norm)
-    monkeypatch.setattr("sftkeras.training.step.optimizers._MANY_NUMBERS", 40 * 16)
-    for expected, found in zip(whole, trained(clip_norm=clip_norm), strict=True):
+@pytest.mark.parametrize("settings", [{"clip_norm": 0.1}, {"clip_norm": None, "ema": 0.5}], ids=["clipped", "averaged"])
+def test_steps_by_slices_end_where_others_do(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trained(**settings)
+    monkeypatch.setattr("sftkeras.training.step.sliced_updates._MANY_NUMBERS", 40 * 16)
+    monkeypatch.setattr("sftkeras.tasks.vocabulary_loss._KEPT_PARTS", MOST_LOGITS // (4 * 8 * 7))  # parts of 7 rows
+    for expected, found in zip(whole, trained(**settings), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+def test_an_average_moves_by_slices_as_it_does_whole() -> None:
+    random = np.random.default_rng(4)
+    averages, table = (tf.Variable(random.normal(size=(VOCABULARY, HIDDEN)).astype(np.float32)) for _ in range(2))
+    whole, rate = tf.Variable(averages), tf.constant(0.1)
+    whole.assign_sub(rate * (whole - table))
+    move_slices(averages.handle, table.handle, table.shape, rate)
+    np.testing.assert_array_equal(averages, whole)

@@ -41,7 +41,7 @@ def test_the_fused_update_is_that_of_keras(scale: float) -> None:
 
 
 def test_a_large_table_that_decays_last_ends_where_keras_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sftkeras.training.step.optimizers._MANY_NUMBERS", 12)
+    monkeypatch.setattr("sftkeras.training.step.sliced_updates._MANY_NUMBERS", 12)
     fused, stock = (after_steps(kind(1e-2, weight_decay=0.5), 8) for kind in (FusedAdamW, keras.optimizers.AdamW))
     np.testing.assert_allclose(fused, stock, rtol=1e-6, atol=1e-6)
 

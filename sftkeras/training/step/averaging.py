@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from sftkeras.training.step.sliced_updates import is_large_table, move_slices
+
 
 class WeightAverage:
     """The exponential moving average of weights (Polyak & Juditsky, 1992).
@@ -49,6 +51,9 @@ class WeightAverage:
         rate = tf.where(counts, 1 - decay, 0.0)
 
         def move(average: tf.Variable, variable: tf.Variable, rate: tf.Tensor) -> None:
+            if is_large_table(variable):
+                move_slices(average.handle, variable.handle, variable.shape, rate)
+                return
             tf.raw_ops.ResourceApplyGradientDescent(
                 var=average.handle, alpha=rate, delta=average.read_value() - variable.read_value()
             )  # average -= rate * (average - variable)

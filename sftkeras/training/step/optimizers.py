@@ -13,12 +13,10 @@ import tensorflow as tf
 from sftkeras.config import OptimizerConfig
 from sftkeras.internals.keras import index_of
 from sftkeras.tasks.sliced_gradients import SlicedGradient
-from sftkeras.training.step.sliced_updates import update_slices
+from sftkeras.training.step.sliced_updates import is_large, is_large_table, update_slices
 
 # Biases and layer norms are not decayed (Devlin et al., 2019, and every BERT recipe since).
 _NOT_DECAYED = ["bias", "gamma", "beta"]
-
-_MANY_NUMBERS = 2**22  # of a table whose copy, 16 MiB and more, matters
 
 Shape = Literal["linear", "cosine", "constant"]
 
@@ -137,8 +135,7 @@ class FusedAdamW(keras.optimizers.AdamW):
         if isinstance(gradient, SlicedGradient):
             update_slices(updated, variable.shape, gradient, partial(_update, step, decays=decays))
         else:
-            decays_last = math.prod(variable.shape) >= _MANY_NUMBERS
-            _update(step, gradient, *updated, decays=decays, decays_last=decays_last)
+            _update(step, gradient, *updated, decays=decays, decays_last=is_large(variable.shape))
 
     def _backend_update_step(
         self, grads: list[tf.Tensor], trainable_variables: list[keras.Variable], learning_rate: tf.Tensor
@@ -233,8 +230,7 @@ def _times(rate: tf.Tensor, factor: float) -> tf.Tensor:
 
 def takes_slices(optimizer: keras.optimizers.Optimizer, variable: keras.Variable) -> bool:
     """Return whether an optimizer takes a variable's gradient in slices, and this saves memory worth the time."""
-    large = len(variable.shape) == 2 and math.prod(variable.shape) >= _MANY_NUMBERS
-    return isinstance(optimizer, FusedAdamW) and large and variable.dtype == "float32"
+    return isinstance(optimizer, FusedAdamW) and is_large_table(variable)
 
 
 def make_optimizer(
