@@ -126,7 +126,7 @@ def statuses(
             for reply, request in zip(pool.map(ask, some), some, strict=True):
                 status = status_in(reply)
                 counts[status] += 1
-                assert status in expected, request
+                assert status in expected, (reply, request)
     grown = process.memory_info().rss - before
     print(dict(counts), f"{grown / 2**20:.1f} MiB more")
     assert grown < most_growth
