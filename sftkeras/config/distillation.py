@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from jsonargparse.typing import PositiveFloat
+from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from sftkeras.config.values import Probability
 
@@ -24,7 +24,22 @@ class DistillationConfig:
     temperature: PositiveFloat = 2.0
     """Both models' logits are divided by it before they are compared: the higher, the more unlikely labels count."""
 
+    hidden: NonNegativeFloat = 0.0
+    """Weight of the distance of hidden states from the teacher's, beside all else; the teacher is a run whose encoder
+    is as wide."""
+    layers: list[NonNegativeInt] | None = None
+    """Layers of the teacher whose hidden states the model's layers learn, one for each, from 0, such as [1, 3, 5]; null
+    takes such in like distances, the last among them."""
+    relations: NonNegativeFloat = 0.0
+    """Weight of the distance of how tokens relate to one another in the last layer, as MiniLM learns it; the teacher is
+    a run, of any width."""
+
     SHORT_FOR: ClassVar = "teacher"
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether more is learned than the teacher's outputs, for which it runs beside the model in each step."""
+        return bool(self.hidden or self.relations)
 
     @property
     def changed(self) -> tuple[str, ...]:

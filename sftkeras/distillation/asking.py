@@ -7,41 +7,86 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import keras
 import numpy as np
 import tensorflow as tf
 from rich.progress import Progress
 
 from sftkeras import runtime
+from sftkeras.backbones import Backbone
+from sftkeras.backbones.inner_outputs import has_inner_outputs
+from sftkeras.config import TrainConfig
 from sftkeras.console import progress_bar
 from sftkeras.data import BatchPlan, Texts
 from sftkeras.data.storage.progress import RowCount
 from sftkeras.data.storage.teacher_outputs import GivenRows, TeacherOutputs, find_teacher_outputs
-from sftkeras.distillation.teacher import Teacher
+from sftkeras.distillation.teacher import Teacher, inside_refused, not_together
 from sftkeras.errors import SFTError
 from sftkeras.exporting.prediction_process import PredictionProcess
-from sftkeras.runs.restoring import restore_model
+from sftkeras.objectives.inner_distillation import InnerDistillation, Inside
+from sftkeras.runs.restoring import restore_model, restore_run
 from sftkeras.tasks import TextModel
 from sftkeras.tasks.soft_targets import SoftTargets
+from sftkeras.text import Features
 from sftkeras.training.batches import read_inputs
-from sftkeras.training.teaching import Lesson, Teach
+from sftkeras.training.teaching import Lesson
 
 _ROWS_AT_ONCE = 1000  # texts that an exported teacher is sent together
 
 
-def asking(teacher: Teacher) -> Teach:
-    """Returns the function by which training asks a teacher.
+@dataclass(frozen=True)
+class Asking:
+    """A teacher as training asks it; see `sftkeras.training.teaching.Teach`.
 
-    It raises SFT498 if the teacher would have to see the student's tokens and does not.
+    Attributes:
+        teacher: that is asked.
+        config: settings of the run that learns.
     """
 
-    def teach(lesson: Lesson) -> Sequence[TeacherOutputs]:
+    teacher: Teacher
+    config: TrainConfig
+
+    def __call__(self, lesson: Lesson) -> Sequence[TeacherOutputs]:
+        """Return what it gives; raises SFT498 if it would have to see the student's tokens and does not."""
         targets = lesson.task.soft_targets()
         assert targets is not None  # `check_distillation` has refused other tasks
-        asked = _FromRun(teacher, lesson, targets) if teacher.run else _FromExport(teacher, lesson, targets)
+        asked = (_FromRun if self.teacher.run else _FromExport)(self.teacher, lesson, targets)
         with progress_bar() as progress:
             return [_outputs(asked, texts, progress) for texts in lesson.texts]
 
-    return teach
+    def inside(self, network: keras.Model, backbone: Backbone, features: Features) -> InnerDistillation:
+        """Return the distance of a network from its inside.
+
+        Raises:
+            SFTError: SFT499 if the inside of one of the two cannot be reached, or they do not fit each other.
+        """
+        assert self.teacher.run is not None
+        with runtime.in_full_precision():
+            restored = restore_run(self.teacher.run)
+        settings, theirs = self.config.distillation, restored.backbone
+        if not (has_inner_outputs(backbone) and has_inner_outputs(theirs)):
+            raise inside_refused(
+                self.config, "both must be encoders that are rebuilt, with several layers of their own"
+            )
+        if restored.model.features.fingerprint != features.fingerprint:
+            problem = "the teacher must see the same tokens: the same tokenizer, --backbone.max_length and cleaning"
+            raise inside_refused(self.config, problem)
+        if settings.hidden and (ours := backbone.model.hidden_dim) != (wide := theirs.model.hidden_dim):
+            raise inside_refused(self.config, f"its vectors have {wide} numbers, and these {ours}")
+        if settings.layers and (
+            len(settings.layers) != len(backbone.layers) or max(settings.layers) >= len(theirs.layers)
+        ):
+            problem = (
+                f"name one of its layers, 0 to {len(theirs.layers) - 1}, for each of {len(backbone.layers)} layers"
+            )
+            raise not_together(self.config, "--distillation.layers", settings.layers, problem)
+        return InnerDistillation(
+            Inside.of(network, backbone),
+            Inside.of(restored.model.network, theirs),
+            hidden=settings.hidden,
+            relations=settings.relations,
+            layers=settings.layers,
+        )
 
 
 @dataclass(frozen=True)

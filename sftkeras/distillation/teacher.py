@@ -93,15 +93,31 @@ def check_distillation(config: TrainConfig) -> None:
     for name in settings.changed:
         if name not in spec.distils:
             raise without_effect(spec, config.task, f"--distillation.{name}")
+    if settings.layers and not settings.hidden:
+        users = "runs with --distillation.hidden above 0"
+        raise SFTError("SFT115", setting="--distillation.layers", choice="--distillation.hidden 0", users=users)
     if config.objective.kind != "plain":
-        raise SFTError("SFT499", teacher=settings.teacher, setting="--objective.kind", value=config.objective.kind)
+        raise not_together(config, "--objective.kind", config.objective.kind, "a run has one objective")
     if Path(settings.teacher).expanduser().resolve() == RunFolder.of(config).folder.resolve():
         problem = f"it is the run that {_FLAG} names, which would be lost. Choose another name."
         raise SFTError("SFT102", flag="--name", problem=problem)
     teacher = find_teacher(config)
     assert teacher is not None
+    if settings.looks_inside and teacher.version:
+        raise inside_refused(config, "an exported model gives no hidden states, its run does")
     if difference := _difference(teacher, config):
         raise SFTError("SFT496", teacher=teacher.folder, problem=difference)
+
+
+def not_together(config: TrainConfig, setting: str, value: object, problem: str) -> SFTError:
+    """SFT499 for a setting that does not go with the teacher."""
+    return SFTError("SFT499", teacher=config.distillation.teacher, setting=setting, value=value, problem=problem)
+
+
+def inside_refused(config: TrainConfig, problem: str) -> SFTError:
+    """SFT499 for what is to be learned of the inside of a teacher, and cannot be."""
+    name = "hidden" if config.distillation.hidden else "relations"
+    return not_together(config, f"--distillation.{name}", getattr(config.distillation, name), problem)
 
 
 def identity_of(config: TrainConfig) -> dict[str, str]:

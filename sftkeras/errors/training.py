@@ -123,6 +123,5 @@ MESSAGES: dict[str, str] = {
     "SFT497": "--distillation.teacher {teacher}: the task {task} cannot learn from a teacher. Leave it out.",
     "SFT498": "--distillation.teacher {teacher}: {task} learns of each token what its teacher says, so the teacher "
     "must be a run with the same tokens: the same tokenizer, --backbone.max_length and cleaning.",
-    "SFT499": "--distillation.teacher {teacher} with {setting} {value}: the two cannot be learned together. Leave one "
-    "of them out.",
+    "SFT499": "--distillation.teacher {teacher} with {setting} {value}: {problem}. Leave one of them out.",
 }

@@ -12,6 +12,7 @@ from sftkeras.objectives.whole_batch import WholeBatch
 
 if TYPE_CHECKING:
     from sftkeras.config import DistillationConfig, ObjectiveConfig
+    from sftkeras.objectives.inner_distillation import InnerDistillation
     from sftkeras.tasks import Task
 
 __all__ = ["Objective", "distilled_objective", "make_objective", "plain_objective"]
@@ -22,17 +23,18 @@ def plain_objective(task: Task) -> Objective:
     return WholeBatch(task) if task.whole_batch else RowByRow(task)
 
 
-def distilled_objective(config: DistillationConfig, task: Task) -> Objective:
+def distilled_objective(config: DistillationConfig, task: Task, inner: InnerDistillation | None = None) -> Objective:
     """Return the objective of a task that learns from a teacher.
 
     Args:
         config: the settings.
         task: that learns; its spec's `distils` is not empty.
+        inner: what is learned of the inside of the teacher, if anything.
     """
     targets = task.soft_targets()
     assert targets is not None
     mixture = Mixture(task, targets, config.weight, config.temperature)
-    return DistilledWholeBatch(task, mixture) if task.whole_batch else Distilled(task, mixture)
+    return DistilledWholeBatch(task, mixture) if task.whole_batch else Distilled(task, mixture, inner)
 
 
 def make_objective(config: ObjectiveConfig, task: Task) -> Objective:

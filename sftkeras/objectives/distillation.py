@@ -14,6 +14,7 @@ from sftkeras.objectives.objective import TEACHER, Compared, Loss, Network, Rows
 from sftkeras.objectives.whole_batch import Ahead, WholeBatch, on_first_replica, row_losses
 
 if TYPE_CHECKING:
+    from sftkeras.objectives.inner_distillation import InnerDistillation
     from sftkeras.tasks import Task
     from sftkeras.tasks.soft_targets import SoftTargets
 
@@ -45,12 +46,13 @@ class Distilled:
     Args:
         task: makes predictions of logits.
         mixture: gives each row's loss.
+        inner: gives each row's distance from the inside of the teacher, which is added; None adds nothing.
     """
 
     whole_batch = False
 
-    def __init__(self, task: Task, mixture: Mixture) -> None:
-        self._task, self._mixture = task, mixture
+    def __init__(self, task: Task, mixture: Mixture, inner: InnerDistillation | None = None) -> None:
+        self._task, self._mixture, self._inner = task, mixture, inner
 
     def look_ahead(self, logits: tf.Tensor, rows: Rows) -> None:
         """Nothing: each part's loss is its own."""
@@ -58,8 +60,11 @@ class Distilled:
     def loss(self, network: Network, rows: Rows, ahead: None = None) -> Loss:
         """Sum the mixed losses of the rows; see `Objective.loss`."""
         inputs, labels, weights = rows
-        logits = network(model_inputs(inputs))
-        losses = self._mixture(labels, logits, inputs[TEACHER])
+        if self._inner:
+            logits, distances = self._inner(model_inputs(inputs))
+        else:
+            logits, distances = network(model_inputs(inputs)), 0.0
+        losses = self._mixture(labels, logits, inputs[TEACHER]) + distances
         compared = Compared(self._task.truths(labels), self._task.predictions(logits))
         return Loss(tf.reduce_sum(losses * weights), tf.reduce_sum(weights), compared)
 

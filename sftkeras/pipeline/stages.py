@@ -221,15 +221,15 @@ def rehearse(config: TrainConfig) -> None:
 
 
 def _teaching(config: TrainConfig) -> Teach | None:
-    """Returns the function by which training asks the teacher; None without one."""
+    """Returns the teacher as training asks it; None without one."""
     from sftkeras.distillation.teacher import find_teacher
 
     teacher = find_teacher(config)
     if teacher is None:
         return None
-    from sftkeras.distillation.asking import asking
+    from sftkeras.distillation.asking import Asking
 
-    return asking(teacher)
+    return Asking(teacher, config)
 
 
 @contextmanager

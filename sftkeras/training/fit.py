@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
@@ -37,6 +38,9 @@ from sftkeras.training.watching.timing import Seconds, StepTimer
 from sftkeras.training.watching.trackers import Tracking
 from sftkeras.training.workers.cluster import agree, all_have, is_chief
 from sftkeras.tuning.tuning import ALL_LEARN, Tuning
+
+if TYPE_CHECKING:
+    from sftkeras.objectives.inner_distillation import InnerDistillation
 
 _LESS_MEMORY = ", set --training.rematerialise true"  # a remedy, where it is not set
 
@@ -89,6 +93,7 @@ def prepare_model(
     total_steps: int,
     strategy: tf.distribute.Strategy,
     tuning: Tuning = ALL_LEARN,
+    inner: InnerDistillation | None = None,
 ) -> SupervisedModel:
     """Compile the model that `fit` trains.
 
@@ -99,10 +104,11 @@ def prepare_model(
         total_steps: optimizer steps in the whole run.
         strategy: the devices.
         tuning: what learns.
+        inner: what is learned of the inside of a teacher, if anything.
     """
     optimizer, training = config.optimizer, config.training
     if config.distillation.teacher:
-        objective = distilled_objective(config.distillation, task)
+        objective = distilled_objective(config.distillation, task, inner)
     else:
         objective = make_objective(config.objective, task)
     with strategy.scope():

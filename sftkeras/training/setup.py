@@ -193,7 +193,11 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders, te
     validation = Batches(plans["validation"], inputs, labels, task, max_length, weights)
     total_steps = train.steps * training.epochs
     tuning = plan_tuning(network, backbone, config)
-    model = prepare_model(network, task, config, total_steps=total_steps, strategy=strategy, tuning=tuning)
+    inner = None
+    if teach and config.distillation.looks_inside:
+        with strategy.scope():
+            inner = teach.inside(network, backbone, features)
+    model = prepare_model(network, task, config, total_steps=total_steps, strategy=strategy, tuning=tuning, inner=inner)
     text_model = TextModel(features, network, task, backbone)
     foreign = foreign_texts(data.examples, data.splits, inputs, backbone.tokenizer)
     found = (tuple(examined), tuple(foreign))

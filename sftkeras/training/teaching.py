@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,6 +12,10 @@ from sftkeras.data import RowInputs, Texts
 from sftkeras.data.storage.teacher_outputs import TeacherOutputs
 
 if TYPE_CHECKING:
+    import keras
+
+    from sftkeras.backbones import Backbone
+    from sftkeras.objectives.inner_distillation import InnerDistillation
     from sftkeras.tasks import Task
     from sftkeras.text import Features
 
@@ -39,5 +43,17 @@ class Lesson:
     batch_size: int
 
 
-# Gives what the teacher says of the rows, for each of the texts.
-Teach = Callable[[Lesson], Sequence[TeacherOutputs]]
+class Teach(Protocol):
+    """A teacher, as training asks it."""
+
+    def __call__(self, lesson: Lesson) -> Sequence[TeacherOutputs]:
+        """Give what the teacher says of the rows, for each of the texts."""
+
+    def inside(self, network: keras.Model, backbone: Backbone, features: Features) -> InnerDistillation:
+        """Give the distance of a network from the inside of the teacher; called in the strategy's scope.
+
+        Args:
+            network: that learns.
+            backbone: the encoder in it.
+            features: of the texts, as the student sees them.
+        """

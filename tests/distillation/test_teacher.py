@@ -101,6 +101,7 @@ def test_another_task_and_other_inputs_are_refused(run: Path) -> None:
 def test_settings_that_have_no_effect_or_contradict_are_refused(run: Path) -> None:
     assert "--distillation.weight" in refused("SFT104", None, distillation={"weight": 0.9})
     refused("SFT499", run, objective=ObjectiveConfig("r_drop"))
+    refused("SFT115", run, distillation={"layers": [1]})
     refused("SFT412", run, RegressionSettings(), distillation={"temperature": 3.0})
     refused("SFT497", run, MaskedLMSettings())
     refused("SFT102", run, runs=str(run.parent), name=run.name)

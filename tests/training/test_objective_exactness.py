@@ -13,6 +13,7 @@ OBJECTIVES: dict[str, dict[str, object]] = {
     "freelb": {"kind": "freelb", "steps": 2, "step_size": 0.3, "radius": 0.5},
     "r_drop": {"kind": "r_drop", "agreement": 4.0},
 }
+TAUGHT = {"weight": 0.7, "hidden": 1.0, "relations": 1.0}
 PLAIN = {"dropout": 0.2, "validated": False}
 CUT = {"accumulation": 3, "rematerialise": True}
 
@@ -22,7 +23,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
     runs = {name: {**PLAIN, "objective": objective} for name, objective in OBJECTIVES.items()}
     one = {**runs, "plain": PLAIN, **{f"{name}, cut": {**run, **CUT} for name, run in runs.items()}}
     alone = {**runs["freelb"], "dropout": 0.0, "optimizer": "sgd"}
-    taught = {**PLAIN, "dropout": 0.0, "optimizer": "sgd", "distillation": {"weight": 0.7}}
+    taught = {**PLAIN, "dropout": 0.0, "optimizer": "sgd", "distillation": TAUGHT}
     two = {name: {**run, "accumulation": 2} for name, run in {"freelb": alone, "taught": taught}.items()}
     return train_each(tmp_path_factory, {1: {**one, "alone": alone, "taught": taught}, 2: two})
 

@@ -36,6 +36,7 @@ from sftkeras.config import (  # noqa: E402
     TuningConfig,
 )
 from sftkeras.objectives import distilled_objective, make_objective  # noqa: E402
+from sftkeras.objectives.inner_distillation import InnerDistillation, Inside  # noqa: E402
 from sftkeras.objectives.objective import TEACHER  # noqa: E402
 from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
 from sftkeras.tasks.classification.spec import ClassificationSettings  # noqa: E402
@@ -146,7 +147,8 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
     if objective.changes_token_vectors:
         give_token_vectors(backbone.token_embedding)
     if settings.distillation:
-        learned = distilled_objective(DistillationConfig("runs/teacher", **settings.distillation), task)
+        distillation = DistillationConfig("runs/teacher", **settings.distillation)
+        learned = distilled_objective(distillation, task, inner(distillation, Inside.of(network, backbone), task))
     else:
         learned = make_objective(objective, task)
     model = SupervisedModel(
@@ -177,6 +179,16 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
     if settings.loss_scale:
         optimizer.dynamic_scale.assign(settings.loss_scale)
     return model
+
+
+def inner(config: DistillationConfig, student: Inside, task: Task) -> InnerDistillation | None:
+    """What is learned of the inside of a teacher of two layers with other weights."""
+    if not config.looks_inside:
+        return None
+    encoder = build_encoder(Settings(layers=2))
+    backbone = Backbone(encoder, None, 16, False, "hugging_face", {})
+    teacher = Inside.of(attach_head(backbone, task, "mean"), backbone)
+    return InnerDistillation(student, teacher, hidden=config.hidden, relations=config.relations)
 
 
 def build_encoder(settings: Settings) -> keras.Model:

@@ -46,7 +46,7 @@ class ClassificationSpec(contract.TaskSpec):
     kind = "classification"
     settings = ClassificationSettings
     objectives = OBJECTIVES
-    distils = ("weight", "temperature")
+    distils = ("weight", "temperature", "hidden", "layers", "relations")
 
     def label_kind(self, settings: Any) -> LabelKind:
         """One label a text, or with `multi_label` none, one or several."""

@@ -32,7 +32,7 @@ class RegressionSpec(contract.TaskSpec):
     kind = "regression"
     settings = RegressionSettings
     objectives = OBJECTIVES
-    distils = ("weight",)
+    distils = ("weight", "hidden", "layers", "relations")
 
     def label_kind(self, settings: Any) -> LabelKind:
         """A number a text."""

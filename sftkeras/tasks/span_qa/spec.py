@@ -40,7 +40,7 @@ class SpanQASpec(contract.TaskSpec):
     kind = "span_qa"
     settings = SpanQASettings
     objectives = OBJECTIVES
-    distils = ("weight", "temperature")
+    distils = ("weight", "temperature", "hidden", "layers", "relations")
     refuses = ("augmentation",)
     columns: ClassVar[Mapping[str, str]] = MappingProxyType({"text": "question", "pair": "context"})
     found: ClassVar[Mapping[str, str]] = MappingProxyType({"label": "answers"})

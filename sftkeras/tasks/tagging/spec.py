@@ -35,7 +35,7 @@ class TaggingSpec(contract.TaskSpec):
     kind = "tagging"
     settings = TaggingSettings
     objectives = OBJECTIVES
-    distils = ("weight", "temperature")
+    distils = ("weight", "temperature", "hidden", "layers", "relations")
     found: ClassVar[Mapping[str, str]] = MappingProxyType({"text": "text", "label": "label"})
     pools = False
 
