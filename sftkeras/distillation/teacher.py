@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Teacher:
         folder: as the settings name it.
         task: settings of its task.
         pairs: whether it takes two texts.
-        identity: hash of its weights and of all that decides its outputs.
+        model: all else that decides its outputs, but for the weights.
         run: what it is restored from; None of an exported version.
         version: the exported version; None of a run.
     """
@@ -38,9 +39,25 @@ class Teacher:
     folder: str
     task: dict[str, Any]
     pairs: bool
-    identity: str
+    model: Mapping[str, Any]
     run: RunFolder | None = None
     version: Path | None = None
+
+    @cached_property
+    def identity(self) -> str:
+        """Hash of its weights and of all that decides its outputs.
+
+        Raises:
+            SFTError: SFT504 if an exported version has other weights than its contract says.
+        """
+        if self.run:
+            weights = sha256_of(self.run.best_weights)
+        else:
+            assert self.version is not None
+            contract = read_contract(self.version)
+            check_weights(self.version, contract)
+            weights = contract["weights_sha256"]
+        return hashlib.sha256(json.dumps([weights, self.task, self.model], sort_keys=True).encode()).hexdigest()
 
     def check_labels(self, names: Sequence[str]) -> None:
         """Makes sure that the data has the labels that it predicts, in the same order.
@@ -57,8 +74,8 @@ def find_teacher(config: TrainConfig) -> Teacher | None:
     """Returns the teacher of the settings; None without one.
 
     Raises:
-        SFTError: SFT495 if there is none in the folder, SFT112 or SFT113 if a run is not whole, SFT503 or SFT504 if an
-            exported version is not.
+        SFTError: SFT495 if there is none in the folder, SFT112 or SFT113 if a run is not whole, SFT503 if an exported
+            version is not.
     """
     named = config.distillation.teacher
     if named is None:
@@ -70,9 +87,8 @@ def find_teacher(config: TrainConfig) -> Teacher | None:
         raise SFTError("SFT495", teacher=named)
     version = find_version(folder, _FLAG)
     contract = read_contract(version)
-    check_weights(version, contract)
-    identity = _hash(contract["weights_sha256"], contract["task"], contract["max_length"])
-    return Teacher(named, contract["task"], contract["pairs"], identity, version=version)
+    model = {"max_length": contract["max_length"]}
+    return Teacher(named, contract["task"], contract["pairs"], model, version=version)
 
 
 def check_distillation(config: TrainConfig) -> None:
@@ -121,7 +137,10 @@ def inside_refused(config: TrainConfig, problem: str) -> SFTError:
 
 
 def identity_of(config: TrainConfig) -> dict[str, str]:
-    """Returns what of the teacher decides the final weights of a run, by dotted names; raises as `find_teacher`."""
+    """Returns what of the teacher decides the final weights of a run, by dotted names.
+
+    It raises as `find_teacher` and `Teacher.identity`.
+    """
     teacher = find_teacher(config)
     return {"distillation.outputs": teacher.identity} if teacher else {}
 
@@ -129,8 +148,7 @@ def identity_of(config: TrainConfig) -> dict[str, str]:
 def _of_run(named: str, run: RunFolder) -> Teacher:
     try:
         model = json.loads(run.model_file.read_text(encoding="utf-8"))
-        identity = _hash(sha256_of(run.best_weights), model)
-        return Teacher(named, model["task"], model["pairs"], identity, run=run)
+        return Teacher(named, model["task"], model["pairs"], model, run=run)
     except (OSError, ValueError, KeyError) as error:
         raise SFTError("SFT112", path=run.model_file, problem=error) from error
 
@@ -146,7 +164,3 @@ def _difference(teacher: Teacher, config: TrainConfig) -> str | None:
     if not spec.needs_pair and teacher.pairs != (config.data.pair is not None):
         return "it takes " + ("two texts, and here is one (--data.pair)" if teacher.pairs else "one text, not two")
     return None
-
-
-def _hash(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

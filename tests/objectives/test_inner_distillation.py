@@ -26,8 +26,10 @@ def inside(layers: int, seed: int) -> Inside:
     keras.utils.set_random_seed(seed)
     sizes = {"hidden_dim": WIDTH, "intermediate_dim": 12, "num_heads": HEADS, "max_sequence_length": 6}
     encoder = keras_hub.models.BertBackbone(10, num_layers=layers, dropout=0.0, **sizes)
+    random = np.random.default_rng(seed)
     for variable in encoder.trainable_variables:
-        variable.assign(keras.random.normal(variable.shape, stddev=0.4))
+        if len(variable.shape) > 1:  # norms stay as they are, so that vectors are large enough to differ
+            variable.assign(random.normal(0, 0.7, variable.shape))
     use_fused_encoder_layers(encoder)
     backbone = Backbone(encoder, None, 6, False, "hugging_face", {})
     assert has_inner_outputs(backbone)
@@ -73,7 +75,8 @@ def test_relations_are_those_of_the_last_layers(both: tuple[Inside, Inside]) -> 
         for q, p in zip(relations_of(student), relations_of(teacher), strict=True)
     ]
     _, found = InnerDistillation(student, teacher, hidden=0.0, relations=1.0)(INPUTS)
-    np.testing.assert_allclose(found, np.mean(expected, 0), rtol=1e-4)
+    assert np.mean(expected) > 0.01
+    np.testing.assert_allclose(found, np.mean(expected, 0), rtol=1e-5, atol=1e-6)
 
 
 def test_a_model_is_at_no_distance_from_itself(both: tuple[Inside, Inside]) -> None:
