@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import subprocess
 import sys
 import tempfile
@@ -27,30 +26,15 @@ from typing import Any
 import numpy as np
 from processes import HERE, environment
 
-from sftkeras.conversations import Conversation, Message, Role
+from sftkeras.conversations import Conversation
 from sftkeras.exporting.contract import read_contract
 from sftkeras.exporting.prediction_process import PredictionProcess
+from sftkeras.exporting.transformers_parity import TOLERANCE, WORKER, conversations, place_of_difference
 from sftkeras.exporting.versions import find_version
 from sftkeras.generation.writing import NO_TOKEN
 from sftkeras.tasks.chat.rendering import Rendering
 
-TIE = 1e-4  # between the two largest logits, relative to the largest: float32 by other kernels differs by less
 _TOGETHER = 8  # prompts of like lengths in a batch
-_SENTENCES = (
-    "How long does a building permit take?",
-    "What is the capital of Sweden?",
-    "Write a haiku about rain.",
-    "My parcel is late, what can I do?",
-    "Explain gravity to a child.",
-    "Vad kostar en ny altan på 20 m²?",
-    "List three fruits.",
-    "Is 17 a prime number?",
-    "Can you build a garage for 2 cars (6 x 7 m)?",
-    "Translate 'good morning' to French: «…».",
-    "Thanks! 👍",
-    "为什么天空是蓝色的？",
-    "Why is the sky blue?\n\nAnswer in one sentence.",
-)
 
 
 @dataclass(frozen=True)
@@ -71,10 +55,10 @@ class Compared:
 
     def add(self, number: int, ours: Sequence[int], theirs: Sequence[int], gaps: Sequence[float]) -> None:
         """Compares two texts; `gaps` are those between the two largest logits before each token of `theirs`."""
-        place = next((place for place, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]), None)
-        if place is None and len(ours) == len(theirs):
+        place = place_of_difference(ours, theirs)
+        if place is None:
             self.same += 1
-        elif gaps[min(len(ours), len(theirs)) if place is None else place] < TIE:
+        elif gaps[place] < TOLERANCE:
             self.ties += 1
         else:
             self.different = [*(self.different or ()), f"conversation {number}, token {place}"]
@@ -84,13 +68,13 @@ def main() -> int:
     """Lets each side write, prints the comparisons, and returns the exit code."""
     settings = arguments()
     version = find_version(settings.model)
-    talks = conversations(settings.conversations)
+    talks = conversations(settings.conversations, systems=True)
     with tempfile.TemporaryDirectory() as work:
         ours = write_ours(version, talks, settings.new_tokens)
         messages = [[{"role": it.role, "content": it.content} for it in talk.messages] for talk in talks]
         asked = {"folder": str(settings.folder), "conversations": messages, "new_tokens": settings.new_tokens}
         asked["together"] = _TOGETHER
-        theirs = ask(settings.peer_python, "hugging_face_generation.py", asked, Path(work))
+        theirs = ask(settings.peer_python, WORKER, asked, Path(work))
         if wrong := [number for number, prompt in enumerate(ours.prompts) if prompt != theirs["prompts"][number]]:
             print(f"{len(wrong)} prompts have other tokens than in transformers, the first one {wrong[0]}")
             return 1
@@ -98,25 +82,9 @@ def main() -> int:
         if settings.gguf:
             asked = {"file": str(settings.gguf), "prompts": ours.prompts, "new_tokens": settings.new_tokens}
             asked["ends"] = theirs["ends"]
-            found = ask(settings.llama_python, "llama_cpp_generation.py", asked, Path(work))
+            found = ask(settings.llama_python, HERE / "peers" / "llama_cpp_generation.py", asked, Path(work))
             failed |= show("llama.cpp", compare(found["texts"], theirs["texts"], theirs["gaps"]))
     return int(failed)
-
-
-def conversations(count: int) -> list[Conversation]:
-    """Conversations of one to seven messages and of unlike lengths, a third with a system message; always the same."""
-    drawn = random.Random(3)
-
-    def said(role: Role, most: int) -> Message:
-        return Message(role, " ".join(drawn.choices(_SENTENCES, k=drawn.randrange(1, most + 1))))
-
-    talks = []
-    for number in range(count):
-        messages = [said("system", 2)] if number % 3 == 0 else []
-        for _ in range(number % 4):
-            messages += [said("user", 2), said("assistant", 3)]
-        talks.append(Conversation((*messages, said("user", 6))))
-    return talks
 
 
 def write_ours(version: Path, talks: Sequence[Conversation], new_tokens: int) -> Written:
@@ -140,11 +108,11 @@ def write_ours(version: Path, talks: Sequence[Conversation], new_tokens: int) ->
     return Written(prompts, texts)
 
 
-def ask(python: str, program: str, asked: dict[str, Any], work: Path) -> dict[str, Any]:
+def ask(python: str, program: Path, asked: dict[str, Any], work: Path) -> dict[str, Any]:
     """Runs a peer's program on a file of JSON, and reads the one that it writes."""
     given, answer = work / "asked.json", work / "answer.json"
     given.write_text(json.dumps(asked), encoding="utf-8")
-    subprocess.run([python, HERE / "peers" / program, given, answer], check=True, env=environment())
+    subprocess.run([python, program, given, answer], check=True, env=environment())
     return json.loads(answer.read_text(encoding="utf-8"))
 
 

@@ -20,7 +20,7 @@ def main(config: ExportCommandConfig) -> None:
     if not config.run:
         raise SFTError("SFT104", flag="--run", remedy="Give the folder of a finished run, such as runs/NAME.")
     run = RunFolder.open(config.run)
-    describe(export_run(run, config.folder, config.server))
+    describe(export_run(run, config.folder, config.server, config.transformers))
 
 
 def describe(version: ExportedVersion) -> None:

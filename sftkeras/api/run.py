@@ -81,12 +81,14 @@ class Run:
             runtime.full_precision()
             return restore_model(RunFolder.open(self.folder)).network
 
-    def export(self, folder: str | None = None, server: str | None = None) -> Path:
+    def export(self, folder: str | None = None, server: str | None = None, transformers: str | None = None) -> Path:
         """Export the best weights as a new version, and return its folder. `fine_tune` has exported one already.
 
         Args:
             folder: where NAME/VERSION lands; None takes the folder of the run's settings.
             server: release of TensorFlow Serving that must be able to load it; None takes that of the run's settings.
+            transformers: a Python that has transformers, with which a model that writes is compared; None takes that
+                of the run's settings.
 
         Raises:
             SFTError: as `python -m sftkeras.export`.
@@ -94,7 +96,7 @@ class Run:
         from sftkeras.pipeline.export_run import export_run
 
         with _from_python():
-            return export_run(RunFolder.open(self.folder), folder, server).path
+            return export_run(RunFolder.open(self.folder), folder, server, transformers).path
 
     def predict(self, texts: str | Iterable[str], pairs: str | Iterable[str] | None = None) -> list[dict[str, Any]]:
         """Predict texts by the exported version: a record for each, as `python -m sftkeras.predict` prints them.

@@ -39,6 +39,9 @@ class ExportConfig:
     """The model lands in FOLDER/NAME/VERSION, the layout TensorFlow Serving reads."""
     server: str | None = None
     """Release of TensorFlow Serving that must be able to load the model, such as 2.19; null only reports which can."""
+    transformers: str | None = None
+    """A Python that has transformers and torch, such as .venv-torch/bin/python: what transformers reads and writes with
+    the trained weights must equal the export. For chat and causal_lm; null compares with the trained model alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +123,9 @@ class ExportCommandConfig:
     """Where to put NAME/VERSION; null takes the folder of the run's config."""
     server: str | None = field(default=None, metadata={"of_train": "export.server"})
     """Release of TensorFlow Serving that must be able to load the model; null takes that of the run's config."""
+    transformers: str | None = field(default=None, metadata={"of_train": "export.transformers"})
+    """A Python that has transformers and torch, such as .venv-torch/bin/python: what transformers reads and writes with
+    the trained weights must equal the export. For chat and causal_lm; null takes that of the run's config."""
 
 
 @dataclass(frozen=True)

@@ -28,4 +28,7 @@ MESSAGES: dict[str, str] = {
     "SFT517": "{path}: this model is not loaded, because {problem}. A model may use only the operations that are "
     "listed in sftkeras/graphs/trusted_operations.txt: leave this one out of it and export again, or do not trust the "
     "folder.",
+    "SFT518": "{flag} {python}: {problem}. Name a Python that has transformers and torch: python -m venv .venv-torch, "
+    "then .venv-torch/bin/pip install transformers torch, and give .venv-torch/bin/python.",
+    "SFT519": "the export differs from transformers {version}: {what}. Nothing was published; please report this.",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from sftkeras.exporting.versions import draft, publish
 from sftkeras.exporting.warm_up import write_generating_warm_up, write_warm_up
 from sftkeras.runtime import versions
 from sftkeras.tasks import TextModel
+from sftkeras.tasks.generating import Generating
 
 
 def export(
@@ -44,6 +45,7 @@ def export(
     server: str | None = None,
     flag: str = "--export.folder",
     note: Path | None = None,
+    prove: Callable[[Generating, PredictionProcess], None] | None = None,
 ) -> ExportedVersion:
     """Publishes a model as the next version in `folder`, whose name is the served model's.
 
@@ -60,6 +62,7 @@ def export(
         server: a release of TensorFlow Serving that must be able to load it, see `op_gate.known_release`.
         flag: the setting that decides `folder`, named in errors.
         note: the file for that note; None leaves none.
+        prove: another proof of a model that generates, which raises if it fails; nothing is published then.
 
     Raises:
         SFTError: SFT106 or SFT108 if it cannot be written, SFT512 if `server` cannot load it, SFT505, SFT510 or SFT511
@@ -87,6 +90,8 @@ def export(
         process.load(path)
         if generating:
             parity = check_generating(text_model, generating, process, sample_texts)
+            if prove:
+                prove(generating, process)
         else:
             second = tuple(sample_pairs) if text_model.features.pairs and sample_pairs is not None else None
             parity = _prove(text_model, process, Samples(tuple(sample_texts), second))

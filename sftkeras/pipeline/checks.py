@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sftkeras.config import TrainConfig
 from sftkeras.data import quick_check
 from sftkeras.errors import SFTError
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
+
+if TYPE_CHECKING:
+    from sftkeras.exporting.transformers_parity import Peer
 
 
 def check_settings(config: TrainConfig) -> None:
@@ -34,9 +38,22 @@ def check_settings(config: TrainConfig) -> None:
     check_trackers(config.training.trackers)
     if config.export.server:
         known_release(config.export.server)
+    transformers_of(config)
     quick_check(config.data, spec_of(config.task.kind).label_kind(config.task))
     if is_chief():  # the one that exports; two that try the folder at once get in each other's way
         check_writable(Path(config.export.folder).expanduser() / config.name, "--export.folder")
+
+
+def transformers_of(config: TrainConfig) -> Peer | None:
+    """Return the Python with whose transformers the export is compared; None if it is not.
+
+    Raises:
+        SFTError: SFT102 or SFT518 if it cannot be.
+    """
+    from sftkeras.exporting.transformers_parity import Peer
+
+    generates = spec_of(config.task.kind).backbone_kind == "decoder"
+    return Peer.of_setting(config.export.transformers, "--export.transformers", generates=generates)
 
 
 def check_layers(config: TrainConfig) -> None:

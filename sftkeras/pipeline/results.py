@@ -11,6 +11,7 @@ from sftkeras.command_line import next_commands
 from sftkeras.config import plain
 from sftkeras.console import outputs, say, waiting
 from sftkeras.errors import SFTError
+from sftkeras.pipeline.checks import transformers_of
 from sftkeras.pipeline.stages import Trained, exported_predictor, row_counts
 from sftkeras.runs.restoring import restore_model, write_best_backbone
 from sftkeras.tasks import spec_of
@@ -47,11 +48,13 @@ def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
     """Builds the best model again from the run's folder, in float32, and publishes it if it proves equal."""
     from sftkeras.exporting.contract import ModelOrigin
     from sftkeras.exporting.export import export as publish
+    from sftkeras.exporting.transformers_parity import comparison
 
     config, data, run = trained.config, trained.data, trained.run
     if spec_of(config.task.kind).gives_backbone:
         write_best_backbone(run)
     samples = data.splits["test"][:8]
+    peer = transformers_of(config)
     version = publish(
         restore_model(run),
         Path(config.export.folder).expanduser() / config.name,
@@ -61,6 +64,7 @@ def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
         process=process,
         server=config.export.server,
         note=run.export_note,
+        prove=comparison(peer, run.best_backbone) if peer else None,
     )
     run.note_export(version.path)
     return version
