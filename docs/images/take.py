@@ -1,9 +1,9 @@
 """Takes the pictures of the guides with Chromium: from a finished run and its exported model, or from two chat models.
 
     python docs/images/take.py --run runs/tickets --text "My parcel has not arrived"
-    python docs/images/take.py --chats saved_models --text "How do I reset my password?" "And then?"
+    python docs/images/take.py --chats saved_models --text "How do I reset my password?"
 
-Needs the extra `dev` and Debian's package chromium. Look at each picture before you commit it.
+Needs the extra `dev`, Debian's package chromium and a Chinese font, such as fonts-wqy-microhei. Look at each picture before you commit it.
 """
 
 from __future__ import annotations
