@@ -13,7 +13,8 @@ MESSAGES: dict[str, str] = {
     "(--backbone.handle); where they look wrong here, see --data.encoding.",
     "SFT405": "the backbone's vocabulary spells the texts letter by letter: {shares} of the tokens are single letters, "
     "most in {place}: {text}. Choose a backbone that was trained on their language (--backbone.handle).",
-    "SFT411": "--task.class_weights: {problem}.{suggestion} Give one weight to each label, or balanced.",
+    "SFT411": "--task.class_weights: {problem}.{suggestion} Give one weight to each label, or balanced, or "
+    "effective_number.",
     "SFT412": "{setting} has no effect here: the task predicts {predicts}. Leave it out.",
     "SFT413": "--objective.kind {kind}: the task {task} cannot be trained by it. Choose one of: {known}.",
     # 420-429 resume

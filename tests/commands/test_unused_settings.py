@@ -22,6 +22,8 @@ from sftkeras.train import main
         ({"kind": "classification", "threshold": 0.3}, "--task.threshold"),
         ({"kind": "classification", "constrained_decoding": "false"}, "--task.constrained_decoding"),
         ({"kind": "tagging", "label_smoothing": 0.1}, "--task.label_smoothing"),
+        ({"kind": "regression", "focal_gamma": 2}, "--task.focal_gamma"),
+        ({"kind": "regression", "effective_beta": 0.9}, "--task.effective_beta"),
         ({"kind": "tagging", "multi_label": "true"}, "--task.multi_label"),
         ({"kind": "tagging", "max_answer_length": 8}, "--task.max_answer_length"),
         ({"kind": "span_qa", "threshold": 0.3}, "--task.threshold"),
@@ -32,6 +34,27 @@ def test_a_setting_without_effect_is_refused(
 ) -> None:
     words = flags(data__train=reviews_csv, **{f"task__{name}": value for name, value in task.items()})
     assert refuse(main, TrainConfig, *tiny_run, *words).startswith(f"SFT412  {named} has no effect here")
+
+
+@pytest.mark.parametrize(
+    ("task", "refused"),
+    [
+        (
+            {"effective_beta": 0.9, "class_weights": "balanced"},
+            "SFT115  --task.effective_beta has no effect with these --task.class_weights: it is a setting of "
+            "effective_number.",
+        ),
+        (
+            {"focal_gamma": 2, "label_smoothing": 0.1},
+            "SFT102  --task.focal_gamma: the focal loss is of labels that are not smoothed.",
+        ),
+    ],
+)
+def test_settings_of_a_loss_that_do_not_go_together_are_refused(
+    refuse: Callable[..., str], tiny_run: list[str], reviews_csv: Path, task: dict[str, object], refused: str
+) -> None:
+    words = flags(data__train=reviews_csv, **{f"task__{name}": value for name, value in task.items()})
+    assert refuse(main, TrainConfig, *tiny_run, *words).startswith(refused)
 
 
 @pytest.mark.parametrize(

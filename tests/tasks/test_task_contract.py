@@ -43,10 +43,11 @@ def cross_entropy(smoothing: float) -> np.ndarray:
     return -(targets * log_softmax(LOGITS.astype(np.float64))).sum(-1)
 
 
-def binary_cross_entropy(smoothing: float, weights: tuple[float, ...] = (1, 1, 1)) -> np.ndarray:
+def binary_cross_entropy(smoothing: float, weights: tuple[float, ...] = (1, 1, 1), gamma: float = 0) -> np.ndarray:
     targets = SEVERAL * (1 - smoothing) + smoothing / 2
     right = sigmoid(LOGITS.astype(np.float64))
     losses = -(targets * np.log(right) + (1 - targets) * np.log(1 - right))
+    losses *= (1 - np.where(SEVERAL, right, 1 - right)) ** gamma  # Lin et al., 2017
     return (losses * np.array(weights) / np.mean(weights)).mean(-1)
 
 
@@ -173,7 +174,17 @@ CASES = {
         task=Classification(NAMES, class_weights=(0.5, 2.0, 1.0)),
         example_weights=np.array([0.5, 2, 1, 1, 0.5, 2]),
     ),
+    "focal classification": replace(
+        classification,
+        task=Classification(NAMES, focal_gamma=2.0),
+        loss=(1 - np.exp(-cross_entropy(0))) ** 2 * cross_entropy(0),
+    ),
     "multi-label": multi_label,
+    "focal multi-label": replace(
+        multi_label,
+        task=MultiLabelClassification(NAMES, threshold=0.4, focal_gamma=0.5),
+        loss=binary_cross_entropy(0, gamma=0.5),
+    ),
     "smoothed multi-label": replace(
         multi_label,
         task=MultiLabelClassification(NAMES, threshold=0.4, label_smoothing=0.2),

@@ -44,9 +44,18 @@ def test_balanced_weights_of_several_labels_follow_their_counts() -> None:
     assert task.class_weights == pytest.approx((7 / 12, 7 / 6, 7 / 3))
 
 
+@pytest.mark.parametrize("beta", [0.0, 0.9, 0.9999])
+def test_weights_by_the_effective_number_are_their_paper_s(beta: float) -> None:
+    config = ClassificationSettings(class_weights="effective_number", effective_beta=beta)
+    # Cui et al., 2019: the effective number of n examples is the sum of beta^i over the first n.
+    weights = 1 / np.array([sum(beta**i for i in range(count)) for count in (5, 2, 1)])
+    assert classification(config, NAMES, LABELS).class_weights == pytest.approx(tuple(3 * weights / weights.sum()))
+
+
 def test_a_label_without_training_rows_has_a_finite_weight() -> None:
-    task = classification(ClassificationSettings(class_weights="balanced"), (*NAMES, "never"), LABELS)
-    assert np.isfinite(task.class_weights).all()
+    for way in ("balanced", "effective_number"):
+        task = classification(ClassificationSettings(class_weights=way), (*NAMES, "never"), LABELS)
+        assert np.isfinite(task.class_weights).all()
 
 
 def test_named_weights_go_by_name() -> None:

@@ -22,7 +22,7 @@ CUT = {"accumulation": 3, "rematerialise": True}
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
     runs = {name: {**PLAIN, "objective": objective} for name, objective in OBJECTIVES.items()}
     one = {**runs, "plain": PLAIN, **{f"{name}, cut": {**run, **CUT} for name, run in runs.items()}}
-    alone = {**runs["freelb"], "dropout": 0.0, "optimizer": "sgd"}
+    alone = {**runs["freelb"], "dropout": 0.0, "optimizer": "sgd", "focal_gamma": 2.0, "class_weights": True}
     taught = {**PLAIN, "dropout": 0.0, "optimizer": "sgd", "distillation": TAUGHT}
     two = {name: {**run, "accumulation": 2} for name, run in {"freelb": alone, "taught": taught}.items()}
     return train_each(tmp_path_factory, {1: {**one, "alone": alone, "taught": taught}, 2: two})

@@ -67,6 +67,7 @@ class Settings:
     layers: int = 1
     clip_norm: float = 0.5
     class_weights: bool = False
+    focal_gamma: float = 0.0
     row_weights: bool = False  # weights of the examples, zero for some
     layer_decay: float | None = None
     ema: float | None = None
@@ -134,7 +135,7 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
         backbone = load_chosen(choice, max_length=9)
     else:
         backbone = Backbone(build_encoder(settings), None, 16, False, "hugging_face", {})
-    task: Task = Classification(("a", "b", "c"), dropout=settings.dropout)
+    task: Task = Classification(("a", "b", "c"), dropout=settings.dropout, focal_gamma=settings.focal_gamma)
     if settings.pairs:
         task = make_task(SimilaritySettings(loss=settings.pairs), (), np.array([0, 1], np.float32))  # type: ignore[arg-type]
     network = attach_head(backbone, task, "cls" if settings.module else "mean")

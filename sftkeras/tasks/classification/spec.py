@@ -6,14 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from sftkeras.config import TaskSettings
+from jsonargparse.typing import NonNegativeFloat
+
+from sftkeras.config import TaskSettings, TrainConfig
 from sftkeras.config.names import by_name
 from sftkeras.config.objective import OBJECTIVES
 from sftkeras.config.values import Probability, UnitInterval
 from sftkeras.data.labels.classes.kind import ONE_LABEL, SEVERAL_LABELS
 from sftkeras.data.labels.contract import LabelKind
+from sftkeras.errors import SFTError
 from sftkeras.tasks import contract
 
 
@@ -31,8 +34,13 @@ class ClassificationSettings(TaskSettings):
     """Share of the pooled features that the head drops in training."""
     label_smoothing: UnitInterval = 0.0
     """Share of the target probability that is spread over all labels."""
-    class_weights: dict[str, float] | Literal["balanced"] | None = None
-    """Weight of each label's examples in the loss: null, balanced (inverse to frequency), or {label: weight}."""
+    class_weights: dict[str, float] | Literal["balanced", "effective_number"] | None = None
+    """Weight of each label's examples in the loss: null, balanced (inverse to frequency), effective_number (by
+    effective_beta, frequent labels weigh more than with balanced), or {label: weight}."""
+    effective_beta: UnitInterval = 0.999
+    """Beta of class_weights effective_number: 0 weights all labels alike, near 1 it is balanced."""
+    focal_gamma: NonNegativeFloat = 0.0
+    """Gamma of the focal loss, which counts less what is predicted well: 0 is cross-entropy, 2 is usual."""
 
     def __post_init__(self) -> None:
         """Converts names given in Python to text."""
@@ -63,6 +71,22 @@ class ClassificationSpec(contract.TaskSpec):
     def unused(self, settings: Any) -> tuple[str, ...]:
         """The threshold, where each text has one label."""
         return () if settings.multi_label else ("threshold",)
+
+    def check(self, config: TrainConfig) -> None:
+        """Checks the settings, and those of the loss together.
+
+        Raises:
+            SFTError: SFT115 for `effective_beta` of other class weights, SFT102 for focal loss of smoothed labels; or
+                as for any task.
+        """
+        super().check(config)
+        task = cast(ClassificationSettings, config.task)
+        if task.class_weights != "effective_number" and task.effective_beta != ClassificationSettings().effective_beta:
+            choice = "these --task.class_weights" if task.class_weights else "no --task.class_weights"
+            raise SFTError("SFT115", setting="--task.effective_beta", choice=choice, users="effective_number")
+        if task.focal_gamma and task.label_smoothing:
+            problem = "the focal loss is of labels that are not smoothed. Leave out --task.label_smoothing."
+            raise SFTError("SFT102", flag="--task.focal_gamma", problem=problem)
 
     def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
         """See `OneLabelEvaluation` and `ManyLabelsEvaluation`."""

@@ -23,6 +23,8 @@ from sftkeras.tasks.network import text_network
 from sftkeras.tasks.published import PublishedHead, PublishedTask
 from sftkeras.tasks.soft_targets import Chances, SoftTargets
 
+_SMALLEST_MISS = 1e-12  # what a probability lacks to 1, in the focal loss
+
 
 class LabelTask(Task):
     """The network and the targets of a task that has one logit a label."""
@@ -56,17 +58,21 @@ class Classification(LabelTask):
         dropout: share of the features dropped before the head.
         label_smoothing: share of the target probability that is spread over all labels.
         class_weights: one number a label: its examples' weight in the loss.
+        focal_gamma: how much less counts what is predicted well; 0 is cross-entropy.
     """
 
     label_names: tuple[str, ...]
     dropout: float = 0.1
     label_smoothing: float = 0.0
     class_weights: tuple[float, ...] = ()
+    focal_gamma: float = 0.0
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Cross-entropy with label smoothing (Szegedy et al., 2016, arXiv:1512.00567), [batch]."""
+        """Focal loss, or cross-entropy with label smoothing (Szegedy et al., 2016, arXiv:1512.00567), [batch]."""
         log_probabilities = tf.nn.log_softmax(logits)
         right = tf.gather(log_probabilities, labels, batch_dims=1)
+        if self.focal_gamma:
+            return _focal(-right, self.focal_gamma)
         spread = tf.reduce_mean(log_probabilities, -1)
         return -((1 - self.label_smoothing) * right + self.label_smoothing * spread)
 
@@ -133,11 +139,14 @@ class MultiLabelClassification(LabelTask):
     dropout: float = 0.1
     label_smoothing: float = 0.0
     class_weights: tuple[float, ...] = ()
+    focal_gamma: float = 0.0
 
     def loss(self, labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """Binary cross-entropy, weighted by class and averaged over the labels, [batch]."""
+        """Binary cross-entropy or focal loss, weighted by class and averaged over the labels, [batch]."""
         targets = tf.cast(labels, tf.float32) * (1 - self.label_smoothing) + self.label_smoothing / 2
         losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
+        if self.focal_gamma:
+            losses = _focal(losses, self.focal_gamma)
         if self.class_weights:
             losses *= tf.constant(self.class_weights) / np.mean(self.class_weights)
         return tf.reduce_mean(losses, -1)
@@ -213,8 +222,12 @@ def make(
         SFTError: SFT411 if `class_weights` leaves a label out, names one that is not there, or is not above zero.
     """
     counts = labels.sum(0) if config.multi_label else np.bincount(labels, minlength=len(label_names))
-    weights = _class_weights(config.class_weights, label_names, counts)
-    shared = {"dropout": config.dropout, "label_smoothing": config.label_smoothing, "class_weights": weights}
+    shared = {
+        "dropout": config.dropout,
+        "label_smoothing": config.label_smoothing,
+        "class_weights": _class_weights(config.class_weights, label_names, counts, config.effective_beta),
+        "focal_gamma": config.focal_gamma,
+    }
     if config.multi_label:
         return MultiLabelClassification(label_names, threshold=config.threshold, **shared)
     return Classification(label_names, **shared)
@@ -229,12 +242,15 @@ def restore(settings: dict[str, Any]) -> Classification | MultiLabelClassificati
 
 
 def _class_weights(
-    wanted: Mapping[str, float] | str | None, names: tuple[str, ...], counts: np.ndarray
+    wanted: Mapping[str, float] | str | None, names: tuple[str, ...], counts: np.ndarray, beta: float
 ) -> tuple[float, ...]:
     if wanted is None:
         return ()
-    if isinstance(wanted, str):  # "balanced"
+    if wanted == "balanced":
         return tuple((counts.sum() / (len(names) * np.maximum(counts, 1))).tolist())
+    if isinstance(wanted, str):  # by the effective number of examples (Cui et al., 2019, arXiv:1901.05555)
+        weights = (1 - beta) / (1 - np.power(beta, np.maximum(counts, 1), dtype=np.float64))
+        return tuple((weights / weights.mean()).tolist())
     wanted = {_label_of(name, names): weight for name, weight in wanted.items()}
     missing = [name for name in names if name not in wanted]
     if missing:
@@ -254,6 +270,14 @@ def _label_of(name: str, names: tuple[str, ...]) -> str:
     listed = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
     problem = f"there is no label {name} among {listed}"
     raise SFTError("SFT411", problem=problem, suggestion=did_you_mean(name, names))
+
+
+def _focal(losses: tf.Tensor, gamma: float) -> tf.Tensor:
+    """The focal loss (Lin et al., 2017, arXiv:1708.02002) of what has these cross-entropies: (1 - p)^gamma times them.
+
+    Its alpha is the class weights. The bound keeps the gradient finite where p is 1 and gamma below 1.
+    """
+    return tf.pow(tf.maximum(-tf.math.expm1(-losses), _SMALLEST_MISS), gamma) * losses
 
 
 def _repeat(names: tuple[str, ...], probabilities: tf.Tensor) -> tf.Tensor:
