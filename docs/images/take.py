@@ -3,7 +3,8 @@
     python docs/images/take.py --run runs/tickets --text "My parcel has not arrived"
     python docs/images/take.py --chats saved_models --text "How do I reset my password?"
 
-Needs the extra `dev`, Debian's package chromium and a Chinese font, such as fonts-wqy-microhei. Look at each picture before you commit it.
+Needs the extra `dev`, and Debian's packages chromium and fonts-wqy-microhei, or another Chinese font. Look at each
+picture before you commit it.
 """
 
 from __future__ import annotations
