@@ -41,7 +41,14 @@ from forked import forked_predictions  # noqa: E402
 
 from sftkeras import evaluate, predict, train  # noqa: E402
 from sftkeras.command_line import commands, next_commands  # noqa: E402
-from sftkeras.config import EvaluateConfig, LabelledFileConfig, PredictConfig, ReportConfig, TrainConfig  # noqa: E402
+from sftkeras.config import (  # noqa: E402
+    DistillationConfig,
+    EvaluateConfig,
+    LabelledFileConfig,
+    PredictConfig,
+    ReportConfig,
+    TrainConfig,
+)
 from sftkeras.data import load_data  # noqa: E402
 from sftkeras.exporting import prediction_process  # noqa: E402
 from sftkeras.generation import GenerationLimits, Generator  # noqa: E402
@@ -54,6 +61,7 @@ from sftkeras.tasks.predictions import records  # noqa: E402
 from sftkeras.training.callbacks import Recorder  # noqa: E402
 from sftkeras.training.resume.state_files import THREAD  # noqa: E402
 
+TEACHING = ("multi-label", "regression")  # entries whose runs and exports are asked as teachers
 KILLED_AFTER = 3  # steps: within the first of two epochs, of four steps
 # Training alone: what else comes before it, the untuned model's predictions, is compared with nothing.
 ALONE = {"report.baselines": "false"}
@@ -187,6 +195,9 @@ def answering(entry: Entry) -> Iterator[dict[str, Any]]:
         ]
         answers["many"] = list(records(prediction_process.PredictionProcess().predict(*entry.many())))
         answers["none"] = as_lists(answered_fresh(entry, slice(0)))
+        if trained.config.name in TEACHING:
+            folders = {"run": trained.run.folder, "export": trained.run.last_export()}
+            answers["taught"] = {whose: taught_by(folder, trained).tolist() for whose, folder in folders.items()}
         return report
 
     fine_tuning.export_and_evaluate = export_and_evaluate
@@ -201,6 +212,21 @@ def answered_in_memory(model: TextModel, entry: Entry) -> dict[str, Any]:
         return written_in_memory(model, [generating.asked(text) for text in entry.texts], generating.facts)
     texts = [tf.constant(texts) for texts in (entry.texts, entry.pairs) if texts is not None]
     return as_lists({name: decoded(tensor.numpy()) for name, tensor in model(*texts).items()})
+
+
+def taught_by(folder: Path, trained: Trained) -> np.ndarray:
+    """What a teacher gives of a run's own training rows."""
+    from sftkeras.distillation.asking import Asking  # which takes the one process that there is
+    from sftkeras.distillation.teacher import find_teacher
+    from sftkeras.training.teaching import Lesson
+
+    config = replace(trained.config, distillation=DistillationConfig(str(folder)))
+    teacher, setup, data = find_teacher(config), trained.setup, trained.data
+    assert teacher
+    rows, model = data.splits["train"], setup.text_model
+    lesson = Lesson(model.task, model.features, setup.inputs, [data.examples], rows, data.examples.labels, 7)
+    (outputs,) = Asking(teacher, config)(lesson)
+    return outputs.batch(rows, 16)
 
 
 def written_in_memory(model: TextModel, prompts: list[str], facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -117,6 +117,13 @@ def test_an_export_answers_as_the_model_that_was_trained(folder: Path, said: dic
     assert {len(values) for values in answers["exported"].values()} == {len(ALL[name].texts)}
 
 
+@pytest.mark.parametrize("teacher", ["multi-label", "regression"])
+def test_a_run_and_its_export_teach_the_same(folder: Path, said: dict[str, Future[str]], teacher: str) -> None:
+    taught = answers_of(ended(folder, said, "whole", teacher), teacher)["taught"]
+    np.testing.assert_allclose(taught["export"], taught["run"], rtol=1e-4, atol=1e-5)
+    assert np.ptp(taught["run"]) > 0
+
+
 def test_an_answer_depends_on_its_text_alone(folder: Path, said: dict[str, Future[str]], name: str) -> None:
     answers = answers_of(ended(folder, said, "whole", name), name)
     for alone, among_others in zip(answers["one by one"], answers["together"], strict=True):
