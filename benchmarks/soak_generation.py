@@ -10,14 +10,15 @@ Versions are published, and memory is compared, as `soak.py` does it. The times 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections import Counter
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from event_streams import events_of
 from soak import Served, Soak, Soaked, run
 
 from sftkeras.exporting.generation_file import read_generation
@@ -57,7 +58,6 @@ async def stream_all(soaked: Soaked, url: str, model: str, clients: int, words: 
                 "max_tokens": draw.randrange(1, MOST_TOKENS),
                 "temperature": draw.choice([0, 1]),
                 "seed": draw.randrange(2**31),
-                "stream": True,
             }
             try:
                 sent[await stream(session, url, body, pieces, soaked.latencies)] += 1
@@ -88,28 +88,15 @@ async def stream(
     Raises:
         RuntimeError: the server answered with an error, or the stream did not end as it should.
     """
-    began, count, finished = time.monotonic(), 0, False
-    async with session.post(url, json=body) as reply:
-        if reply.status != 200:
-            raise RuntimeError(f"status {reply.status}: {await reply.text()}")
-        async for line in reply.content:
-            if not line.startswith(b"data: "):
-                continue
-            if line.strip() == b"data: [DONE]":
-                if not finished:
-                    raise RuntimeError("[DONE] without a finish_reason")
-                return "whole"
-            event = json.loads(line.removeprefix(b"data: "))
-            if "error" in event:
-                raise RuntimeError(f"error {event['error']}")
+    began, count = time.monotonic(), 0
+    async with aclosing(events_of(session, url, body)) as events:
+        async for _ in events:
             if not count:
                 latencies.append(time.monotonic() - began)
             count += 1
-            finished |= any(choice["finish_reason"] for choice in event["choices"])
             if count == pieces:
-                reply.close()
                 return "left"
-    raise RuntimeError("the stream ended without [DONE]")
+    return "whole"
 
 
 if __name__ == "__main__":
