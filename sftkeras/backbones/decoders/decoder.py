@@ -97,11 +97,19 @@ class Decoder(keras.Model):
         """Notes that the tables were given another number of rows."""
         self.config = self.embeddings.config = replace(self.config, vocabulary_size=rows)
 
-    def logits(self, vectors: tf.Tensor) -> tf.Tensor:
-        """Return the logits [..., vocabulary] float32 of outputs [..., hidden]."""
+    def logits(self, vectors: tf.Tensor, parts: int = 1) -> tf.Tensor:
+        """Return the logits of outputs.
+
+        Args:
+            vectors: outputs, [..., hidden].
+            parts: of the table, whose products do not depend on each other.
+
+        Returns:
+            [..., vocabulary] float32.
+        """
         rows = tf.reshape(tf.cast(vectors, tf.float32), [-1, self.config.hidden_size])
         kernel = tf.convert_to_tensor(self.output_kernel.value)
-        logits = product(rows, kernel, transpose_b=True)
+        logits = product(rows, kernel, transpose_b=True) if parts == 1 else _product_by_parts(rows, kernel, parts)
         if self.final_soft_cap is not None:
             logits = self.final_soft_cap * tf.tanh(logits * (1 / self.final_soft_cap))
         return tf.reshape(logits, tf.concat([tf.shape(vectors)[:-1], [kernel.shape[0]]], 0))
@@ -168,6 +176,14 @@ def _rows(table: keras.layers.Embedding, numbers: tf.Tensor) -> tf.Tensor:
     its value is read: output logits of a tied table would cost a copy of it in every step.
     """
     return tf.gather(tf.convert_to_tensor(table.embeddings.value), numbers)
+
+
+def _product_by_parts(rows: tf.Tensor, table: tf.Tensor, parts: int) -> tf.Tensor:
+    """Products of `rows` [rows, hidden] with those of a table [vocabulary, hidden], as [rows, vocabulary]."""
+    size = -(-table.shape[0] // parts)
+    # A slice of a tensor's first dimension is no copy.
+    slices = (table[first : first + size] for first in range(0, table.shape[0], size))
+    return tf.concat([product(rows, some, transpose_b=True) for some in slices], 1)
 
 
 @keras.saving.register_keras_serializable("sftkeras")

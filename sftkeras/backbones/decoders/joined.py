@@ -1,24 +1,29 @@
-"""A decoder as it is exported: fewer, larger products, and a cache that is written in place.
+"""A decoder as it is exported: few products, which use all cores, and a cache that is written in place.
 
-Queries, keys and values of a layer are one product, gate and up another: at one token a row, half of the time is what
-operations cost beside their work. A graph holds one layer, as a function of its weights, which it calls for each: a
-loader looks at all functions of a graph, again for each signature that is used.
+Queries, keys and values of a layer are one product: at one token a row, operations cost much beside their work. The
+feed-forward part and the logits are two halves that do not depend on each other, and so run side by side: a server
+gives an operation half of the cores, and one core alone reads weights more slowly than memory gives them. A graph holds
+one layer, as a function of its weights, which it calls for each: a loader looks at all functions of a graph, again for
+each signature that is used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from sftkeras.backbones.adapters import merged
+from sftkeras.backbones.decoders.activations import activated_product, gated_product
 from sftkeras.backbones.decoders.attention import attend, turn
 from sftkeras.backbones.decoders.caches import PagedCache, RowCache
 from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.decoders.layer import DecoderLayer, normalised
 from sftkeras.backbones.dense_operations import product
 
+_HALVES = 2  # of the feed-forward part and of the logits
 _SLICED = 3  # how much longer than its used places a cache must be, so that a copy of these is worth its time
 
 
@@ -49,7 +54,7 @@ class JoinedDecoder:
             input_signature=[tokens, tokens, tf.TensorSpec(self.cache_shape, tf.float32)],
             autograph=False,
         )
-        kept = [layer.kept for layer in self._layers]
+        kept = [tf.nest.flatten(layer.weights) for layer in self._layers]
         shared = {id(variable.value): variable.value for variable in _outside_of_layers(decoder)}
         shared |= {id(variable): variable for variables in kept for variable in variables}
         self.weights: list[tf.Variable] = list(shared.values())
@@ -121,21 +126,38 @@ class JoinedDecoder:
         tensors = shared.of_cache(positions, cache.places)
         shape = tf.shape(positions)
         for number, layer in enumerate(self._layers):
-            weights = [tf.convert_to_tensor(weight) for weight in layer.kept]
+            weights = tf.nest.map_structure(tf.convert_to_tensor, layer.weights)
             x, cache = self._layer(weights, x, shape, shared.of_layer(tensors, number), cache)
         outputs = self._decoder.normalised_outputs(x)
         return tf.reshape(outputs, tf.concat([tf.shape(positions), [config.hidden_size]], 0)), cache.flat
 
     def logits(self, vectors: tf.Tensor) -> tf.Tensor:
         """Return the logits [..., vocabulary] float32 of the token after each vector."""
-        return self._decoder.logits(vectors)
+        return self._decoder.logits(vectors, parts=_HALVES)
+
+
+class _Weights(NamedTuple):
+    """Weights of a layer.
+
+    Attributes:
+        query_key_value: joined kernel, and the bias if there is one.
+        inner: kernel, and bias if there is one, of up, or of gate and up, of each part of the feed-forward part:
+            [parts * kinds, hidden, size] and [parts * kinds, size].
+        down: kernel of each part, and the bias if there is one: [parts, size, hidden] and [hidden].
+        apart: all others.
+    """
+
+    query_key_value: Sequence[Any]
+    inner: Sequence[Any]
+    down: Sequence[Any]
+    apart: Sequence[Any]
 
 
 class _JoinedLayer:
     """One layer with joined weights, as a function of them.
 
     Attributes:
-        kept: all its weights.
+        weights: of the layer, as variables.
     """
 
     def __init__(self, layer: DecoderLayer) -> None:
@@ -144,16 +166,21 @@ class _JoinedLayer:
         self._scale = layer.config.query_scale
         self._scales_weights = not layer.config.query_key_norm
         query_scale = self._scale if self._scales_weights else 1.0
-        self._query_key_value = _joined("query_key_value", [layer.query, layer.key, layer.value], query_scale)
-        self._inner = _joined("gate_up", [layer.gate, layer.up]) if layer.config.gated else []
-        own = {"query", "key", "value"} | ({"gate", "up"} if self._inner else set())
-        apart = (part for name, part in layer.parts().items() if name not in own)
-        self._apart = [variable for part in apart for variable in part.variables]
-        self.kept = [*self._query_key_value, *self._inner, *(variable.value for variable in self._apart)]
+        self._parts = 1 if layer.config.inner_size % _HALVES else _HALVES
+        feeding = [layer.gate, layer.up] if layer.config.gated else [layer.up]
+        own = {"query", "key", "value", "down", *(each.name for each in feeding)}
+        parts = (part for name, part in layer.parts().items() if name not in own)
+        self._apart = [variable for part in parts for variable in part.variables]
+        self.weights = _Weights(
+            _joined("query_key_value", [layer.query, layer.key, layer.value], query_scale),
+            _in_parts("gate_up", feeding, self._parts),
+            _down_in_parts(layer.down, self._parts),
+            [variable.value for variable in self._apart],
+        )
 
     def __call__(
         self,
-        weights: Sequence[tf.Tensor],
+        weights: _Weights,
         x: tf.Tensor,
         shape: tf.Tensor,
         shared: tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None],
@@ -162,7 +189,7 @@ class _JoinedLayer:
         """Decodes tokens as the layer that has these weights.
 
         Args:
-            weights: as `kept` of a layer.
+            weights: of a layer, as tensors.
             x: [batch * new, hidden].
             shape: batch and new.
             shared: bias of attention scores, cosines and sines, as `SharedByLayers.of_layer` gives them.
@@ -172,12 +199,10 @@ class _JoinedLayer:
             [batch * new, hidden], and the cache before the next layer.
         """
         bias, cosine, sine = shared
-        own, inner = len(self._query_key_value), len(self._inner)
-        joined, gate_up, apart = weights[:own], weights[own : own + inner], weights[own + inner :]
-        with keras.StatelessScope(state_mapping=list(zip(self._apart, apart, strict=True))):
-            query, new = self._heads(joined, x, shape, cosine, sine)
+        with keras.StatelessScope(state_mapping=list(zip(self._apart, weights.apart, strict=True))):
+            query, new = self._heads(weights.query_key_value, x, shape, cosine, sine)
             keys, values, cache = cache.with_new(new)
-            return self._decode(gate_up, x, query, keys, values, bias), cache
+            return self._decode(weights, x, query, keys, values, bias), cache
 
     def _heads(
         self,
@@ -206,7 +231,7 @@ class _JoinedLayer:
 
     def _decode(
         self,
-        gate_up: Sequence[tf.Tensor],
+        weights: _Weights,
         x: tf.Tensor,
         query: tf.Tensor,
         key: tf.Tensor,
@@ -218,8 +243,21 @@ class _JoinedLayer:
         dropout, cap = layer.attention_dropout, config.attention_soft_cap
         attended = attend(query, key, value, bias, soft_cap=cap, dropout=dropout, training=False)
         attended = tf.reshape(attended, [-1, config.heads * config.head_size])
-        gate_and_up = (lambda inputs: tf.split(_product(inputs, gate_up), 2, -1)) if gate_up else None
-        return layer.add(x, attended, False, gate_and_up=gate_and_up)
+        return layer.add(x, attended, False, feed_forward=lambda inputs: self._feed_forward(weights, inputs))
+
+    def _feed_forward(self, weights: _Weights, x: tf.Tensor) -> tf.Tensor:
+        """The feed-forward part of `x` [rows, hidden], the sum of its parts."""
+        config = self._config
+        activated = gated_product if config.gated else activated_product
+        # Leading parts of a tensor are no copies.
+        inputs = [_product(x, each) for each in zip(*map(tf.unstack, weights.inner), strict=True)]
+        kernel, *bias = weights.down
+        kinds = len(inputs) // self._parts
+        outputs = [
+            activated(config.activation, *inputs[part * kinds : (part + 1) * kinds], down)
+            for part, down in enumerate(tf.unstack(kernel))
+        ]
+        return tf.nn.bias_add(tf.add_n(outputs), *bias) if bias else tf.add_n(outputs)
 
 
 def _joined(name: str, layers: list[keras.layers.Dense], scale: float = 1.0) -> list[tf.Variable]:
@@ -232,6 +270,29 @@ def _joined(name: str, layers: list[keras.layers.Dense], scale: float = 1.0) -> 
         biases = [bias * scale for (_, bias), scale in zip(both, scales, strict=True) if bias is not None]
         variables.append(tf.Variable(tf.concat(biases, 0), trainable=False, name=f"{name}/bias"))
     return variables
+
+
+def _in_parts(name: str, layers: list[keras.layers.Dense], parts: int) -> list[tf.Variable]:
+    """Kernel [parts * layers, inputs, size], and bias [parts * layers, size] if there is one, of parts of outputs."""
+    both = [merged(layer) for layer in layers]
+    apart = [tf.split(kernel, parts, 1) for kernel, _ in both]
+    variables = [tf.Variable(_by_part(apart), trainable=False, name=f"{name}/kernel")]
+    if layers[0].bias is not None:
+        biases = [tf.split(bias, parts) for _, bias in both if bias is not None]
+        variables.append(tf.Variable(_by_part(biases), trainable=False, name=f"{name}/bias"))
+    return variables
+
+
+def _by_part(of_layers: list[list[tf.Tensor]]) -> tf.Tensor:
+    """Parts of several layers in one tensor, those of the first part of each before the others."""
+    return tf.stack([each for parts in zip(*of_layers, strict=True) for each in parts])
+
+
+def _down_in_parts(layer: keras.layers.Dense, parts: int) -> list[tf.Variable]:
+    """Kernel [parts, size, outputs] of parts of the inputs, and the bias [outputs] if there is one."""
+    kernel, bias = merged(layer)
+    variables = [tf.Variable(tf.stack(tf.split(kernel, parts)), trainable=False, name="down/kernel")]
+    return variables if bias is None else [*variables, tf.Variable(bias, trainable=False, name="down/bias")]
 
 
 def _product(x: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -6,7 +6,7 @@ computed once: what attention scores are added, and the turns of rotary position
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -277,7 +277,7 @@ class DecoderLayer(PartOfDecoder):
         x: tf.Tensor,
         attended: tf.Tensor,
         training: bool | None,
-        gate_and_up: Callable[[tf.Tensor], Sequence[tf.Tensor]] | None = None,
+        feed_forward: Callable[[tf.Tensor], tf.Tensor] | None = None,
     ) -> tf.Tensor:
         """Adds attention and the feed-forward part.
 
@@ -285,7 +285,7 @@ class DecoderLayer(PartOfDecoder):
             x: [rows, hidden].
             attended: [rows, heads * size].
             training: whether units are dropped.
-            gate_and_up: the two products of a gated feed-forward part, where they are one; None makes each.
+            feed_forward: computes the feed-forward part of what is normalised; None takes the layer's own weights.
 
         Returns:
             `x` plus what comes of `attended`, plus the feed-forward part of that.
@@ -295,21 +295,17 @@ class DecoderLayer(PartOfDecoder):
         if config.post_norms:
             attended = normalised(self.after_attention_norm, attended)
         x += self.attention_output_dropout(attended, training=training)
-        forward = self._feed_forward(normalised(self.feed_forward_norm, x), training, gate_and_up)
+        inputs = normalised(self.feed_forward_norm, x)
+        forward = feed_forward(inputs) if feed_forward else self._feed_forward(inputs, training)
         if config.post_norms:
             forward = normalised(self.after_feed_forward_norm, forward)
         return x + self.feed_forward_dropout(forward, training=training)
 
-    def _feed_forward(
-        self,
-        x: tf.Tensor,
-        training: bool | None,
-        gate_and_up: Callable[[tf.Tensor], Sequence[tf.Tensor]] | None,
-    ) -> tf.Tensor:
+    def _feed_forward(self, x: tf.Tensor, training: bool | None) -> tf.Tensor:
         activation = self.config.activation
         multiply, weights = multiplied(self.down, training)
         if self.config.gated:
-            gated, up = gate_and_up(x) if gate_and_up else (dense(self.gate, x), dense(self.up, x))
+            gated, up = dense(self.gate, x), dense(self.up, x)
             return gated_product(activation, gated, up, *weights, multiply=multiply)
         return activated_product(activation, dense(self.up, x), *weights, multiply=multiply)
 
