@@ -20,17 +20,19 @@ def main(config: ExportCommandConfig) -> None:
     if not config.run:
         raise SFTError("SFT104", flag="--run", remedy="Give the folder of a finished run, such as runs/NAME.")
     run = RunFolder.open(config.run)
-    describe(export_run(run, config.folder, config.server, config.transformers))
+    own = (config.transformers, config.precision, config.least_equal)
+    describe(export_run(run, config.folder, config.server, *own))
 
 
 def describe(version: ExportedVersion) -> None:
     """Prints where the version is, how it was proved, and what to type next."""
     known = next_commands.with_model(version.path)
     oldest = version.minimum_server
+    equal = f"Its predictions equal the trained model's (largest difference {version.parity:.1e}), in a fresh process"
+    proved = version.agreement.describe().rstrip(".") if version.agreement else equal
     say(
         f"{version.path}  version {version.version}",
-        f"Its predictions equal the trained model's (largest difference {version.parity:.1e}), in a fresh process; "
-        f"its weights take {version.size_ratio:.3f} times their bare size.",
+        f"{proved}; its weights take {version.size_ratio:.3f} times their bare size.",
         *([f"TensorFlow Serving {oldest} and newer have all its operations."] if oldest else []),
         *(f"Warning: {warning}" for warning in version.warnings),
         "",

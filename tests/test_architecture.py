@@ -70,6 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "conversations",
         "text",
         "generation",
+        "backbones",
         "tasks",
         "runs",
     },

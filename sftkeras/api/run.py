@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sftkeras.api.settings import errors_in_keywords, evaluate_config
+from sftkeras.config import ExportPrecision
 from sftkeras.console import fresh_output
 from sftkeras.runs import RunFolder
 from sftkeras.runtime import left_as_it_was
@@ -81,7 +82,13 @@ class Run:
             runtime.full_precision()
             return restore_model(RunFolder.open(self.folder)).network
 
-    def export(self, folder: str | None = None, server: str | None = None, transformers: str | None = None) -> Path:
+    def export(
+        self,
+        folder: str | None = None,
+        server: str | None = None,
+        transformers: str | None = None,
+        precision: ExportPrecision = "float32",
+    ) -> Path:
         """Export the best weights as a new version, and return its folder. `fine_tune` has exported one already.
 
         Args:
@@ -89,6 +96,7 @@ class Run:
             server: release of TensorFlow Serving that must be able to load it; None takes that of the run's settings.
             transformers: a Python that has transformers, with which a model that writes is compared; None takes that
                 of the run's settings.
+            precision: bfloat16 or int8 exports NAME-bfloat16 or NAME-int8, with rounded weights.
 
         Raises:
             SFTError: as `python -m sftkeras.export`.
@@ -96,7 +104,7 @@ class Run:
         from sftkeras.pipeline.export_run import export_run
 
         with _from_python():
-            return export_run(RunFolder.open(self.folder), folder, server, transformers).path
+            return export_run(RunFolder.open(self.folder), folder, server, transformers, precision).path
 
     def predict(self, texts: str | Iterable[str], pairs: str | Iterable[str] | None = None) -> list[dict[str, Any]]:
         """Predict texts by the exported version: a record for each, as `python -m sftkeras.predict` prints them.

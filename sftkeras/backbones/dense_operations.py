@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Protocol
 
 import keras
 import tensorflow as tf
@@ -20,6 +21,26 @@ import tensorflow as tf
 from sftkeras.backbones.adapters import AnyDense, adapter_of, sizes
 
 _products_in: ContextVar[str | None] = ContextVar("products_in", default=None)
+
+
+class Kernels(Protocol):
+    """Kernels of dense layers in another form than the layers have them."""
+
+    def product(self, x: tf.Tensor, kernel: keras.Variable) -> tf.Tensor:
+        """Product of `x` [rows, inputs] and what stands for `kernel`, as [rows, outputs]."""
+
+
+_kernels: ContextVar[Kernels | None] = ContextVar("kernels", default=None)
+
+
+@contextmanager
+def kernels_from(kernels: Kernels) -> Iterator[None]:
+    """Has `dense` multiply by these kernels inside the block in place of the layers' own, which have no adapters."""
+    token = _kernels.set(kernels)
+    try:
+        yield
+    finally:
+        _kernels.reset(token)
 
 
 @contextmanager
@@ -74,6 +95,9 @@ def dense(layer: AnyDense, x: tf.Tensor, training: bool | None = None) -> tf.Ten
 
     `training` says whether the dropout of an adapter drops; None is as the layer that is being called.
     """
+    if kernels := _kernels.get():
+        outputs = kernels.product(x, layer.kernel)
+        return outputs if layer.bias is None else plus_bias(outputs, tf.reshape(layer.bias.value, [-1]))
     multiply, weights = multiplied(layer, training)
     return multiply(x, *weights)
 

@@ -31,6 +31,9 @@ class ReportConfig:
     """How many of the most confident mistakes to show."""
 
 
+ExportPrecision = Literal["float32", "bfloat16", "int8"]
+
+
 @dataclass(frozen=True)
 class ExportConfig:
     """Place of the SavedModel"""
@@ -42,6 +45,11 @@ class ExportConfig:
     transformers: str | None = None
     """A Python that has transformers and torch, such as .venv-torch/bin/python: what transformers reads and writes with
     the trained weights must equal the export. For chat and causal_lm; null compares with the trained model alone."""
+    precision: ExportPrecision = "float32"
+    """bfloat16 or int8: beside the exact model, also export NAME-bfloat16 or NAME-int8, whose weights are rounded. Of
+    encoders; docs/export.md says which is smaller and which is faster."""
+    least_equal: Probability = 0.99
+    """Share of the test rows for which the rounded export must predict as the exact one, or it is not published."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +134,11 @@ class ExportCommandConfig:
     transformers: str | None = field(default=None, metadata={"of_train": "export.transformers"})
     """A Python that has transformers and torch, such as .venv-torch/bin/python: what transformers reads and writes with
     the trained weights must equal the export. For chat and causal_lm; null takes that of the run's config."""
+    precision: ExportPrecision = field(default="float32", metadata={"of_train": "export.precision"})
+    """bfloat16 or int8: export the model with rounded weights as NAME-bfloat16 or NAME-int8, which reads the run's data
+    again to compare it with the exact one."""
+    least_equal: Probability | None = field(default=None, metadata={"of_train": "export.least_equal"})
+    """Share of the test rows for which it must predict as the exact one does; null takes that of the run's config."""
 
 
 @dataclass(frozen=True)

@@ -31,4 +31,7 @@ MESSAGES: dict[str, str] = {
     "SFT518": "{flag} {python}: {problem}. Name a Python that has transformers and torch: python -m venv .venv-torch, "
     "then .venv-torch/bin/pip install transformers torch, and give .venv-torch/bin/python.",
     "SFT519": "the export differs from transformers {version}: {what}. Nothing was published; please report this.",
+    "SFT520": "the {precision} export is not published: it predicts too differently. {figures} At least {least} must "
+    "be equal: lower --export.least_equal if that is good enough, or take another --export.precision.",
+    "SFT521": "--export.precision {precision}: this model is {what}, which is exported in float32 alone. Leave it out.",
 }

@@ -22,8 +22,9 @@ from sftkeras.exporting.exported import ExportedVersion, note_version, noted_ver
 from sftkeras.exporting.generating_parity import check_generating
 from sftkeras.exporting.generation_file import write_generation
 from sftkeras.exporting.op_gate import check_server, known_release, server_needs
-from sftkeras.exporting.parity import Samples, check_parity, odd_samples
+from sftkeras.exporting.parity import Samples, check_parity, check_signatures, odd_samples
 from sftkeras.exporting.prediction_process import PredictionProcess
+from sftkeras.exporting.rounding import Rounding, rounded_weights
 from sftkeras.exporting.saved_model import describe_signatures, write_saved_model
 from sftkeras.exporting.server_config import splitting_warning, write_server_config
 from sftkeras.exporting.signatures import PAIR, TEXT
@@ -46,6 +47,7 @@ def export(
     flag: str = "--export.folder",
     note: Path | None = None,
     prove: Callable[[Generating, PredictionProcess], None] | None = None,
+    rounding: Rounding | None = None,
 ) -> ExportedVersion:
     """Publishes a model as the next version in `folder`, whose name is the served model's.
 
@@ -63,10 +65,13 @@ def export(
         flag: the setting that decides `folder`, named in errors.
         note: the file for that note; None leaves none.
         prove: another proof of a model that generates, which raises if it fails; nothing is published then.
+        rounding: the precision that weights are rounded to, and the rows on which the export must predict as the model
+            does, in place of numbers that are equal; None rounds nothing.
 
     Raises:
         SFTError: SFT106 or SFT108 if it cannot be written, SFT512 if `server` cannot load it, SFT505, SFT510 or SFT511
-            if the export's predictions differ from the model's. Nothing is published then, and nothing left behind.
+            if the export's predictions differ from the model's, SFT520 if those of a rounded one differ too often, and
+            SFT521 if the model cannot be rounded. Nothing is published then, and nothing left behind.
     """
     with contextlib.ExitStack() as stack:
         # Started first: it imports TensorFlow while the graph is traced and written here.
@@ -76,9 +81,12 @@ def export(
             kept = contracts.read_contract(published.path)
             return replace(published, warnings=_server_warnings(folder.parent, flag, kept))
         path = stack.enter_context(draft(folder, flag))
+        rounded = stack.enter_context(rounded_weights(text_model, rounding)) if rounding else None
         generating = text_model.task.generating(text_model)
         with saving_errors(folder, flag):
-            graph, parameter_bytes = write_saved_model(text_model, path, generating)
+            graph, parameter_bytes = write_saved_model(
+                text_model, path, generating, rounded.weights if rounded else None
+            )
             needs = server_needs(graph)
             if server:
                 check_server(graph, known_release(server))
@@ -88,16 +96,23 @@ def export(
             else:
                 write_warm_up(path, folder.name, graph.signature_def, pairs=text_model.features.pairs)
         process.load(path)
+        agreement = None
         if generating:
             parity = check_generating(text_model, generating, process, sample_texts)
             if prove:
                 prove(generating, process)
+        elif rounded:
+            check_signatures(text_model, process, odd_samples(pairs=text_model.features.pairs))
+            agreement = rounded.check(process)
+            parity = agreement.largest_difference
         else:
             second = tuple(sample_pairs) if text_model.features.pairs and sample_pairs is not None else None
             parity = _prove(text_model, process, Samples(tuple(sample_texts), second))
         with saving_errors(folder, flag):
             contract = _contract(text_model, folder.name, graph, origin, path)
             contract |= {"minimum_server": needs.minimum, "parity": parity}
+            if rounded and agreement:
+                contract |= {"precision": rounded.weights.precision, "agreement": asdict(agreement)}
             if generating and (chat := generating.facts["chat"]):
                 contract |= {"chat": {"compiled": chat["compiled"]}}
             contract |= {"sample": _sample(process, contract)}
@@ -116,7 +131,7 @@ def export(
     warnings = _server_warnings(folder.parent, flag, contract)
     if warning := needs.warning():
         warnings = (warning, *warnings)
-    return replace(version_at(process.version), warnings=warnings)
+    return replace(version_at(process.version), warnings=warnings, agreement=agreement)
 
 
 def _server_warnings(folder: Path, flag: str, contract: dict[str, Any]) -> tuple[SFTError, ...]:

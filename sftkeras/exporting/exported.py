@@ -9,6 +9,7 @@ from typing import Any
 
 from sftkeras.disk.files import write_text
 from sftkeras.errors import SFTError
+from sftkeras.exporting.agreement import Agreement
 from sftkeras.exporting.contract import read_contract
 
 # Entries of a contract that distinguish one version from another.
@@ -26,6 +27,7 @@ class ExportedVersion:
         size_ratio: bytes of its variables over bytes of the parameters it uses.
         minimum_server: the oldest release of TensorFlow Serving that can load it; None if no public one can.
         warnings: for users who serve it.
+        agreement: of a rounded export with the exact one; None of an exact one.
     """
 
     path: Path
@@ -34,6 +36,7 @@ class ExportedVersion:
     size_ratio: float
     minimum_server: str | None
     warnings: tuple[SFTError, ...] = ()
+    agreement: Agreement | None = None
 
 
 def note_version(note: Path, version: ExportedVersion, contract: dict[str, Any], server: str | None) -> None:

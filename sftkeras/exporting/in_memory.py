@@ -14,7 +14,10 @@ from sftkeras.tasks.predictions import Outputs
 
 
 def predictor(text_model: TextModel, batch_size: int) -> Callable[..., Outputs]:
-    """Returns a function (texts, second texts, wanted outputs, progress) → outputs. Progress gets each batch's rows."""
+    """Returns a function (texts, second texts, wanted outputs, progress) → outputs. Progress gets each batch's rows.
+
+    Wanted outputs may be None: all.
+    """
     names = (TEXT, PAIR) if text_model.features.pairs else (TEXT,)
     strings = [tf.TensorSpec([None], tf.string)] * len(names)
     answer = tf.function(lambda *texts: text_model(*texts), input_signature=strings, autograph=False)
@@ -22,7 +25,7 @@ def predictor(text_model: TextModel, batch_size: int) -> Callable[..., Outputs]:
     def predict(
         texts: Sequence[str],
         second_texts: Sequence[str] | None,
-        outputs: Sequence[str],
+        outputs: Sequence[str] | None,
         progress: Callable[[int], object],
     ) -> Outputs:
         columns = [texts, second_texts or ()][: len(names)]
@@ -31,7 +34,7 @@ def predictor(text_model: TextModel, batch_size: int) -> Callable[..., Outputs]:
         for begin in range(0, len(texts), batch_size):
             rows = order[begin : begin + batch_size]
             found = answer(*(tf.constant([_utf8(column[row]) for row in rows]) for column in columns))
-            batches.append({name: _plain(found[name].numpy()) for name in outputs})
+            batches.append({name: _plain(found[name].numpy()) for name in outputs or found})
             progress(len(rows))
         back = np.argsort(order, kind="stable")
         return {name: array[back] for name, array in joined(batches).items()}

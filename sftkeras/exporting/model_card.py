@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sftkeras.exporting.agreement import Agreement
 from sftkeras.tasks.predictions import Predictions
 
 
@@ -17,7 +18,7 @@ def render_model_card(contract: dict[str, Any], predictions: Predictions) -> str
         f"# {contract['name']}\n\n{_summary(contract, predictions)}",
         f"## What it predicts\n\n{predictions.meaning(contract['task'])}",
         f"## What it learned from\n\n{_origin(contract)}",
-        f"## How good it is\n\n{_metrics(contract.get('metrics'))}",
+        f"## How good it is\n\n{_agreement(contract)}{_metrics(contract.get('metrics'))}",
         f"## Limits\n\n{_limits(contract, predictions)}",
         f"## How to call it\n\n{_calls(contract)}",
     ]
@@ -44,6 +45,16 @@ def _origin(contract: dict[str, Any]) -> str:
     if origin["data_fingerprint"]:
         lines.append(f"- Data fingerprint: `{origin['data_fingerprint'][:16]}…`")
     return "\n".join(lines)
+
+
+def _agreement(contract: dict[str, Any]) -> str:
+    """The cost of rounded weights, as a paragraph; nothing of an exact export."""
+    if not (agreement := contract.get("agreement")):
+        return ""
+    return (
+        f"Its weights are rounded to {contract['precision']}. {Agreement(**agreement).describe()} "
+        "(Predictions that are numbers alone count as equal within 5% of their spread.)\n\n"
+    )
 
 
 def _metrics(metrics: dict[str, Any] | None) -> str:

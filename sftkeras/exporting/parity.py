@@ -97,6 +97,20 @@ def check_parity(
     return largest
 
 
+def check_signatures(text_model: TextModel, process: PredictionProcess, samples: Samples) -> None:
+    """Makes sure that all signatures of a rounded export answer, with the model's tokens and with finite numbers.
+
+    Raises:
+        SFTError: SFT506 if one fails, SFT510 if tokens differ, SFT511 if a number is not finite.
+    """
+    tokens, _ = _outputs_in_memory(text_model, samples)
+    for signature in process.signatures:
+        found = _outputs_of_export(process, signature, samples, tokens)
+        expected = tokens if signature == "tokenize" else found
+        for name, array in found.items():
+            _Comparison(signature, name, samples, expected[name], array).check()
+
+
 def _outputs_of_export(
     process: PredictionProcess, signature: str, samples: Samples, tokens: dict[str, np.ndarray]
 ) -> Outputs:

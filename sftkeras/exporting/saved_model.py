@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from sftkeras.backbones.kept_weights import KeptWeights
 from sftkeras.exporting.canonical_graph import canonicalise
 from sftkeras.exporting.signatures import METHODS, trace_signatures
 from sftkeras.internals.keras import all_layers
@@ -38,7 +39,7 @@ class _Written(NamedTuple):
 
 
 def write_saved_model(
-    text_model: TextModel, folder: Path, generating: Generating | None = None
+    text_model: TextModel, folder: Path, generating: Generating | None = None, kept: KeptWeights | None = None
 ) -> tuple[MetaGraphDef, int]:
     """Writes `saved_model.pb`, `fingerprint.pb`, `variables/` and `assets/` into `folder`.
 
@@ -46,15 +47,16 @@ def write_saved_model(
         text_model: the model, in float32.
         folder: is there.
         generating: functions of a model that generates; None offers the predictions of the task.
+        kept: weights that are in use in place of the network's, if some are.
 
     Returns:
         The graph as written, and the size in bytes of the parameters the signatures use.
 
     Raises:
-        ValueError: a layer does not compute in float32, the precision of every export.
+        ValueError: a layer does not compute in float32, the precision of all that is not kept in another.
     """
     _check_precision(text_model)
-    written = _predicting(text_model) if generating is None else _generating(generating)
+    written = _predicting(text_model, kept) if generating is None else _generating(generating)
     # A module over the raw variables: one that tracked the Keras model would hold its variables a second time, which
     # the loader of TensorFlow Serving does not find.
     module = tf.Module()
@@ -90,9 +92,10 @@ def describe_signatures(graph: MetaGraphDef) -> dict[str, Any]:
     }
 
 
-def _predicting(text_model: TextModel) -> _Written:
+def _predicting(text_model: TextModel, kept: KeptWeights | None) -> _Written:
     signatures = trace_signatures(text_model)
-    return _Written(signatures, _captured_weights(text_model, signatures), _resources(text_model))
+    rounded = kept.variables if kept else []
+    return _Written(signatures, _captured_weights(text_model, rounded, signatures), _resources(text_model))
 
 
 def _generating(generating: Generating) -> _Written:
@@ -117,10 +120,14 @@ def _check_precision(text_model: TextModel) -> None:
             raise ValueError(f"{layer.name} computes in {layer.compute_dtype}; build the model in float32 to export it")
 
 
-def _captured_weights(text_model: TextModel, signatures: dict[str, Any]) -> list[tf.Variable]:
-    """The variables that the signatures read, in the order of the network: no seeds, no unused pooler."""
+def _captured_weights(
+    text_model: TextModel, rounded: Sequence[tf.Variable], signatures: dict[str, Any]
+) -> list[tf.Variable]:
+    """The variables that the signatures read, in the order of the network and rounded ones last: no seeds, no unused
+    pooler."""
     captured = {id(variable) for function in signatures.values() for variable in function.variables}
-    weights = [variable.value for variable in text_model.network.variables if id(variable.value) in captured]
+    weights = [*(variable.value for variable in text_model.network.variables), *rounded]
+    weights = [weight for weight in weights if id(weight) in captured]
     if len(weights) != len(captured):
         raise ValueError("the signatures read variables that do not belong to the network")
     return weights

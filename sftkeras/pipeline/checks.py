@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sftkeras.config import TrainConfig
 from sftkeras.data import quick_check
 from sftkeras.errors import SFTError
+from sftkeras.pipeline.rounded_export import check_rounding
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
 
@@ -36,6 +37,7 @@ def check_settings(config: TrainConfig) -> None:
     check_tokens(config)
     check_distillation(config)
     check_trackers(config.training.trackers)
+    check_rounding(config)
     if config.export.server:
         known_release(config.export.server)
     transformers_of(config)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sftkeras import runtime
 from sftkeras.command_line import commands
-from sftkeras.config import TrainConfig
-from sftkeras.console import waiting
-from sftkeras.exporting.contract import ModelOrigin
+from sftkeras.config import ExportConfig, ExportPrecision, TrainConfig
+from sftkeras.console import progress_bar, waiting
 from sftkeras.exporting.op_gate import known_release
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.transformers_parity import Peer, comparison
 from sftkeras.exporting.versions import check_writable
+from sftkeras.pipeline.rounded_export import check_rounding, export_rounded, origin_of, rounded_home
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import restore_model, write_best_backbone
 from sftkeras.tasks import spec_of
@@ -23,7 +25,12 @@ if TYPE_CHECKING:
 
 
 def export_run(
-    run: RunFolder, folder: str | None = None, server: str | None = None, transformers: str | None = None
+    run: RunFolder,
+    folder: str | None = None,
+    server: str | None = None,
+    transformers: str | None = None,
+    precision: ExportPrecision = "float32",
+    least_equal: float | None = None,
 ) -> ExportedVersion:
     """Builds the run's best model again and publishes it as a new version.
 
@@ -32,39 +39,64 @@ def export_run(
         folder: where NAME/VERSION lands; None takes the folder of the run's settings.
         server: release of TensorFlow Serving that must be able to load it; None takes that of the run's settings.
         transformers: a Python with which a model that generates is compared; None takes that of the run's settings.
+        precision: that of the weights; another than float32 publishes the version of a model of its own.
+        least_equal: share of predictions of that which must be equal; None takes that of the run's settings.
 
     Raises:
         SFTError: SFT423 if another process has the run, and what `export` and the comparison raise.
     """
+    settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
+    kept = settings.export
+    least = kept.least_equal if least_equal is None else least_equal
+    peer = transformers or kept.transformers
+    given = ExportConfig(folder or kept.folder, server or kept.server, peer, precision, least)
+    settings = replace(settings, export=given)
     # Or else a training that resumes the run could replace its files meanwhile.
     with run.claimed(flag="--run", remedy=""):
-        return _export(run, folder, server, transformers)
+        return _export(run, settings) if precision == "float32" else _export_rounded(run, settings)
 
 
-def _export(run: RunFolder, folder: str | None, server: str | None, transformers: str | None) -> ExportedVersion:
-    settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
-    home = Path(folder or settings.export.folder).expanduser() / settings.name
-    server = server or settings.export.server
-    if server:
-        known_release(server, "--server")
+def _export_rounded(run: RunFolder, settings: TrainConfig) -> ExportedVersion:
+    from sftkeras.data import load_data
+
+    check_rounding(settings)
+    _check(rounded_home(settings), settings)
+    task = json.loads(run.model_file.read_text(encoding="utf-8"))["task"]
+    spec = spec_of(task["kind"])
+    with progress_bar() as progress:
+        label_kind = spec.label_kind(spec.restored(task))
+        data = load_data(spec.as_recorded(settings.data), label_kind, settings.seed, progress)
+    with waiting("Starting TensorFlow"):
+        runtime.start_tensorflow()
+    with PredictionProcess() as process, waiting("Exporting the model"):
+        return export_rounded(run, settings, data, process, flag="--folder")
+
+
+def _check(home: Path, settings: TrainConfig) -> None:
+    """Finds what is wrong before the seconds that TensorFlow takes to start."""
+    if settings.export.server:
+        known_release(settings.export.server, "--server")
+    check_writable(home, "--folder")
+
+
+def _export(run: RunFolder, settings: TrainConfig) -> ExportedVersion:
+    home = Path(settings.export.folder).expanduser() / settings.name
+    _check(home, settings)
     spec = spec_of(settings.task.kind)
-    python = transformers or settings.export.transformers
-    peer = Peer.of_setting(python, "--transformers", generates=spec.backbone_kind == "decoder")
-    check_writable(home, "--folder")  # before the seconds that TensorFlow takes to start
+    peer = Peer.of_setting(settings.export.transformers, "--transformers", generates=spec.backbone_kind == "decoder")
     with waiting("Starting TensorFlow"):
         runtime.start_tensorflow()
     with PredictionProcess() as process, waiting("Exporting the model"):
         from sftkeras.exporting.export import export
 
-        origin = ModelOrigin.read(run.origin_file) if run.origin_file.exists() else ModelOrigin.of(settings)
         if spec.gives_backbone:
             write_best_backbone(run)
         version = export(
             restore_model(run),
             home,
-            origin=origin,
+            origin=origin_of(run, settings),
             process=process,
-            server=server,
+            server=settings.export.server,
             flag="--folder",
             prove=comparison(peer, run.best_backbone) if peer else None,
         )

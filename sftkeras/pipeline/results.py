@@ -12,6 +12,7 @@ from sftkeras.config import plain
 from sftkeras.console import outputs, say, waiting
 from sftkeras.errors import SFTError
 from sftkeras.pipeline.checks import transformers_of
+from sftkeras.pipeline.rounded_export import export_rounded
 from sftkeras.pipeline.stages import Trained, exported_predictor, row_counts
 from sftkeras.runs.restoring import restore_model, write_best_backbone
 from sftkeras.tasks import spec_of
@@ -39,7 +40,7 @@ def export_and_evaluate(trained: Trained) -> dict[str, Any]:
             raise
         contract = read_contract(version.path)
         predict = exported_predictor(process, contract, trained.config.training.batch_size)
-        report = report_on(trained, contract["task"], predict, lambda: facts_of_export(version, process))
+        report = report_on(trained, contract["task"], predict, lambda: facts_of_exports(trained, version, process))
     update_contract(version.path, metrics=report["metrics"])
     return report
 
@@ -108,6 +109,26 @@ def report_on(
     for output in outputs():
         print_summary(report, evaluation, console=output)
     return report
+
+
+def facts_of_exports(trained: Trained, version: ExportedVersion, process: PredictionProcess) -> dict[str, Any]:
+    """Report's facts about the exact version, and about a rounded one, which is published here if settings want it.
+
+    A rounded one that is refused leaves a warning: the exact one is there.
+    """
+    facts = facts_of_export(version, process)
+    if trained.config.export.precision == "float32":
+        return facts
+    try:
+        with trained.timeline.part("export"), waiting("Exporting the model with rounded weights"):
+            rounded = export_rounded(trained.run, trained.config, trained.data, process)
+    except SFTError as error:
+        say(f"Warning: {error}")
+        return {**facts, "rounded": str(error)}
+    assert rounded.agreement
+    say(f"Rounded model   {rounded.path}. {rounded.agreement.describe()}")
+    agreed = {"equal": rounded.agreement.equal, "largest_difference": rounded.agreement.largest_difference}
+    return {**facts, "rounded": str(rounded.path), **{f"rounded_{name}": value for name, value in agreed.items()}}
 
 
 def facts_of_export(version: ExportedVersion, process: PredictionProcess) -> dict[str, Any]:

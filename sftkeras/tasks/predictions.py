@@ -92,6 +92,10 @@ class Predictions:
         """
         return {}
 
+    def decided(self, record: Record) -> Any:
+        """Returns what two models that predict the same have alike in a record: all but its numbers, which are None."""
+        return without_numbers(record)
+
     # --- for the model card; `task` is what `Task.settings` gave ---
 
     def title(self, task: Mapping[str, Any]) -> str:
@@ -144,6 +148,15 @@ def records(outputs: Mapping[str, np.ndarray], predictions: Predictions | None =
     plain = {name: array.tolist() for name, array in outputs.items()}
     for values in zip(*plain.values(), strict=True):
         yield predictions.record(dict(zip(plain, values, strict=True)))
+
+
+def without_numbers(value: Any) -> Any:
+    """Returns a value of a record with None in place of each fraction."""
+    if isinstance(value, dict):
+        return {name: without_numbers(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [without_numbers(one) for one in value]
+    return None if isinstance(value, float) else value
 
 
 def record_keys() -> set[str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,29 @@ def test_run_is_exported_again_as_a_new_version(
     assert read_contract(path)["name"] == "movies"
     expected = restore_model(finished_run)(tf.constant(["good film"]))
     np.testing.assert_allclose(process.predict(["good film"])["probabilities"], expected["probabilities"], atol=1e-6)
+
+
+def test_a_run_is_exported_with_rounded_weights_beside_the_exact_ones(
+    finished_run: RunFolder,
+    tmp_path: Path,
+    process: PredictionProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    data = tmp_path / "films.csv"
+    labels = ("bad", "good", "très bon")
+    data.write_text("text,label\n" + "".join(f"film {number},{labels[number % 3]}\n" for number in range(60)))
+    with finished_run.config_file.open("a") as config:
+        config.write(f"data: {{train: {data}}}\n")
+    monkeypatch.setattr(export_run, "PredictionProcess", lambda: nullcontext(process))
+    command.main(commands.parse(ExportCommandConfig, ["--run", str(finished_run.folder), "--precision", "int8"]))
+    path = tmp_path / "saved_models" / "movies-int8" / "1"
+    said = capsys.readouterr().out.replace("\n", "")
+    assert str(path) in said
+    assert "It predicts as the exact model does for 100.00% of 6 test rows" in said
+    contract = read_contract(path)
+    assert (contract["name"], contract["precision"], contract["agreement"]["rows"]) == ("movies-int8", "int8", 6)
+    assert not finished_run.export_file.exists()  # which names the exact one
 
 
 def test_wrong_run_or_folder_is_told_before_tensorflow_starts(finished_run: RunFolder, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_export_that_answers_otherwise_is_not_published(
 def test_full_or_locked_disk_is_told_and_leaves_nothing_behind(
     tmp_path: Path, process: PredictionProcess, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
 ) -> None:
-    def write(text_model: object, folder: Path, generating: object) -> None:
+    def write(text_model: object, folder: Path, *rest: object) -> None:
         (folder / "half").write_text("written")
         raise error
 

@@ -51,7 +51,7 @@ def build_model(task: Task, *, pairs: bool = False, hidden: int = 16, seed: int 
     network = attach_head(backbone, task, "mean")
     for weight in network.trainable_weights:  # away from zero, so that every weight has a say in the answers
         weight.assign(weight + keras.random.normal(weight.shape, stddev=0.3))
-    return TextModel(TextFeatures(tokenizer, max_length=MAX_LENGTH, pairs=pairs), network, task)
+    return TextModel(TextFeatures(tokenizer, max_length=MAX_LENGTH, pairs=pairs), network, task, backbone)
 
 
 @dataclass(frozen=True)

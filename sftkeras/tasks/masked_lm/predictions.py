@@ -49,6 +49,10 @@ class MaskedLMPredictions(Predictions):
         edge = np.zeros((*outputs["probability"].shape[:-1], 1), bool)
         return {"token": np.concatenate([near, ~edge], -1) | np.concatenate([edge, near], -1)}
 
+    def decided(self, record: Record) -> Any:
+        """Returns the likeliest token of each mask: the order of those after it says little."""
+        return [mask[0]["token"] for mask in record["masks"]] or record.get("hidden")
+
     def meaning(self, task: Mapping[str, Any]) -> str:
         """Names the mask, and explains texts without any."""
         return (
