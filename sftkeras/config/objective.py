@@ -9,8 +9,11 @@ from typing import ClassVar, Literal, get_args
 
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
-ObjectiveKind = Literal["plain", "fgm", "pgd", "freelb", "r_drop"]
-OBJECTIVES: tuple[ObjectiveKind, ...] = get_args(ObjectiveKind)
+from sftkeras.config.values import UnitInterval
+
+ObjectiveKind = Literal["plain", "fgm", "pgd", "freelb", "r_drop", "contrastive"]
+# Those of one text at a time.
+ROW_OBJECTIVES: tuple[ObjectiveKind, ...] = tuple(kind for kind in get_args(ObjectiveKind) if kind != "contrastive")
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,8 @@ class ObjectiveConfig:
 
     kind: ObjectiveKind = "plain"
     """plain: the task's loss alone. fgm, pgd, freelb: also that of token vectors changed so that the loss rises
-    (adversarial training). r_drop: also how far the predictions of two dropout masks are apart."""
+    (adversarial training). r_drop: also how far the predictions of two dropout masks are apart. contrastive: also how
+    far texts with the same label are apart (classification with one label)."""
     radius: PositiveFloat = 0.1
     """Largest change of a text's token vectors, as a share of their norm, all together (fgm, pgd, freelb)."""
     step_size: PositiveFloat = 0.05
@@ -29,6 +33,11 @@ class ObjectiveConfig:
     agreement: PositiveFloat = 1.0
     """Weight of the divergence of two predictions beside the two losses (r_drop)."""
 
+    contrast: UnitInterval = 0.9
+    """Share of the contrastive loss; the rest is the task's (contrastive)."""
+    temperature: PositiveFloat = 0.3
+    """Divides the similarities of texts: the smaller, the more the nearest count (contrastive)."""
+
     SHORT_FOR: ClassVar = "kind"
     # Settings that only some of the objectives use.
     OF_SOME: ClassVar = {
@@ -36,9 +45,16 @@ class ObjectiveConfig:
         "step_size": ("pgd", "freelb"),
         "steps": ("pgd", "freelb"),
         "agreement": ("r_drop",),
+        "contrast": ("contrastive",),
+        "temperature": ("contrastive",),
     }
 
     @property
     def changes_token_vectors(self) -> bool:
         """Whether token vectors are changed, for which the encoder must give access to its embedding."""
         return self.kind in self.OF_SOME["radius"]
+
+    @property
+    def compares_text_vectors(self) -> bool:
+        """Whether the vectors of texts are compared, for which the network must give them beside the logits."""
+        return self.kind == "contrastive"

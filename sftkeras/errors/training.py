@@ -16,7 +16,8 @@ MESSAGES: dict[str, str] = {
     "SFT411": "--task.class_weights: {problem}.{suggestion} Give one weight to each label, or balanced, or "
     "effective_number.",
     "SFT412": "{setting} has no effect here: the task predicts {predicts}. Leave it out.",
-    "SFT413": "--objective.kind {kind}: the task {task} cannot be trained by it. Choose one of: {known}.",
+    "SFT413": "--objective.kind {kind}: the task {task} (it predicts {predicts}) cannot be trained by it. Choose one "
+    "of: {known}.",
     # 420-429 resume
     "SFT420": "{folder} holds an interrupted run that differs: {differences}. Continue it all the same with "
     "--resume.allow {allow}, or start anew with --overwrite true.",

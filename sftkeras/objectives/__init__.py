@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sftkeras.objectives.adversarial import Adversarial, Attack
+from sftkeras.objectives.contrastive import Contrastive
 from sftkeras.objectives.distillation import Distilled, DistilledWholeBatch, Mixture
 from sftkeras.objectives.objective import Objective, RowByRow
 from sftkeras.objectives.r_drop import RDrop
@@ -54,4 +55,6 @@ def make_objective(config: ObjectiveConfig, task: Task) -> Objective:
             return Adversarial(task, Attack(config.steps, config.step_size, radius), every_step=True)
         case "r_drop":
             return RDrop(task, config.agreement)
+        case "contrastive":
+            return Contrastive(task, config.contrast, config.temperature)
     return plain_objective(task)

@@ -81,10 +81,15 @@ def check_objective(spec: TaskSpec, config: TrainConfig) -> None:
     Raises:
         SFTError: SFT413 if its loss is made otherwise; SFT115 for a setting of another objective.
     """
-    kind = config.objective.kind
-    if kind not in spec.objectives:
-        raise SFTError("SFT413", kind=kind, task=spec.kind, known=", ".join(spec.objectives))
+    if config.objective.kind not in spec.objectives:
+        raise objective_refused(spec, config, spec.objectives)
     check_used(config.objective, "objective", "kind")
+
+
+def objective_refused(spec: TaskSpec, config: TrainConfig, known: Sequence[str]) -> SFTError:
+    """SFT413 for an objective that is none of those which are known for the task."""
+    predicts = spec.predicts(config.task)
+    return SFTError("SFT413", kind=config.objective.kind, task=spec.kind, predicts=predicts, known=", ".join(known))
 
 
 def check_used(config: ObjectiveConfig | OptimizerConfig | TuningConfig, section: str, choice: str) -> None:

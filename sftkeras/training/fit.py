@@ -18,6 +18,7 @@ from sftkeras.objectives import distilled_objective, make_objective
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import Task, spec_of
 from sftkeras.tasks.config_checks import check_monitor
+from sftkeras.tasks.head import with_text_vectors
 from sftkeras.training.batches import Batches
 from sftkeras.training.callbacks import KeepBest, Recorder, StepRecord, StopAtNonFinite, StopEarly
 from sftkeras.training.epochs import train_from
@@ -119,6 +120,7 @@ def prepare_model(
             clip_norm=optimizer.clip_norm,
             accumulation=training.accumulation,
             ema=optimizer.ema,
+            learning=with_text_vectors(network) if config.objective.compares_text_vectors else None,
             tuning=tuning,
             objective=objective,
             products=products_of(task, training.precision),

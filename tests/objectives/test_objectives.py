@@ -133,6 +133,33 @@ def test_r_drop_is_half_of_the_papers_formula_under_two_masks(network: keras.Mod
     assert float(found.total) == pytest.approx(((crosses + 2.0 * both / 2) * WEIGHTS.numpy()).sum() / 2, rel=1e-5)
 
 
+def test_the_contrastive_loss_is_its_paper_s() -> None:
+    task, random = Classification(("a", "b", "c"), dropout=0.0), np.random.default_rng(5)
+    labels, weights = np.array([0, 1, 0, 2, 1, 0]), np.array([0.1, 0.2, 0.1, 0.25, 0.2, 0.15], np.float32)
+    outputs = random.normal(size=(6, 3 + 4)).astype(np.float32)  # three logits and a vector
+    objective = make_objective(ObjectiveConfig("contrastive", contrast=0.7, temperature=0.5), task)
+    found = objective.loss(lambda _: tf.constant(outputs), ({}, tf.constant(labels), tf.constant(weights)))
+    expected = 0.0
+    vectors = outputs[:, 3:] / np.linalg.norm(outputs[:, 3:], axis=1, keepdims=True)
+    for row, label in enumerate(labels):
+        scores = {other: np.exp(vectors[row] @ vectors[other] / 0.5) for other in range(6) if other != row}
+        alike = [other for other in scores if labels[other] == label]
+        apart = -sum(np.log(scores[other] / sum(scores.values())) for other in alike) / max(len(alike), 1)
+        cross = np.log(np.exp(outputs[row, :3]).sum()) - outputs[row, label]
+        expected += weights[row] * (0.3 * cross + 0.7 * apart)
+    assert float(found.total) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(found.compared.predictions, tf.nn.softmax(outputs[:, :3]), rtol=1e-6)
+
+
+def test_a_text_alone_in_its_batch_has_no_contrastive_loss() -> None:
+    objective = make_objective(ObjectiveConfig("contrastive", contrast=0.5), TASK)
+    outputs = tf.Variable([[1.0, 2.0, 3.0, 0.5, 0.6]])
+    with tf.GradientTape() as tape:
+        loss = objective.loss(lambda _: outputs.value(), ({}, tf.constant([1]), tf.constant([1.0]))).total
+    assert float(loss) == pytest.approx(0.5 * float(TASK.loss([1], outputs[:, :3])[0]), rel=1e-6)
+    assert np.isfinite(tape.gradient(loss, outputs)).all()
+
+
 TASKS: dict[str, tuple[Task, tuple[int, ...], object]] = {
     "classification": (TASK, (2, 3), [0, 2]),
     "multi-label": (MultiLabelClassification(("a", "b", "c")), (2, 3), [[0, 1, 1], [0, 0, 0]]),

@@ -11,6 +11,7 @@ from sftkeras.errors import SFTError
 from sftkeras.tasks import spec_of
 from sftkeras.tasks.causal_lm.spec import CausalLMSettings
 from sftkeras.tasks.chat.spec import ChatSettings
+from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.tasks.masked_lm.spec import MaskedLMSettings
 from sftkeras.tasks.regression.spec import RegressionSettings
 
@@ -54,6 +55,10 @@ def test_a_setting_of_another_tuning_method_is_refused(tuning: TuningConfig, nam
 def test_a_task_whose_loss_is_made_otherwise_has_the_plain_objective_alone() -> None:
     with pytest.raises(SFTError, match=r"SFT413  --objective.kind r_drop: the task masked_lm .* one of: plain"):
         check(task=MaskedLMSettings(), objective=ObjectiveConfig("r_drop"))
+    several = r"SFT413  --objective.kind contrastive: the task classification \(it predicts labels\) .*r_drop\."
+    with pytest.raises(SFTError, match=several):
+        check(task=ClassificationSettings(multi_label=True), objective=ObjectiveConfig("contrastive"))
+    check(task=ClassificationSettings(), objective=ObjectiveConfig("contrastive"))
 
 
 @pytest.mark.parametrize(

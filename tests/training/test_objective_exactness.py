@@ -24,8 +24,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
     one = {**runs, "plain": PLAIN, **{f"{name}, cut": {**run, **CUT} for name, run in runs.items()}}
     alone = {**runs["freelb"], "dropout": 0.0, "optimizer": "sgd", "focal_gamma": 2.0, "class_weights": True}
     taught = {**PLAIN, "dropout": 0.0, "optimizer": "sgd", "distillation": TAUGHT}
-    two = {name: {**run, "accumulation": 2} for name, run in {"freelb": alone, "taught": taught}.items()}
-    return train_each(tmp_path_factory, {1: {**one, "alone": alone, "taught": taught}, 2: two})
+    compared = {**PLAIN, "dropout": 0.0, "optimizer": "sgd", "objective": {"kind": "contrastive", "contrast": 0.8}}
+    without_dropout = {"alone": alone, "taught": taught, "contrastive": compared}
+    two = {name: {**run, "accumulation": 2} for name, run in without_dropout.items()}
+    return train_each(tmp_path_factory, {1: {**one, **without_dropout}, 2: two})
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -36,7 +38,13 @@ def test_micro_batches_and_recomputed_layers_change_nothing(trained: dict[int, F
 
 
 def test_two_devices_end_as_one(trained: dict[int, Future]) -> None:  # Adam would make rounding larger
-    assert largest_difference(trained[1].result()["alone"], trained[2].result()["freelb"]) < 1e-6
+    assert largest_difference(trained[1].result()["alone"], trained[2].result()["alone"]) < 1e-6
+
+
+def test_texts_are_compared_alike_on_two_devices_in_micro_batches(trained: dict[int, Future]) -> None:
+    compared = trained[1].result()["contrastive"]
+    assert largest_difference(compared, trained[2].result()["contrastive"]) < 1e-6
+    assert largest_difference(compared, trained[1].result()["alone"]) > 1e-3
 
 
 def test_a_teacher_is_learned_from_alike_on_two_devices_in_micro_batches(trained: dict[int, Future]) -> None:

@@ -41,6 +41,7 @@ from sftkeras.objectives.objective import TEACHER  # noqa: E402
 from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
 from sftkeras.tasks.classification.spec import ClassificationSettings  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
+from sftkeras.tasks.head import with_text_vectors  # noqa: E402
 from sftkeras.tasks.similarity.spec import SimilaritySettings  # noqa: E402
 from sftkeras.training.batches import untuned  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
@@ -160,6 +161,7 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
         accumulation=settings.accumulation,
         ema=settings.ema,
         objective=learned,
+        learning=with_text_vectors(network) if objective.compares_text_vectors else None,
         tuning=Tuning(unfreezing=Unfreezing(depths, settings.unfreeze) if settings.unfreeze else None),
     )
     loss_scaling = settings.precision == "mixed_float16"

@@ -12,12 +12,13 @@ from jsonargparse.typing import NonNegativeFloat
 
 from sftkeras.config import TaskSettings, TrainConfig
 from sftkeras.config.names import by_name
-from sftkeras.config.objective import OBJECTIVES
+from sftkeras.config.objective import ROW_OBJECTIVES
 from sftkeras.config.values import Probability, UnitInterval
 from sftkeras.data.labels.classes.kind import ONE_LABEL, SEVERAL_LABELS
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.errors import SFTError
 from sftkeras.tasks import contract
+from sftkeras.tasks.config_checks import objective_refused
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class ClassificationSpec(contract.TaskSpec):
 
     kind = "classification"
     settings = ClassificationSettings
-    objectives = OBJECTIVES
+    objectives = (*ROW_OBJECTIVES, "contrastive")
     distils = ("weight", "temperature", "hidden", "layers", "relations")
 
     def label_kind(self, settings: Any) -> LabelKind:
@@ -76,8 +77,8 @@ class ClassificationSpec(contract.TaskSpec):
         """Checks the settings, and those of the loss together.
 
         Raises:
-            SFTError: SFT115 for `effective_beta` of other class weights, SFT102 for focal loss of smoothed labels; or
-                as for any task.
+            SFTError: SFT115 for `effective_beta` of other class weights, SFT102 for focal loss of smoothed labels,
+                SFT413 for the contrastive objective of texts with several labels; or as for any task.
         """
         super().check(config)
         task = cast(ClassificationSettings, config.task)
@@ -87,6 +88,9 @@ class ClassificationSpec(contract.TaskSpec):
         if task.focal_gamma and task.label_smoothing:
             problem = "the focal loss is of labels that are not smoothed. Leave out --task.label_smoothing."
             raise SFTError("SFT102", flag="--task.focal_gamma", problem=problem)
+
+        if task.multi_label and config.objective.compares_text_vectors:
+            raise objective_refused(self, config, ROW_OBJECTIVES)
 
     def evaluation(self, settings: Mapping[str, Any]) -> contract.Evaluation:
         """See `OneLabelEvaluation` and `ManyLabelsEvaluation`."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sftkeras.config import TaskSettings
-from sftkeras.config.objective import OBJECTIVES
+from sftkeras.config.objective import ROW_OBJECTIVES
 from sftkeras.config.values import UnitInterval
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.numbers.kind import NUMBERS
@@ -31,7 +31,7 @@ class RegressionSpec(contract.TaskSpec):
 
     kind = "regression"
     settings = RegressionSettings
-    objectives = OBJECTIVES
+    objectives = ROW_OBJECTIVES
     distils = ("weight", "hidden", "layers", "relations")
 
     def label_kind(self, settings: Any) -> LabelKind:

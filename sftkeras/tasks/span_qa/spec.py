@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from jsonargparse.typing import PositiveInt
 
 from sftkeras.config import TaskSettings
-from sftkeras.config.objective import OBJECTIVES
+from sftkeras.config.objective import ROW_OBJECTIVES
 from sftkeras.config.values import Probability, UnitInterval
 from sftkeras.data.labels.answers.kind import ANSWERS
 from sftkeras.data.labels.contract import LabelKind
@@ -39,7 +39,7 @@ class SpanQASpec(contract.TaskSpec):
 
     kind = "span_qa"
     settings = SpanQASettings
-    objectives = OBJECTIVES
+    objectives = ROW_OBJECTIVES
     distils = ("weight", "temperature", "hidden", "layers", "relations")
     refuses = ("augmentation",)
     columns: ClassVar[Mapping[str, str]] = MappingProxyType({"text": "question", "pair": "context"})

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from sftkeras.config import TaskSettings
-from sftkeras.config.objective import OBJECTIVES
+from sftkeras.config.objective import ROW_OBJECTIVES
 from sftkeras.config.values import UnitInterval
 from sftkeras.data.labels.contract import LabelKind
 from sftkeras.data.labels.spans.kind import ENTITIES
@@ -34,7 +34,7 @@ class TaggingSpec(contract.TaskSpec):
 
     kind = "tagging"
     settings = TaggingSettings
-    objectives = OBJECTIVES
+    objectives = ROW_OBJECTIVES
     distils = ("weight", "temperature", "hidden", "layers", "relations")
     found: ClassVar[Mapping[str, str]] = MappingProxyType({"text": "text", "label": "label"})
     pools = False

@@ -68,6 +68,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         ema: share of the weights' running average that stays in a step; None keeps no average.
         tuning: which weights learn, and when.
         objective: what is minimised; None is the loss of the task, which is what validation measures in any case.
+        learning: what the objective runs in place of `network`: other outputs of the same layers; None is `network`.
         products: precision of matrix products alone, for a network that leaves it open; None leaves it to the layers.
 
     Attributes:
@@ -88,6 +89,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         ema: float | None = None,
         tuning: Tuning = ALL_LEARN,
         objective: Objective | None = None,
+        learning: keras.Model | None = None,
         products: str | None = None,
     ) -> None:
         super().__init__(name="supervised")
@@ -95,6 +97,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         self.task = task
         self.validated = plain_objective(task)
         self.objective = objective or self.validated
+        self._run = learning or network
         self.seed_number = seed
         self.clip_norm = clip_norm
         self.accumulation = accumulation
@@ -200,7 +203,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
 
     def _validate_whole(self, data: Rows) -> tuple[tf.Tensor, Counts]:
         """The loss of this replica's rows where it is one of the whole batch, and the metrics' counts with them."""
-        ahead = self.validated.look_ahead(self._logits(data, training=False), data)
+        ahead = self.validated.look_ahead(self._logits(self.network, data, training=False), data)
         return ahead.total, count_rows(self._task_metrics, counts_so_far(self._task_metrics), ahead.compared)
 
     def _validate_parts(self, data: Rows) -> tuple[tf.Tensor, Counts]:
@@ -240,7 +243,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         variables = self._learning_variables()
         with late_gradients() as late:
             with self._dropout(part), tf.GradientTape() as tape:
-                loss = self.objective.loss(partial(self.network, training=True), rows, ahead)
+                loss = self.objective.loss(partial(self._run, training=True), rows, ahead)
                 total = loss.total
                 if penalties := self.network.losses:  # of the weights, not of the examples: each part bears its share
                     total += tf.add_n(penalties) * loss.weight
@@ -263,7 +266,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         """As `_at_once`, one micro-batch after the other, so that only one's activations and logits are held."""
         ahead, counts = None, counts_so_far(self._task_metrics)
         if self.objective.whole_batch:  # which asks for all logits before the first gradient
-            ahead = self.objective.look_ahead(self._logits(data, training=True), data)
+            ahead = self.objective.look_ahead(self._logits(self._run, data, training=True), data)
             counts = count_rows(self._task_metrics, counts, ahead.compared)
 
         def add_part(piece: Rows, part: RowRange, total: tf.Tensor, counts: Counts, sums: list[tf.Tensor]) -> tuple:
@@ -274,16 +277,16 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         sums = [tf.zeros(variable.shape, variable.dtype) for variable in self._learning_variables()]
         return self._each_micro_batch(data, add_part, (tf.constant(0.0), counts, sums))
 
-    def _logits(self, data: Rows, *, training: bool) -> tf.Tensor:
-        """The logits of all rows; when training, with the dropout that `_gradients` has."""
+    def _logits(self, network: keras.Model, data: Rows, *, training: bool) -> tf.Tensor:
+        """Return the outputs of a network for all rows; when training, with the dropout that `_gradients` has."""
         if self.accumulation == 1:
-            return self.network(model_inputs(data[0]), training=training)
+            return network(model_inputs(data[0]), training=training)
 
         def add_part(piece: Rows, part: RowRange, count: tf.Tensor, logits: tf.TensorArray) -> tuple:
             with self._dropout(part):
-                return count + 1, logits.write(count, self.network(model_inputs(piece[0]), training=training))
+                return count + 1, logits.write(count, network(model_inputs(piece[0]), training=training))
 
-        shape = [None, *self.network.output_shape[1:]]
+        shape = [None, *network.output_shape[1:]]
         room = tf.TensorArray(tf.float32, self.accumulation, infer_shape=False, element_shape=shape)
         _, logits = self._each_micro_batch(data, add_part, (tf.constant(0), room))
         return logits.concat()
