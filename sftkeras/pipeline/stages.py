@@ -138,7 +138,7 @@ def _evaluate_teacher(config: TrainConfig, data: LabelledData, evaluation: Evalu
     teacher = find_teacher(config)
     if teacher is None:
         return None
-    batch_size, name = config.training.batch_size, f"its teacher {teacher.folder}"
+    batch_size, name = config.training.batch_size, f"the teacher {teacher.folder}"
     if teacher.run:
         with in_full_precision():
             predict = in_memory_predictor(restore_model(teacher.run), batch_size)
