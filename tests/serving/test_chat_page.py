@@ -290,7 +290,7 @@ def test_a_chinese_browser_has_it_in_chinese_and_may_switch(browser: Browser, re
         expect(page.get_by_label("消息", exact=True)).to_be_focused()
         expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
         expect(page).to_have_title("tiny – 模型服务器")
-        expect(page.locator("#summary")).to_have_text("1 个模型，可用2 个版本")
+        expect(page.locator("#summary")).to_have_text("1 个模型，2 个版本可用")
         expect(page.locator("#about")).to_have_text("版本 2")
         page.get_by_label("对比模型").select_option("tiny · 版本 1")
         page.get_by_text("系统提示与采样").click()

@@ -35,7 +35,7 @@ export const CHINESE = {
   // page.js
   "The server cannot be reached: {}": "无法连接服务器：{}",
   "chat": "对话",
-  "{}, {} available": "{}，可用{}",
+  "{}, {} available": "{}，{}可用",
   "version {}": "版本 {}",
   "Version {}": "版本 {}",
   "available": "可用",
