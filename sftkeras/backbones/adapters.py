@@ -1,5 +1,7 @@
 """Dense layers with an adapter: a part beside the kernel that learns while the kernel stays as it is.
 
+The kernel of such a layer, or of any that does not learn, may be held in fewer bytes: see `held_kernels`.
+
 `dense_operations` asks each layer for its adapter. What an adapter computes is its own affair: see `low_rank`,
 `weight_decomposed` and `rescaling`.
 """
@@ -10,13 +12,14 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.internals.keras import changeable, forget_part
+from sftkeras.backbones.held_kernels import HeldAs, HeldKernel
+from sftkeras.internals.keras import changeable, drop_kernel, forget_part, give_kernel
 
 AnyDense = Any  # a keras.layers.Dense or keras.layers.EinsumDense
 
@@ -112,43 +115,89 @@ class Adapter(keras.layers.Layer):
         return {"kind": self.kind, **asdict(self.settings)}
 
 
-class AdaptedDense(keras.layers.Dense):
-    """A dense layer with an adapter."""
+class _Tuned:
+    """Mix-in of dense layers that have an adapter, a kernel that is held in fewer bytes, or both."""
 
-    adapter: Adapter
+    adapter: Adapter | None = None
+    held: HeldKernel | None = None
+    bias: Any
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel: a variable, or what stands for it."""
+        return super().kernel if self.held is None else self.held  # type: ignore[misc]
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Saves its own variables; a kernel that is held saves itself."""
+        if self.held is None:
+            super().save_own_variables(store)  # type: ignore[misc]
+        else:
+            keras.layers.Layer.save_own_variables(cast(keras.layers.Layer, self), store)
+
+    def load_own_variables(self, store: dict[str, Any]) -> None:
+        """Loads what `save_own_variables` saved."""
+        if self.held is None:
+            super().load_own_variables(store)  # type: ignore[misc]
+        else:
+            keras.layers.Layer.load_own_variables(cast(keras.layers.Layer, self), store)
 
 
-class AdaptedEinsumDense(keras.layers.EinsumDense):
-    """A dense layer over several axes with an adapter."""
-
-    adapter: Adapter
+class TunedDense(_Tuned, keras.layers.Dense):
+    """A dense layer with an adapter, or a kernel that is held in fewer bytes."""
 
 
-_ADAPTED: dict[type, type] = {keras.layers.Dense: AdaptedDense, keras.layers.EinsumDense: AdaptedEinsumDense}
-_PLAIN = {adapted: plain for plain, adapted in _ADAPTED.items()}
+class TunedEinsumDense(_Tuned, keras.layers.EinsumDense):
+    """A dense layer over several axes with an adapter, or a kernel that is held in fewer bytes."""
+
+
+_TUNED: dict[type, type] = {keras.layers.Dense: TunedDense, keras.layers.EinsumDense: TunedEinsumDense}
+_PLAIN = {tuned: plain for plain, tuned in _TUNED.items()}
 
 
 def adapter_of(layer: AnyDense) -> Adapter | None:
     """Return the adapter of a dense layer, if it has one."""
-    return layer.adapter if isinstance(layer, AdaptedDense | AdaptedEinsumDense) else None
+    return layer.adapter if isinstance(layer, _Tuned) else None
+
+
+def held_kernel_of(layer: AnyDense) -> HeldKernel | None:
+    """Return what holds the kernel of a dense layer in fewer bytes, if anything does."""
+    return layer.held if isinstance(layer, _Tuned) else None
 
 
 def attach_adapter(layer: AnyDense, adapter: Adapter) -> None:
     """Gives a built dense layer, in place, an adapter that learns with it."""
     with changeable(layer):
-        layer.__class__ = _ADAPTED[type(layer)]
+        layer.__class__ = _TUNED.get(type(layer), type(layer))
         layer.adapter = adapter
 
 
-def merge_adapter(layer: AnyDense) -> None:
-    """Changes kernel and bias of a layer, in place, to what its adapter makes of them, and takes the adapter away."""
+def hold_kernel(layer: AnyDense, form: HeldAs) -> None:
+    """Holds the kernel of a built dense layer in fewer bytes, in place; it learns no more."""
+    shape, inputs = tuple(layer.kernel.shape), sizes(layer)[0]
+    kernel = layer.kernel.numpy().reshape(inputs, -1)
+    drop_kernel(layer)
+    with changeable(layer):
+        layer.__class__ = _TUNED[type(layer)]
+        layer.held = HeldKernel(form, shape, inputs, kernel, name="held")
+
+
+def make_plain(layer: AnyDense) -> None:
+    """Makes a layer plain again, in place: float32, with kernel and bias that its adapter makes of them."""
+    if not isinstance(layer, _Tuned):
+        return
     kernel, bias = merged(layer)
-    layer.kernel.assign(tf.reshape(kernel, layer.kernel.shape))
+    shape, held = tuple(layer.kernel.shape), layer.held
+    for name in ("adapter", "held"):
+        if name in vars(layer):
+            forget_part(layer, vars(layer)[name])
+            delattr(layer, name)
+    layer.__class__ = _PLAIN[type(layer)]
+    if held is None:
+        layer.kernel.assign(tf.reshape(kernel, shape))
+    else:
+        give_kernel(layer, kernel.numpy().reshape(shape))
     if bias is not None:
         layer.bias.assign(tf.reshape(bias, layer.bias.shape))
-    forget_part(layer, layer.adapter)
-    del layer.adapter
-    layer.__class__ = _PLAIN[type(layer)]
 
 
 def merged(layer: AnyDense) -> tuple[tf.Tensor, tf.Tensor | None]:

@@ -9,7 +9,7 @@ adapter.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ from typing import Protocol
 import keras
 import tensorflow as tf
 
-from sftkeras.backbones.adapters import AnyDense, adapter_of, sizes
+from sftkeras.backbones.adapters import AnyDense, adapter_of, held_kernel_of, sizes
+from sftkeras.backbones.held_kernels import HeldKernel
 
 _products_in: ContextVar[str | None] = ContextVar("products_in", default=None)
 
@@ -90,6 +91,41 @@ class KernelAndBias:
         return tf.stop_gradient(self.kernel)
 
 
+@dataclass(frozen=True)
+class HeldKernelAndBias:
+    """As `KernelAndBias`, of a kernel that is held in fewer bytes: as `tensors`, which `held` reads."""
+
+    held: HeldKernel
+    tensors: Sequence[tf.Tensor]
+    bias: tf.Tensor | None
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        """Return `x W + b`."""
+        return self.times(x) if self.bias is None else plus_bias(self.times(x), self.bias)
+
+    def times(self, x: tf.Tensor) -> tf.Tensor:
+        """Return `x W`; the backward pass reads W again, so that it is not kept until then."""
+        read = self.held.read
+
+        @tf.custom_gradient
+        def multiply(
+            x: tf.Tensor, *tensors: tf.Tensor
+        ) -> tuple[tf.Tensor, Callable[..., tuple[tf.Tensor | None, ...]]]:
+            def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+                # After `upstream`, or TensorFlow would see that it was read before and keep it until here.
+                with tf.control_dependencies([upstream]):
+                    kernel = read([tf.identity(tensor) for tensor in tensors])
+                return product(upstream, tf.cast(kernel, x.dtype), transpose_b=True), *[None] * len(tensors)
+
+            return product(x, tf.cast(read(tensors), x.dtype)), gradient
+
+        return multiply(x, *self.tensors)
+
+    def whole_kernel(self) -> tf.Tensor:
+        """Return W."""
+        return tf.stop_gradient(self.held.read(self.tensors))
+
+
 def dense(layer: AnyDense, x: tf.Tensor, training: bool | None = None) -> tf.Tensor:
     """`layer` on `x` [rows, inputs], without its activation, as [rows, outputs].
 
@@ -107,12 +143,13 @@ def multiplied(layer: AnyDense, training: bool | None) -> tuple[Callable[..., tf
 
     They are apart for those who write the gradient out: weights must be arguments there.
     """
-    adapter, has_bias = adapter_of(layer), layer.bias is not None
-    own = [tf.reshape(layer.kernel.value, sizes(layer))]
-    own += [tf.reshape(layer.bias.value, [-1])] if has_bias else []
+    adapter, held, has_bias = adapter_of(layer), held_kernel_of(layer), layer.bias is not None
+    kernel = held.tensors() if held else [tf.reshape(layer.kernel.value, sizes(layer))]
+    own = [*kernel, tf.reshape(layer.bias.value, [-1])] if has_bias else kernel
 
     def multiply(x: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
-        linear = KernelAndBias(weights[0], weights[1] if has_bias else None)
+        kernel_tensors, bias = weights[: len(kernel)], weights[len(kernel)] if has_bias else None
+        linear = HeldKernelAndBias(held, kernel_tensors, bias) if held else KernelAndBias(kernel_tensors[0], bias)
         return linear(x) if adapter is None else adapter.outputs(x, linear, weights[len(own) :], training)
 
     return multiply, [*own, *(adapter.tensors() if adapter else [])]

@@ -13,6 +13,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
 from sftkeras.config.values import UnitInterval
 
 Method = Literal["full", "lora", "dora", "ia3", "bitfit", "head"]
+Base = Literal["float32", "bfloat16", "int8", "int4"]
 
 # The peak learning rate of each method where none is set. full: the highest of Devlin et al., 2019 (arXiv:1810.04805).
 # lora: ten times that of full (Schulman & Thinking Machines Lab, 2025, "LoRA Without Regret"), which is in the range of
@@ -55,6 +56,9 @@ class TuningConfig:
     """Linear layers that get adapters (lora, dora, ia3): query, key, value, output, gate, up, down or all, with commas
     between; or patterns of LAYER.NAME, such as 1?.down for the layers 10 to 19. null takes key, value and down for ia3,
     and all otherwise."""
+    base: Base = "float32"
+    """How the kernels of linear layers, which do not learn, are held (all methods but full): int8 rounds those of each
+    output, int4 groups of 32. The rounded ones are evaluated, merged and exported. Tables and norms stay float32."""
     layers: list[NonNegativeInt] | None = None
     """Layers that learn, counted from 0, such as [4, 5] (lora, dora, ia3, bitfit); null takes all."""
     adapter: str | None = None
@@ -65,6 +69,7 @@ class TuningConfig:
     OF_SOME: ClassVar = {
         **dict.fromkeys(("rank", "alpha", "rank_scaled", "dropout"), LOW_RANK),
         **dict.fromkeys(("targets", "adapter"), ADAPTING),
+        "base": PARTIAL,
         "layers": IN_LAYERS,
     }
     # Settings that an adapter decides.

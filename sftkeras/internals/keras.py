@@ -109,6 +109,21 @@ def replace_table(embedding: keras.layers.Embedding, table: Any) -> None:
         )
 
 
+def drop_kernel(layer: Any) -> None:
+    """Take the kernel away from a built dense layer, which is then to be given another; see `give_kernel`."""
+    with changeable(layer):
+        del layer._kernel  # Keras forgets the variable
+
+
+def give_kernel(layer: Any, kernel: Any) -> None:
+    """Give a built dense layer that has none a kernel, the first of its variables as it was built."""
+    with layer._open_name_scope(), changeable(layer):
+        layer._kernel = layer.add_weight(
+            shape=kernel.shape, initializer=lambda shape, dtype: tf.constant(kernel, dtype), name="kernel"
+        )
+        layer._trainable_variables.insert(0, layer._trainable_variables.pop())
+
+
 def made_by(tensor: keras.KerasTensor) -> tuple[keras.Operation, list[keras.KerasTensor]]:
     """Return the operation that made a symbolic tensor, and what it made it of."""
     made = tensor._keras_history

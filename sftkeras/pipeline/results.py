@@ -144,6 +144,7 @@ def facts_of_export(version: ExportedVersion, process: PredictionProcess) -> dic
 
 def facts_of(trained: Trained, export: dict[str, Any]) -> RunFacts:
     """Facts of a report besides its figures: how the model was made, and what was exported."""
+    from sftkeras.backbones.held_kernels import count_parameters
     from sftkeras.evaluation import RunFacts
     from sftkeras.tuning.tuning import learned_parameters
 
@@ -154,7 +155,7 @@ def facts_of(trained: Trained, export: dict[str, Any]) -> RunFacts:
         model={
             "backbone": config.backbone.handle,
             **({"notes": "; ".join(setup.backbone.notes)} if setup.backbone.notes else {}),
-            "parameters": setup.model.network.count_params(),
+            "parameters": count_parameters(setup.model.network),
             "learned_parameters": learned_parameters(setup.model.network),
             "best_epoch": fitted.best_epoch,
         },

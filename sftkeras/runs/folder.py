@@ -234,7 +234,7 @@ class RunFolder:
         self, text_model: TextModel, backbone: Backbone, pooling: str, extra_tokens: Sequence[str] = ()
     ) -> None:
         """Writes all that `restore_model` needs, but for the weights."""
-        from sftkeras.tuning.adapters import describe_adapters
+        from sftkeras.tuning.adapters import describe_adapters, held_as
 
         for name, path in backbone.files.items():
             copy = self.backbone / name
@@ -250,6 +250,7 @@ class RunFolder:
             "has_pooler": backbone.has_pooler,
             "extra_tokens": list(extra_tokens),
             **({"adapters": adapters} if (adapters := describe_adapters(backbone)) else {}),
+            **({"base": form} if (form := held_as(backbone)) else {}),
         }
         write_text(self.model_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 

@@ -117,7 +117,9 @@ def kept_backbone(run: RunFolder) -> Path:
 
 
 def load_best_weights(run: RunFolder, network: keras.Model, backbone: Backbone) -> None:
-    """Gives a network that is built as the run's the weights of the run's best epoch, adapters merged into them.
+    """Gives a network that is built as the run's the weights of the run's best epoch, in float32.
+
+    Adapters are merged into them.
 
     Args:
         run: has the weights.
@@ -127,15 +129,18 @@ def load_best_weights(run: RunFolder, network: keras.Model, backbone: Backbone) 
     Raises:
         SFTError: SFT112 if they are damaged, SFT487 if merged ones compute something else.
     """
-    from sftkeras.tuning.adapters import attach_described, merge_adapters
+    from sftkeras.tuning.adapters import attach_described, hold_kernels, make_plain_layers
 
     with _reading(run.model_file):
-        adapters = json.loads(run.model_file.read_text(encoding="utf-8")).get("adapters", {})
+        settings = json.loads(run.model_file.read_text(encoding="utf-8"))
+        adapters, base = settings.get("adapters", {}), settings.get("base")
+        if base:
+            hold_kernels(backbone, base)
         attach_described(backbone, adapters)
     with _reading(run.best_weights):
         network.load_weights(run.best_weights)
-    if adapters:
-        merge_adapters(backbone)
+    if adapters or base:
+        make_plain_layers(backbone)
 
 
 def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:

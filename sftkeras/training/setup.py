@@ -11,6 +11,7 @@ import tensorflow as tf
 from sftkeras import runtime
 from sftkeras.backbones import Backbone, choice_without_weights, choose_mode, load_chosen
 from sftkeras.backbones.fetching import BackboneFolders
+from sftkeras.backbones.held_kernels import count_parameters
 from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.rematerialisation import rematerialise
 from sftkeras.backbones.token_vectors import give_token_vectors
@@ -85,7 +86,7 @@ class Setup:
         learning = f" {self.model.tuning.note}" if self.model.tuning.note else ""
         return (
             f"{notes}"
-            f"{self.model.network.count_params() / 1e6:.1f} million parameters on "
+            f"{count_parameters(self.model.network) / 1e6:.1f} million parameters on "
             f"{counted(devices, 'device')}, {self.model.network.compute_dtype}; "
             f"{counted(self.train.steps, 'step')} an epoch, {self.inputs.describe(self.train.plan)}."
             f"{learning}" + (f"\n{self.precision}" if self.precision else "")

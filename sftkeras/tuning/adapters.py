@@ -1,4 +1,7 @@
-"""Adapters on a backbone: attached to the linear layers that are chosen, described, and merged into them again."""
+"""Adapters on a backbone: attached to the linear layers that are chosen, described, and merged into them again.
+
+Kernels that do not learn are held as `tuning.base` says, until they are merged.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,17 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.adapters import Adapter, AnyDense, adapter_of, attach_adapter, merge_adapter, sizes
+from sftkeras.backbones.adapters import (
+    Adapter,
+    AnyDense,
+    adapter_of,
+    attach_adapter,
+    held_kernel_of,
+    hold_kernel,
+    make_plain,
+    sizes,
+)
+from sftkeras.backbones.held_kernels import HeldAs
 from sftkeras.backbones.linear_parts import Place, linear_parts
 from sftkeras.backbones.low_rank import LowRank, LowRankSettings
 from sftkeras.backbones.rescaling import Rescaling, RescalingSettings
@@ -114,16 +127,29 @@ def adapters_of(backbone: Backbone) -> dict[Place, Adapter]:
     return {place: adapter for place, adapter in found.items() if adapter}
 
 
-def merge_adapters(backbone: Backbone) -> None:
-    """Merges the adapters of a backbone into its kernels, in place, and makes sure that it computes the same.
+def hold_kernels(backbone: Backbone, form: HeldAs) -> None:
+    """Holds the kernels of all linear layers of a backbone in fewer bytes, in place."""
+    for layer in linear_parts(backbone).values():
+        hold_kernel(layer, form)
+
+
+def held_as(backbone: Backbone) -> HeldAs | None:
+    """Return how the kernels of a backbone are held, if in fewer bytes."""
+    held = next((held_kernel_of(layer) for layer in linear_parts(backbone).values()), None)
+    return held.form if held else None
+
+
+def make_plain_layers(backbone: Backbone) -> None:
+    """Makes the linear layers of a backbone plain, in place, and makes sure that it computes the same.
+
+    Adapters are merged, and kernels that are held in fewer bytes are read.
 
     Raises:
         SFTError: SFT487 if it does not.
     """
     before = _probe(backbone)
-    parts = linear_parts(backbone)
-    for place in adapters_of(backbone):
-        merge_adapter(parts[place])
+    for layer in linear_parts(backbone).values():
+        make_plain(layer)
     difference = np.abs(_probe(backbone) - before).max() / np.abs(before).max()
     if not difference <= MOST_DIFFERENCE:
         raise SFTError("SFT487", difference=f"{difference:.1e}", most=f"{MOST_DIFFERENCE:.0e}")

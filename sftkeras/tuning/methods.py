@@ -11,7 +11,7 @@ from sftkeras.backbones.dropout import use_stream_dropout
 from sftkeras.config import TrainConfig, added_tokens
 from sftkeras.config.tuning import ADAPTING, PARTIAL, Method
 from sftkeras.errors import SFTError
-from sftkeras.tuning.adapters import attach_adapters
+from sftkeras.tuning.adapters import attach_adapters, hold_kernels
 from sftkeras.tuning.targets import chosen_layers
 
 _BIASES_AND_NORMS = ("bias", "gamma", "beta")
@@ -40,6 +40,8 @@ def choose_what_learns(network: keras.Model, backbone: Backbone, config: TrainCo
     if config.training.freeze_embeddings:
         assert backbone.token_embedding is not None  # a module is refused before: see `needs`
         backbone.token_embedding.trainable = False
+    if config.tuning.base != "float32":
+        hold_kernels(backbone, config.tuning.base)
     notes: tuple[str, ...] = ()
     if method in ADAPTING:
         notes = attach_adapters(backbone, config)

@@ -21,6 +21,7 @@ def needing_layers(config: TrainConfig) -> dict[str, Any]:
         "--training.unfreeze": config.training.unfreeze,
         "--training.freeze_embeddings": config.training.freeze_embeddings,
         "--tuning.method": config.tuning.method if config.tuning.method in IN_LAYERS else None,
+        "--tuning.base": config.tuning.base if config.tuning.base != "float32" else None,
     }
 
 

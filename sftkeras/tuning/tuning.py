@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import keras
 
 from sftkeras.backbones import Backbone
+from sftkeras.backbones.held_kernels import count_parameters
 from sftkeras.config import TrainConfig
 from sftkeras.config.tuning import PARTIAL
 from sftkeras.plurals import counted
@@ -67,7 +68,7 @@ def learned_parameters(network: keras.Model) -> int:
 
 
 def _note(network: keras.Model, backbone: Backbone, config: TrainConfig) -> str:
-    learned, whole = learned_parameters(network), network.count_params()
+    learned, whole = learned_parameters(network), count_parameters(network)
     method, adapters = config.tuning.method, len(adapters_of(backbone))
     beside = f" beside {counted(adapters, 'linear layer')}" if adapters else ""
     return (

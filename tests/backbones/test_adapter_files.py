@@ -31,7 +31,7 @@ from sftkeras.tuning.adapters import (
     attach_adapters,
     attach_described,
     describe_adapters,
-    merge_adapters,
+    make_plain_layers,
     write_adapter_files,
 )
 from sftkeras.tuning.needs import check_tuning
@@ -78,7 +78,7 @@ def test_outputs_are_those_of_peft_before_and_after_merging(name: str, tmp_path:
     expected = np.load(folder / "outputs.npz")
     model = backbone(name, tmp_path / "base")
     attach_adapters(model, begun_with(folder, name))
-    for merge in (lambda: None, lambda: merge_adapters(model)):
+    for merge in (lambda: None, lambda: make_plain_layers(model)):
         merge()
         difference = np.abs(outputs(model, expected["token_ids"]) - expected["outputs"]).max()
         assert difference < 1e-4 * np.abs(expected["outputs"]).max()

@@ -106,8 +106,8 @@ NO_TEXT: dict[str, tuple[Record, str]] = {
     "a list for a text": ({"text": ["good"]}, "SFT219"),
 }
 # Of tasks that another entry trains whole, in the same way.
-LORA: dict[str, object] = {"tuning.method": "lora", "tuning.rank": 2}
-DORA = {**LORA, "tuning.method": "dora"}
+LORA: dict[str, object] = {"tuning.method": "lora", "tuning.rank": 2, "tuning.base": "int8"}
+DORA = {**LORA, "tuning.method": "dora", "tuning.base": "int4"}
 NO_LABEL: dict[str, tuple[Record, str]] = {"no label": ({"label": None}, "SFT217")}
 
 

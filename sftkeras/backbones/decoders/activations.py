@@ -70,7 +70,7 @@ def activated_product(
 def _backwards(multiply: Multiply, inputs: list[tf.Tensor], upstream: tf.Tensor) -> list[tf.Tensor]:
     """The gradient of each input of `multiply`; in a graph, those that nobody asks for are not computed."""
     with tf.GradientTape() as tape:
-        tape.watch(inputs)
+        tape.watch([tensor for tensor in inputs if tensor.dtype.is_floating])  # others are held kernels
         outputs = multiply(*inputs)
     return tape.gradient(outputs, inputs, upstream)
 
