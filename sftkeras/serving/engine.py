@@ -46,32 +46,39 @@ class Kept:
         handle: what the session knows it by.
         feed: where a run is given the handle.
         tensor: what the graph has then in place of an input.
+        clear: sets rows to zero: given how many numbers a row has, and the numbers of rows.
     """
 
     handle: np.ndarray
     feed: str
     tensor: str
+    clear: Callable[[int, np.ndarray], None]
 
 
 @dataclass(frozen=True)
 class _Keeping:
-    """The names of the tensors by which a session makes and finds a tensor that it keeps."""
+    """The names of the tensors, and of an operation, by which a session makes, finds and clears a tensor it keeps."""
 
     shape: str
     made: str
     handle: str
     tensor: str
+    width: str
+    rows: str
+    clear: str
 
     @classmethod
     def in_graph(cls, graph: tf.Graph) -> _Keeping:
         """Adds the operations."""
         with graph.as_default(), tf.name_scope("sftkeras_kept"):
             shape = tf.compat.v1.placeholder(tf.int32, [None])
-            zeros = tf.raw_ops.Empty(shape=shape, dtype=tf.float32, init=True)
-            made = tf.raw_ops.GetSessionHandle(value=zeros)
+            made = tf.raw_ops.GetSessionHandle(value=tf.raw_ops.Empty(shape=shape, dtype=tf.float32))
             handle = tf.compat.v1.placeholder(tf.string, [])
             tensor = tf.raw_ops.GetSessionTensor(handle=handle, dtype=tf.float32)
-        return cls(shape.name, made.name, handle.name, tensor.name)
+            width, rows = tf.compat.v1.placeholder(tf.int32, []), tf.compat.v1.placeholder(tf.int32, [None])
+            zeros = tf.zeros(tf.stack([tf.size(rows), width]))
+            clear = tf.raw_ops.InplaceUpdate(x=tf.reshape(tensor, tf.stack([-1, width])), i=rows, v=zeros)
+        return cls(shape.name, made.name, handle.name, tensor.name, width.name, rows.name, clear.op.name)
 
 
 class Engine:
@@ -121,8 +128,11 @@ class Engine:
         """
         return self._guarded(self._callable(call), arrays)
 
-    def keep_zeros(self, shape: Sequence[int]) -> Kept:
-        """Makes a tensor of float32 zeros that stays in the session until it is closed.
+    def keep(self, shape: Sequence[int]) -> Kept:
+        """Makes a float32 tensor that stays in the session until it is closed.
+
+        Its numbers are any, maybe not finite, until they are written or cleared. Until then the system need not give
+        it memory.
 
         Args:
             shape: its sizes.
@@ -132,14 +142,21 @@ class Engine:
         """
         names = self._keeping
         (handle,) = self.run(Call((names.shape,), (names.made,)), [np.array(shape, np.int32)])
-        return Kept(np.array(handle, object), names.handle, names.tensor)
+        kept = np.array(handle, object)
+        options = CallableOptions(feed=(names.width, names.rows, names.handle), target=(names.clear,))
+        run = make_callable(self._session, options)
+
+        def clear(width: int, rows: np.ndarray) -> None:
+            self._guarded(run, [np.array(width, np.int32), rows, kept])
+
+        return Kept(kept, names.handle, names.tensor, clear)
 
     def prepare(self, call: Call, kept: Kept, connected: str) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
         """Makes a function that is `run` for one call, with a kept tensor as one of the inputs.
 
         Args:
             call: as of `run`, without that input.
-            kept: of `keep_zeros`. No two runs may have it at a time.
+            kept: of `keep`. No two runs may have it at a time.
             connected: the tensor that it takes the place of.
         """
         options = CallableOptions(feed=(*call.feeds, kept.feed), fetch=call.fetches)

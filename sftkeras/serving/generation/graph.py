@@ -100,14 +100,16 @@ class GeneratingGraph:
         if self.page_count < 1:
             raise failed_precondition(f"{page_bytes} bytes for {self.page_tokens} tokens are more than the cache has")
         shape = (layers, kinds, heads, self.page_count, self.page_tokens, size)
-        kept = engine.keep_zeros(shape)
+        self._kept = engine.keep(shape)
+        self._heads, self._page_numbers = layers * kinds * heads, self.page_tokens * size
+        self._cleared = 0  # pages, the first ones; memory is taken as they are used
         self.holds_to_grammars = "allowed" in signature.inputs
         self._inputs = sorted(signature.inputs.keys() - {_PAGES})
         call = Call(
             tuple(signature.inputs[name].name for name in self._inputs),
             tuple(signature.outputs[name].name for name in _OUTPUTS),
         )
-        self._read = engine.prepare(call, kept, pages.name)
+        self._read = engine.prepare(call, self._kept, pages.name)
         self.texts: list[bytes] = self._run("vocabulary", {})["texts"].tolist()
         self._warm_up()
 
@@ -123,6 +125,7 @@ class GeneratingGraph:
             streams: of which each has pages for these tokens.
             counts: so many tokens of each.
         """
+        self._clear_to(max(page.number for stream in streams for page in stream.pages))
         requests = [stream.request for stream in streams]
         penalised = any(request.repetition_penalty != 1.0 for request in requests)
         inputs = {
@@ -147,6 +150,18 @@ class GeneratingGraph:
             "top": np.array(max(request.top_log_probabilities or 0 for request in requests), np.int32),
         }
         return Drawn(*self._read([inputs[name] for name in self._inputs]))
+
+    def _clear_to(self, last: int) -> None:
+        """Sets pages up to this one to zero, if they never were: what is not finite could not be hidden from attention.
+
+        Low numbers are given away first, so that none is cleared before its time.
+        """
+        if last < self._cleared:
+            return
+        new = np.arange(self._cleared, last + 1, dtype=np.int32)
+        rows = np.arange(self._heads, dtype=np.int32)[:, np.newaxis] * self.page_count + new
+        self._kept.clear(self._page_numbers, rows.reshape(-1))
+        self._cleared = last + 1
 
     def _warm_up(self) -> None:
         """Reads some tokens, so that the first client does not wait for the graph to be made ready."""
