@@ -11,7 +11,7 @@ from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from sftkeras.config.values import UnitInterval
 
-ObjectiveKind = Literal["plain", "fgm", "pgd", "freelb", "r_drop", "contrastive"]
+ObjectiveKind = Literal["plain", "fgm", "pgd", "freelb", "smart", "r_drop", "contrastive"]
 # Those of one text at a time.
 ROW_OBJECTIVES: tuple[ObjectiveKind, ...] = tuple(kind for kind in get_args(ObjectiveKind) if kind != "contrastive")
 
@@ -22,17 +22,17 @@ class ObjectiveConfig:
 
     kind: ObjectiveKind = "plain"
     """plain: the task's loss alone. fgm, pgd, freelb: also that of token vectors changed so that the loss rises
-    (adversarial training). r_drop: also how far the predictions of two dropout masks are apart. contrastive: also how
-    far texts with the same label are apart (classification with one label)."""
+    (adversarial training). smart: also how far such changes move the predictions. r_drop: also how far the predictions
+    of two dropout masks are apart. contrastive: also how far texts with the same label are apart (classification with
+    one label)."""
     radius: PositiveFloat = 0.1
-    """Largest change of a text's token vectors, as a share of their norm, all together (fgm, pgd, freelb)."""
+    """Largest change of a text's token vectors, as a share of their norm, all together (fgm, pgd, freelb, smart)."""
     step_size: PositiveFloat = 0.05
-    """One step of the change, as such a share (pgd, freelb)."""
+    """One step of the change, as such a share (pgd, freelb, smart)."""
     steps: PositiveInt = 3
-    """Steps of the change; each costs a pass forward and one back (pgd, freelb)."""
+    """Steps of the change; each costs a pass forward and one back (pgd, freelb, smart)."""
     agreement: PositiveFloat = 1.0
-    """Weight of the divergence of two predictions beside the two losses (r_drop)."""
-
+    """Weight of the divergence of two predictions beside the loss (smart) or the two losses (r_drop)."""
     contrast: UnitInterval = 0.9
     """Share of the contrastive loss; the rest is the task's (contrastive)."""
     temperature: PositiveFloat = 0.3
@@ -41,10 +41,10 @@ class ObjectiveConfig:
     SHORT_FOR: ClassVar = "kind"
     # Settings that only some of the objectives use.
     OF_SOME: ClassVar = {
-        "radius": ("fgm", "pgd", "freelb"),
-        "step_size": ("pgd", "freelb"),
-        "steps": ("pgd", "freelb"),
-        "agreement": ("r_drop",),
+        "radius": ("fgm", "pgd", "freelb", "smart"),
+        "step_size": ("pgd", "freelb", "smart"),
+        "steps": ("pgd", "freelb", "smart"),
+        "agreement": ("smart", "r_drop"),
         "contrast": ("contrastive",),
         "temperature": ("contrastive",),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sftkeras.objectives.adversarial import Adversarial, Attack
+from sftkeras.objectives.adversarial import Adversarial, Attack, Smart
 from sftkeras.objectives.contrastive import Contrastive
 from sftkeras.objectives.distillation import Distilled, DistilledWholeBatch, Mixture
 from sftkeras.objectives.objective import Objective, RowByRow
@@ -53,6 +53,8 @@ def make_objective(config: ObjectiveConfig, task: Task) -> Objective:
             return Adversarial(task, Attack(config.steps, config.step_size, radius), every_step=False)
         case "freelb":
             return Adversarial(task, Attack(config.steps, config.step_size, radius), every_step=True)
+        case "smart":
+            return Smart(task, Attack(config.steps, config.step_size, radius), config.agreement)
         case "r_drop":
             return RDrop(task, config.agreement)
         case "contrastive":

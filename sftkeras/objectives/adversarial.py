@@ -1,4 +1,4 @@
-"""Adversarial training: the loss of texts as they are, and of token vectors that are changed so that the loss rises.
+"""Adversarial training: the loss of texts as they are, and of token vectors that are changed for the worse.
 
 A text's change follows the gradient of its own loss with respect to its token vectors, and nothing else of the batch.
 So the result is the same however a batch is cut.
@@ -6,8 +6,9 @@ So the result is the same however a batch is cut.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import tensorflow as tf
 
@@ -17,6 +18,9 @@ from sftkeras.objectives.objective import Compared, Loss, Network, Rows
 
 if TYPE_CHECKING:
     from sftkeras.tasks import Task
+    from sftkeras.tasks.row_results import RowResults
+
+Result = TypeVar("Result")
 
 # Only the direction of a gradient matters here; in float16, that of a small loss would be zero.
 _GRADIENT_SCALE = 1024.0
@@ -77,25 +81,87 @@ class Adversarial:
     def loss(self, network: Network, rows: Rows, ahead: None = None) -> Loss:
         """Average the losses over the changes; see `Objective.loss`. Its network gives its token vectors."""
         inputs, labels, weights = rows
-        same_dropout = dropout_again()
-        change: tf.Tensor | None = None
-        losses = []
-        for step in range(self._attack.steps + 1):
-            # Only the token vectors are watched: the gradients of the weights are taken by who called this.
-            with tf.GradientTape(watch_accessed_variables=False) as tape, token_vectors(tape, change) as vectors:
-                with same_dropout():
-                    found = self._task.row_results(network, inputs, labels)
-                scaled = found.losses * _GRADIENT_SCALE
-            losses.append(found.losses)
-            if step == 0:
-                unchanged, norms = found, _norms(_tokens_alone(vectors.found[0], inputs["padding_mask"]))
-            if step < self._attack.steps:
-                gradient = tf.cast(tape.gradient(scaled, vectors.found[0]), tf.float32)
-                change = tf.stop_gradient(self._attack.grow(change, gradient, norms))
+
+        def run(_: list[RowResults]) -> tuple[tf.Tensor, RowResults]:
+            found = self._task.row_results(network, inputs, labels)
+            return found.losses, found
+
+        found = _passes(self._attack, inputs["padding_mask"], run)
+        losses, unchanged = [each.losses for each in found], found[0]
         counted = losses if self._every_step else [losses[0], losses[-1]]
         mean = tf.add_n(counted) / len(counted)
         compared = Compared(self._task.truths(labels), unchanged.predictions)
         return Loss(tf.reduce_sum(mean * weights), tf.reduce_sum(weights), compared)
+
+
+class Smart:
+    """The loss of unchanged token vectors, and how far the predictions of changed ones are from theirs.
+
+    The smoothness-inducing regularizer of SMART (Jiang et al., 2020, arXiv:1911.03437), without its proximal point
+    method. A change raises the divergence of the predictions. That is least without a change, so the paper begins with
+    random ones; here the first step follows the gradient of the loss, so that a change is a function of its text. Of
+    classes, `Task.divergence` is half of the paper's, so `agreement` is twice its lambda.
+
+    Args:
+        task: gives each row's loss and divergence.
+        attack: how token vectors are changed.
+        agreement: weight of the divergence beside the loss.
+    """
+
+    whole_batch = False
+
+    def __init__(self, task: Task, attack: Attack, agreement: float) -> None:
+        self._task, self._attack, self._agreement = task, attack, agreement
+
+    def look_ahead(self, logits: tf.Tensor, rows: Rows) -> None:
+        """Nothing: each row's loss is its own."""
+
+    def loss(self, network: Network, rows: Rows, ahead: None = None) -> Loss:
+        """Compare the predictions of both; see `Objective.loss`. Its network gives its token vectors."""
+        inputs, labels, weights = rows
+
+        def run(before: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+            logits = network(inputs)
+            if before:
+                return self._task.divergence(labels, before[0], logits), logits
+            return self._task.loss(labels, logits), logits
+
+        unchanged, *_, changed = _passes(self._attack, inputs["padding_mask"], run)
+        losses = self._task.loss(labels, unchanged)
+        losses += self._agreement * self._task.divergence(labels, unchanged, changed)
+        compared = Compared(self._task.truths(labels), self._task.predictions(unchanged))
+        return Loss(tf.reduce_sum(losses * weights), tf.reduce_sum(weights), compared)
+
+
+def _passes(
+    attack: Attack, padding_mask: tf.Tensor, run: Callable[[list[Result]], tuple[tf.Tensor, Result]]
+) -> list[Result]:
+    """Runs a network with unchanged token vectors, and after each growth of their change, with the same dropout.
+
+    Args:
+        attack: how token vectors are changed.
+        padding_mask: of the rows, [rows, length].
+        run: given the results so far, runs the network; gives what a change shall raise, [rows], and a result.
+
+    Returns:
+        The results.
+    """
+    same_dropout = dropout_again()
+    change: tf.Tensor | None = None
+    results: list[Result] = []
+    for step in range(attack.steps + 1):
+        # Only the token vectors are watched: the gradients of the weights are taken by who called this.
+        with tf.GradientTape(watch_accessed_variables=False) as tape, token_vectors(tape, change) as vectors:
+            with same_dropout():
+                raised, result = run(results)
+            scaled = raised * _GRADIENT_SCALE
+        results.append(result)
+        if step == 0:
+            norms = _norms(_tokens_alone(vectors.found[0], padding_mask))
+        if step < attack.steps:
+            gradient = tf.cast(tape.gradient(scaled, vectors.found[0]), tf.float32)
+            change = tf.stop_gradient(attack.grow(change, gradient, norms))
+    return results
 
 
 def _tokens_alone(vectors: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:

@@ -41,19 +41,30 @@ def network() -> keras.Model:
     return model
 
 
-def losses_at(network: keras.Model, vectors: tf.Tensor) -> tf.Tensor:
-    """Losses of the rows [rows] by the weights alone, from token vectors."""
+def logits_at(network: keras.Model, vectors: tf.Tensor) -> tf.Tensor:
+    """Logits of the rows [rows, 3] by the weights alone, from token vectors."""
     kernel, bias, out, out_bias = (variable.value for variable in network.trainable_variables[1:])
     hidden = tf.tanh(vectors @ kernel + bias) * tf.cast(MASK, tf.float32)[:, :, None]
-    logits = tf.reduce_sum(hidden, 1) / tf.reduce_sum(tf.cast(MASK, tf.float32), 1, keepdims=True) @ out + out_bias
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(LABELS, logits)
+    return tf.reduce_sum(hidden, 1) / tf.reduce_sum(tf.cast(MASK, tf.float32), 1, keepdims=True) @ out + out_bias
 
 
-def ascended(network: keras.Model, vectors: tf.Tensor, change: tf.Tensor, size: float, radius: float) -> tf.Tensor:
+def losses_at(network: keras.Model, vectors: tf.Tensor) -> tf.Tensor:
+    """Losses of the rows [rows] likewise."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(LABELS, logits_at(network, vectors))
+
+
+def ascended(
+    network: keras.Model,
+    vectors: tf.Tensor,
+    change: tf.Tensor,
+    size: float,
+    radius: float,
+    raised: Callable[[keras.Model, tf.Tensor], tf.Tensor] = losses_at,
+) -> tf.Tensor:
     """One step of the change, row by row, in NumPy but for the gradient."""
     with tf.GradientTape() as tape:
         tape.watch(vectors)
-        losses = losses_at(network, vectors + change)
+        losses = raised(network, vectors + change)
     norms = [np.linalg.norm(row[tokens > 0]) for row, tokens in zip(vectors.numpy(), TOKENS.numpy(), strict=True)]
     changed = []
     for row, gradient, norm in zip(change.numpy(), tape.gradient(losses, vectors).numpy(), norms, strict=True):
@@ -97,6 +108,29 @@ def test_adversarial_objectives_are_their_papers_formulas(network: keras.Model, 
     assert found[0] == pytest.approx(expected[0], rel=1e-5)
     for gradient, true in zip(found[1], expected[1], strict=True):
         np.testing.assert_allclose(gradient, true, rtol=1e-4, atol=1e-6)
+
+
+def test_smart_adds_half_of_the_symmetric_divergence_of_changed_predictions(network: keras.Model) -> None:
+    def apart(network: keras.Model, changed: tf.Tensor) -> tf.Tensor:
+        vectors = tf.gather(network.trainable_variables[0].value, TOKENS)
+        p, q = (tf.nn.softmax(logits_at(network, each)) for each in (vectors, changed))
+        return tf.reduce_sum(p * tf.math.log(p / q) + q * tf.math.log(q / p), -1) / 2
+
+    def expected() -> tf.Tensor:
+        vectors = tf.gather(network.trainable_variables[0].value, TOKENS)
+        change = ascended(network, vectors, tf.zeros_like(vectors), 0.3, 0.5)
+        for _ in range(2):
+            fixed = tf.stop_gradient(vectors)
+            change = ascended(network, fixed, change, 0.3, 0.5, lambda it, changed: apart(it, changed))
+        losses = losses_at(network, vectors) + 2.0 * apart(network, vectors + tf.stop_gradient(change))
+        return tf.reduce_sum(losses * WEIGHTS)
+
+    config = ObjectiveConfig("smart", radius=0.5, step_size=0.3, steps=3, agreement=2.0)
+    found = with_gradients(network, lambda: make_objective(config, TASK).loss(network, ROWS).total)
+    true = with_gradients(network, expected)
+    assert found[0] == pytest.approx(true[0], rel=1e-5)
+    for gradient, other in zip(found[1], true[1], strict=True):
+        np.testing.assert_allclose(gradient, other, rtol=1e-4, atol=1e-6)
 
 
 def test_padding_changes_nothing(network: keras.Model) -> None:

@@ -25,7 +25,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Future]:
     alone = {**runs["freelb"], "dropout": 0.0, "optimizer": "sgd", "focal_gamma": 2.0, "class_weights": True}
     taught = {**PLAIN, "dropout": 0.0, "optimizer": "sgd", "distillation": TAUGHT}
     compared = {**PLAIN, "dropout": 0.0, "optimizer": "sgd", "objective": {"kind": "contrastive", "contrast": 0.8}}
-    without_dropout = {"alone": alone, "taught": taught, "contrastive": compared}
+    smooth = {**alone, "objective": {"kind": "smart", "steps": 2, "step_size": 0.3, "radius": 0.5, "agreement": 2.0}}
+    without_dropout = {"alone": alone, "taught": taught, "contrastive": compared, "smart": smooth}
     two = {name: {**run, "accumulation": 2} for name, run in without_dropout.items()}
     return train_each(tmp_path_factory, {1: {**one, **without_dropout}, 2: two})
 
@@ -37,8 +38,9 @@ def test_micro_batches_and_recomputed_layers_change_nothing(trained: dict[int, F
     np.testing.assert_allclose(runs[f"{name}, cut"]["losses"], runs[name]["losses"], atol=1e-6)
 
 
-def test_two_devices_end_as_one(trained: dict[int, Future]) -> None:  # Adam would make rounding larger
-    assert largest_difference(trained[1].result()["alone"], trained[2].result()["alone"]) < 1e-6
+@pytest.mark.parametrize("name", ["alone", "smart"])
+def test_two_devices_end_as_one(trained: dict[int, Future], name: str) -> None:  # Adam would make rounding larger
+    assert largest_difference(trained[1].result()[name], trained[2].result()[name]) < 1e-6
 
 
 def test_texts_are_compared_alike_on_two_devices_in_micro_batches(trained: dict[int, Future]) -> None:
