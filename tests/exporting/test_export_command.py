@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -56,40 +55,33 @@ def finished_run(tmp_path: Path) -> RunFolder:
     return run
 
 
-def test_run_is_exported_again_as_a_new_version(
-    finished_run: RunFolder,
-    tmp_path: Path,
-    process: PredictionProcess,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-) -> None:
-    @contextmanager
-    def shared() -> Iterator[PredictionProcess]:
-        yield process
+@pytest.fixture
+def shared(process: PredictionProcess, monkeypatch: pytest.MonkeyPatch) -> PredictionProcess:
+    """The process that all tests ask, in place of one that the command would start."""
+    monkeypatch.setattr(export_run, "PredictionProcess", lambda: nullcontext(process))
+    return process
 
-    monkeypatch.setattr(export_run, "PredictionProcess", shared)
+
+def test_run_is_exported_again_as_a_new_version(
+    finished_run: RunFolder, tmp_path: Path, shared: PredictionProcess, capsys: pytest.CaptureFixture
+) -> None:
     (tmp_path / "saved_models" / "movies" / "4").mkdir(parents=True)
     command.main(commands.parse(ExportCommandConfig, ["--run", str(finished_run.folder)]))
     path = tmp_path / "saved_models" / "movies" / "5"
     assert str(path) in capsys.readouterr().out.replace("\n", "")
     assert read_contract(path)["name"] == "movies"
     expected = restore_model(finished_run)(tf.constant(["good film"]))
-    np.testing.assert_allclose(process.predict(["good film"])["probabilities"], expected["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(shared.predict(["good film"])["probabilities"], expected["probabilities"], atol=1e-6)
 
 
 def test_a_run_is_exported_with_rounded_weights_beside_the_exact_ones(
-    finished_run: RunFolder,
-    tmp_path: Path,
-    process: PredictionProcess,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
+    finished_run: RunFolder, tmp_path: Path, shared: PredictionProcess, capsys: pytest.CaptureFixture
 ) -> None:
     data = tmp_path / "films.csv"
     labels = ("bad", "good", "très bon")
     data.write_text("text,label\n" + "".join(f"film {number},{labels[number % 3]}\n" for number in range(60)))
     with finished_run.config_file.open("a") as config:
         config.write(f"data: {{train: {data}}}\n")
-    monkeypatch.setattr(export_run, "PredictionProcess", lambda: nullcontext(process))
     command.main(commands.parse(ExportCommandConfig, ["--run", str(finished_run.folder), "--precision", "int8"]))
     path = tmp_path / "saved_models" / "movies-int8" / "1"
     said = capsys.readouterr().out.replace("\n", "")
