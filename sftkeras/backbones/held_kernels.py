@@ -88,16 +88,26 @@ def count_parameters(network: keras.Model) -> int:
     return network.count_params() + sum(kernel.unseen_parameters for kernel in held)
 
 
-def _hold_brain_floats(kernel: np.ndarray) -> list[Any]:
+def rounded_to_int8(values: np.ndarray, axis: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest of 127 steps to each side of zero, int8, and the sizes of a step, float32.
+
+    Args:
+        values: a float32 matrix.
+        axis: along which numbers share a size: 0 has one for each column, 1 for each row.
+    """
+    steps = np.abs(values).max(axis, initial=0, keepdims=True) / np.float32(127)
+    return np.rint(values / np.where(steps, steps, 1)).astype(np.int8), np.squeeze(steps, axis)
+
+
+def _hold_bfloat16(kernel: np.ndarray) -> list[Any]:
     return [tf.cast(kernel, tf.bfloat16)]
 
 
-def _hold_bytes(kernel: np.ndarray) -> list[Any]:
-    scales = np.abs(kernel).max(0) / np.float32(127)
-    return [np.rint(kernel / np.where(scales, scales, 1)).astype(np.int8), scales]
+def _hold_int8(kernel: np.ndarray) -> list[Any]:
+    return list(rounded_to_int8(kernel))
 
 
-def _read_bytes(tensors: Sequence[tf.Tensor], _: int) -> tf.Tensor:
+def _read_int8(tensors: Sequence[tf.Tensor], _: int) -> tf.Tensor:
     values, scales = tensors
     return tf.cast(values, tf.float32) * scales
 
@@ -106,7 +116,7 @@ def _groups(inputs: int) -> int:
     return -(-inputs // GROUP)
 
 
-def _hold_half_bytes(kernel: np.ndarray) -> list[Any]:
+def _hold_int4(kernel: np.ndarray) -> list[Any]:
     """Sixteen steps from the largest number of a group, which is kept as it is, to nearly its opposite."""
     inputs, outputs = kernel.shape
     padded = np.pad(kernel, ((0, _groups(inputs) * GROUP - inputs), (0, 0)))
@@ -118,7 +128,7 @@ def _hold_half_bytes(kernel: np.ndarray) -> list[Any]:
     return [halves[0] | halves[1] << 4, scales]
 
 
-def _read_half_bytes(tensors: Sequence[tf.Tensor], inputs: int) -> tf.Tensor:
+def _read_int4(tensors: Sequence[tf.Tensor], inputs: int) -> tf.Tensor:
     packed, scales = tensors
     low = tf.bitwise.bitwise_and(packed, tf.constant(15, tf.uint8))
     high = tf.bitwise.right_shift(packed, tf.constant(4, tf.uint8))
@@ -130,20 +140,20 @@ def _read_half_bytes(tensors: Sequence[tf.Tensor], inputs: int) -> tf.Tensor:
 _FORMS: Mapping[HeldAs, _Form] = {
     "bfloat16": _Form(
         lambda inputs, outputs: {"values": ((inputs, outputs), "bfloat16")},
-        _hold_brain_floats,
+        _hold_bfloat16,
         lambda tensors, _: tf.cast(tensors[0], tf.float32),
     ),
     "int8": _Form(
         lambda inputs, outputs: {"values": ((inputs, outputs), "int8"), "scales": ((outputs,), "float32")},
-        _hold_bytes,
-        _read_bytes,
+        _hold_int8,
+        _read_int8,
     ),
     "int4": _Form(
         lambda inputs, outputs: {
             "packed": ((_groups(inputs) * GROUP // 2, outputs), "uint8"),
             "scales": ((_groups(inputs), outputs), "float32"),
         },
-        _hold_half_bytes,
-        _read_half_bytes,
+        _hold_int4,
+        _read_int4,
     ),
 }

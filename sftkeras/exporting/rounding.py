@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.backbones.kept_weights import KeptPrecision, KeptWeights
+from sftkeras.backbones.rounded_weights import RoundedPrecision, RoundedWeights
 from sftkeras.errors import SFTError
 from sftkeras.exporting.agreement import Agreement
 from sftkeras.exporting.in_memory import predictor
@@ -35,7 +35,7 @@ class Rounding:
         least_equal: share of them that must be equal.
     """
 
-    precision: KeptPrecision
+    precision: RoundedPrecision
     part: str
     texts: Sequence[str]
     pairs: Sequence[str] | None
@@ -56,7 +56,7 @@ class Rounded:
     rounding: Rounding
     model: TextModel
     exact: Outputs
-    weights: KeptWeights
+    weights: RoundedWeights
 
     def check(self, process: PredictionProcess) -> Agreement:
         """Compares the export that a process has loaded with the exact model.
@@ -89,7 +89,7 @@ def rounded_weights(text_model: TextModel, rounding: Rounding) -> Iterator[Round
     exact = predictor(text_model, _BATCH_SIZE)(rounding.texts, _second(text_model, rounding), None, lambda rows: None)
     # A table that a head reads too would have to be kept twice.
     table = None if VocabularyHead.of(text_model.network) else backbone.token_embedding
-    weights = KeptWeights(rounding.precision)
+    weights = RoundedWeights(rounding.precision)
     with weights.in_use(table):
         text_model(*(tf.constant([""]) for _ in range(1 + text_model.features.pairs)))  # makes them
         yield Rounded(rounding, text_model, exact, weights)

@@ -13,7 +13,7 @@ from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from sftkeras.backbones.kept_weights import KeptWeights
+from sftkeras.backbones.rounded_weights import RoundedWeights
 from sftkeras.exporting.canonical_graph import canonicalise
 from sftkeras.exporting.signatures import METHODS, trace_signatures
 from sftkeras.internals.keras import all_layers
@@ -39,7 +39,7 @@ class _Written(NamedTuple):
 
 
 def write_saved_model(
-    text_model: TextModel, folder: Path, generating: Generating | None = None, kept: KeptWeights | None = None
+    text_model: TextModel, folder: Path, generating: Generating | None = None, kept: RoundedWeights | None = None
 ) -> tuple[MetaGraphDef, int]:
     """Writes `saved_model.pb`, `fingerprint.pb`, `variables/` and `assets/` into `folder`.
 
@@ -92,7 +92,7 @@ def describe_signatures(graph: MetaGraphDef) -> dict[str, Any]:
     }
 
 
-def _predicting(text_model: TextModel, kept: KeptWeights | None) -> _Written:
+def _predicting(text_model: TextModel, kept: RoundedWeights | None) -> _Written:
     signatures = trace_signatures(text_model)
     rounded = kept.variables if kept else []
     return _Written(signatures, _captured_weights(text_model, rounded, signatures), _resources(text_model))

@@ -14,7 +14,7 @@ from tiny_models import ORIGIN, Exported
 
 import tensorflow as tf  # isort: skip
 
-from sftkeras.backbones.kept_weights import KeptPrecision
+from sftkeras.backbones.rounded_weights import RoundedPrecision
 from sftkeras.config import ExportConfig, TrainConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting import rounding
@@ -35,7 +35,7 @@ TEXTS = ("good film", "bad", "a film", "", "very bad film", "good good", "zebra 
 
 
 def rounded(
-    model: TextModel, folder: Path, process: PredictionProcess, precision: KeptPrecision, least: float = 0.5
+    model: TextModel, folder: Path, process: PredictionProcess, precision: RoundedPrecision, least: float = 0.5
 ) -> ExportedVersion:
     settings = Rounding(precision, "test", TEXTS, None, least)
     return export(model, folder / "tiny", origin=ORIGIN, process=process, rounding=settings)
@@ -54,7 +54,7 @@ def stored_types(version: Path) -> dict[str, int]:
 
 @pytest.mark.parametrize(("task", "precision"), [("classification", "int8"), ("regression", "bfloat16")])
 def test_weights_are_stored_rounded_and_the_contract_and_the_card_say_what_that_costs(
-    exports: Callable[..., Exported], process: PredictionProcess, tmp_path: Path, task: str, precision: KeptPrecision
+    exports: Callable[..., Exported], process: PredictionProcess, tmp_path: Path, task: str, precision: RoundedPrecision
 ) -> None:
     model, exact = exports(task).text_model, stored_types(exports(task).path)
     before = {name: tensor.numpy() for name, tensor in model(tf.constant(TEXTS)).items()}

@@ -22,12 +22,12 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones.dense_operations import kernels_from
+from sftkeras.backbones.held_kernels import rounded_to_int8
 
-KeptPrecision = Literal["bfloat16", "int8"]
-_LEVELS = 127  # of 8 bits, on each side of zero
+RoundedPrecision = Literal["bfloat16", "int8"]
 
 
-class KeptWeights:
+class RoundedWeights:
     """The weights of a model as an export keeps them.
 
     Args:
@@ -37,7 +37,7 @@ class KeptWeights:
         variables: what is read inside `in_use` in place of the trained weights.
     """
 
-    def __init__(self, precision: KeptPrecision) -> None:
+    def __init__(self, precision: RoundedPrecision) -> None:
         self.precision = precision
         self.variables: list[tf.Variable] = []
         self._kept: dict[int, tuple[tf.Variable, ...]] = {}
@@ -93,6 +93,4 @@ class KeptWeights:
     def _rounded(self, values: np.ndarray, axis: int) -> list[Any]:
         if self.precision == "bfloat16":
             return [tf.cast(values, tf.bfloat16)]
-        scale = np.abs(values).max(axis, keepdims=True, initial=0) / _LEVELS
-        integers = np.round(values / np.where(scale, scale, 1))
-        return [integers.astype(np.int8), np.squeeze(scale, axis).astype(np.float32)]
+        return list(rounded_to_int8(values, axis))
