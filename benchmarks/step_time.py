@@ -36,7 +36,8 @@ import keras  # noqa: E402
 import keras_hub  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from sftkeras.backbones import dense_operations, dropout, fused_transformer, load_backbone  # noqa: E402
+from sftkeras.backbones import dropout, fused_transformer, load_backbone  # noqa: E402
+from sftkeras.backbones.dense.operations import exact_gelu  # noqa: E402
 from sftkeras.tasks import attach_head  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
@@ -115,9 +116,9 @@ def as_stock(network: keras.Model, parts: list[str]) -> Iterator[None]:
             return keras.optimizers.AdamW(*given, **settings)  # which is not of this class
 
     functions: dict[str, tuple[str, Any]] = {
-        "layer norm gradient": ("sftkeras.backbones.dense_operations._layer_norm", layer_norm),
-        "bias gradient": ("sftkeras.backbones.dense_operations._product_plus_bias", product_plus_bias),
-        "GELU gradient": ("sftkeras.backbones.dense_operations._exact_gelu", dense_operations.exact_gelu),
+        "layer norm gradient": ("sftkeras.backbones.dense.operations._layer_norm", layer_norm),
+        "bias gradient": ("sftkeras.backbones.dense.operations._product_plus_bias", product_plus_bias),
+        "GELU gradient": ("sftkeras.backbones.dense.operations._exact_gelu", exact_gelu),
         "fused AdamW": ("sftkeras.training.step.optimizers.FusedAdamW", StockAdamW),
     }
     classes = {

@@ -6,7 +6,7 @@ runtime.start_tensorflow()
 
 from sftkeras.backbones.decoders.decoder import Embeddings, LastNorm, SharedByLayers  # noqa: E402
 from sftkeras.backbones.decoders.layer import DecoderLayer, RootMeanSquareNorm  # noqa: E402
-from sftkeras.backbones.dense_operations import exact_gelu, tanh_gelu  # noqa: E402
+from sftkeras.backbones.dense.operations import exact_gelu, tanh_gelu  # noqa: E402
 from sftkeras.backbones.dropout import StreamDropout, StreamNoise  # noqa: E402
 from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder, SharedRelativeEmbedding  # noqa: E402
 from sftkeras.backbones.fused_transformer import FusedTransformerEncoder  # noqa: E402

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.backbones.dense_operations import activate, dense, normalise, softmax
+from sftkeras.backbones.dense.operations import activate, dense, normalise, softmax
 from sftkeras.backbones.dropout import shared_by_rows
 from sftkeras.backbones.parts_config import PartsInConfig
 from sftkeras.internals.keras_hub import (

@@ -1,7 +1,7 @@
 """KerasHub's transformer encoder layer with the same weights and results in fewer, larger operations.
 
 Stock Keras computes attention through three-dimensional einsums, a pass over memory and back for each part. Here dense
-layers are two-dimensional matrix products; see `dense_operations`. DeBERTa's layers are in `fused_deberta`.
+layers are two-dimensional matrix products; see `dense.operations`. DeBERTa's layers are in `fused_deberta`.
 benchmarks/step_time.py compares the two.
 """
 
@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 from keras_hub.layers import TransformerEncoder
 
-from sftkeras.backbones.dense_operations import activate, dense, normalise, softmax
+from sftkeras.backbones.dense.operations import activate, dense, normalise, softmax
 from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder, SharedRelativeEmbedding
 from sftkeras.backbones.parts_config import PartsInConfig
 from sftkeras.internals.keras import all_layers

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from sftkeras.backbones.backbone import Backbone
-from sftkeras.backbones.dense_operations import dense
+from sftkeras.backbones.dense.operations import dense
 from sftkeras.internals.keras_hub import attention_parts, layer_parts
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import keras
 
-from sftkeras.backbones.adapters import AnyDense
 from sftkeras.backbones.backbone import Backbone
 from sftkeras.backbones.decoders.layer import DecoderLayer
+from sftkeras.backbones.dense.adapters import AnyDense
 from sftkeras.internals.keras_hub import attention_parts, layer_parts
 
 Place = tuple[int, str]  # the number of a transformer layer, from 0, and the name of a dense layer in it

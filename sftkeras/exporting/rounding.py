@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.backbones.rounded_weights import RoundedPrecision, RoundedWeights
+from sftkeras.backbones.dense.rounded_weights import RoundedPrecision, RoundedWeights
 from sftkeras.errors import SFTError
 from sftkeras.exporting.agreement import Agreement
 from sftkeras.exporting.in_memory import predictor

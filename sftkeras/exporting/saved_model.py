@@ -13,7 +13,7 @@ from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from sftkeras.backbones.rounded_weights import RoundedWeights
+from sftkeras.backbones.dense.rounded_weights import RoundedWeights
 from sftkeras.exporting.canonical_graph import canonicalise
 from sftkeras.exporting.signatures import METHODS, trace_signatures
 from sftkeras.internals.keras import all_layers

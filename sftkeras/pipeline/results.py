@@ -144,7 +144,7 @@ def facts_of_export(version: ExportedVersion, process: PredictionProcess) -> dic
 
 def facts_of(trained: Trained, export: dict[str, Any]) -> RunFacts:
     """Facts of a report besides its figures: how the model was made, and what was exported."""
-    from sftkeras.backbones.held_kernels import count_parameters
+    from sftkeras.backbones.dense.held_kernels import count_parameters
     from sftkeras.evaluation import RunFacts
     from sftkeras.tuning.tuning import learned_parameters
 

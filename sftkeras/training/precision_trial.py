@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone, load_backbone
-from sftkeras.backbones.dense_operations import products_in
+from sftkeras.backbones.dense.operations import products_in
 from sftkeras.backbones.dropout import dropout_stream, use_stream_dropout
 from sftkeras.plurals import counted
 from sftkeras.training.batches import Batches

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from sftkeras import runtime
 from sftkeras.backbones import Backbone, choice_without_weights, choose_mode, load_chosen
+from sftkeras.backbones.dense.held_kernels import count_parameters
 from sftkeras.backbones.fetching import BackboneFolders
-from sftkeras.backbones.held_kernels import count_parameters
 from sftkeras.backbones.hugging_face.sentence_model import read_sentence_model
 from sftkeras.backbones.rematerialisation import rematerialise
 from sftkeras.backbones.token_vectors import give_token_vectors

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.adapters import (
+from sftkeras.backbones.dense.adapters import (
     Adapter,
     AnyDense,
     adapter_of,
@@ -23,11 +23,11 @@ from sftkeras.backbones.adapters import (
     make_plain,
     sizes,
 )
-from sftkeras.backbones.held_kernels import HeldAs
+from sftkeras.backbones.dense.held_kernels import HeldAs
+from sftkeras.backbones.dense.low_rank import LowRank, LowRankSettings
+from sftkeras.backbones.dense.rescaling import Rescaling, RescalingSettings
+from sftkeras.backbones.dense.weight_decomposed import WeightDecomposed
 from sftkeras.backbones.linear_parts import Place, linear_parts
-from sftkeras.backbones.low_rank import LowRank, LowRankSettings
-from sftkeras.backbones.rescaling import Rescaling, RescalingSettings
-from sftkeras.backbones.weight_decomposed import WeightDecomposed
 from sftkeras.config import TrainConfig, TuningConfig
 from sftkeras.disk.cache import building
 from sftkeras.errors import SFTError

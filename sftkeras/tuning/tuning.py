@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import keras
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.held_kernels import count_parameters
+from sftkeras.backbones.dense.held_kernels import count_parameters
 from sftkeras.config import TrainConfig
 from sftkeras.config.tuning import PARTIAL
 from sftkeras.plurals import counted

@@ -16,13 +16,13 @@ from safetensors.numpy import load_file, save_file
 from tiny_decoders import TinyDecoder, batch
 
 from sftkeras.backbones import Backbone
+from sftkeras.backbones.dense.low_rank import LowRankSettings
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers
 from sftkeras.backbones.hugging_face.adapter_files import CONFIG, WEIGHTS
 from sftkeras.backbones.hugging_face.decoders.reading import load_decoder
 from sftkeras.backbones.hugging_face.families import FAMILIES
 from sftkeras.backbones.hugging_face.tensors import Tensors
 from sftkeras.backbones.linear_parts import linear_parts
-from sftkeras.backbones.low_rank import LowRankSettings
 from sftkeras.config import TrainConfig, TuningConfig
 from sftkeras.errors import SFTError
 from sftkeras.tasks.classification.spec import ClassificationSettings

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from tiny_folders import EMBEDDING, HEADS, HIDDEN, INNER, LAYERS, POSITIONS, VOCABULARY, ragged_inputs
 
-from sftkeras.backbones.dense_operations import exact_gelu, softmax
+from sftkeras.backbones.dense.operations import exact_gelu, softmax
 from sftkeras.backbones.dropout import RowRange, dropout_stream, use_stream_dropout
 from sftkeras.backbones.fused_transformer import FusedTransformerEncoder, use_fused_encoder_layers
 from sftkeras.backbones.hugging_face.family import transformer_layers

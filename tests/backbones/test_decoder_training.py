@@ -18,7 +18,7 @@ from sftkeras.backbones.decoders.activations import activated_product, gated_pro
 from sftkeras.backbones.decoders.attention import turn
 from sftkeras.backbones.decoders.config import Activation, DecoderConfig
 from sftkeras.backbones.decoders.decoder import Decoder
-from sftkeras.backbones.dense_operations import normalise_root_mean_square, products_in
+from sftkeras.backbones.dense.operations import normalise_root_mean_square, products_in
 from sftkeras.backbones.dropout import dropout_stream, use_stream_dropout
 from sftkeras.backbones.hugging_face.decoders.reading import describe, load_decoder
 from sftkeras.backbones.rematerialisation import rematerialise

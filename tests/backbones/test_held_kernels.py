@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 from test_adapter_files import backbone, outputs
 
-from sftkeras.backbones.adapters import hold_kernel, make_plain
-from sftkeras.backbones.dense_operations import dense
-from sftkeras.backbones.held_kernels import GROUP, HeldAs
+from sftkeras.backbones.dense.adapters import hold_kernel, make_plain
+from sftkeras.backbones.dense.held_kernels import GROUP, HeldAs
+from sftkeras.backbones.dense.low_rank import LowRankSettings
+from sftkeras.backbones.dense.operations import dense
 from sftkeras.backbones.linear_parts import linear_parts
-from sftkeras.backbones.low_rank import LowRankSettings
 from sftkeras.tuning.adapters import attach_described, hold_kernels, make_plain_layers
 
 FORMS: tuple[HeldAs, ...] = ("bfloat16", "int8", "int4")

@@ -14,7 +14,7 @@ from tiny_models import ORIGIN, Exported
 
 import tensorflow as tf  # isort: skip
 
-from sftkeras.backbones.rounded_weights import RoundedPrecision
+from sftkeras.backbones.dense.rounded_weights import RoundedPrecision
 from sftkeras.config import ExportConfig, TrainConfig
 from sftkeras.errors import SFTError
 from sftkeras.exporting import rounding

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from sftkeras.backbones.decoders.config import Activation
-from sftkeras.backbones.dense_operations import product
+from sftkeras.backbones.dense.operations import product
 from sftkeras.backbones.dropout import dropout_again
 
 Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from sftkeras.backbones.decoders.config import Rope
-from sftkeras.backbones.dense_operations import product
+from sftkeras.backbones.dense.operations import product
 
 HIDDEN_SCORE = tf.float32.min / 2  # added to a score, leaves nothing of it
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from sftkeras.backbones.decoders.attention import cache_bias, score_bias, turns
 from sftkeras.backbones.decoders.config import DecoderConfig, Rope
 from sftkeras.backbones.decoders.layer import Cached, DecoderLayer, PartOfDecoder, make_norm, normalised
-from sftkeras.backbones.dense_operations import product
+from sftkeras.backbones.dense.operations import product
 from sftkeras.backbones.dropout import StreamNoise
 
 Cache = tuple[Cached, ...]  # of each layer

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from sftkeras.backbones.adapters import merged
 from sftkeras.backbones.decoders.activations import activated_product, gated_product
 from sftkeras.backbones.decoders.attention import attend, turn
 from sftkeras.backbones.decoders.caches import PagedCache, RowCache
 from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.decoders.layer import DecoderLayer, normalised
-from sftkeras.backbones.dense_operations import product
+from sftkeras.backbones.dense.adapters import merged
+from sftkeras.backbones.dense.operations import product
 
 _HALVES = 2  # of the feed-forward part and of the logits
 _SLICED = 3  # how much longer than its used places a cache must be, so that a copy of these is worth its time

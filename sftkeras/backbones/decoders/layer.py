@@ -1,6 +1,6 @@
 """One layer of a decoder: attention and a feed-forward part, each normalised first and added to what came in.
 
-Its products are two-dimensional; see `dense_operations`. `Decoder` gives it what all layers share, so that this is
+Its products are two-dimensional; see `dense.operations`. `Decoder` gives it what all layers share, so that this is
 computed once: what attention scores are added, and the turns of rotary positions.
 """
 
@@ -16,7 +16,7 @@ import tensorflow as tf
 from sftkeras.backbones.decoders.activations import activated_product, gated_product
 from sftkeras.backbones.decoders.attention import attend, turn
 from sftkeras.backbones.decoders.config import DecoderConfig, Rope
-from sftkeras.backbones.dense_operations import dense, multiplied, normalise, normalise_root_mean_square
+from sftkeras.backbones.dense.operations import dense, multiplied, normalise, normalise_root_mean_square
 
 
 class Cached(NamedTuple):

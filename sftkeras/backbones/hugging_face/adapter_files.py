@@ -21,7 +21,7 @@ from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
     from sftkeras.backbones import Backbone
-    from sftkeras.backbones.adapters import Adapter
+    from sftkeras.backbones.dense.adapters import Adapter
     from sftkeras.backbones.linear_parts import Place
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -130,7 +130,7 @@ def write_adapter(folder: Path, backbone: Backbone, adapters: Mapping[Place, Ada
     """
     from safetensors.numpy import save_file
 
-    from sftkeras.backbones.adapters import kernel_lengths
+    from sftkeras.backbones.dense.adapters import kernel_lengths
     from sftkeras.backbones.linear_parts import linear_parts
 
     kind, layers = next(iter(adapters.values())).kind, linear_parts(backbone)

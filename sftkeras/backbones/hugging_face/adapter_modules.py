@@ -20,7 +20,7 @@ class ModulePart(NamedTuple):
 
 def modules_of(backbone: Backbone) -> tuple[dict[str, list[ModulePart]], str]:
     """The linear layers by the names of their modules, and what else may stand before these."""
-    from sftkeras.backbones.adapters import sizes
+    from sftkeras.backbones.dense.adapters import sizes
     from sftkeras.backbones.linear_parts import linear_parts
 
     layers = linear_parts(backbone)

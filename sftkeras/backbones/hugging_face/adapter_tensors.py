@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from sftkeras.backbones.adapters import Adapter
+    from sftkeras.backbones.dense.adapters import Adapter
     from sftkeras.backbones.hugging_face.adapter_modules import ModulePart
     from sftkeras.backbones.linear_parts import Place
 

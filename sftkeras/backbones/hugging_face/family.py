@@ -250,7 +250,7 @@ def transformer_layer(layer: TransformerEncoder, names: Mapping[str, str]) -> We
 def _activation(name: str) -> Callable:
     import keras
 
-    from sftkeras.backbones.dense_operations import exact_gelu, tanh_gelu
+    from sftkeras.backbones.dense.operations import exact_gelu, tanh_gelu
 
     gelus = {"gelu": exact_gelu, "gelu_new": tanh_gelu, "gelu_pytorch_tanh": tanh_gelu}
     return gelus.get(name) or keras.activations.get(name)

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-from sftkeras.backbones.dense_operations import products_in
+from sftkeras.backbones.dense.operations import products_in
 from sftkeras.backbones.dropout import RowRange, dropout_stream
 from sftkeras.internals.keras import LogsOfOneReplica, NoSymbolicBuild, stop_reducing_gradients
 from sftkeras.objectives import Objective, plain_objective

@@ -18,8 +18,8 @@ from typing import Protocol
 import keras
 import tensorflow as tf
 
-from sftkeras.backbones.adapters import AnyDense, adapter_of, held_kernel_of, sizes
-from sftkeras.backbones.held_kernels import HeldKernel
+from sftkeras.backbones.dense.adapters import AnyDense, adapter_of, held_kernel_of, sizes
+from sftkeras.backbones.dense.held_kernels import HeldKernel
 
 _products_in: ContextVar[str | None] = ContextVar("products_in", default=None)
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.backbones.adapters import AnyDense, Linear, kernel_lengths
-from sftkeras.backbones.dense_operations import plus_bias, scaled
-from sftkeras.backbones.low_rank import LowRank, LowRankSettings
+from sftkeras.backbones.dense.adapters import AnyDense, Linear, kernel_lengths
+from sftkeras.backbones.dense.low_rank import LowRank, LowRankSettings
+from sftkeras.backbones.dense.operations import plus_bias, scaled
 
 _LEAST = 1e-30  # of a squared length, for columns of zeros
 

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.backbones.adapters import Adapter, AnyDense, Linear, sizes
-from sftkeras.backbones.dense_operations import product
+from sftkeras.backbones.dense.adapters import Adapter, AnyDense, Linear, sizes
+from sftkeras.backbones.dense.operations import product
 
 
 @dataclass(frozen=True)

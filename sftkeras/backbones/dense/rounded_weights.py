@@ -21,8 +21,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.backbones.dense_operations import kernels_from
-from sftkeras.backbones.held_kernels import rounded_to_int8
+from sftkeras.backbones.dense.held_kernels import rounded_to_int8
+from sftkeras.backbones.dense.operations import kernels_from
 
 RoundedPrecision = Literal["bfloat16", "int8"]
 

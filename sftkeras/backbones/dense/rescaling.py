@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.backbones.adapters import Adapter, AnyDense, Linear, sizes
-from sftkeras.backbones.dense_operations import scaled
+from sftkeras.backbones.dense.adapters import Adapter, AnyDense, Linear, sizes
+from sftkeras.backbones.dense.operations import scaled
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 The kernel of such a layer, or of any that does not learn, may be held in fewer bytes: see `held_kernels`.
 
-`dense_operations` asks each layer for its adapter. What an adapter computes is its own affair: see `low_rank`,
+`operations` asks each layer for its adapter. What an adapter computes is its own affair: see `low_rank`,
 `weight_decomposed` and `rescaling`.
 """
 
@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.backbones.held_kernels import HeldAs, HeldKernel
+from sftkeras.backbones.dense.held_kernels import HeldAs, HeldKernel
 from sftkeras.internals.keras import changeable, drop_kernel, forget_part, give_kernel
 
 AnyDense = Any  # a keras.layers.Dense or keras.layers.EinsumDense

@@ -1,0 +1,1 @@
+"""Dense layers: their products and norms, adapters beside their kernels, and weights in fewer bytes."""
