@@ -85,7 +85,7 @@ def told(*words: str, config_class: type = TrainConfig) -> str:
             ["--data.label_names", "x"],
             "--data.label_names: expected names with values, such as {A: B}, each value text",
         ),
-        (["--task.class_weights", "even"], "each value a number, or balanced, or null; got even."),
+        (["--task.class_weights", "even"], "each value a number, or balanced or effective_number, or null; got even."),
         (
             ["--training", "3"],
             "SFT102  --training: a group of settings: set each by itself, such as --training.epochs.",

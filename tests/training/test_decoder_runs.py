@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -103,7 +104,9 @@ def run(kind: str, tmp_path_factory: pytest.TempPathFactory, tiny_decoder_folder
             patch.setattr("sftkeras.tasks.vocabulary_loss._KEPT_PARTS", 2**14)  # so there are several
             patch.setattr("sftkeras.tasks.sliced_gradients._MOST_HELD", 2**11)
         yield run
-    disable_op_determinism()  # which the next tests of this process do not expect
+    # The next tests of this process expect neither.
+    disable_op_determinism()
+    keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="module")
