@@ -29,7 +29,7 @@ import aiohttp
 from event_streams import events_of
 from processes import HERE, Worker, sftkeras_server
 from records import Rows, keep_and_show, machine, now, shown_machine
-from turns import OtherWork, Quartiles, Round, take_turns
+from turns import OtherWork, Quartiles, Round, beside_goals, take_turns
 
 from sftkeras.exporting.versions import find_version
 
@@ -254,9 +254,6 @@ class Target:
         pairs = [(it[self.ours], it[self.theirs]) for it in rounds if {self.ours, self.theirs} <= it.keys()]
         return Quartiles.of([self.figure(ours) / self.other(theirs) for ours, theirs in pairs]) if pairs else None
 
-    def is_met(self, ratio: float) -> bool:
-        return ratio <= self.bound if self.most else ratio >= self.bound
-
 
 def per_second(turn: Turn) -> float:
     return turn.per_second
@@ -332,14 +329,7 @@ def tables(record: dict[str, Any]) -> list[Rows]:
         ]
         for it in record["figures"]
     ]
-    against = ["ratio of", "median (quartiles)", "to reach", ""]
-    ratios = []
-    for target in TARGETS:
-        if target.name in record["ratios"]:
-            it = Quartiles(**record["ratios"][target.name])
-            verdict = "reached" if target.is_met(it.median) else "missed"
-            ratios.append([target.name, it.shown(), f"{'≤' if target.most else '≥'} {target.bound:g}", verdict])
-    return [(columns, rows), (against, ratios)]
+    return [(columns, rows), beside_goals(TARGETS, record["ratios"])]
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from serving_contenders import (
     all_contenders,
     peer_versions,
 )
-from turns import OtherWork, Quartiles, Round, ratio, take_turns
+from turns import OtherWork, Quartiles, Round, beside_goals, ratio, take_turns
 
 from sftkeras import runtime
 from sftkeras.command_line import commands
@@ -153,9 +153,6 @@ class Target:
         """The ratio, pair by pair."""
         return ratio(rounds[self.clients], FIGURES[self.figure], self.ours, self.theirs)
 
-    def is_met(self, ratio: float) -> bool:
-        return ratio <= self.bound if self.most else ratio >= self.bound
-
 
 def counted(clients: int) -> str:
     return "1 client" if clients == 1 else f"{clients} clients"
@@ -218,14 +215,7 @@ def tables(record: dict[str, Any]) -> list[Rows]:
         ]
         for it in record["figures"]
     ]
-    against = ["ratio of", "median (quartiles)", "to reach", ""]
-    ratios = []
-    for target in TARGETS:
-        if target.name in record["ratios"]:
-            it = Quartiles(**record["ratios"][target.name])
-            verdict = "reached" if target.is_met(it.median) else "missed"
-            ratios.append([target.name, it.shown(), f"{'≤' if target.most else '≥'} {target.bound:g}", verdict])
-    return [(columns, rows), (against, ratios)]
+    return [(columns, rows), beside_goals(TARGETS, record["ratios"])]
 
 
 if __name__ == "__main__":

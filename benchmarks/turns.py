@@ -15,12 +15,13 @@ import random
 import signal
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import psutil
+from records import Rows
 from rich.console import Console
 
 from sftkeras.bars import Bars
@@ -158,6 +159,37 @@ class Quartiles:
     def shown(self, unit: str = "×") -> str:
         """For example 0.77 × (0.75 to 0.79)."""
         return f"{self.median:.2f} {unit} ({self.low:.2f} to {self.high:.2f})"
+
+
+class Goal(Protocol):
+    """Bound of a ratio."""
+
+    @property
+    def name(self) -> str:
+        """In tables and records."""
+        ...
+
+    @property
+    def bound(self) -> float:
+        """The least that is to be reached, or the most."""
+        ...
+
+    @property
+    def most(self) -> bool:
+        """Whether it is the most."""
+        ...
+
+
+def beside_goals(goals: Iterable[Goal], ratios: Mapping[str, Mapping[str, Any]]) -> Rows:
+    """The ratios of a record beside what they are to reach, those that were measured."""
+    rows = []
+    for goal in goals:
+        if goal.name in ratios:
+            found = Quartiles(**ratios[goal.name])
+            met = found.median <= goal.bound if goal.most else found.median >= goal.bound
+            sign = "≤" if goal.most else "≥"
+            rows.append([goal.name, found.shown(), f"{sign} {goal.bound:g}", "reached" if met else "missed"])
+    return ["ratio of", "median (quartiles)", "to reach", ""], rows
 
 
 def ratio(rounds: Sequence[Round], figure: Callable[[Any], float], ours: str, theirs: str) -> Quartiles:
