@@ -18,7 +18,6 @@ from sftkeras.objectives.objective import Compared, Loss, Network, Rows
 
 if TYPE_CHECKING:
     from sftkeras.tasks import Task
-    from sftkeras.tasks.row_results import RowResults
 
 Result = TypeVar("Result")
 
@@ -82,15 +81,14 @@ class Adversarial:
         """Average the losses over the changes; see `Objective.loss`. Its network gives its token vectors."""
         inputs, labels, weights = rows
 
-        def run(_: list[RowResults]) -> tuple[tf.Tensor, RowResults]:
+        def run(_: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
             found = self._task.row_results(network, inputs, labels)
-            return found.losses, found
+            return found.losses, found.predictions
 
-        found = _passes(self._attack, inputs["padding_mask"], run)
-        losses, unchanged = [each.losses for each in found], found[0]
+        losses, predictions = zip(*_passes(self._attack, inputs["padding_mask"], run), strict=True)
         counted = losses if self._every_step else [losses[0], losses[-1]]
         mean = tf.add_n(counted) / len(counted)
-        compared = Compared(self._task.truths(labels), unchanged.predictions)
+        compared = Compared(self._task.truths(labels), predictions[0])
         return Loss(tf.reduce_sum(mean * weights), tf.reduce_sum(weights), compared)
 
 
@@ -120,48 +118,48 @@ class Smart:
         """Compare the predictions of both; see `Objective.loss`. Its network gives its token vectors."""
         inputs, labels, weights = rows
 
-        def run(before: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        def run(unchanged: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
             logits = network(inputs)
-            if before:
-                return self._task.divergence(labels, before[0], logits), logits
-            return self._task.loss(labels, logits), logits
+            if unchanged is None:
+                return self._task.loss(labels, logits), logits
+            return self._task.divergence(labels, unchanged, logits), logits
 
-        unchanged, *_, changed = _passes(self._attack, inputs["padding_mask"], run)
-        losses = self._task.loss(labels, unchanged)
-        losses += self._agreement * self._task.divergence(labels, unchanged, changed)
+        (loss, unchanged), *_, (divergence, _) = _passes(self._attack, inputs["padding_mask"], run)
+        losses = loss + self._agreement * divergence
         compared = Compared(self._task.truths(labels), self._task.predictions(unchanged))
         return Loss(tf.reduce_sum(losses * weights), tf.reduce_sum(weights), compared)
 
 
 def _passes(
-    attack: Attack, padding_mask: tf.Tensor, run: Callable[[list[Result]], tuple[tf.Tensor, Result]]
-) -> list[Result]:
+    attack: Attack, padding_mask: tf.Tensor, run: Callable[[Result | None], tuple[tf.Tensor, Result]]
+) -> list[tuple[tf.Tensor, Result]]:
     """Runs a network with unchanged token vectors, and after each growth of their change, with the same dropout.
 
     Args:
         attack: how token vectors are changed.
         padding_mask: of the rows, [rows, length].
-        run: given the results so far, runs the network; gives what a change shall raise, [rows], and a result.
+        run: given the result of the unchanged vectors, once it is there, runs the network; gives what a change shall
+            raise, [rows], and a result.
 
     Returns:
-        The results.
+        Both of each pass.
     """
     same_dropout = dropout_again()
     change: tf.Tensor | None = None
-    results: list[Result] = []
+    passes: list[tuple[tf.Tensor, Result]] = []
     for step in range(attack.steps + 1):
         # Only the token vectors are watched: the gradients of the weights are taken by who called this.
         with tf.GradientTape(watch_accessed_variables=False) as tape, token_vectors(tape, change) as vectors:
             with same_dropout():
-                raised, result = run(results)
+                raised, result = run(passes[0][1] if passes else None)
             scaled = raised * _GRADIENT_SCALE
-        results.append(result)
+        passes.append((raised, result))
         if step == 0:
             norms = _norms(_tokens_alone(vectors.found[0], padding_mask))
         if step < attack.steps:
             gradient = tf.cast(tape.gradient(scaled, vectors.found[0]), tf.float32)
             change = tf.stop_gradient(attack.grow(change, gradient, norms))
-    return results
+    return passes
 
 
 def _tokens_alone(vectors: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
