@@ -235,16 +235,16 @@ def full_precision() -> None:
 
 
 @contextmanager
-def in_full_precision() -> Iterator[None]:
-    """In it, layers are built that compute in float32; after it, as before."""
+def in_precision(policy: str) -> Iterator[None]:
+    """In it, layers are built that compute by a policy of Keras, such as float32; after it, as before."""
     import keras
 
-    policy = keras.config.dtype_policy()
-    full_precision()
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
     try:
         yield
     finally:
-        keras.config.set_dtype_policy(policy)
+        keras.config.set_dtype_policy(before)
 
 
 def peak_memory() -> int:

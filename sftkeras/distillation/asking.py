@@ -61,7 +61,7 @@ class Asking:
             SFTError: SFT499 if the inside of one of the two cannot be reached, or they do not fit each other.
         """
         assert self.teacher.run is not None
-        with runtime.in_full_precision():
+        with runtime.in_precision("float32"):
             restored = restore_run(self.teacher.run)
         settings, theirs = self.config.distillation, restored.backbone
         if not (has_inner_outputs(backbone) and has_inner_outputs(theirs)):
@@ -134,7 +134,7 @@ class _FromRun(_Asked):
     def model(self) -> TextModel:
         """The restored model."""
         assert self.teacher.run is not None
-        with runtime.in_full_precision():
+        with runtime.in_precision("float32"):
             model = restore_model(self.teacher.run)
         if self.targets.by_token and model.features.fingerprint != self.lesson.features.fingerprint:
             raise SFTError("SFT498", teacher=self.teacher.folder, task=self.lesson.task.kind)

@@ -133,14 +133,14 @@ def _evaluate_teacher(config: TrainConfig, data: LabelledData, evaluation: Evalu
     from sftkeras.exporting.contract import read_contract
     from sftkeras.exporting.prediction_process import PredictionProcess
     from sftkeras.runs.restoring import restore_model
-    from sftkeras.runtime import in_full_precision
+    from sftkeras.runtime import in_precision
 
     teacher = find_teacher(config)
     if teacher is None:
         return None
     batch_size, name = config.training.batch_size, f"the teacher {teacher.folder}"
     if teacher.run:
-        with in_full_precision():
+        with in_precision("float32"):
             predict = in_memory_predictor(restore_model(teacher.run), batch_size)
             return known_baseline("teacher", name, evaluation, predict, data)
     assert teacher.version is not None

@@ -9,8 +9,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from sftkeras.backbones import Backbone, load_backbone
 from sftkeras.backbones.dense.operations import products_in
 from sftkeras.backbones.dropout import dropout_stream, use_stream_dropout
 from sftkeras.plurals import counted
+from sftkeras.runtime import in_precision
 from sftkeras.training.batches import Batches
 from sftkeras.training.setup import Setup
 
@@ -157,7 +158,7 @@ def _step(
 
 def _twin(backbone: Backbone, dropout: float | None, policy: str) -> Backbone:
     """The same encoder without the checkpoint's weights, in a precision of its own."""
-    with tempfile.TemporaryDirectory() as name, _policy(policy):
+    with tempfile.TemporaryDirectory() as name, in_precision(policy):
         for file, path in backbone.files.items():
             copy = Path(name, file)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -170,13 +171,3 @@ def _twin(backbone: Backbone, dropout: float | None, policy: str) -> Backbone:
         )
     use_stream_dropout(twin.model)
     return twin
-
-
-@contextmanager
-def _policy(name: str) -> Iterator[None]:
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
