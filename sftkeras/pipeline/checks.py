@@ -46,8 +46,12 @@ def check_settings(config: TrainConfig) -> None:
         check_writable(Path(config.export.folder).expanduser() / config.name, "--export.folder")
 
 
-def transformers_of(config: TrainConfig) -> Peer | None:
+def transformers_of(config: TrainConfig, flag: str = "--export.transformers") -> Peer | None:
     """Return the Python with whose transformers the export is compared; None if it is not.
+
+    Args:
+        config: the settings.
+        flag: the setting that names it, for messages.
 
     Raises:
         SFTError: SFT102 or SFT518 if it cannot be.
@@ -55,7 +59,7 @@ def transformers_of(config: TrainConfig) -> Peer | None:
     from sftkeras.exporting.transformers_parity import Peer
 
     generates = spec_of(config.task.kind).backbone_kind == "decoder"
-    return Peer.of_setting(config.export.transformers, "--export.transformers", generates=generates)
+    return Peer.of_setting(config.export.transformers, flag, generates=generates)
 
 
 def check_layers(config: TrainConfig) -> None:

@@ -13,8 +13,9 @@ from sftkeras.config import ExportConfig, ExportPrecision, TrainConfig
 from sftkeras.console import progress_bar, waiting
 from sftkeras.exporting.op_gate import known_release
 from sftkeras.exporting.prediction_process import PredictionProcess
-from sftkeras.exporting.transformers_parity import Peer, comparison
+from sftkeras.exporting.transformers_parity import comparison
 from sftkeras.exporting.versions import check_writable
+from sftkeras.pipeline.checks import transformers_of
 from sftkeras.pipeline.rounded_export import check_rounding, export_rounded, origin_of, rounded_home
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import restore_model, write_best_backbone
@@ -83,7 +84,7 @@ def _export(run: RunFolder, settings: TrainConfig) -> ExportedVersion:
     home = Path(settings.export.folder).expanduser() / settings.name
     _check(home, settings)
     spec = spec_of(settings.task.kind)
-    peer = Peer.of_setting(settings.export.transformers, "--transformers", generates=spec.backbone_kind == "decoder")
+    peer = transformers_of(settings, "--transformers")
     with waiting("Starting TensorFlow"):
         runtime.start_tensorflow()
     with PredictionProcess() as process, waiting("Exporting the model"):
