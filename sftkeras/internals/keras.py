@@ -94,6 +94,11 @@ def changeable(layer: keras.layers.Layer) -> Iterator[None]:
         layer._tracker.lock()
 
 
+def beginning_with(array: Any | None) -> Any:
+    """Return the initializer of a variable that begins with an array of its shape; with zeros for None."""
+    return "zeros" if array is None else lambda shape, dtype=None: tf.constant(array, dtype)
+
+
 def forget_part(layer: keras.layers.Layer, part: keras.layers.Layer) -> None:
     """Make a layer forget that another one is a part of it, whatever attribute it was."""
     layer._tracker.untrack(part)
@@ -105,7 +110,7 @@ def replace_table(embedding: keras.layers.Embedding, table: Any) -> None:
         del embedding._embeddings  # Keras forgets the variable
         embedding.input_dim = len(table)
         embedding._embeddings = embedding.add_weight(
-            shape=table.shape, initializer=lambda shape, dtype: tf.constant(table, dtype), name="embeddings"
+            shape=table.shape, initializer=beginning_with(table), name="embeddings"
         )
 
 
@@ -118,9 +123,7 @@ def drop_kernel(layer: Any) -> None:
 def give_kernel(layer: Any, kernel: Any) -> None:
     """Give a built dense layer that has none a kernel, the first of its variables as it was built."""
     with layer._open_name_scope(), changeable(layer):
-        layer._kernel = layer.add_weight(
-            shape=kernel.shape, initializer=lambda shape, dtype: tf.constant(kernel, dtype), name="kernel"
-        )
+        layer._kernel = layer.add_weight(shape=kernel.shape, initializer=beginning_with(kernel), name="kernel")
         layer._trainable_variables.insert(0, layer._trainable_variables.pop())
 
 

@@ -215,7 +215,7 @@ def answered_in_memory(model: TextModel, entry: Entry) -> dict[str, Any]:
 
 
 def taught_by(folder: Path, trained: Trained) -> np.ndarray:
-    """What a teacher gives of a run's own training rows."""
+    """The outputs of a teacher for a run's own training rows."""
     from sftkeras.distillation.asking import Asking  # which takes the one process that there is
     from sftkeras.distillation.teacher import find_teacher
     from sftkeras.training.teaching import Lesson

@@ -185,7 +185,7 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
 
 
 def inner(config: DistillationConfig, student: Inside, task: Task) -> InnerDistillation | None:
-    """What is learned of the inside of a teacher of two layers with other weights."""
+    """Distances from the hidden states and relations of a teacher that has two layers and other weights."""
     if not config.looks_inside:
         return None
     encoder = build_encoder(Settings(layers=2))

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones.dense.held_kernels import HeldAs, HeldKernel
-from sftkeras.internals.keras import changeable, drop_kernel, forget_part, give_kernel
+from sftkeras.internals.keras import beginning_with, changeable, drop_kernel, forget_part, give_kernel
 
 AnyDense = Any  # a keras.layers.Dense or keras.layers.EinsumDense
 
@@ -60,13 +60,9 @@ class Adapter(keras.layers.Layer):
         super().__init__(**kwargs)
         self.settings = settings
         shapes = self.shapes(inputs, outputs, settings)
-        first = values or [np.zeros(shape, np.float32) for shape in shapes.values()]
-
-        def initial(array: np.ndarray) -> Any:
-            return lambda shape, dtype=None: tf.constant(array, dtype)
-
+        first: Sequence[Any] = [None] * len(shapes) if values is None else values
         self.parameters = [
-            self.add_weight(shape=shape, initializer=initial(array), name=name)
+            self.add_weight(shape=shape, initializer=beginning_with(array), name=name)
             for (name, shape), array in zip(shapes.items(), first, strict=True)
         ]
         self.make_parts()

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.internals.keras import all_layers
+from sftkeras.internals.keras import all_layers, beginning_with
 
 HeldAs = Literal["bfloat16", "int8", "int4"]
 GROUP = 32  # inputs that share a scale in int4, as in llama.cpp's Q4_0: 5 bits a weight with the scales
@@ -52,12 +52,9 @@ class HeldKernel(keras.layers.Layer):
         shapes = _FORMS[form].shapes(inputs, math.prod(shape) // inputs)
         first: Sequence[Any] = [None] * len(shapes) if kernel is None else _FORMS[form].hold(kernel)
 
-        def initial(array: Any) -> Any:
-            return "zeros" if array is None else lambda shape, dtype=None: tf.constant(array, dtype)
-
         self.parameters = [
             self.add_weight(
-                shape=own, dtype=dtype, initializer=initial(array), trainable=False, autocast=False, name=name
+                shape=own, dtype=dtype, initializer=beginning_with(array), trainable=False, autocast=False, name=name
             )
             for (name, (own, dtype)), array in zip(shapes.items(), first, strict=True)
         ]

@@ -52,10 +52,3 @@ def _weights(backbone: Backbone) -> tuple[Iterator[tuple[str, list[Any]]], str]:
         for weight in weights
     )
     return held, prefix
-
-
-def has_family(backbone: Backbone) -> bool:
-    """Whether Hugging Face has the backbone's architecture, so that an adapter can be written for it."""
-    from sftkeras.backbones.hugging_face.writing import family_of
-
-    return not backbone.is_module and (backbone.kind == "decoder" or family_of(backbone.model) is not None)

@@ -77,15 +77,14 @@ def _write_slices(
         rows = tf.raw_ops.ResourceGather(resource=table, indices=places, dtype=tf.float32)
         return tf.ensure_shape(rows, [None, width])
 
-    def body(number: tf.Tensor, first: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        end = tf.minimum(first + size, height)
-        places = tf.range(first, end)
+    def body(number: tf.Tensor) -> tuple[tf.Tensor]:
+        first = number * size
+        places = tf.range(first, tf.minimum(first + size, height))
         values = new(number, *[rows_of(table, places) for table in read])
         for table, value in zip(written, values, strict=True):
             tf.raw_ops.ResourceScatterUpdate(resource=table, indices=places, updates=value)
-        return number + 1, end
+        return (number + 1,)
 
-    start = (tf.constant(0), tf.constant(0))
-    tf.while_loop(lambda _, first: first < height, body, start, parallel_iterations=1)
+    tf.while_loop(lambda number: number * size < height, body, (tf.constant(0),), parallel_iterations=1)
     for table in written:  # a variable that was written by rows would be copied by whoever reads or updates all of it
         tf.raw_ops.DisableCopyOnRead(resource=table)
