@@ -13,6 +13,7 @@ from sftkeras.command_line import commands
 from sftkeras.command_line.remedies import in_keywords
 from sftkeras.command_line.settings_file import settings_of
 from sftkeras.config import EvaluateConfig, TrainConfig
+from sftkeras.console import say
 from sftkeras.data.formats.in_memory import file_of, is_rows
 from sftkeras.errors import SFTError
 
@@ -46,7 +47,10 @@ def train_config(config: TrainConfig | Mapping[str, Any] | str | PathLike[str] |
             words = _words(config, TrainConfig)
         case _:
             raise SFTError("SFT120", kind=type(config).__name__)
-    return commands.parse(TrainConfig, [*words, *_words(settings, TrainConfig)])
+    words = [*words, *_words(settings, TrainConfig)]
+    parsed = commands.parse(TrainConfig, words)
+    say(*commands.notes(words))
+    return parsed
 
 
 def evaluate_config(

@@ -22,6 +22,7 @@ from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
 
 from sftkeras.command_line.ending import end
 from sftkeras.command_line.help import help_text
+from sftkeras.command_line.old_names import notes_on_old_names, with_new_names
 from sftkeras.command_line.remedies import in_flags_of, with_owners
 from sftkeras.command_line.settings_file import Place, in_words, read_settings, settings_of, with_names_quoted
 from sftkeras.command_line.task_choice import (
@@ -35,6 +36,7 @@ from sftkeras.command_line.task_choice import (
     with_task,
     without_others,
 )
+from sftkeras.console import say
 from sftkeras.errors import Preempted, SFTError, did_you_mean
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
@@ -78,7 +80,7 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None) ->
     for word in given:
         if not _is_utf8(word):
             raise SFTError("SFT102", flag=ascii(word), problem="not valid UTF-8. Rename the file, or correct the word.")
-    words = ["--print_config=comments" if word == "--print_config" else word for word in given]
+    words = ["--print_config=comments" if word == "--print_config" else word for word in with_new_names(given)]
     if not has_task(config_class):
         return config_class(**vars(_read(_spell_out(words, config_class), config_class)[0]))
     task = chosen_task(words)
@@ -173,6 +175,11 @@ def _expected(kind: Any, value: str) -> str:
     return f"expected {in_words(kind)}; got {shown or 'nothing'}."
 
 
+def notes(words: Sequence[str]) -> list[str]:
+    """Return what a user should know of the words of a command, which were parsed: a sentence each."""
+    return list(notes_on_old_names(words, _values_of("--config", words)))
+
+
 def _values_of(flag: str, words: Sequence[str]) -> list[str]:
     """The values that `flag` has among the words of a command."""
     values = [following for word, following in itertools.pairwise(words) if word == flag]
@@ -254,7 +261,9 @@ def run(main: Callable[[Any], object], config_class: type) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")  # a terminal without ✔ is no reason to fail
     try:
-        main(parse(config_class))
+        config: Any = parse(config_class)
+        say(*notes(sys.argv[1:]))
+        main(config)
     except SFTError as error:
         print(_worded(config_class, error), file=sys.stderr)
         end(error.exit_code)

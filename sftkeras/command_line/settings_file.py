@@ -13,11 +13,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
+from sftkeras.config.renamed import RENAMED
 from sftkeras.errors import SFTError, did_you_mean
 
 _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"}
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-_TEXT = "tag:yaml.org,2002:str"
+_TEXT, _GROUP = "tag:yaml.org,2002:str", "tag:yaml.org,2002:map"
 _NULL, _MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _AS_WRITTEN: dict[str, Any] = {"allow_unicode": True, "width": 10**9}
@@ -104,6 +105,7 @@ def read_settings(
         SFTError: SFT103 if the file cannot be read, is not YAML, or names a setting twice or one that there is not.
     """
     root = _compose(path)
+    _use_new_names(root)
     places: dict[str, Place] = {}
     _walk(root, "", path, {**settings, **dict.fromkeys(leave_out)}, places)
     left_out = {name: _take_out(root, name.split(".")) for name in leave_out if name in places}
@@ -146,6 +148,26 @@ def _take_out(root: yaml.MappingNode, names: list[str]) -> str:
     return value
 
 
+def _use_new_names(root: yaml.MappingNode) -> None:
+    """Gives settings that stand there by an earlier name the name, and the group, that they have today."""
+    for old, new in RENAMED.items():
+        (*groups, last), (new_group, new_last) = old.split("."), new.split(".")
+        group = _node_of(root, groups)
+        moved = [pair for pair in getattr(group, "value", ()) if isinstance(pair, tuple) and pair[0].value == last]
+        if not moved:
+            continue
+        group.value = [pair for pair in group.value if pair not in moved]
+        for name, _ in moved:
+            name.value = new_last
+        target = _node_of(root, [new_group])
+        if target is None:
+            first = moved[0][0]
+            target = yaml.MappingNode(_GROUP, [], first.start_mark, first.end_mark)
+            root.value.append((yaml.ScalarNode(_TEXT, new_group, first.start_mark, first.end_mark), target))
+        if isinstance(target, yaml.MappingNode):  # or what it is instead is refused
+            target.value += moved
+
+
 def _compose(path: str) -> yaml.MappingNode:
     try:
         root = yaml.compose(Path(path).expanduser().read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
@@ -178,7 +200,7 @@ def _walk(group: yaml.MappingNode, prefix: str, file: str, settings: dict[str, A
         if is_dataclass(settings[name]):
             if isinstance(value, yaml.ScalarNode) and (short_for := getattr(settings[name], "SHORT_FOR", None)):
                 name_node = yaml.ScalarNode(_TEXT, short_for, key.start_mark, key.end_mark)
-                value = yaml.MappingNode("tag:yaml.org,2002:map", [(name_node, value)])
+                value = yaml.MappingNode(_GROUP, [(name_node, value)])
                 group.value[at] = (key, value)
             if not isinstance(value, yaml.MappingNode):
                 raise place.error(f"{name} is a group of settings: write each below it, indented, as name: value.")

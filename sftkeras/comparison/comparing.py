@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sftkeras.comparison.reports import ComparedReport, read_reports
+from sftkeras.config.renamed import by_new_names
 from sftkeras.evaluation.report.wording import flat
 from sftkeras.evaluation.statistics.bootstrap import Interval, interval
 from sftkeras.evaluation.statistics.metrics import Metric
@@ -173,7 +174,7 @@ def _is_paired(model: ComparedReport, first: ComparedReport) -> bool | None:
 
 def _settings_that_differ(models: Sequence[ComparedReport]) -> dict[str, tuple[Any, ...]]:
     """The settings that all have, not all with the same value."""
-    settings = [dict(flat(model.report["config"])) for model in models]
+    settings = [by_new_names(dict(flat(model.report["config"]))) for model in models]
     shared = [name for name in settings[0] if all(name in one for one in settings)]
     shared = [name for name in shared if name.partition(".")[0] not in _OF_NO_EFFECT]
     values = {name: tuple(one[name] for one in settings) for name in shared}

@@ -38,8 +38,6 @@ class OptimizerConfig:
     """Keeps the update finite where the gradient is tiny (adam, adamw)."""
     momentum: UnitInterval = 0.0
     """Momentum (sgd)."""
-    layer_decay: Fraction | None = None
-    """Each layer's learning rate is this share of that of the layer above; the head's is learning_rate itself."""
     ema: Fraction | None = None
     """Decay per step of a running average of the weights, such as 0.999, that is validated and exported; null: none."""
 
@@ -83,10 +81,6 @@ class TrainingConfig:
     """Micro-batches in which one batch is computed: less memory, same result."""
     rematerialise: bool = False
     """Compute each layer's activations again in the backward pass instead of keeping them: less memory, more time."""
-    unfreeze: PositiveInt | None = None
-    """Train the head alone in the first epoch, then this many more layers each epoch, from the top; null trains all."""
-    freeze_embeddings: bool = False
-    """Do not train the token embeddings: quicker and smaller where the vocabulary is large."""
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     """Arithmetic of the encoder, or of a decoder's matrix products alone. Head, loss and weights are float32 always.
     auto: mixed_bfloat16 where the processor (amx_bf16) or GPU is made for it and a short trial of this run's batches

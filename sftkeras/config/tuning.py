@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
 
-from sftkeras.config.values import UnitInterval
+from sftkeras.config.values import Fraction, UnitInterval
 
 Method = Literal["full", "lora", "dora", "ia3", "bitfit", "head"]
 Base = Literal["float32", "bfloat16", "int8", "int4"]
@@ -64,6 +64,14 @@ class TuningConfig:
     adapter: str | None = None
     """Folder of an adapter that PEFT or a run wrote, such as runs/reviews/adapter, to begin with (lora, dora, ia3): its
     weights, and with them its rank, alpha and targets."""
+    freeze_embeddings: bool = False
+    """Do not train the token embeddings: quicker and smaller where the vocabulary is large."""
+    freeze_first: PositiveInt | None = None
+    """Do not train the embeddings and this many layers, the first ones: they need no backward pass; null trains all."""
+    unfreeze: PositiveInt | None = None
+    """Train the head alone in the first epoch, then this many more layers each epoch, from the top; null trains all."""
+    layer_decay: Fraction | None = None
+    """Each layer's learning rate is this share of that of the layer above; the head's is learning_rate itself."""
 
     # Settings that only some of the methods use.
     OF_SOME: ClassVar = {
@@ -74,6 +82,11 @@ class TuningConfig:
     }
     # Settings that an adapter decides.
     OF_ADAPTER: ClassVar = ("rank", "alpha", "rank_scaled", "targets", "layers")
+
+    @property
+    def freezes(self) -> bool:
+        """Whether it leaves variables of the backbone as they are."""
+        return self.method in PARTIAL or self.freeze_embeddings or self.freeze_first is not None
 
     @property
     def chosen_targets(self) -> Sequence[str]:

@@ -122,8 +122,8 @@ MESSAGES: dict[str, str] = {
     'pairs of tokens with --backbone.extra_tokens, such as \'["[E1]", "[/E1]"]\'.',
     "SFT385": 'cleaning turns the added token "{token}" into "{kept}", so that it would never be found. Choose another '
     "string, such as [E1], or clean less.",
-    "SFT386": "--training.freeze_embeddings true: the added tokens, such as {token}, would keep their initial "
-    "vectors, all equal. Leave one of the two out.",
+    "SFT386": "{setting}: the added tokens, such as {token}, would keep their initial vectors, all equal. Leave one of "
+    "the two out.",
     "SFT387": "--data.augmentation: rewriting would break the added tokens, such as {token}. Leave it out.",
     "SFT388": '{folder}: the added token "{token}" is found by a rule that is not supported with this tokenizer: '
     "{rule} is true in {file}. In a copy of the folder, write the token into added_tokens_decoder of "

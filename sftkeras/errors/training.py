@@ -108,7 +108,7 @@ MESSAGES: dict[str, str] = {
     "and patterns of LAYER.NAME such as 0.{example}.",
     "SFT482": "--tuning.rank {rank}: {layer} of this backbone has {inputs} inputs and {outputs} outputs, so its kernel "
     "is not larger than such matrices. Choose a rank below {most}, or --tuning.method full.",
-    "SFT483": "--tuning.method {method} with {setting} {value}: {problem}. Leave one of them out.",
+    "SFT483": "{choice} with {setting} {value}: {problem}. Leave one of them out.",
     "SFT484": "--tuning.layers {layer}: this backbone has the layers 0 to {last}.",
     "SFT485": "--tuning.method {method}: nothing would learn, since {reason}. Choose another method, such as lora.",
     "SFT486": "--tuning.adapter {folder}: {problem}",
@@ -118,6 +118,8 @@ MESSAGES: dict[str, str] = {
     "each once, from 0 to {last}.",
     "SFT489": "--backbone.layers {layers}: {folder} has layers of several kinds, and its config.json cannot say which "
     "of these are of which. Keep others, such as the first.",
+    "SFT490": "--tuning.freeze_first {first}: this backbone has {count} layers. Freeze fewer, or choose "
+    "--tuning.method head, which trains none of them.",
     # 495-499 distillation
     "SFT495": "--distillation.teacher {teacher}: neither a run nor an exported model. Give the folder of one, such as "
     "runs/NAME or saved_models/NAME.",

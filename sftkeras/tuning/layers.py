@@ -29,6 +29,14 @@ def depths_of(network: keras.Model, backbone: Backbone) -> tuple[int, ...]:
     return tuple(depths.get(id(variable), top) for variable in network.trainable_variables)
 
 
+def variables_before(backbone: Backbone, number: int) -> list[keras.Variable]:
+    """Return the variables of all that comes before a layer of a backbone, counted from 0: embeddings and layers."""
+    later = {
+        id(variable) for layer in (*backbone.layers[number:], *backbone.after_layers) for variable in layer.variables
+    }
+    return [variable for variable in backbone.model.variables if id(variable) not in later]
+
+
 def rate_factors(depths: Sequence[int], decay: float) -> tuple[float, ...]:
     """Gives what each variable's learning rate is multiplied by.
 

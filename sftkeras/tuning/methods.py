@@ -12,6 +12,7 @@ from sftkeras.config import TrainConfig, added_tokens
 from sftkeras.config.tuning import ADAPTING, PARTIAL, Method
 from sftkeras.errors import SFTError
 from sftkeras.tuning.adapters import attach_adapters, hold_kernels
+from sftkeras.tuning.layers import variables_before
 from sftkeras.tuning.targets import chosen_layers
 
 _BIASES_AND_NORMS = ("bias", "gamma", "beta")
@@ -30,14 +31,16 @@ def choose_what_learns(network: keras.Model, backbone: Backbone, config: TrainCo
 
     Raises:
         SFTError: SFT481, SFT482 or SFT484 for what does not fit the backbone, SFT485 if nothing is left to learn,
-            SFT486 if an adapter cannot be begun with.
+            SFT486 if an adapter cannot be begun with, SFT490 if no layer is left to learn.
     """
     method = config.tuning.method
     if method in PARTIAL:
         learning = {id(variable) for variable in [*_tables(backbone, config), *_LEARNING[method](backbone, config)]}
         for variable in variables_of(backbone):
             variable.trainable = variable.trainable and id(variable) in learning
-    if config.training.freeze_embeddings:
+    for variable in _first_layers(backbone, config):
+        variable.trainable = False
+    if config.tuning.freeze_embeddings:
         assert backbone.token_embedding is not None  # a module is refused before: see `needs`
         backbone.token_embedding.trainable = False
     if config.tuning.base != "float32":
@@ -57,6 +60,16 @@ def variables_of(backbone: Backbone) -> list[keras.Variable]:
     if backbone.kind == "encoder" or backbone.model.config.tied:
         return list(backbone.model.variables)
     return [*backbone.model.variables, *backbone.model.output_layer.variables]
+
+
+def _first_layers(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
+    """The variables of embeddings and first layers that stay as they are."""
+    first, count = config.tuning.freeze_first, len(backbone.layers)
+    if first is None:
+        return []
+    if first >= count:
+        raise SFTError("SFT490", first=first, count=count)
+    return variables_before(backbone, first)
 
 
 def _tables(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,18 @@ from sftkeras.config.tuning import IN_LAYERS, PARTIAL
 from sftkeras.errors import SFTError
 from sftkeras.tuning.targets import check_targets
 
+# Settings for which some methods leave nothing to do, and why; and those for which frozen first layers leave nothing.
+_WITHOUT_EFFECT = (
+    ("freeze_embeddings", "it freezes them anyway", PARTIAL),
+    ("freeze_first", "no layer of the backbone learns", ("head",)),
+    ("unfreeze", "no layer of the backbone ever learns", ("head",)),
+    ("layer_decay", "no layer of the backbone learns", ("head",)),
+)
+_OF_FIRST_LAYERS = (
+    ("freeze_embeddings", "it freezes them anyway"),
+    ("layers", "both say which layers learn"),
+)
+
 
 def needing_layers(config: TrainConfig) -> dict[str, Any]:
     """Return the settings, and their values, that need access to an encoder's layers.
@@ -17,9 +30,10 @@ def needing_layers(config: TrainConfig) -> dict[str, Any]:
     A value that is false asks for nothing.
     """
     return {
-        "--optimizer.layer_decay": config.optimizer.layer_decay,
-        "--training.unfreeze": config.training.unfreeze,
-        "--training.freeze_embeddings": config.training.freeze_embeddings,
+        "--tuning.layer_decay": config.tuning.layer_decay,
+        "--tuning.unfreeze": config.tuning.unfreeze,
+        "--tuning.freeze_embeddings": config.tuning.freeze_embeddings,
+        "--tuning.freeze_first": config.tuning.freeze_first,
         "--tuning.method": config.tuning.method if config.tuning.method in IN_LAYERS else None,
         "--tuning.base": config.tuning.base if config.tuning.base != "float32" else None,
     }
@@ -34,15 +48,12 @@ def check_tuning(config: TrainConfig) -> None:
     tuning = config.tuning
     default = TuningConfig()
     check_targets(tuning.chosen_targets)
-    contradictions = {
-        "--training.freeze_embeddings": (config.training.freeze_embeddings, "it freezes them anyway", PARTIAL),
-        "--training.unfreeze": (config.training.unfreeze, "no layer of the encoder ever learns", ("head",)),
-        "--optimizer.layer_decay": (config.optimizer.layer_decay, "no layer of the encoder learns", ("head",)),
-    }
-    for setting, (value, problem, methods) in contradictions.items():
-        if value and tuning.method in methods:
-            shown = str(value).lower()
-            raise SFTError("SFT483", method=tuning.method, setting=setting, value=shown, problem=problem)
+    for name, problem, methods in _WITHOUT_EFFECT:
+        if getattr(tuning, name) and tuning.method in methods:
+            raise _contradiction(tuning, "method", name, problem)
+    for name, problem in _OF_FIRST_LAYERS:
+        if tuning.freeze_first and getattr(tuning, name):
+            raise _contradiction(tuning, "freeze_first", name, problem)
     if tuning.adapter:
         from sftkeras.backbones.hugging_face.adapter_files import AdapterConfig  # safetensors comes with it
 
@@ -53,6 +64,12 @@ def check_tuning(config: TrainConfig) -> None:
         AdapterConfig.read(Path(tuning.adapter).expanduser(), tuning.method)
 
 
+def _contradiction(tuning: TuningConfig, one: str, other: str, problem: str) -> SFTError:
+    values = {f"--tuning.{name}": json.dumps(getattr(tuning, name)).strip('"') for name in (one, other)}
+    (choice, chosen), (setting, value) = values.items()
+    return SFTError("SFT483", choice=f"{choice} {chosen}", setting=setting, value=value, problem=problem)
+
+
 def check_new_tokens_learn(config: TrainConfig) -> None:
     """Refuse to freeze the vectors of tokens that the run itself adds.
 
@@ -60,5 +77,6 @@ def check_new_tokens_learn(config: TrainConfig) -> None:
         SFTError: SFT386.
     """
     tokens = added_tokens(config)
-    if tokens and config.training.freeze_embeddings:
-        raise SFTError("SFT386", token=tokens[0])
+    for name in ("freeze_embeddings", "freeze_first"):
+        if tokens and (value := getattr(config.tuning, name)):
+            raise SFTError("SFT386", setting=f"--tuning.{name} {str(value).lower()}", token=tokens[0])

@@ -55,7 +55,7 @@ def chosen_places(tuning: TuningConfig, places: Collection[Place], kind: str) ->
 def chosen_layers(tuning: TuningConfig, count: int) -> Collection[int]:
     """Return the numbers of the layers that learn, of so many; raises SFT484 for one that is not there."""
     if tuning.layers is None:
-        return range(count)
+        return range(tuning.freeze_first or 0, count)
     for layer in tuning.layers:
         if layer >= count:
             raise SFTError("SFT484", layer=layer, last=count - 1)

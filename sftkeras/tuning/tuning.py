@@ -11,7 +11,6 @@ import keras
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.dense.held_kernels import count_parameters
 from sftkeras.config import TrainConfig
-from sftkeras.config.tuning import PARTIAL
 from sftkeras.plurals import counted
 from sftkeras.tuning.adapters import adapters_of
 from sftkeras.tuning.layers import depths_of, rate_factors
@@ -26,7 +25,7 @@ class Tuning:
     Attributes:
         rate_factors: what each one's learning rate is multiplied by; () is 1 for all.
         unfreezing: which learn in which epoch; None lets all learn from the first on.
-        frozen: variables of the backbone that the method leaves as they were loaded, so that no state needs them.
+        frozen: variables of the backbone that stay as they were loaded, so that no state needs them.
         note: what learns, and how fast, where not all does; a sentence for the user.
     """
 
@@ -49,9 +48,9 @@ ALL_LEARN = Tuning()
 
 def plan_tuning(network: keras.Model, backbone: Backbone, config: TrainConfig) -> Tuning:
     """Return what learns of the network, after `choose_what_learns`."""
-    decay, layers = config.optimizer.layer_decay, config.training.unfreeze
+    decay, layers = config.tuning.layer_decay, config.tuning.unfreeze
     frozen: tuple[keras.Variable, ...] = ()
-    if config.tuning.method in PARTIAL:
+    if config.tuning.freezes:
         frozen = tuple(variable for variable in variables_of(backbone) if not variable.trainable)
     depths = depths_of(network, backbone) if decay or layers else ()
     return Tuning(

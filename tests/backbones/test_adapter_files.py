@@ -176,6 +176,7 @@ def test_tensors_of_a_head_are_counted(tmp_path: Path) -> None:
     [
         ({"targets": ["query", "down"]}, {"0.query", "1.query", "0.down", "1.down"}),
         ({"targets": ["1.[qk]*", "up"], "layers": [1]}, {"1.query", "1.key", "1.up"}),
+        ({"targets": ["up"], "freeze_first": 1}, {"1.up"}),
         ({"layers": [0]}, {f"0.{name}" for name in ("query", "key", "value", "output", "gate", "up", "down")}),
     ],
 )
@@ -206,8 +207,11 @@ def test_what_a_backbone_has_not_is_refused(tuning: dict, code: str, tmp_path: P
     ("settings", "code"),
     [
         ({"tuning": {"method": "lora", "targets": ["q_proj"]}}, "SFT481"),
-        ({"tuning": {"method": "lora"}, "training": {"freeze_embeddings": True}}, "SFT483"),
-        ({"tuning": {"method": "head"}, "training": {"unfreeze": 1}}, "SFT483"),
+        ({"tuning": {"method": "lora", "freeze_embeddings": True}}, "SFT483"),
+        ({"tuning": {"method": "head", "unfreeze": 1}}, "SFT483"),
+        ({"tuning": {"method": "head", "freeze_first": 1}}, "SFT483"),
+        ({"tuning": {"freeze_first": 1, "freeze_embeddings": True}}, "SFT483"),
+        ({"tuning": {"method": "lora", "freeze_first": 1, "layers": [1]}}, "SFT483"),
         ({"tuning": {"method": "lora", "adapter": "here", "rank": 4}}, "SFT486"),
     ],
 )

@@ -97,7 +97,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory, tiny_bert_folder: Path, revi
         "evaluate": ("evaluate", ["--model", model, "--data", str(data), "--output", str(folder / "evaluation")]),
         "continue": ("train", train("again", **marked, checkpoint__every_steps=2)),
         "publish": ("publish", flags(run=folder / "runs" / "relations", output=module)),
-        "frozen": ("fit", train("frozen", data__train=reviews_csv, training__freeze_embeddings="true")),
+        "frozen": ("fit", train("frozen", data__train=reviews_csv, tuning__freeze_embeddings="true")),
     }
     done = dict(zip(calls, run_several(list(calls.values()), cwd=folder), strict=True))
     yield Chain(folder, done)
@@ -163,7 +163,7 @@ def test_frozen_embeddings_stay_as_they_were_and_all_else_learns(chain: Chain, t
     [
         ({"backbone__pooling": "markers"}, "SFT384"),
         ({"backbone__pooling": "markers", "backbone__extra_tokens": '["[E1]", "covid"]'}, "SFT384"),
-        ({"backbone__extra_tokens": '["covid"]', "training__freeze_embeddings": "true"}, "SFT386"),
+        ({"backbone__extra_tokens": '["covid"]', "tuning__freeze_embeddings": "true"}, "SFT386"),
         ({"backbone__extra_tokens": '["covid"]', "data__augmentation__swap": 0.1}, "SFT387"),
         ({"backbone__extra_tokens": '["covid"]', "backbone__mode": "opaque"}, "SFT440"),
         ({"data__mark": '["text"]', "backbone__mode": "opaque"}, "SFT440"),

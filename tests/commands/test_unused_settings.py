@@ -60,11 +60,11 @@ def test_settings_of_a_loss_that_do_not_go_together_are_refused(
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
-        ("optimizer__layer_decay", 0.9),
+        ("tuning__layer_decay", 0.9),
         ("optimizer__ema", 0.99),
-        ("training__unfreeze", 1),
+        ("tuning__unfreeze", 1),
         ("training__rematerialise", "true"),
-        ("training__freeze_embeddings", "true"),
+        ("tuning__freeze_embeddings", "true"),
         ("objective__kind", "fgm"),
     ],
 )

@@ -28,7 +28,9 @@ from every_task import ENTRIES
 
 from sftkeras.command_line.commands import parse
 from sftkeras.comparison import compare
-from sftkeras.config import DataConfig, TrainConfig
+from sftkeras.config import DataConfig, TrainConfig, plain
+from sftkeras.config.renamed import by_new_names
+from sftkeras.evaluation.report.wording import flat
 from sftkeras.exporting.contract import ModelOrigin, predictions_in, read_contract, write_contract
 from sftkeras.graphs.trusted import trusted_operations
 from sftkeras.runs import RunFolder
@@ -97,7 +99,9 @@ def test_the_settings_of_an_earlier_run_train_again(files: Files, tmp_path: Path
     spec_of(config.task.kind).check(config)
     kept = {name: value for name, value in settings["task"].items() if name in asdict(config.task)}
     assert asdict(config.task) == asdict(type(config.task)()) | kept  # what is newer is as by default
-    assert asdict(config.optimizer) == settings["optimizer"]
+    kept, found = by_new_names(dict(flat(settings))), dict(flat(plain(config)))
+    of_steps = [name for name in kept if name.partition(".")[0] in ("optimizer", "training", "tuning")]
+    assert {name: found[name] for name in of_steps} == {name: kept[name] for name in of_steps}
 
 
 def test_the_contract_of_an_earlier_export_is_read(files: Files, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from sftkeras.config import (
     TrainConfig,
     TrainingConfig,
 )
+from sftkeras.config.renamed import RENAMED
 from sftkeras.errors import SFTError
 from sftkeras.runs import RunFolder
 from sftkeras.tasks.classification.spec import ClassificationSettings
@@ -54,6 +55,14 @@ def go_on(config: TrainConfig, data: str | None = DATA) -> bool:
 def test_the_same_settings_go_on(config: TrainConfig) -> None:
     assert go_on(config)
     assert go_on(config, data=None)  # before the data is read
+
+
+def test_a_run_that_an_earlier_version_began_by_older_names_goes_on(config: TrainConfig) -> None:
+    file = RunFolder.of(config).identity_file
+    old = {new: old for old, new in RENAMED.items()}
+    file.write_text(json.dumps({old.get(name, name): it for name, it in json.loads(file.read_text()).items()}))
+    assert "training.unfreeze" in file.read_text()
+    assert go_on(config)
 
 
 def test_a_new_run_begins(tmp_path: Path) -> None:

@@ -24,10 +24,12 @@ RUNS: dict[int, dict[str, dict[str, object]]] = {
         "3 micro-batches": {**LORA, "dropout": 0.2, "accumulation": 3, "rematerialise": True},
         "undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}},
         "ia3": {**LORA, "tuning": {"method": "ia3"}},
+        "first layers": {**LORA, "layers": 3, "tuning": {"freeze_first": 2}},
     },
     2: {
         "undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}, "accumulation": 2},
         "ia3": {**LORA, "tuning": {"method": "ia3"}, "accumulation": 2, "rematerialise": True},
+        "first layers": {**LORA, "layers": 3, "tuning": {"freeze_first": 2}, "accumulation": 2},
     },
 }
 
@@ -46,8 +48,8 @@ def test_micro_batches_and_recomputed_layers_drop_the_same_of_what_goes_into_the
     assert largest_difference(runs["lora"], runs["undropped"]) > 1e-4
 
 
-@pytest.mark.parametrize("run", ["undropped", "ia3"])
-def test_two_devices_end_with_the_same_adapters(run: str, trained: dict[int, Future]) -> None:
+@pytest.mark.parametrize("run", ["undropped", "ia3", "first layers"])
+def test_two_devices_end_with_the_same_weights(run: str, trained: dict[int, Future]) -> None:
     one, two = trained[1].result()[run], trained[2].result()[run]
     assert largest_difference(one, two) < 1e-6
 
@@ -55,6 +57,13 @@ def test_two_devices_end_with_the_same_adapters(run: str, trained: dict[int, Fut
 def test_vectors_are_beside_keys_values_and_the_inner_part(trained: dict[int, Future]) -> None:
     places = {f"ia3_0.{part}/ia3_l" for part in ("key", "value", "down")}
     assert set(weights(trained[1].result()["ia3"])) == places | {"logits/kernel", "logits/bias"}
+
+
+def test_of_frozen_embeddings_and_first_layers_nothing_learns(trained: dict[int, Future]) -> None:
+    run = trained[1].result()["first layers"]
+    learned = {name for name, before in weights(run, "before").items() if (weights(run)[name] != before).any()}
+    assert {name.split("/")[0] for name in learned} == {"transformer_layer_2", "logits"}
+    assert learned == set(weights(run))
 
 
 def test_only_the_matrices_and_the_head_learn(trained: dict[int, Future]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import sftkeras
 from sftkeras.config import TrainConfig, plain
+from sftkeras.config.renamed import by_new_names
 from sftkeras.disk.files import sha256_of
 from sftkeras.errors import SFTError
 from sftkeras.runs import RunFolder
@@ -117,7 +118,7 @@ def _read_identity(run: RunFolder) -> dict[str, Any]:
         identity = json.loads(run.identity_file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return identity if isinstance(identity, dict) else {}
+    return by_new_names(identity) if isinstance(identity, dict) else {}
 
 
 def _without_other_tasks(identity: Identity, config: TrainConfig) -> dict[str, Any]:
