@@ -15,6 +15,7 @@ COMMANDS = {
     "compare": "CompareConfig",
     "predict": "PredictConfig",
     "export": "ExportCommandConfig",
+    "shrink": "ShrinkConfig",
     "serve": "ServeConfig",
     "publish": "PublishConfig",
     "launch": "LaunchConfig",

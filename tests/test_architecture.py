@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sftkeras"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-COMMANDS = {"train", "launch", "evaluate", "compare", "export", "predict", "publish", "serve"}
+COMMANDS = {"train", "launch", "evaluate", "compare", "export", "predict", "publish", "serve", "shrink"}
 # What each part may import of the others. A part is a folder, or a module beside the folders.
 BASIS = {"errors", "config", "plurals"}
 MAY_IMPORT: dict[str, set[str]] = {
@@ -103,6 +103,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         "command_line",
     },
     "command_line": {*BASIS, "console", "tasks", "exporting"},
+    "shrinking": {
+        *BASIS,
+        "console",
+        "data",
+        "evaluation",
+        "text",
+        "backbones",
+        "tasks",
+        "objectives",
+        "runs",
+        "training",
+    },
     "comparison": {*BASIS, "disk", "evaluation", "tasks"},
     "__main__": {"errors", "config"},
     "prediction": {

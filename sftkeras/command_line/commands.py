@@ -189,8 +189,9 @@ def _values_of(flag: str, words: Sequence[str]) -> list[str]:
 def _spell_out(words: Sequence[str], config_class: type, prefix: str = "--") -> list[str]:
     """Writes what may be written for short as jsonargparse reads it; the metadata of the fields say what that is.
 
-    `separator`: stands between the items of a list. `bare_words`: words that belong to no flag are the list. A group
-    of settings with a `SHORT_FOR`, given a word, gives it to this one of its settings.
+    `separator`: stands between the items of a list. `bare_words`: words that belong to no flag are the list, and
+    `bare_word`: a single one is the value. A group of settings with a `SHORT_FOR`, given a word, gives it to this one
+    of its settings.
     """
     words = list(words)
     for setting in fields(config_class):
@@ -201,6 +202,9 @@ def _spell_out(words: Sequence[str], config_class: type, prefix: str = "--") -> 
             words = _split_values(words, flag, separator)
         if how.get("bare_words"):
             words = _gather_bare_words(words, setting.name)
+        if how.get("bare_word"):
+            of_flags, bare = _apart(words)
+            words = [*of_flags, f"{flag}={bare[0]}"] if len(bare) == 1 else words
         if isinstance(setting.default_factory, type) and is_dataclass(setting.default_factory):
             words = _spell_out(words, setting.default_factory, f"{flag}.")
     return words
@@ -241,18 +245,24 @@ def _with_values(words: Sequence[str], flag: str, change: Callable[[str], str]) 
 
 
 def _gather_bare_words(words: Sequence[str], setting: str) -> list[str]:
-    """Makes words that belong to no flag the value of `setting`, a list; every flag but --help takes one value.
+    """Makes words that belong to no flag the value of `setting`, a list."""
+    of_flags, bare = _apart(words)
+    return [*of_flags, f"--{setting}={json.dumps(bare, ensure_ascii=False)}"] if bare else of_flags
+
+
+def _apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Returns the words of flags, of which every one but --help takes one value, and those that belong to none.
 
     All words after `--` are such words.
     """
     own = list(words).index("--") if "--" in words else len(words)
-    kept: list[str] = []
+    of_flags: list[str] = []
     bare: list[str] = []
     for word in words[:own]:
-        takes_value = bool(kept) and kept[-1].startswith("--") and "=" not in kept[-1] and kept[-1] != "--help"
-        (kept if word.startswith("-") or takes_value else bare).append(word)
-    bare += words[own + 1 :]
-    return [*kept, f"--{setting}={json.dumps(bare, ensure_ascii=False)}"] if bare else kept
+        takes_value = bool(of_flags) and of_flags[-1].startswith("--") and "=" not in of_flags[-1]
+        takes_value &= of_flags[-1:] != ["--help"]
+        (of_flags if word.startswith("-") or takes_value else bare).append(word)
+    return of_flags, bare + list(words[own + 1 :])
 
 
 def run(main: Callable[[Any], object], config_class: type) -> NoReturn:

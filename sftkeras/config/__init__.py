@@ -29,6 +29,7 @@ from sftkeras.config.markers import added_tokens, closing_marker, markers_of, op
 from sftkeras.config.model import BackboneConfig, CleaningConfig, Pooling, TaskSettings
 from sftkeras.config.names import other_writing
 from sftkeras.config.objective import ObjectiveConfig
+from sftkeras.config.shrink import ShrinkConfig
 from sftkeras.config.training import (
     CheckpointConfig,
     EarlyStoppingConfig,
@@ -67,6 +68,7 @@ __all__ = [
     "ReportConfig",
     "ResumeConfig",
     "ServeConfig",
+    "ShrinkConfig",
     "TagScheme",
     "TaskSettings",
     "TrainConfig",

@@ -34,4 +34,8 @@ MESSAGES: dict[str, str] = {
     "SFT520": "the {precision} export is not published: it predicts too differently. {figures} At least {least} must "
     "be equal: lower --export.least_equal if that is good enough, or take another --export.precision.",
     "SFT521": "--export.precision {precision}: this model is {what}, which is exported in float32 alone. Leave it out.",
+    # 530-539 smaller models
+    "SFT530": "{folder}: its tokens cannot be left out: {problem}. Leave out --vocabulary.",
+    "SFT531": "with fewer tokens this text would be split otherwise than before, so nothing was written: {text}. Leave "
+    "it out of --vocabulary, or please report this.",
 }

@@ -88,6 +88,14 @@ class PredictionProcess:
         self._replies.close()
         self._output.close()
 
+    @property
+    def processor_seconds(self) -> float:
+        """Processor time that the process has taken so far, on all cores together."""
+        import psutil
+
+        times = psutil.Process(self._process.pid).cpu_times()
+        return times.user + times.system
+
     def load(self, version: Path) -> None:
         """Loads a version folder, in place of what was loaded before.
 

@@ -114,6 +114,17 @@ def replace_table(embedding: keras.layers.Embedding, table: Any) -> None:
         )
 
 
+def replace_weight(layer: Any, attribute: str, value: Any) -> None:
+    """Give a built layer a weight of another shape in the place of one of its own, such as `bias` or `_kernel`."""
+    old = getattr(layer, attribute)
+    place = next(at for at, weight in enumerate(layer._trainable_variables) if weight is old)
+    layer._untrack_variable(old)  # `del` would also search all memory for garbage
+    with layer._open_name_scope(), changeable(layer):
+        new = layer.add_weight(shape=value.shape, initializer=beginning_with(value), name=old.name)
+        layer._trainable_variables.insert(place, layer._trainable_variables.pop())
+        setattr(layer, attribute, new)
+
+
 def drop_kernel(layer: Any) -> None:
     """Take the kernel away from a built dense layer, which is then to be given another; see `give_kernel`."""
     with changeable(layer):

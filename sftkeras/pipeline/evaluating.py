@@ -52,15 +52,29 @@ def evaluate(config: EvaluateConfig) -> tuple[Path, dict[str, Any]]:
         The exported version and the report.
     """
     run = _run_of(config.model)
+    version = find_version(run.last_export() if run else config.model)
+    return version, evaluate_version(version, config, run)
+
+
+def evaluate_version(
+    version: Path, config: EvaluateConfig, run: RunFolder | None, data: LabelledData | None = None
+) -> dict[str, Any]:
+    """Evaluates an exported version; returns the report.
+
+    Args:
+        version: its folder.
+        config: where the rows are, and where the report goes.
+        run: whose rows are taken where `config` names no file.
+        data: these rows, where they are read already.
+    """
     from sftkeras.evaluation.evaluate import evaluate as evaluate_rows
     from sftkeras.exporting.prediction_process import PredictionProcess
     from sftkeras.pipeline.stages import exported_predictor
 
-    version = find_version(run.last_export() if run else config.model)
     contract = read_contract(version)
     subject = Subject(contract["name"], contract["task"], ModelOrigin(**contract["origin"]), contract["versions"])
     spec = spec_of(subject.task["kind"])
-    data = _read(config, subject, spec.label_kind(spec.restored(subject.task)), run)
+    data = data or _read(config, subject, spec.label_kind(spec.restored(subject.task)), run)
     check_weights(version, contract)
     evaluation = spec.evaluation(subject.task)
     with PredictionProcess(version, gpu=True) as process:
@@ -73,7 +87,7 @@ def evaluate(config: EvaluateConfig) -> tuple[Path, dict[str, Any]]:
         "parity": contract.get("parity"),
         "examples_per_second": speed,
     }
-    return version, _report(config, subject, evaluation, evaluated, data, len(evaluated) / speed, export)
+    return _report(config, subject, evaluation, evaluated, data, len(evaluated) / speed, export)
 
 
 def _report(

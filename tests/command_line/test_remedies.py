@@ -18,6 +18,7 @@ from sftkeras.config import (
     PredictConfig,
     PublishConfig,
     ServeConfig,
+    ShrinkConfig,
     TrainConfig,
 )
 from sftkeras.errors import CATALOGUE
@@ -32,6 +33,7 @@ COMMANDS: dict[str, type] = {
     "predict": PredictConfig,
     "publish": PublishConfig,
     "serve": ServeConfig,
+    "shrink": ShrinkConfig,
 }
 # Commands import whole packages for a part of them. These codes are of one command, whoever imports their module:
 OF_ONE_COMMAND = {
@@ -54,6 +56,11 @@ OF_ONE_COMMAND = {
         "SFT413",
         "SFT465",
         "SFT421",
+        "SFT430",
+        "SFT434",
+        "SFT440",
+        "SFT463",
+        "SFT464",
         "SFT610",
     }
     | {"SFT351", "SFT366", "SFT396", "SFT397"}
@@ -73,6 +80,10 @@ NOT_RAISED = {
     "publish": {code for code in CATALOGUE if code.startswith("SFT2")} | EVALUATION | {"SFT520", "SFT521"},
     "serve": {code for code in CATALOGUE if code[3] in "23"} | EVALUATION,
     "predict": LABELS | EVALUATION | {"SFT272", "SFT278"},  # reads no labels, nor what is learned
+    # Reads the run's rows by its own settings; those for other files, which it has too, name no labels.
+    "shrink": {code for code in CATALOGUE if code.startswith("SFT2") or "SFT404" <= code <= "SFT469"}
+    | EVALUATION
+    | {"SFT520", "SFT521"},
     # What chooses how an export predicts stands beside the stages of training.
     "evaluate": {code for code in CATALOGUE if "SFT404" <= code <= "SFT469"},
     "compare": {code for code in CATALOGUE if code[3] in "2345"} | EVALUATION,  # reads reports

@@ -21,8 +21,15 @@ from drawn_once import drawn_once
 
 from sftkeras import train
 from sftkeras.command_line import commands
-from sftkeras.config import EvaluateConfig, ExportCommandConfig, PredictConfig, PublishConfig, TrainConfig
-from sftkeras.pipeline import fine_tuning
+from sftkeras.config import (
+    EvaluateConfig,
+    ExportCommandConfig,
+    PredictConfig,
+    PublishConfig,
+    ShrinkConfig,
+    TrainConfig,
+)
+from sftkeras.pipeline import fine_tuning, shrink_report
 
 CONFIGS = {
     "train": TrainConfig,
@@ -31,6 +38,7 @@ CONFIGS = {
     "export": ExportCommandConfig,
     "predict": PredictConfig,
     "publish": PublishConfig,
+    "shrink": ShrinkConfig,
 }
 
 
@@ -55,7 +63,7 @@ def call(command: str, words: list[str]) -> tuple[object, str, str]:
 
 if __name__ == "__main__":
     results_file = sys.argv[1]
-    with drawn_once():
+    with drawn_once(), mock.patch.object(shrink_report, "SECONDS", 0):  # a few turns are enough
         results = [call(command, words) for command, words in json.load(sys.stdin)]
     with open(results_file, "w", encoding="utf-8") as file:
         json.dump(results, file)

@@ -37,7 +37,7 @@ from sftkeras.text.tokenizers.decoder_tokens import DecoderTokens
 if TYPE_CHECKING:
     from sftkeras.text import Tokenizer
 
-_CONFIGS = ("generation_config.json", "config.json")
+CONFIGS = ("generation_config.json", "config.json")
 _OF_FILES = ("GPT2Tokenizer", "GPT2TokenizerFast")  # the only class of which vocab.json and merges.txt say all
 _OF_PIECES = tuple(f"{name}Tokenizer{kind}" for name in ("Llama", "Mistral", "Gemma") for kind in ("", "Fast"))
 _END, _BEGIN, _PAD = "eos_token", "bos_token", "pad_token"
@@ -222,7 +222,7 @@ class _Tokens:
 
     def _of_configs(self, key: str) -> list[int]:
         """The tokens that generation_config.json and config.json give for a key, as a number or a list."""
-        paths = [path for name in _CONFIGS if (path := self.folder / name).exists()]
+        paths = [path for name in CONFIGS if (path := self.folder / name).exists()]
         values = [read_json(path).get(key) for path in paths]
         numbers = [number for value in values for number in (value if isinstance(value, list) else [value])]
         known = {*self.numbers.values()}

@@ -62,6 +62,7 @@ class TextFiles:
         files: data files, .txt files of one text a line, or - for the same from standard input.
         config: the columns, and how to read them.
         asked: finds the conversations of a source, None in one of plain texts; None where no conversations are wanted.
+        flag: the setting that names the files, for messages.
 
     Attributes:
         has_columns: whether the texts stand in named columns.
@@ -72,10 +73,12 @@ class TextFiles:
         SFTError: SFT201 to SFT212 and others for files that cannot be found, see `find_part`.
     """
 
-    def __init__(self, files: str | Sequence[str], config: DataConfig, asked: FindAsked | None = None) -> None:
+    def __init__(
+        self, files: str | Sequence[str], config: DataConfig, asked: FindAsked | None = None, flag: str = "--file"
+    ) -> None:
         self._config, self._asked = config, asked
         arriving = listed(files) == [STANDARD_INPUT]
-        self._sources = [] if arriving else find_part(files, "test", config.format, flag="--file")
+        self._sources = [] if arriving else find_part(files, "test", config.format, flag=flag)
         self.has_columns = any(source.format != "text" for source in self._sources)
         self.can_be_read_again = not arriving
         self.tallies: dict[str, FaultTally] = {}

@@ -40,6 +40,11 @@ class PlainTextFeatures(TokenFeatures[Tokenizer]):
         rules = f"plain texts {self.tokenizer.fingerprint} {cleaning} {self.max_length}"
         return hashlib.sha256(rules.encode()).hexdigest()
 
+    def tokens(self, texts: list[str]) -> tf.RaggedTensor:
+        """Return all tokens of texts, [batch, (tokens)] int32, without those around a text."""
+        cleaned = self.cleaning.clean(texts) if self.cleaning else texts
+        return self.marked(tf.constant([ordinary(text) for text in cleaned], tf.string))[0]
+
     def encode_arrays(
         self, texts: list[str], second_texts: list[str] | None = None
     ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:
@@ -48,8 +53,7 @@ class PlainTextFeatures(TokenFeatures[Tokenizer]):
         Returns:
             `token_ids` and `learned`, as all rows' values and the rows' lengths, int32; and each row's text, a number.
         """
-        cleaned = self.cleaning.clean(texts) if self.cleaning else texts
-        tokens, _ = self.marked(tf.constant([ordinary(text) for text in cleaned], tf.string))
+        tokens = self.tokens(texts)
         ids = split(tokens.flat_values.numpy(), tokens.row_lengths().numpy())
         begin, end = self.tokenizer.begin_id, self.tokenizer.end_ids[0]
         rows = text_rows(ids, begin=begin, end=end, most=self.max_length)

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from sftkeras.internals.keras import replace_weight
 
 
 @keras.saving.register_keras_serializable("sftkeras")
@@ -69,6 +72,10 @@ class VocabularyHead(keras.layers.Layer):
         asked = tf.gather(vectors, positions, batch_dims=1)
         table = tf.cast(tf.convert_to_tensor(self.embedding.embeddings), tf.float32)
         return tf.matmul(self.norm(self.dense(asked)), table, transpose_b=True) + self.bias
+
+    def keep_tokens(self, kept: np.ndarray) -> None:
+        """Keeps the biases of some tokens alone, [kept] int32 of their numbers, as the embedding does with its rows."""
+        replace_weight(self, "bias", self.bias.numpy()[kept])
 
     @staticmethod
     def of(network: keras.Model) -> VocabularyHead | None:

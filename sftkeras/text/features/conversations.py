@@ -63,6 +63,10 @@ class ConversationFeatures(TokenFeatures[Tokenizer]):
         positions = tf.range(tf.shape(segments)[1])[tf.newaxis, :] * segments
         return {"token_ids": tokens.to_tensor(self.tokenizer.pad_id), "positions": positions, "segments": segments}
 
+    def tokens(self, texts: list[str]) -> tf.RaggedTensor:
+        """Return all tokens of conversations, special ones included, [batch, (tokens)] int32."""
+        return self.marked(tf.constant(self._render(texts), tf.string))[0]
+
     def encode_arrays(
         self, texts: list[str], second_texts: list[str] | None = None
     ) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], np.ndarray]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -58,6 +59,10 @@ class Features:
         """
         raise NotImplementedError
 
+    def tokens(self, texts: list[str]) -> tf.RaggedTensor:
+        """Return all tokens of texts, however many, [batch, (tokens)] int32; those around a text may be left out."""
+        raise NotImplementedError
+
     def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
         """Return one row of a batch of model inputs as people can read it."""
         raise NotImplementedError
@@ -83,6 +88,17 @@ class TokenFeatures(Features, Generic[AnySplitter]):
     def resources(self) -> Sequence[Any]:
         """Resources of the tokenizer."""
         return self.tokenizer.resources
+
+    def tokens(self, texts: list[str]) -> tf.RaggedTensor:
+        """Return all tokens of texts, [batch, (tokens)] int32, without those around a text."""
+        return self._tokens_once(tf.constant(texts, tf.string))
+
+    @cached_property
+    def _tokens_once(self) -> Callable[[tf.Tensor], tf.RaggedTensor]:
+        tokenizer = self.tokenizer
+        assert isinstance(tokenizer, Tokenizer)  # a preprocessor gives whole rows alone
+        texts = tf.TensorSpec([None], tf.string)
+        return tf.function(tokenizer.__call__, input_signature=[texts], autograph=False)
 
     def show(self, inputs: dict[str, np.ndarray], row: int) -> str:
         """Return the tokens of one row of a batch, and how much of it is padding."""

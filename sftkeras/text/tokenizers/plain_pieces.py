@@ -25,8 +25,13 @@ def plain_pieces(tokenizer: Tokenizer, numbers: np.ndarray) -> list[str | None]:
     return [read(piece) for piece in tokenizer.pieces(numbers)]
 
 
+def without_marks(piece: str) -> str:
+    """Returns a piece without what says that it begins a word, or stands within one."""
+    return _MARKS.sub("", piece)
+
+
 def _of_characters(piece: str) -> str | None:
-    return None if _UNKNOWN.fullmatch(piece) else _MARKS.sub("", piece)
+    return None if _UNKNOWN.fullmatch(piece) else without_marks(piece)
 
 
 def _of_bytes(piece: str) -> str | None:

@@ -181,6 +181,11 @@ def _for_single_words(proto: ModelProto, commas_apart: bool) -> bytes:
     spec.add_dummy_prefix = spec.remove_extra_whitespaces = spec.escape_whitespaces = True
     lowest = min(piece.score for piece in proto.pieces)
     for piece in proto.pieces if commas_apart else ():
-        if piece.piece[-1:] == "," and piece.piece[-2:-1].isdigit():
+        if is_number_and_comma(piece.piece):
             piece.score = min(piece.score, lowest - _PENALTY)
     return proto.SerializeToString(deterministic=True)
+
+
+def is_number_and_comma(piece: str) -> bool:
+    """Whether a piece is one such as "9,", of which ALBERT's own tokenizer makes two."""
+    return piece[-1:] == "," and piece[-2:-1].isdigit()
