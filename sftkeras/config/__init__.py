@@ -23,6 +23,7 @@ from sftkeras.config.commands import (
     TrainConfig,
     plain,
 )
+from sftkeras.config.continual import ContinualConfig
 from sftkeras.config.data import AugmentationConfig, DataConfig, LabelledFileConfig, ReadingConfig
 from sftkeras.config.distillation import DistillationConfig
 from sftkeras.config.markers import added_tokens, closing_marker, markers_of, opening_markers
@@ -46,6 +47,7 @@ __all__ = [
     "CheckpointConfig",
     "CleaningConfig",
     "CompareConfig",
+    "ContinualConfig",
     "DataConfig",
     "DistillationConfig",
     "EarlyStoppingConfig",

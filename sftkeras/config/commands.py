@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from sftkeras.config.continual import ContinualConfig
 from sftkeras.config.data import DataConfig, LabelledFileConfig, ReadingConfig
 from sftkeras.config.distillation import DistillationConfig
 from sftkeras.config.model import BackboneConfig, CleaningConfig, TaskSettings
@@ -64,8 +65,9 @@ class TrainConfig:
     name: Name = "model"
     """Name of the run and of the served model."""
     start_from: str | None = None
-    """A finished run of the same task and labels, such as runs/reviews: its encoder and its head are the first weights,
-    for more epochs or more rows. Settings of backbone and cleaning that are not given are those of that run."""
+    """A finished run of the same task, such as runs/reviews: its encoder and its head are the first weights, for more
+    epochs or more rows. Its labels keep their places in the head, and new ones get places after them. Settings of
+    backbone and cleaning that are not given are those of that run."""
     task: TaskSettings
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -73,6 +75,7 @@ class TrainConfig:
     tuning: TuningConfig = field(default_factory=TuningConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     distillation: DistillationConfig = field(default_factory=DistillationConfig)
+    continual: ContinualConfig = field(default_factory=ContinualConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)

@@ -17,8 +17,8 @@ class DistillationConfig:
     """A trained model, the teacher, whose outputs are learned beside the labels"""
 
     teacher: str | None = None
-    """Folder of a run or of an exported model of the same task and labels, such as runs/reviews or
-    saved_models/reviews; null learns from the labels alone."""
+    """Folder of a run or of an exported model of the same task, such as runs/reviews or saved_models/reviews, which may
+    know fewer labels; null learns from the labels alone."""
     weight: Probability = 0.5
     """Share of the loss that is the distance from the teacher's outputs; the rest is that from the labels."""
     temperature: PositiveFloat = 2.0

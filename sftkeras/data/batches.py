@@ -17,8 +17,8 @@ class BatchPlan:
 
     With `shuffle`, an epoch's rows come in an order drawn from (seed, epoch). The order is cut into windows of some
     `WINDOW` batches; within a window, rows are sorted by length and cut into batches, and these are shuffled. Every row
-    comes once an epoch; only an epoch's last batch may be smaller. Without `shuffle`, all epochs are equal, and rows
-    are sorted by length throughout.
+    comes once an epoch, those of the pool aside; only an epoch's last batch may be smaller. Without `shuffle`, all
+    epochs are equal, and rows are sorted by length throughout.
 
     Args:
         lengths: [n] int32, tokens of every row; or [variants, n], where epoch e has number e modulo how many there are.
@@ -29,6 +29,8 @@ class BatchPlan:
         group_by_length: false leaves the drawn (or given) order as it is.
         multiple: padded lengths are multiples of this.
         room: tokens of the packed rows that the rows of a batch are put into; None does not pack.
+        pool: rows of which some come beside the others in an epoch that is shuffled, drawn from (seed, epoch).
+        drawn: how many of these, at most all.
 
     Attributes:
         examples: rows of an epoch.
@@ -46,13 +48,16 @@ class BatchPlan:
         group_by_length: bool = True,
         multiple: int = MULTIPLE,
         room: int | None = None,
+        pool: np.ndarray | None = None,
+        drawn: int = 0,
     ) -> None:
         if not len(rows) or batch_size < 1:
             raise ValueError(f"nothing to plan: {len(rows)} rows in batches of {batch_size}")
-        self.examples = len(rows)
-        self.steps = -(-len(rows) // batch_size)
+        self.examples = len(rows) + drawn
+        self.steps = -(-self.examples // batch_size)
         self._lengths = np.atleast_2d(lengths)
         self._rows = np.asarray(rows, np.int32)
+        self._pool, self._drawn = pool, drawn
         self._batch_size = batch_size
         self.seed = seed
         self._shuffle = shuffle
@@ -113,8 +118,10 @@ class BatchPlan:
 
     def _draw_order(self, epoch: int) -> np.ndarray:
         if self._shuffle:
-            order = self._rows.copy()
-            np.random.default_rng([self.seed, epoch]).shuffle(order)
+            random, order = np.random.default_rng([self.seed, epoch]), self._rows.copy()
+            if self._pool is not None and self._drawn:
+                order = np.concatenate([order, random.choice(self._pool, self._drawn, replace=False)])
+            random.shuffle(order)
             return order
         if self._group_by_length:
             return self._rows[np.argsort(self.lengths(epoch)[self._rows], kind="stable")]

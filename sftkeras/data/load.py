@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rich.progress import Progress
@@ -36,6 +36,8 @@ class LabelledData:
         label_names: names of the classes, in the order of their ids; () where labels have none.
         findings: what the data check found; only warnings, since an error stops.
         fingerprint: hash of the files' contents and of all settings that decide rows, labels and parts.
+        earlier: the rows of the runs that this one begins with, by their folders, the last first; labels have the same
+            numbers.
     """
 
     examples: Examples
@@ -44,6 +46,23 @@ class LabelledData:
     label_names: tuple[str, ...]
     findings: tuple[Finding, ...]
     fingerprint: str
+    earlier: Mapping[str, LabelledData] = field(default_factory=dict)
+
+    def with_labels_first(self, names: Sequence[str]) -> LabelledData:
+        """Returns the same rows with labels numbered as in `names`; what labels there are beyond follow these."""
+        known = set(names)
+        examples = self.examples.with_label_names([*names, *(name for name in self.label_names if name not in known)])
+        return replace(self, examples=examples, label_names=examples.label_names)
+
+    def text_hashes(self, *parts: str) -> np.ndarray:
+        """Returns the hash of the text of each row of some parts, [rows] uint64."""
+        return np.concatenate([self.examples.hashes[self.splits[part]] for part in parts])
+
+    def without(self, part: str, *hashes: np.ndarray) -> LabelledData:
+        """Returns the same data, but for the rows of a part whose texts have one of these hashes."""
+        rows = self.splits[part]
+        kept = rows[~np.isin(self.examples.hashes[rows], np.concatenate(hashes))]
+        return replace(self, splits={**self.splits, part: kept})
 
 
 def load_data(config: DataConfig, label_kind: LabelKind, seed: int, progress: Progress | None = None) -> LabelledData:

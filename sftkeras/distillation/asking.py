@@ -25,7 +25,8 @@ from sftkeras.errors import SFTError
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.objectives.inner_distillation import InnerDistillation, Inside
 from sftkeras.runs.restoring import restore_model, restore_run
-from sftkeras.tasks import TextModel
+from sftkeras.tasks import Task, TextModel, restore_task
+from sftkeras.tasks.head import places_of
 from sftkeras.tasks.soft_targets import SoftTargets
 from sftkeras.text import Features
 from sftkeras.training.batches import read_inputs
@@ -53,6 +54,11 @@ class Asking:
         asked = (_FromRun if self.teacher.run else _FromExport)(self.teacher, lesson, targets)
         with progress_bar() as progress:
             return [_outputs(asked, texts, progress) for texts in lesson.texts]
+
+    def known_logits(self, task: Task) -> np.ndarray | None:
+        """Return the places of its logits among those of a task, which may have labels that are new to it."""
+        known, names = restore_task(self.teacher.task).logit_names(), task.logit_names()
+        return None if known == names else places_of(known, names)
 
     def inside(self, network: keras.Model, backbone: Backbone, features: Features) -> InnerDistillation:
         """Return the distance of a network from its inside.

@@ -18,7 +18,7 @@ from sftkeras.exporting.versions import find_version, has_versions
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
 from sftkeras.tasks.config_checks import without_effect
-from sftkeras.training.warm_start import differing_labels
+from sftkeras.training.warm_start import listed
 
 _FLAG = "--distillation.teacher"
 
@@ -60,14 +60,13 @@ class Teacher:
         return hashlib.sha256(json.dumps([weights, self.task, self.model], sort_keys=True).encode()).hexdigest()
 
     def check_labels(self, names: Sequence[str]) -> None:
-        """Makes sure that the data has the labels that it predicts, in the same order.
+        """Makes sure that the data has all labels that it predicts; of further ones it gives nothing.
 
         Raises:
             SFTError: SFT496.
         """
-        known = self.task.get("label_names")
-        if known and (problem := differing_labels(names, known)):
-            raise SFTError("SFT496", teacher=self.folder, problem=f"the data {problem}")
+        if missing := [name for name in self.task.get("label_names", ()) if name not in names]:
+            raise SFTError("SFT496", teacher=self.folder, problem=f"the data lacks {listed(missing)}")
 
 
 def find_teacher(config: TrainConfig) -> Teacher | None:

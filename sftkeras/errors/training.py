@@ -78,10 +78,16 @@ MESSAGES: dict[str, str] = {
     # 463-465 warm starts, and runs in the process of others
     "SFT463": "--start_from {run}: its weights are not for these settings: {differences}. Set them as that run has "
     "them, or take its encoder alone, with --backbone.handle {run}.",
-    "SFT464": "--start_from {run}: that run predicts {known}; the data {problem}. Give rows with the same labels, or "
-    "take its encoder alone, with --backbone.handle {run}.",
+    "SFT464": '--start_from {run}: the label "{label}" of the data is "{known}" in that run. Write them alike, in the '
+    "file or with --data.label_names, or begin a new head with --backbone.handle {run} in place of --start_from.",
     "SFT465": "--training.devices {devices}: TensorFlow runs already in this process, with {found} {kind}. Start a new "
     "process (in a notebook: restart the kernel) and make this its first call, or choose {found} or fewer.",
+    "SFT466": "--start_from {run}: its rows cannot be read as they were: {problem}. Put its files back where its "
+    "config.yaml has them, or leave out the settings of --continual, which need them.",
+    "SFT467": "--continual.replay: no training row can be replayed: the runs that this one begins with had the same "
+    "rows, or rows whose texts are held out here. Leave it out.",
+    "SFT468": "--continual.ewc: the task {task} draws no labels from its predictions, which Fisher information is made "
+    "of. Leave it out, and keep what was learned by --continual.replay.",
     "SFT462": "--dry_run with --training.precision mixed_float16 on a CPU: each step may take minutes, since CPUs have "
     "no fast float16. Choose float32 or mixed_bfloat16 here, or run this where the GPU is.",
     # 470-479 the chat check
@@ -123,7 +129,8 @@ MESSAGES: dict[str, str] = {
     # 495-499 distillation
     "SFT495": "--distillation.teacher {teacher}: neither a run nor an exported model. Give the folder of one, such as "
     "runs/NAME or saved_models/NAME.",
-    "SFT496": "--distillation.teacher {teacher}: {problem}. Choose a teacher of the same task and labels.",
+    "SFT496": "--distillation.teacher {teacher}: {problem}. Choose a teacher of the same task, whose labels are all in "
+    "the data.",
     "SFT497": "--distillation.teacher {teacher}: the task {task} cannot learn from a teacher. Leave it out.",
     "SFT498": "--distillation.teacher {teacher}: {task} learns of each token what its teacher says, so the teacher "
     "must be a run with the same tokens: the same tokenizer, --backbone.max_length and cleaning.",

@@ -12,6 +12,8 @@ from sftkeras.objectives.r_drop import RDrop
 from sftkeras.objectives.whole_batch import WholeBatch
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from sftkeras.config import DistillationConfig, ObjectiveConfig
     from sftkeras.objectives.inner_distillation import InnerDistillation
     from sftkeras.tasks import Task
@@ -24,17 +26,23 @@ def plain_objective(task: Task) -> Objective:
     return WholeBatch(task) if task.whole_batch else RowByRow(task)
 
 
-def distilled_objective(config: DistillationConfig, task: Task, inner: InnerDistillation | None = None) -> Objective:
+def distilled_objective(
+    config: DistillationConfig,
+    task: Task,
+    inner: InnerDistillation | None = None,
+    known: np.ndarray | None = None,
+) -> Objective:
     """Return the objective of a task that learns from a teacher.
 
     Args:
         config: the settings.
         task: that learns; its spec's `distils` is not empty.
         inner: what is learned of the inside of the teacher, if anything.
+        known: places of the logits that the teacher gives; None if it gives all.
     """
     targets = task.soft_targets()
     assert targets is not None
-    mixture = Mixture(task, targets, config.weight, config.temperature)
+    mixture = Mixture(task, targets, config.weight, config.temperature, known)
     return DistilledWholeBatch(task, mixture) if task.whole_batch else Distilled(task, mixture, inner)
 
 

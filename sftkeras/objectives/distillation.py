@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 import tensorflow as tf
 
 from sftkeras.objectives.objective import TEACHER, Compared, Loss, Network, Rows, model_inputs
@@ -27,14 +28,20 @@ class Mixture:
         targets: of the task.
         weight: the teacher's share.
         temperature: what logits are divided by, the teacher's and the network's.
+        known: places of the logits that the teacher gives, where the network has more, as in learning without
+            forgetting (Li and Hoiem, 2016, arXiv:1606.09282); None if it gives all.
     """
 
-    def __init__(self, task: Task, targets: SoftTargets, weight: float, temperature: float) -> None:
+    def __init__(
+        self, task: Task, targets: SoftTargets, weight: float, temperature: float, known: np.ndarray | None = None
+    ) -> None:
         self._task, self._targets, self._weight, self._temperature = task, targets, weight, temperature
+        self._known = known
 
     def __call__(self, labels: tf.Tensor, logits: tf.Tensor, given: tf.Tensor) -> tf.Tensor:
         """Return each row's loss, [rows] float32; `given` is what the teacher gave."""
-        soft = self._targets.losses(labels, logits, given, self._temperature)
+        both = logits if self._known is None else tf.gather(logits, self._known, axis=-1)
+        soft = self._targets.losses(labels, both, given, self._temperature)
         if self._weight == 1:
             return soft
         return (1 - self._weight) * self._task.loss(labels, logits) + self._weight * soft

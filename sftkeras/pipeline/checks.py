@@ -23,6 +23,7 @@ def check_settings(config: TrainConfig) -> None:
     from sftkeras.exporting.op_gate import known_release
     from sftkeras.exporting.versions import check_writable
     from sftkeras.training.encoder_needs import check_tokens
+    from sftkeras.training.warm_start import check_continual
     from sftkeras.training.workers.cluster import is_chief
     from sftkeras.tuning.needs import check_tuning
 
@@ -36,6 +37,7 @@ def check_settings(config: TrainConfig) -> None:
     check_layers(config)
     check_tokens(config)
     check_distillation(config)
+    check_continual(config)
     check_trackers(config.training.trackers)
     check_rounding(config)
     if config.export.server:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sftkeras.command_line import commands
 from sftkeras.command_line.remedies import in_flags_of
-from sftkeras.config import DataConfig, EvaluateConfig, TrainConfig, plain
+from sftkeras.config import DataConfig, EvaluateConfig, plain
 from sftkeras.console import outputs, progress_bar, waiting
 from sftkeras.errors import SFTError
 from sftkeras.exporting.contract import ModelOrigin, check_weights, read_contract
 from sftkeras.exporting.versions import find_version
+from sftkeras.pipeline.run_rows import read_rows, settings_of
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
 
@@ -130,23 +130,21 @@ def _run_of(model: str) -> RunFolder | None:
 
 def _read(config: EvaluateConfig, subject: Subject, label_kind: LabelKind, run: RunFolder | None) -> LabelledData:
     """The labelled rows: of the file that is given, read as the training data was, or of the run's own parts."""
-    from sftkeras.data import load_data, load_file, show_findings
+    from sftkeras.data import load_file, show_findings
 
-    spec = spec_of(subject.task["kind"])
-    with progress_bar() as progress:
-        if config.data.test is not None:
-            columns = {name: value for name in ("text", "pair", "label") if (value := getattr(config, name))}
-            # Which rows of the training file were used says nothing about another file.
-            recorded = spec.as_recorded(DataConfig(**subject.origin.data))
-            settings = config.data.over(replace(recorded, where=None, **columns))
-            names = subject.task.get("label_names", ())
+    if config.data.test is not None:
+        columns = {name: value for name in ("text", "pair", "label") if (value := getattr(config, name))}
+        # Which rows of the training file were used says nothing about another file.
+        recorded = spec_of(subject.task["kind"]).as_recorded(DataConfig(**subject.origin.data))
+        settings = config.data.over(replace(recorded, where=None, **columns))
+        names = subject.task.get("label_names", ())
+        with progress_bar() as progress:
             data = load_file(config.data.test, settings, label_kind, names, progress)
-        elif run is not None:
-            _refuse_reading_without_file(config)
-            trained = commands.parse(TrainConfig, ["--config", str(run.config_file)])
-            data = load_data(spec.as_recorded(trained.data), label_kind, trained.seed, progress)
-        else:
-            raise SFTError("SFT104", flag="--data", remedy="Give labelled texts, or a run folder as --model.")
+    elif run is not None:
+        _refuse_reading_without_file(config)
+        data = read_rows(settings_of(run), subject.task)
+    else:
+        raise SFTError("SFT104", flag="--data", remedy="Give labelled texts, or a run folder as --model.")
     findings = tuple(replace(found, message=in_flags_of(EvaluateConfig, found.message)) for found in data.findings)
     show_findings(findings, label_kind=label_kind, parts=config.data.test is None)
     return replace(data, findings=findings)

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sftkeras import runtime
-from sftkeras.command_line import commands
 from sftkeras.config import ExportConfig, ExportPrecision, TrainConfig
-from sftkeras.console import progress_bar, waiting
+from sftkeras.console import waiting
 from sftkeras.exporting.op_gate import known_release
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.transformers_parity import comparison
 from sftkeras.exporting.versions import check_writable
 from sftkeras.pipeline.checks import transformers_of
 from sftkeras.pipeline.rounded_export import check_rounding, export_rounded, origin_of, rounded_home
+from sftkeras.pipeline.run_rows import read_rows, settings_of
 from sftkeras.runs import RunFolder
 from sftkeras.runs.restoring import restore_model, write_best_backbone
 from sftkeras.tasks import spec_of
@@ -46,7 +46,7 @@ def export_run(
     Raises:
         SFTError: SFT423 if another process has the run, and what `export` and the comparison raise.
     """
-    settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
+    settings = settings_of(run)
     kept = settings.export
     least = kept.least_equal if least_equal is None else least_equal
     peer = transformers or kept.transformers
@@ -58,15 +58,10 @@ def export_run(
 
 
 def _export_rounded(run: RunFolder, settings: TrainConfig) -> ExportedVersion:
-    from sftkeras.data import load_data
-
     check_rounding(settings)
     _check(rounded_home(settings), settings)
     task = json.loads(run.model_file.read_text(encoding="utf-8"))["task"]
-    spec = spec_of(task["kind"])
-    with progress_bar() as progress:
-        label_kind = spec.label_kind(spec.restored(task))
-        data = load_data(spec.as_recorded(settings.data), label_kind, settings.seed, progress)
+    data = read_rows(settings, task)
     with waiting("Starting TensorFlow"):
         runtime.start_tensorflow()
     with PredictionProcess() as process, waiting("Exporting the model"):

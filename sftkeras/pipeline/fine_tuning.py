@@ -12,7 +12,7 @@ from sftkeras.config import TrainConfig
 from sftkeras.console import log_to, program, say
 from sftkeras.errors import Preempted
 from sftkeras.pipeline.results import export_and_evaluate
-from sftkeras.pipeline.stages import Trained, evaluate_known, prepare, read, train
+from sftkeras.pipeline.stages import Trained, evaluate_earlier, evaluate_known, prepare, read, train
 from sftkeras.runs import RunFolder
 from sftkeras.timeline import Timeline
 
@@ -58,12 +58,12 @@ def train_and_export(
             run.create(config, identity)
         with run.naming_full_disk(), log_to(run.log_file):
             with timeline.part("baselines"):
-                known = evaluate_known(config, data, setup)
+                known, earlier = evaluate_known(config, data, setup), evaluate_earlier(config, data, setup)
             fitted = train(config, data, setup, run, timeline, callbacks)
             if fitted.interrupted:
                 say_how_to_go_on(run, config)
                 raise Preempted
-            report = export_and_evaluate(Trained(config, data, setup, fitted, run, timeline, known))
+            report = export_and_evaluate(Trained(config, data, setup, fitted, run, timeline, known, earlier))
             run.finish()
             say_what_next(run, config, report)
         cluster.release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,18 +85,27 @@ def report_on(
     """
     from sftkeras.evaluation import print_summary, write_report
     from sftkeras.evaluation.evaluate import baselines_for, evaluate, samples
+    from sftkeras.evaluation.report.compared import BeforeAndAfter
     from sftkeras.training.watching.tensorboard import write_evaluation
 
     config, data, run = trained.config, trained.data, trained.run
     evaluation = spec_of(config.task.kind).evaluation(task)
     with trained.timeline.part("judge"):
         evaluated = evaluate(evaluation, predict, data)
+        parts = [
+            BeforeAndAfter(
+                one.run,
+                one.earlier,
+                one.evaluated,
+                evaluate(evaluation, predict, one.data) if one.earlier else evaluated,
+            )
+            for one in trained.earlier
+        ]
     with trained.timeline.part("baselines"), waiting("Evaluating the baselines"):
         baselines = baselines_for(evaluation, evaluated, data, config.report, config.seed, *trained.known)
+    facts = replace(facts_of(trained, exported()), before_and_after=parts)
     with waiting("Writing the report"):
-        report = write_report(
-            run.folder, evaluation, evaluated, facts_of(trained, exported()), baselines, config.report
-        )
+        report = write_report(run.folder, evaluation, evaluated, facts, baselines, config.report)
     write_evaluation(
         run.tensorboard,
         config,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sftkeras.config import TrainConfig, added_tokens
 from sftkeras.console import progress_bar, say, waiting
 from sftkeras.disk.files import write_errors
+from sftkeras.pipeline.earlier_rows import with_earlier_rows
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
 from sftkeras.timeline import Timeline
@@ -34,6 +35,7 @@ class Trained:
 
     Attributes:
         known: models that were evaluated before it was trained, such as its teacher.
+        earlier: test parts as the run predicted them that it began with.
     """
 
     config: TrainConfig
@@ -43,6 +45,24 @@ class Trained:
     run: RunFolder
     timeline: Timeline
     known: Sequence[Baseline] = ()
+    earlier: Sequence[EarlierPredictions] = ()
+
+
+@dataclass(frozen=True)
+class EarlierPredictions:
+    """Test rows with the predictions of the run that another one begins with.
+
+    Attributes:
+        run: the run whose test part they are.
+        data: its data.
+        evaluated: the rows, as the task's evaluation has them.
+        earlier: whether that run came before; the other test part is that of the new run.
+    """
+
+    run: str
+    data: LabelledData
+    evaluated: Any
+    earlier: bool
 
 
 def read(config: TrainConfig) -> tuple[BackboneFolders, LabelledData]:
@@ -72,7 +92,10 @@ def read(config: TrainConfig) -> tuple[BackboneFolders, LabelledData]:
         raise
     show_findings(data.findings, label_kind=label_kind)
     if start:
-        start.check_labels(data.label_names)
+        said = start.compare_labels(data.label_names)
+        data = data.with_labels_first(start.label_names)
+        say(*(f"Note: {sentence}" for sentence in said))
+        data = with_earlier_rows(config, data)
     if teacher := find_teacher(config):
         teacher.check_labels(data.label_names)
     say(describe(data))
@@ -112,7 +135,7 @@ def evaluate_known(config: TrainConfig, data: LabelledData, setup: Setup) -> lis
     if not config.report.baselines:
         return []
     evaluation = spec_of(config.task.kind).evaluation(setup.text_model.task.settings())
-    found = _evaluate_untuned(config, data, setup, evaluation), _evaluate_teacher(config, data, evaluation)
+    found = _evaluate_untuned(config, data, setup, evaluation), _evaluate_teacher(config, data, setup, evaluation)
     return [one for one in found if one]
 
 
@@ -126,27 +149,54 @@ def _evaluate_untuned(config: TrainConfig, data: LabelledData, setup: Setup, eva
     return untuned_baseline(evaluation, in_memory_predictor(model, config.training.batch_size), data)
 
 
-def _evaluate_teacher(config: TrainConfig, data: LabelledData, evaluation: Evaluation) -> Baseline | None:
-    """Evaluates the model that is learned from, if there is one."""
+def _evaluate_teacher(config: TrainConfig, data: LabelledData, setup: Setup, evaluation: Evaluation) -> Baseline | None:
+    """Evaluates the model that is learned from, if there is one; an export that knows other labels is left out."""
     from sftkeras.distillation.teacher import find_teacher
     from sftkeras.evaluation.evaluate import known_baseline
     from sftkeras.exporting.contract import read_contract
     from sftkeras.exporting.prediction_process import PredictionProcess
     from sftkeras.runs.restoring import restore_model
     from sftkeras.runtime import in_precision
+    from sftkeras.training.growing import knowing_labels_of
 
-    teacher = find_teacher(config)
+    teacher, task = find_teacher(config), setup.text_model.task
     if teacher is None:
         return None
     batch_size, name = config.training.batch_size, f"the teacher {teacher.folder}"
     if teacher.run:
         with in_precision("float32"):
-            predict = in_memory_predictor(restore_model(teacher.run), batch_size)
+            predict = in_memory_predictor(knowing_labels_of(task, restore_model(teacher.run)), batch_size)
             return known_baseline("teacher", name, evaluation, predict, data)
     assert teacher.version is not None
+    if teacher.task.get("label_names", list(data.label_names)) != list(data.label_names):
+        return None
     with PredictionProcess(teacher.version) as process:
         predict = exported_predictor(process, read_contract(teacher.version), batch_size)
         return known_baseline("teacher", name, evaluation, predict, data)
+
+
+def evaluate_earlier(config: TrainConfig, data: LabelledData, setup: Setup) -> list[EarlierPredictions]:
+    """Evaluates the run that this one begins with, on the test part of each earlier run and on that of this one."""
+    if not (config.start_from and config.report.baselines):
+        return []
+    from sftkeras.evaluation.evaluate import evaluate
+    from sftkeras.runs.restoring import restore_model
+    from sftkeras.runtime import in_precision
+    from sftkeras.training.growing import knowing_labels_of
+
+    task, batch_size = setup.text_model.task, config.training.batch_size
+    evaluation = spec_of(task.kind).evaluation(task.settings())
+    parts = {run: rows for run, rows in data.earlier.items() if len(rows.splits["test"])}
+    own = str(RunFolder.of(config).folder)
+    with in_precision("float32"):
+        model = knowing_labels_of(task, restore_model(RunFolder.open(config.start_from)))
+        predict = in_memory_predictor(model, batch_size)
+        return [
+            EarlierPredictions(
+                run, rows, evaluate(evaluation, predict, rows, doing=f"Evaluating before: {run}"), run != own
+            )
+            for run, rows in {**parts, own: data}.items()
+        ]
 
 
 def in_memory_predictor(model: TextModel, batch_size: int) -> Predict:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sftkeras.config import DataConfig, TaskSettings, TrainConfig
 from sftkeras.tasks.config_checks import check_config
+from sftkeras.tasks.examination import Examination as Examination
+from sftkeras.tasks.exported_functions import ExportedFunctions as ExportedFunctions
 from sftkeras.tasks.published import PublishedTask
 from sftkeras.tasks.row_results import RowResults
 
@@ -38,36 +40,6 @@ if TYPE_CHECKING:
     from sftkeras.text import AnyTokenizer, Cleaning, Features
 
 
-class Examination(NamedTuple):
-    """Findings of a task's own check of the data, before anything is loaded.
-
-    Attributes:
-        title: of what is printed.
-        statements: what is so if no finding has one of the codes.
-        findings: errors among them stop the run.
-        shown: samples of the data as the model will see it, to be printed.
-    """
-
-    title: str
-    statements: Mapping[str, frozenset[str]]
-    findings: Sequence[Finding]
-    shown: Sequence[Any]
-
-
-class ExportedFunctions(NamedTuple):
-    """An exported version whose functions can be called.
-
-    Attributes:
-        run: a signature's name, and inputs by their names → outputs by their names.
-        facts: what `Generating.facts` were; None if it does not generate.
-        max_length: tokens that a row of training had at most.
-    """
-
-    run: Callable[[str, Mapping[str, Any]], Mapping[str, np.ndarray]]
-    facts: Mapping[str, Any] | None
-    max_length: int | None
-
-
 class TaskSpec:
     """Facts of a task that are known before TensorFlow is loaded.
 
@@ -86,6 +58,7 @@ class TaskSpec:
         objectives: kinds of objective that it can be trained by: all but the plain one need each row's logits.
         distils: settings of distillation that it uses; none of a task that cannot learn from a teacher.
         packs: whether rows of a batch may be packed into few, since tokens of one see nothing of another.
+        draws: whether labels can be drawn from its predictions, see `Task.draw`.
     """
 
     kind: ClassVar[str]
@@ -102,6 +75,7 @@ class TaskSpec:
     objectives: ClassVar[tuple[ObjectiveKind, ...]] = ("plain",)
     distils: ClassVar[tuple[str, ...]] = ()
     packs: ClassVar[bool] = False
+    draws: ClassVar[bool] = False
 
     @property
     def summary(self) -> str:
@@ -244,6 +218,13 @@ class Task:
         """
         raise NotImplementedError
 
+    def logit_names(self) -> tuple[str, ...]:
+        """Gives the name of each logit in the last axis, where these are of labels; none where they never change.
+
+        By these the logits of two tasks are the same, though one of them may know more labels.
+        """
+        return ()
+
     def targets(
         self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -274,6 +255,18 @@ class Task:
             labels: those of `targets`; what the loss leaves out is left out here.
             first: logits of the rows.
             second: other logits of the rows.
+        """
+        raise NotImplementedError
+
+    def draw(self, labels: tf.Tensor, logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Draws labels from the predictions, whose negative log-likelihood the loss is, but for a constant factor.
+
+        Asked of a task that can: see `TaskSpec.draws`.
+
+        Args:
+            labels: those of `targets`, which say where there are any.
+            logits: of the same rows.
+            seed: [2] int32, decides what is drawn.
         """
         raise NotImplementedError
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
+import numpy as np
 
 _DROPOUT = "head_dropout"  # the first layer of the head
 
@@ -11,6 +14,12 @@ def dense_head(features: keras.KerasTensor, units: int, dropout: float) -> keras
     """Gives logits [batch, units] float32 of pooled features [batch, hidden]."""
     features = keras.layers.Dropout(dropout, dtype="float32", name=_DROPOUT)(features)
     return keras.layers.Dense(units, dtype="float32", name="logits")(features)
+
+
+def places_of(names: Sequence[str], among: Sequence[str]) -> np.ndarray:
+    """Return the place of each logit among others by its name, [names] int32; these have all of them."""
+    numbers = {name: number for number, name in enumerate(among)}
+    return np.array([numbers[name] for name in names], np.int32)
 
 
 def with_text_vectors(network: keras.Model) -> keras.Model:

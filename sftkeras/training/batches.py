@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from sftkeras.data import BatchPlan, RawTexts, RowInputs, Texts, Variants, tokenise
 from sftkeras.data.packing import pack_rows
+from sftkeras.data.storage.joined import JoinedInputs, JoinedOutputs
 from sftkeras.data.storage.teacher_outputs import TeacherOutputs
 from sftkeras.objectives.objective import TEACHER
 from sftkeras.tasks import Task
@@ -55,12 +56,12 @@ class Batches:
     def __init__(
         self,
         plan: BatchPlan,
-        inputs: RowInputs | Variants,
+        inputs: RowInputs | Variants | JoinedInputs,
         labels: Any,
         task: Task,
         max_length: int,
         row_weights: np.ndarray | None = None,
-        given: Sequence[TeacherOutputs] = (),
+        given: Sequence[TeacherOutputs | JoinedOutputs] = (),
     ) -> None:
         self.plan = plan
         self._inputs = inputs

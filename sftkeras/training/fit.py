@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from sftkeras.config import TrainConfig
@@ -15,6 +16,7 @@ from sftkeras.console import say
 from sftkeras.errors import SFTError
 from sftkeras.internals.keras import should_rise
 from sftkeras.objectives import distilled_objective, make_objective
+from sftkeras.objectives.consolidation import Consolidation
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import Task, spec_of
 from sftkeras.tasks.config_checks import check_monitor
@@ -95,6 +97,8 @@ def prepare_model(
     strategy: tf.distribute.Strategy,
     tuning: Tuning = ALL_LEARN,
     inner: InnerDistillation | None = None,
+    known: np.ndarray | None = None,
+    penalty: Consolidation | None = None,
 ) -> SupervisedModel:
     """Compile the model that `fit` trains.
 
@@ -106,10 +110,12 @@ def prepare_model(
         strategy: the devices.
         tuning: what learns.
         inner: what is learned of the inside of a teacher, if anything.
+        known: places of the logits that a teacher gives; None if it gives all.
+        penalty: of the weights, added to the loss; None adds nothing.
     """
     optimizer, training = config.optimizer, config.training
     if config.distillation.teacher:
-        objective = distilled_objective(config.distillation, task, inner)
+        objective = distilled_objective(config.distillation, task, inner, known)
     else:
         objective = make_objective(config.objective, task)
     with strategy.scope():
@@ -124,6 +130,7 @@ def prepare_model(
             tuning=tuning,
             objective=objective,
             products=products_of(task, training.precision),
+            penalty=penalty,
         )
         model.compile(
             make_optimizer(

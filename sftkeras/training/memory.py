@@ -27,6 +27,7 @@ class MemoryUse:
         moments: what the optimizer keeps.
         activations: of the longest batch, and all else that a step needs.
         saving: a copy of weights, averages and moments, which a state needs if a step ends before it is written.
+        penalty: the earlier weights and their Fisher information, for elastic weight consolidation.
     """
 
     program: int
@@ -36,6 +37,7 @@ class MemoryUse:
     moments: int
     activations: int
     saving: int
+    penalty: int = 0
 
     @property
     def peak(self) -> int:
@@ -50,6 +52,7 @@ class MemoryUse:
             "libraries and data": self.program,
             "weights": self.weights,
             "averages": self.averages,
+            "earlier weights and their Fisher information": self.penalty,
             "gradients": self.gradients,
             "moments": self.moments,
             "activations of the longest batch": self.activations,
@@ -70,12 +73,13 @@ def memory_use(model: SupervisedModel, *, before: int, peak: int) -> MemoryUse:
     network = model.network
     weights = _bytes(network.variables) * devices
     averages = _bytes(model.averages) * devices
+    penalty = _bytes(model.penalty.variables) * devices if model.penalty else 0
     moments = _bytes(model.optimizer.variables) * devices
-    beyond = max(0, peak - before - weights - averages - moments)
+    beyond = max(0, peak - before - weights - averages - penalty - moments)
     gradients = min(beyond, _bytes(network.trainable_variables) * devices)
     activations = beyond - gradients
     saving = (weights + averages + moments) // devices - _bytes(model.tuning.frozen)
-    return MemoryUse(before, weights, averages, gradients, moments, activations, saving)
+    return MemoryUse(before, weights, averages, gradients, moments, activations, saving, penalty)
 
 
 def describe_gpus() -> list[str]:
@@ -97,5 +101,5 @@ def held_at_most() -> int:
     return runtime.peak_memory()
 
 
-def _bytes(variables: Iterable[keras.Variable]) -> int:
+def _bytes(variables: Iterable[keras.Variable | tf.Variable]) -> int:
     return sum(math.prod(variable.shape) * tf.as_dtype(variable.dtype).size for variable in variables)

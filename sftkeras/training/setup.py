@@ -18,17 +18,19 @@ from sftkeras.backbones.token_vectors import give_token_vectors
 from sftkeras.backbones.trimming import trimmed
 from sftkeras.config import TrainConfig, added_tokens, plain
 from sftkeras.console import progress_bar, waiting
-from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs, stop_on_errors
-from sftkeras.data.storage.teacher_outputs import TeacherOutputs
+from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs, Texts, Variants, stop_on_errors
+from sftkeras.data.storage.joined import LearnedRows
 from sftkeras.plurals import counted
-from sftkeras.runs.restoring import load_best_weights
-from sftkeras.tasks import TextModel, attach_head, make_task, spec_of
-from sftkeras.text import make_cleaning
+from sftkeras.tasks import Task, TextModel, attach_head, make_task, spec_of
+from sftkeras.text import Features, make_cleaning
 from sftkeras.training.batches import Batches, read_inputs, read_variants
 from sftkeras.training.earlier_run import Beginning, find_beginning
 from sftkeras.training.encoder_needs import check_cleaning, check_opaque, check_pooling
+from sftkeras.training.fisher import FisherRows, consolidation
 from sftkeras.training.fit import is_higher_better, prepare_model
 from sftkeras.training.foreign_texts import foreign_texts
+from sftkeras.training.growing import begin_with
+from sftkeras.training.replay import with_replay
 from sftkeras.training.rewriting import rewrite_texts
 from sftkeras.training.step.model import SupervisedModel
 from sftkeras.training.teaching import Lesson, Teach
@@ -58,6 +60,7 @@ class Setup:
         examined: what the task found in the model inputs.
         foreign: a warning if the backbone's vocabulary does not know the language of the texts.
         precision: which precision was chosen and why; empty where the settings say it.
+        replay: what is replayed of earlier runs; empty for nothing.
     """
 
     config: TrainConfig
@@ -71,6 +74,7 @@ class Setup:
     examined: tuple[Finding, ...] = ()
     foreign: tuple[Finding, ...] = ()
     precision: str = ""
+    replay: str = ""
 
     def findings(self) -> list[Finding]:
         """Return the findings on the texts as the encoder sees them, for the report."""
@@ -89,7 +93,7 @@ class Setup:
             f"{count_parameters(self.model.network) / 1e6:.1f} million parameters on "
             f"{counted(devices, 'device')}, {self.model.network.compute_dtype}; "
             f"{counted(self.train.steps, 'step')} an epoch, {self.inputs.describe(self.train.plan)}."
-            f"{learning}" + (f"\n{self.precision}" if self.precision else "")
+            f"{learning}" + "".join(f"\n{line}" for line in (self.replay, self.precision) if line)
         )
 
 
@@ -142,7 +146,7 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders, te
             task = task.continuing(start.model["task"])
         network = attach_head(backbone, task, config.backbone.text_pooling)
         if start:
-            load_best_weights(start.run, network, backbone)
+            begin_with(start, network, backbone, task)
         backbone = replace(backbone, notes=(*backbone.notes, *choose_what_learns(network, backbone, config)))
         if config.training.rematerialise:
             rematerialise(backbone.layers)
@@ -159,21 +163,31 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders, te
     with progress_bar() as progress:
         inputs = read_inputs(data.examples, features, progress)
         train_inputs = read_variants(variants, make(), progress) if variants else inputs
+        replayed = data.earlier if config.continual.changed else {}
+        of_earlier = [(rows, read_inputs(rows.examples, features, progress)) for rows in replayed.values()]
     examined = task.examine(inputs, data.examples, max_length)
     stop_on_errors(examined, complete=True)
-    labels = inputs.of_rows(labels)
     training = config.training
     multiple = runtime.length_multiple()
     room = max_length if training.packing else None
+    at_once = training.batch_size * _VALIDATION_BATCHES
+    own = _learned(teach, task, features, at_once, data, inputs, train_inputs, variants or (data.examples,))
+    asked = teach if config.continual.replay else None
+    earlier = [
+        _learned(asked, task, features, at_once, rows, tokens, tokens, (rows.examples,)) for rows, tokens in of_earlier
+    ]
+    learned, replay = with_replay(config.continual.replay, own, earlier, tuple(replayed))
     plans = {
         "train": BatchPlan(
-            train_inputs.lengths,
-            inputs.rows_of(data.splits["train"]),
+            learned.inputs.lengths,
+            learned.rows,
             training.batch_size,
             config.seed,
             group_by_length=training.group_by_length,
             multiple=multiple,
             room=room,
+            pool=replay.pool,
+            drawn=replay.drawn,
         ),
         "validation": BatchPlan(
             inputs.lengths,
@@ -185,21 +199,59 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders, te
             room=room,
         ),
     }
-    weights = None if data.examples.weights is None else inputs.of_rows(data.examples.weights)
-    given: Sequence[TeacherOutputs] = ()
-    if teach:
-        rows, texts = inputs.rows_of(data.splits["train"]), variants or (data.examples,)
-        given = teach(Lesson(task, features, inputs, texts, rows, labels, training.batch_size * _VALIDATION_BATCHES))
-    train = Batches(plans["train"], train_inputs, labels, task, max_length, weights, given)
-    validation = Batches(plans["validation"], inputs, labels, task, max_length, weights)
+    train = Batches(plans["train"], learned.inputs, learned.labels, task, max_length, learned.weights, learned.given)
+    validation = Batches(plans["validation"], inputs, own.labels, task, max_length, own.weights)
+    penalty = None
+    if start and config.continual.ewc:
+        some = FisherRows(earlier, config.continual.fisher_rows, config.seed)
+        fingerprints = [features.fingerprint, *(rows.fingerprint for rows in replayed.values())]
+        penalty = consolidation(config, start, network, task, some, strategy, fingerprints)
     total_steps = train.steps * training.epochs
     tuning = plan_tuning(network, backbone, config)
     inner = None
     if teach and config.distillation.looks_inside:
         with strategy.scope():
             inner = teach.inside(network, backbone, features)
-    model = prepare_model(network, task, config, total_steps=total_steps, strategy=strategy, tuning=tuning, inner=inner)
+    model = prepare_model(
+        network,
+        task,
+        config,
+        total_steps=total_steps,
+        strategy=strategy,
+        tuning=tuning,
+        inner=inner,
+        known=teach.known_logits(task) if teach else None,
+        penalty=penalty,
+    )
     text_model = TextModel(features, network, task, backbone)
     foreign = foreign_texts(data.examples, data.splits, inputs, backbone.tokenizer)
     found = (tuple(examined), tuple(foreign))
-    return Setup(config, backbone, text_model, model, inputs, train, validation, strategy, *found)
+    return Setup(config, backbone, text_model, model, inputs, train, validation, strategy, *found, replay=replay.note)
+
+
+def _learned(
+    teach: Teach | None,
+    task: Task,
+    features: Features,
+    at_once: int,
+    data: LabelledData,
+    inputs: RowInputs,
+    read: RowInputs | Variants,
+    texts: Sequence[Texts],
+) -> LearnedRows:
+    """The training rows of a data set.
+
+    Args:
+        teach: asks the teacher, if there is one.
+        task: that learns.
+        features: of the texts.
+        at_once: rows that a teacher may be asked about at once.
+        data: the rows.
+        inputs: the model inputs of every row.
+        read: those that are learned from, rewritten or not.
+        texts: of every row; several if they are rewritten.
+    """
+    rows, labels = inputs.rows_of(data.splits["train"]), inputs.of_rows(data.examples.labels)
+    weights = None if data.examples.weights is None else inputs.of_rows(data.examples.weights)
+    given = teach(Lesson(task, features, inputs, texts, rows, labels, at_once)) if teach else ()
+    return LearnedRows(read, rows, labels, weights, given)

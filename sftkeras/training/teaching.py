@@ -49,6 +49,9 @@ class Teach(Protocol):
     def __call__(self, lesson: Lesson) -> Sequence[TeacherOutputs]:
         """Give what the teacher says of the rows, for each of the texts."""
 
+    def known_logits(self, task: Task) -> np.ndarray | None:
+        """Give the places of the logits that the teacher gives too, among those of a task; None if it gives all."""
+
     def inside(self, network: keras.Model, backbone: Backbone, features: Features) -> InnerDistillation:
         """Give the distance of a network from the inside of the teacher; called in the strategy's scope.
 

@@ -10,12 +10,31 @@ from typing import Any
 import yaml
 
 from sftkeras.backbones.fetching import BackboneFolders
-from sftkeras.config import TrainConfig, added_tokens, plain
-from sftkeras.errors import SFTError
+from sftkeras.config import TrainConfig, added_tokens, other_writing, plain
+from sftkeras.errors import SFTError, did_you_mean
+from sftkeras.plurals import counted
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
 
 _SHOWN = 5  # labels in a message
+
+
+def check_continual(config: TrainConfig) -> None:
+    """Refuses settings against forgetting where there is nothing to forget, or the task cannot use them.
+
+    Raises:
+        SFTError: SFT104, SFT115, or SFT468.
+    """
+    settings = config.continual
+    if config.start_from is None:
+        for name in settings.changed:
+            remedy = f"Name the run that this one begins with, or leave out --continual.{name}."
+            raise SFTError("SFT104", flag="--start_from", remedy=remedy)
+    if "fisher_rows" in settings.changed and not settings.ewc:
+        users = "runs with --continual.ewc above 0"
+        raise SFTError("SFT115", setting="--continual.fisher_rows", choice="--continual.ewc 0", users=users)
+    if settings.ewc and not spec_of(config.task.kind).draws:
+        raise SFTError("SFT468", task=config.task.kind)
 
 
 @dataclass(frozen=True)
@@ -47,15 +66,32 @@ class WarmStart:
         """The folders that its encoder is built from, without weights."""
         return BackboneFolders(self.run.backbone, self.run.preprocessor)
 
-    def check_labels(self, names: Sequence[str]) -> None:
-        """Makes sure that the data has the labels that the run predicts, in the same order.
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The labels that it predicts, in their order; none where predictions have no labels."""
+        return tuple(self.model["task"].get("label_names", ()))
+
+    def compare_labels(self, names: Sequence[str]) -> list[str]:
+        """Says which labels of the data are new to the run, and which of its labels the data lacks, a sentence each.
 
         Raises:
-            SFTError: SFT464.
+            SFTError: SFT464 if one is a label of the run in another writing.
         """
-        known = self.model["task"].get("label_names")
-        if known is not None and (problem := differing_labels(names, known)):
-            raise SFTError("SFT464", run=self.run.folder, known=_listed(known), problem=problem)
+        known = self.label_names
+        if not known:
+            return []
+        new, missing = [name for name in names if name not in known], [name for name in known if name not in names]
+        written = {_plain(name): name for name in known}
+        for name in new:
+            if other := written.get(_plain(name)) or written.get(other_writing(name) or ""):
+                raise SFTError("SFT464", run=self.run.folder, label=name, known=other)
+        said = []
+        if new:
+            hints = "".join(f' "{name}":{hint}' for name in new[:_SHOWN] if (hint := did_you_mean(name, known)))
+            said.append(f"{counted(len(new), 'label')} new to {self.run.folder}: {listed(new)}.{hints}")
+        if missing:
+            said.append(f"Labels of {self.run.folder} without a row here, which the model keeps: {listed(missing)}.")
+        return said
 
 
 def with_warm_start(config: TrainConfig) -> TrainConfig:
@@ -106,17 +142,11 @@ def _differences(config: TrainConfig, start: WarmStart, earlier: dict[str, Any])
         yield f"tokens of its own {tokens} → {mine}"
 
 
-def differing_labels(names: Sequence[str], known: Sequence[str]) -> str | None:
-    """Says what labels have beside known ones, or lack of them, after "the data"; None if they are the same."""
-    if list(names) == list(known):
-        return None
-    new, missing = [name for name in names if name not in known], [name for name in known if name not in names]
-    return " and ".join([*_named("has also", new), *_named("lacks", missing)]) or "has them in another order"
+def _plain(name: str) -> str:
+    """A label without what people write in several ways."""
+    return " ".join(name.casefold().replace("_", " ").replace("-", " ").split())
 
 
-def _named(verb: str, names: Sequence[str]) -> list[str]:
-    return [f"{verb} {_listed(names)}"] if names else []
-
-
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Returns some names for a message."""
     return ", ".join(f'"{name}"' for name in names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")

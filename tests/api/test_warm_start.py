@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import sftkeras
@@ -49,10 +50,30 @@ def test_another_task_is_refused(finished: sftkeras.Run, tiny: dict[str, Any], r
         sftkeras.fine_tune(**settings, start_from=finished.folder)
 
 
-def test_new_and_missing_labels_are_refused(finished: sftkeras.Run, tiny: dict[str, Any], rows: Rows) -> None:
-    mixed = [{**row, "label": "mixed"} if row["label"] == "positive" else row for row in rows]
-    with pytest.raises(sftkeras.SFTError, match=r'SFT464.*has also "mixed" and lacks "positive"'):
-        sftkeras.fine_tune(**{**tiny, "name": "more"}, data=mixed, start_from=finished.folder)
+def test_the_head_grows_by_new_labels_and_keeps_those_that_the_data_lacks(
+    finished: sftkeras.Run, tiny: dict[str, Any], rows: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = [{**row, "label": "awful"} if row["label"] == "positive" else row for row in rows]
+    settings = {**tiny, "name": "more", "optimizer.learning_rate": 1e-12, "verbose": True}
+    more = sftkeras.fine_tune(**settings, data=new, start_from=finished.folder)
+    said = capsys.readouterr().out
+    assert f'1 label new to {finished.folder}: "awful".' in said
+    assert f'Labels of {finished.folder} without a row here, which the model keeps: "positive".' in said
+    old, grown = (run.model.get_layer("logits") for run in (finished, more))
+    np.testing.assert_allclose(grown.kernel[:, :2], old.kernel, atol=1e-6)
+    np.testing.assert_allclose(grown.bias, [*np.asarray(old.bias), 0.0], atol=1e-6)
+    assert 0 < np.abs(grown.kernel[:, 2]).max() < np.abs(old.kernel).max() / 5
+    (predicted,) = more.predict(["a lovely film"])
+    assert list(predicted["probabilities"]) == ["negative", "positive", "awful"]
+    # Of the test part, evaluated anew, the labels have the numbers that they have in the model.
+    again = more.evaluate(report={"bootstrap": 0, "baselines": False})
+    assert again["metrics"] == pytest.approx(more.report["metrics"], abs=1e-5)
+
+
+def test_a_label_in_another_writing_is_refused(finished: sftkeras.Run, tiny: dict[str, Any], rows: Rows) -> None:
+    other = [{**row, "label": row["label"].capitalize()} for row in rows]
+    with pytest.raises(sftkeras.SFTError, match=r'SFT464.*the label "Negative" of the data is "negative" in that run'):
+        sftkeras.fine_tune(**{**tiny, "name": "more"}, data=other, start_from=finished.folder)
 
 
 def test_a_run_does_not_start_from_itself(finished: sftkeras.Run) -> None:

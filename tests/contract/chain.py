@@ -100,6 +100,8 @@ def training(name: str, entry: Entry, folder: Path, way: str) -> TrainConfig:
     }
     if entry.teacher:
         settings["distillation.teacher"] = folder / "whole" / "runs" / entry.teacher
+    if entry.earlier:
+        settings["start_from"] = folder / "whole" / "runs" / entry.earlier
     return commands.parse(TrainConfig, words(**settings))
 
 

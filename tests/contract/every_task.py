@@ -43,6 +43,7 @@ class Entry:
         pairs: their second texts, if it takes two.
         weights: the folder of its backbone.
         teacher: an entry before this one, which it learns from beside its labels.
+        earlier: an entry before this one, whose run it begins with.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Entry:
     pairs: tuple[str, ...] | None = None
     weights: str = "bert"
     teacher: str = ""
+    earlier: str = ""
 
     def task_settings(self) -> dict[str, object]:
         """The settings of its task; nothing is dropped, so that a batch may be cut into any parts."""
@@ -191,7 +193,22 @@ OF_THE_GUIDE = {
     ),
 }
 
-# Methods of tuning on tasks that are trained whole above; only trained, since what follows is the same.
+# Methods of tuning, and runs that begin with another one, of tasks that are trained whole above; only trained, since
+# what follows is the same.
 TUNED = {
     "causal-lm-head": replace(ENTRIES["causal-lm"], settings={"tuning.method": "head"}, weights="untied"),
+    "more-classes": replace(
+        ENTRIES["classification"],
+        rows=tuple({"text": f"odd {sentence(row)}", "label": ["odd", opinion(row)][row % 2]} for row in range(ROWS)),
+        settings={"continual.replay": 0.3, "continual.ewc": 100, "continual.fisher_rows": 6},
+        earlier="classification",
+        teacher="classification",
+    ),
+    "more-tags": replace(
+        ENTRIES["tagging"],
+        rows=tuple({"text": sentence(row), "label": [[*thing(row)[:2], "ODD"]]} for row in range(ROWS)),
+        settings={"continual.replay": 0.3, "continual.ewc": 100, "continual.fisher_rows": 6},
+        earlier="tagging",
+        teacher="tagging",
+    ),
 }

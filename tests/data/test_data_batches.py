@@ -137,3 +137,22 @@ def test_the_histogram_counts_every_row_in_the_bin_of_its_length() -> None:
     assert length_histogram(np.array([1, 8, 9, 16, 30])) == [(1, 8, 2), (9, 16, 2), (17, 24, 0), (25, 32, 1)]
     assert len(length_histogram(np.arange(1, 513))) == 16
     assert length_histogram(np.array([], np.int32)) == []
+
+
+def test_an_epoch_has_some_rows_of_the_pool_which_seed_and_epoch_decide() -> None:
+    lengths, own, pool = np.arange(1, 101), np.arange(0, 40), np.arange(60, 100)
+
+    def drawn(epoch: int, seed: int = 5, *, jump: bool = False) -> list[int]:
+        plan = BatchPlan(lengths, own, 7, seed, pool=pool, drawn=15)
+        assert (plan.examples, plan.steps) == (55, 8)
+        if jump:
+            plan.batch(epoch + 1, 3)
+        rows = np.concatenate([plan.batch(epoch, step)[0] for step in range(plan.steps)])
+        assert np.sort(rows[rows < 60]).tolist() == own.tolist()
+        replayed = np.sort(rows[rows >= 60])
+        assert len(np.unique(replayed)) == 15
+        return replayed.tolist()
+
+    assert drawn(1) == drawn(1, jump=True)
+    assert drawn(1) != drawn(2)
+    assert drawn(1) != drawn(1, seed=6)

@@ -45,8 +45,9 @@ FACTS = RunFacts(
 )
 KEYS = {
     "format", "name", "task", "label_kind", "examples", "headline", "metrics", "intervals", "bootstrap", "per_class",
-    "breakdowns", "confusion", "calibration", "baselines", "baselines_left_out", "mistakes", "history", "findings",
-    "model", "config", "seconds", "time", "timeline", "examples_per_second", "export", "versions", "pictures",
+    "breakdowns", "confusion", "calibration", "baselines", "baselines_left_out", "before_and_after", "mistakes",
+    "history", "findings", "model", "config", "seconds", "time", "timeline", "examples_per_second", "export",
+    "versions", "pictures",
 }  # fmt: skip
 EVIL = '<script>alert("x")</script>'
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sftkeras.evaluation.report.wording import (
+    forgetting,
     outcome,
     running,
     signed,
@@ -83,3 +84,24 @@ def test_timeline_names_long_parts_with_idle_cores_and_what_no_part_has() -> Non
 
 def test_a_title_of_capitals_keeps_them_within_a_sentence():
     assert [running(title) for title in ("Macro F1", "ROUGE-L", "chrF")] == ["macro F1", "ROUGE-L", "chrF"]
+
+
+@pytest.mark.parametrize(
+    ("gain", "interval", "said", "sentence"),
+    [
+        (-0.1, [-0.2, -0.05], "worse", "Forgotten on 300 test texts of runs/a: Accuracy 90.0% before, 80.0% after "),
+        (-0.01, [-0.02, 0.01], "unsure", "Nothing was measurably forgotten on 300 test texts of runs/a: "),
+        (0.05, [0.01, 0.1], "better", "Improved on 300 test texts of runs/a: Accuracy 90.0% before, 95.0% after "),
+        (0.05, None, "unsure", "Without an interval, on 300 test texts of runs/a: "),
+    ],
+)
+def test_a_sentence_says_what_was_forgotten_of_each_earlier_run(
+    gain: float, interval: list[float] | None, said: str, sentence: str
+) -> None:
+    figures = {when: {"metrics": {"accuracy": value}} for when, value in (("before", 0.9), ("after", 0.9 + gain))}
+    part = {**comparison(gain, interval), **figures, "run": "runs/a", "earlier": True, "rows": 300}
+    report = {"headline": {"metric": "accuracy"}, "before_and_after": [part, {**part, "earlier": False}]}
+    (verdict,) = forgetting(report, EVALUATION)
+    assert verdict.outcome == said
+    assert verdict.sentence.startswith(sentence)
+    assert f"({abs(100 * gain):.1f} points {'worse' if gain < 0 else 'better'}" in verdict.sentence

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from examples.prepare.intents import intents, read_language
+from examples.prepare.account import Account
+from examples.prepare.intents import in_two_months, intents, read_language
 
 
 def test_openings_are_kept_once_with_the_first_answer():
@@ -36,3 +37,13 @@ def test_slip_in_a_file_is_counted_and_not_taken_for_a_conversation(tmp_path):
     account = intents(read_language(tmp_path), 1)
     assert account.rows == [{"text": "谁?", "label": "trivia", "answer": "我"}]
     assert account.left_out == {"are no list of texts": 3}
+
+
+def test_the_second_month_has_the_new_intents_and_few_sentences_of_the_others():
+    account = Account("conversations")
+    account.rows = [{"text": str(number), "label": ("money", "ai")[number % 2]} for number in range(40)]
+    first, second = in_two_months(account)
+    assert {row["label"] for row in first.rows} == {"ai"}
+    assert len(first.rows) == 20 - len([row for row in second.rows if row["label"] == "ai"])
+    assert sum(row["label"] == "money" for row in second.rows) == 20
+    assert sorted(int(row["text"]) for row in first.rows + second.rows) == list(range(40))

@@ -158,3 +158,14 @@ def test_an_export_teaches_by_its_probabilities_as_a_run_does_by_its_logits(
     np.testing.assert_allclose(loss_of(name, logits, exported).total, loss_of(name, logits, given).total, rtol=1e-5)
     certain = TASKS[name].soft_targets().of_exported(np.array([[0.0, 1.0, 0.0]], np.float32))  # type: ignore[union-attr]
     assert np.isfinite(certain).all()
+
+
+def test_of_labels_that_a_teacher_does_not_know_it_says_nothing() -> None:
+    """Learning without forgetting: the probabilities of the known labels, among these alone, are the teacher's."""
+    task, known, weights = TASKS["classes"], np.array([2, 0], np.int32), tf.ones(ROWS)
+    logits, given, labels = drawn(ROWS, 3), drawn(ROWS, 2), tf.constant(LABELS["classes"])
+    objective = distilled_objective(DistillationConfig("runs/teacher", weight=0.3), task, known=known)
+    inputs = {"rows": tf.range(ROWS), TEACHER: tf.constant(given)}
+    loss = objective.loss(lambda inputs: tf.gather(logits, inputs["rows"]), (inputs, labels, weights))
+    expected = 0.7 * task.loss(labels, tf.constant(logits)).numpy() + 0.3 * from_classes(given, logits[:, known])
+    np.testing.assert_allclose(loss.total, expected.sum(), rtol=2e-5)

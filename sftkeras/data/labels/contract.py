@@ -126,6 +126,19 @@ class LabelKind:
         labels = np.asarray(np.load(folder / "labels.npy", mmap_mode="r"))
         return labels, labels.view(np.int32)
 
+    def renumbered(
+        self, labels: Any, label_ids: np.ndarray, places: np.ndarray, classes: int
+    ) -> tuple[Any, np.ndarray]:
+        """Returns labels, and the ids of equal ones, with other class ids. Asked of kinds whose labels have names.
+
+        Args:
+            labels: as `open` gives them.
+            label_ids: as `open` gives them.
+            places: [old classes] int32, the new id of each class.
+            classes: how many classes there are.
+        """
+        raise NotImplementedError
+
     # --- the split ---
 
     def strata(self, examples: Examples, rows: int) -> np.ndarray:

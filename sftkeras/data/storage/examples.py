@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -77,6 +78,18 @@ class Examples:
     def has_pairs(self) -> bool:
         """Whether each example has a second text."""
         return "pair" in self._table.schema.names
+
+    def with_label_names(self, names: Sequence[str]) -> Examples:
+        """Returns the same rows with the labels numbered by their place in `names`, which has all of theirs."""
+        if tuple(names) == self.label_names:
+            return self
+        numbers = {name: number for number, name in enumerate(names)}
+        places = np.array([numbers[name] for name in self.label_names], np.int32)
+        other = copy(self)
+        other.label_names = tuple(names)
+        other.labels, other.label_ids = self.label_kind.renumbered(self.labels, self.label_ids, places, len(numbers))
+        other.label_sets = [tuple(sorted(places[list(labels)].tolist())) for labels in self.label_sets]
+        return other
 
     def texts(self, rows: Sequence[int] | np.ndarray) -> list[str]:
         """Returns the texts of some rows, in their order."""

@@ -107,6 +107,8 @@ def _view(report: dict[str, Any], evaluation: Evaluation) -> dict[str, Any]:
         "calibration_error": report["metrics"].get(evaluation.calibration_error),
         "own_pictures": [name for name in report["pictures"] if name not in shown],
         "verdicts": wording.verdicts(report, evaluation),
+        "forgetting": wording.forgetting(report, evaluation),
+        "parts": report.get("before_and_after", ()),
         "labels": list(labels) if len(labels) <= MOST_LABELS else wording.weakest(report, MOST_LABELS),
         "confusion": _shown_confusion(report),
         "confused_pairs": ((report["confusion"] or {}).get("most_confused") or [])[:MOST_PAIRS],

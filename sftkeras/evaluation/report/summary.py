@@ -43,6 +43,8 @@ def print_summary(
     table = Table.grid(padding=(0, 2))
     for verdict in wording.verdicts(report, evaluation):
         table.add_row("", Text(verdict.sentence, style=_STYLES[verdict.outcome]))
+    for verdict in wording.forgetting(report, evaluation):
+        table.add_row("", Text(verdict.sentence, style=_STYLES[verdict.outcome]))
     if len(report["per_class"]) > 2:
         weak = wording.weakest(report, WEAKEST_LABELS)
         names = ", ".join(f"{wording.shorten(name)} {wording.percent(row['f1'])}" for name, row in weak)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sftkeras.errors import SFTError
+from sftkeras.plurals import counted
 
 if TYPE_CHECKING:
     from sftkeras.evaluation.contract import Evaluation
@@ -135,6 +136,25 @@ def _verdict(baseline: dict[str, Any], metric: Metric) -> Verdict:
     if sure:
         return Verdict(f"{sentence} (95% interval {ends}: more than noise).", direction)
     return Verdict(f"Not clearly {sentence} (95% interval {ends} holds zero: this may be noise).", "unsure")
+
+
+def forgetting(report: dict[str, Any], evaluation: Evaluation) -> list[Verdict]:
+    """Say how much was forgotten of the test part of each earlier run; nothing where there was none."""
+    metric = evaluation.metrics[report["headline"]["metric"]]
+    parts = [part for part in report.get("before_and_after", ()) if part["earlier"] and part["gain"] is not None]
+    return [_forgetting(part, report["headline"]["metric"], metric) for part in parts]
+
+
+def _forgetting(part: dict[str, Any], name: str, metric: Metric) -> Verdict:
+    before, after = (figure(part[when]["metrics"][name], metric) for when in ("before", "after"))
+    ends = f", 95% interval {signed(part['gain_interval'], metric)}" if part["gain_interval"] else ""
+    size = f"{gain(part['gain'], metric)} {'worse' if part['gain'] < 0 else 'better'}{ends}"
+    where = f"on {counted(part['rows'], 'test text')} of {part['run']}: {metric.title} {before} before, {after} after"
+    if part["more_than_noise"] is None:
+        return Verdict(f"Without an interval, {where} ({size}).", "unsure")
+    if not part["more_than_noise"]:
+        return Verdict(f"Nothing was measurably forgotten {where} ({size}).", "unsure")
+    return Verdict(f"{'Improved' if part['gain'] > 0 else 'Forgotten'} {where} ({size}).", outcome(part))
 
 
 def outcome(baseline: dict[str, Any]) -> str:

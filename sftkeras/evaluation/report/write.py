@@ -18,8 +18,9 @@ from sftkeras.config import ReportConfig
 from sftkeras.disk.files import write_aside
 from sftkeras.errors import SFTError
 from sftkeras.evaluation import pictures
-from sftkeras.evaluation.baselines import Baseline, Baselines
+from sftkeras.evaluation.baselines import Baselines
 from sftkeras.evaluation.contract import Evaluation
+from sftkeras.evaluation.report.compared import BeforeAndAfter, comparison, side_by_side
 from sftkeras.evaluation.report.pages import html_page, markdown_page
 from sftkeras.evaluation.statistics.bootstrap import interval, resample, share_interval
 from sftkeras.evaluation.statistics.metrics import Scores, Tally
@@ -54,6 +55,7 @@ class RunFacts:
         versions: of the packages that matter.
         seed: decides the resampling of the intervals.
         rows: fingerprint of the test rows, which decides the resampling that pairs this report with others.
+        before_and_after: test parts of the runs that this one began with, and its own, before and after it.
     """
 
     name: str = "model"
@@ -71,6 +73,7 @@ class RunFacts:
     versions: dict[str, str] = field(default_factory=dict)
     seed: int = 17
     rows: str = ""
+    before_and_after: Sequence[BeforeAndAfter] = ()
 
 
 def write_report(
@@ -145,10 +148,11 @@ def make_report(
         "calibration": scores.calibration,
         "breakdowns": scores.breakdowns,
         "baselines": {
-            baseline.key: _comparison(evaluation, baseline, evaluated, scores, drawn[0], resampled)
+            baseline.key: comparison(evaluation, baseline, evaluated, scores, drawn[0], resampled)
             for baseline, resampled in zip(baselines.fitted, drawn[1:], strict=True)
         },
         "baselines_left_out": baselines.left_out,
+        "before_and_after": side_by_side(evaluation, run.before_and_after, options.bootstrap, run.seed),
         "mistakes": evaluation.mistakes(evaluated, options.mistakes),
         "history": list(run.history),
         "findings": list(run.findings),
@@ -188,36 +192,6 @@ def _intervals(evaluation: Evaluation, scores: Scores, drawn: dict[str, np.ndarr
         else:
             intervals[name] = interval(values)
     return intervals
-
-
-def _comparison(
-    evaluation: Evaluation,
-    baseline: Baseline,
-    evaluated: Any,
-    scores: Scores,
-    drawn: dict[str, np.ndarray],
-    baseline_drawn: dict[str, np.ndarray],
-) -> dict[str, Any]:
-    """A baseline's figures and what the model gains over it: positive means that the model is better.
-
-    `gain` is in the figure's own unit (0.064 of accuracy is 6.4 points). `more_than_noise` says whether its paired
-    interval lies on one side of zero; None without resampling.
-    """
-    headline, metrics = evaluation.headline, evaluation.scores(baseline.evaluated).metrics
-    sign = 1 if evaluation.metrics[headline].higher_is_better else -1
-    gain_interval = interval(sign * (drawn[headline] - baseline_drawn[headline])) if drawn else None
-    ours, theirs = scores.metrics[headline], metrics[headline]
-    return {
-        "name": baseline.name,
-        "metrics": metrics,
-        "interval": interval(baseline_drawn[headline]) if drawn else None,
-        "gain": None if ours is None or theirs is None else sign * (ours - theirs),
-        "gain_interval": gain_interval,
-        "more_than_noise": None if gain_interval is None else gain_interval[0] > 0 or gain_interval[1] < 0,
-        "training_rows": baseline.training_rows,
-        "seconds": baseline.seconds,
-        **evaluation.compared(evaluated, baseline.evaluated),
-    }
 
 
 def _draw(evaluation: Evaluation, evaluated: Any, run: RunFacts, report: dict[str, Any]) -> dict[str, Figure]:

@@ -55,6 +55,7 @@ class ClassificationSpec(contract.TaskSpec):
     kind = "classification"
     settings = ClassificationSettings
     objectives = (*ROW_OBJECTIVES, "contrastive")
+    draws = True
     distils = ("weight", "temperature", "hidden", "layers", "relations")
 
     def label_kind(self, settings: Any) -> LabelKind:

@@ -42,6 +42,10 @@ class LabelTask(Task):
         """Gives logits [batch, classes]."""
         return dense_head(features, len(self.label_names), self.dropout)
 
+    def logit_names(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.label_names
+
     def targets(
         self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -79,6 +83,10 @@ class Classification(LabelTask):
     def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         """Divergence of the labels' probabilities, [batch]."""
         return between_classes(first, second)
+
+    def draw(self, labels: tf.Tensor, logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """A label each, [batch] int32."""
+        return tf.random.stateless_categorical(logits, 1, seed, dtype=tf.int32)[:, 0]
 
     def soft_targets(self) -> SoftTargets:
         """Of labels that exclude each other."""
@@ -154,6 +162,11 @@ class MultiLabelClassification(LabelTask):
     def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         """Divergence of each label's own probability, averaged over the labels, [batch]."""
         return tf.reduce_mean(between_chances(first, second), -1)
+
+    def draw(self, labels: tf.Tensor, logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Labels by their own probabilities, [batch, classes] of 0 and 1."""
+        chances = tf.sigmoid(logits)
+        return tf.cast(tf.random.stateless_uniform(tf.shape(chances), seed) < chances, labels.dtype)
 
     def soft_targets(self) -> Chances:
         """Of labels that a text has or not."""
@@ -246,11 +259,10 @@ def _class_weights(
 ) -> tuple[float, ...]:
     if wanted is None:
         return ()
-    if wanted == "balanced":
-        return tuple((counts.sum() / (len(names) * np.maximum(counts, 1))).tolist())
-    if isinstance(wanted, str):  # by the effective number of examples (Cui et al., 2019, arXiv:1901.05555)
-        weights = (1 - beta) / (1 - np.power(beta, np.maximum(counts, 1), dtype=np.float64))
-        return tuple((weights / weights.mean()).tolist())
+    if isinstance(wanted, str):
+        weights = np.ones(len(names))  # of a label without examples, such as one that an earlier run knows
+        weights[counts > 0] = _by_frequency(wanted, counts[counts > 0], beta)
+        return tuple(weights.tolist())
     wanted = {_label_of(name, names): weight for name, weight in wanted.items()}
     missing = [name for name in names if name not in wanted]
     if missing:
@@ -260,6 +272,15 @@ def _class_weights(
         problem = f"the weight of {wrong[0]}, {wanted[wrong[0]]}, is not above zero"
         raise SFTError("SFT411", problem=problem, suggestion="")
     return tuple(float(wanted[name]) for name in names)
+
+
+def _by_frequency(wanted: str, counts: np.ndarray, beta: float) -> np.ndarray:
+    """The weight of each label, which has some examples."""
+    if wanted == "balanced":
+        return counts.sum() / (len(counts) * counts)
+    # By the effective number of examples (Cui et al., 2019, arXiv:1901.05555).
+    weights = (1 - beta) / (1 - np.power(beta, counts, dtype=np.float64))
+    return weights / weights.mean()
 
 
 def _label_of(name: str, names: tuple[str, ...]) -> str:

@@ -32,6 +32,7 @@ class RegressionSpec(contract.TaskSpec):
     kind = "regression"
     settings = RegressionSettings
     objectives = ROW_OBJECTIVES
+    draws = True
     distils = ("weight", "hidden", "layers", "relations")
 
     def label_kind(self, settings: Any) -> LabelKind:

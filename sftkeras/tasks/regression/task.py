@@ -61,6 +61,11 @@ class Regression(Task):
         """Squared distance of the standardised numbers, [batch]."""
         return tf.square(tf.squeeze(first - second, -1))
 
+    def draw(self, labels: tf.Tensor, logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Numbers around the predicted ones, [batch], by the normal distribution whose log-likelihood the loss is."""
+        around = tf.random.stateless_normal(tf.shape(labels), seed, stddev=2**-0.5)
+        return self.predictions(logits) + self.deviation * around
+
     def soft_targets(self) -> Values:
         """The teacher's numbers."""
         return Values(self)

@@ -40,6 +40,7 @@ class SpanQASpec(contract.TaskSpec):
     kind = "span_qa"
     settings = SpanQASettings
     objectives = ROW_OBJECTIVES
+    draws = True
     distils = ("weight", "temperature", "hidden", "layers", "relations")
     refuses = ("augmentation",)
     columns: ClassVar[Mapping[str, str]] = MappingProxyType({"text": "question", "pair": "context"})

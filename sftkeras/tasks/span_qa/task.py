@@ -83,6 +83,11 @@ class SpanQA(Task):
         """Divergence of the places' probabilities, averaged over first and last token, [rows]."""
         return tf.reduce_mean(between_classes(first, second, 1), -1)
 
+    def draw(self, labels: tf.Tensor, logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """A first and a last token for each row, [batch, 2] int32."""
+        by_end = tf.reshape(tf.transpose(logits, [0, 2, 1]), [-1, tf.shape(logits)[1]])  # [2 * batch, length]
+        return tf.reshape(tf.random.stateless_categorical(by_end, 1, seed, dtype=tf.int32), [-1, 2])
+
     def soft_targets(self) -> PlaceLogits:
         """Of the places of the first and the last token."""
         return PlaceLogits(self)

@@ -35,6 +35,7 @@ class TaggingSpec(contract.TaskSpec):
     kind = "tagging"
     settings = TaggingSettings
     objectives = ROW_OBJECTIVES
+    draws = True
     distils = ("weight", "temperature", "hidden", "layers", "relations")
     found: ClassVar[Mapping[str, str]] = MappingProxyType({"text": "text", "label": "label"})
     pools = False

@@ -62,6 +62,10 @@ class Tagging(Task):
         """Gives logits [batch, length, tags] of token vectors [batch, length, hidden]."""
         return dense_head(features, 2 * len(self.label_names) + 1, self.dropout)
 
+    def logit_names(self) -> tuple[str, ...]:
+        """The tags: O, then B- and I- of each label."""
+        return ("O", *(f"{part}-{label}" for label in self.label_names for part in "BI"))
+
     def targets(
         self, inputs: dict[str, np.ndarray], labels: Any, random: np.random.Generator
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -89,6 +93,11 @@ class Tagging(Task):
     def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
         """Divergence of the tags' probabilities, averaged over the row's words, [batch]."""
         return _mean_over_words(between_classes(first, second), labels)
+
+    def draw(self, labels: tf.Tensor, logits: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """A tag for each word, [batch, length] int32."""
+        tags = tf.random.stateless_categorical(tf.reshape(logits, [-1, logits.shape[-1]]), 1, seed, dtype=tf.int32)
+        return tf.where(labels >= 0, tf.reshape(tags, tf.shape(labels)), labels)
 
     def soft_targets(self) -> TagLogits:
         """Of the tag of each word."""
@@ -157,8 +166,7 @@ class Tagging(Task):
 
     def published(self) -> PublishedTask:
         """As tags of tokens; transformers chooses each token's likeliest."""
-        tags = [tag for label in self.label_names for tag in (f"B-{label}", f"I-{label}")]
-        return PublishedTask(PublishedHead("TokenClassification", ("O", *tags)))
+        return PublishedTask(PublishedHead("TokenClassification", self.logit_names()))
 
     def settings(self) -> dict[str, Any]:
         """The label names, and how tags are chosen."""

@@ -25,6 +25,7 @@ from sftkeras.backbones.dense.operations import products_in
 from sftkeras.backbones.dropout import RowRange, dropout_stream
 from sftkeras.internals.keras import LogsOfOneReplica, NoSymbolicBuild, stop_reducing_gradients
 from sftkeras.objectives import Objective, plain_objective
+from sftkeras.objectives.consolidation import Consolidation
 from sftkeras.objectives.objective import Compared, Rows, model_inputs
 from sftkeras.tasks import Task
 from sftkeras.tasks.late_gradients import Gradient, late_gradients
@@ -70,6 +71,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         objective: what is minimised; None is the loss of the task, which is what validation measures in any case.
         learning: what the objective runs in place of `network`: other outputs of the same layers; None is `network`.
         products: precision of matrix products alone, for a network that leaves it open; None leaves it to the layers.
+        penalty: added to the loss of a whole batch, of the weights alone; None adds nothing.
 
     Attributes:
         guard: wraps the functions that train on a batch and validate one; None leaves them as they are.
@@ -91,6 +93,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         objective: Objective | None = None,
         learning: keras.Model | None = None,
         products: str | None = None,
+        penalty: Consolidation | None = None,
     ) -> None:
         super().__init__(name="supervised")
         self.network = network
@@ -103,6 +106,7 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         self.accumulation = accumulation
         self.tuning = tuning
         self.products = products
+        self.penalty = penalty
         self.guard: StepGuard | None = None
         self._learning = tuple(range(len(network.trainable_variables)))  # positions of the variables that learn
         self._average = WeightAverage(network.trainable_variables, ema) if ema else None
@@ -245,7 +249,8 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
             with self._dropout(part), tf.GradientTape() as tape:
                 loss = self.objective.loss(partial(self._run, training=True), rows, ahead)
                 total = loss.total
-                if penalties := self.network.losses:  # of the weights, not of the examples: each part bears its share
+                penalties = [*self.network.losses, *([self.penalty()] if self.penalty else [])]
+                if penalties:  # of the weights, not of the examples: each part bears its share
                     total += tf.add_n(penalties) * loss.weight
                 scaled = self.optimizer.scale_loss(total)
             gradients = tape.gradient(scaled, [variable.value for variable in variables])

@@ -52,6 +52,13 @@ class OneLabel(_Classes):
 
         return ClassReader(LabelNames(column, config.label_names, known))
 
+    def renumbered(
+        self, labels: np.ndarray, label_ids: np.ndarray, places: np.ndarray, classes: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the new class ids, which are also the ids of equal labels."""
+        found = places[labels]
+        return found, found
+
     def strata(self, examples: Examples, rows: int) -> np.ndarray:
         """Each class is a stratum."""
         classes: np.ndarray = examples.labels[:rows]
@@ -90,6 +97,16 @@ class SeveralLabels(_Classes):
 
         labels, sets = (np.asarray(np.load(folder / name, mmap_mode="r")) for name in ("labels.npy", "sets.npy"))
         return labels, sets
+
+    def renumbered(
+        self, labels: np.ndarray, label_ids: np.ndarray, places: np.ndarray, classes: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the labels in their new columns; label sets keep their numbers."""
+        import numpy as np
+
+        found = np.zeros((len(labels), max(classes, 1)), labels.dtype)
+        found[:, places] = labels[:, : len(places)]
+        return found, label_ids
 
     def strata(self, examples: Examples, rows: int) -> np.ndarray:
         """Divides frequent label sets by themselves, the others by their rarest label."""

@@ -38,6 +38,12 @@ class OfSpans(LabelKind):
         _, checksums = super().open(folder, label_names)
         return SpanLabels.open(folder, len(label_names)), checksums
 
+    def renumbered(
+        self, labels: Any, label_ids: np.ndarray, places: np.ndarray, classes: int
+    ) -> tuple[Any, np.ndarray]:
+        """Returns the spans with new label numbers; the checksums stay, equal for equal spans."""
+        return labels.renumbered(places, classes), label_ids
+
     def strata(self, examples: Examples, rows: int) -> np.ndarray:
         """Returns the rarest label of each row; rows without one are a stratum of their own."""
         strata: np.ndarray = examples.labels[:rows].strata()

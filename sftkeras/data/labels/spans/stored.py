@@ -104,6 +104,18 @@ class SpanLabels:
         for begin, end in zip(self._begins.tolist(), self._ends.tolist(), strict=True):
             yield self._spans[begin:end]
 
+    def renumbered(self, places: np.ndarray, classes: int) -> SpanLabels:
+        """Returns the same spans with other label numbers.
+
+        Args:
+            places: [labels] int32, the new number of each.
+            classes: how many labels there are.
+        """
+        spans = np.array(self._spans)
+        if len(places):
+            spans[:, 2] = places[spans[:, 2]]
+        return SpanLabels(spans, self._begins, self._ends, classes)
+
     def members(self) -> np.ndarray:
         """Labels of each row, [rows, classes] uint8."""
         found = np.zeros((len(self), self._classes), np.uint8)
