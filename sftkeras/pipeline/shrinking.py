@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sftkeras import runtime
-from sftkeras.command_line import commands, next_commands
+from sftkeras.command_line import next_commands
 from sftkeras.config import EvaluateConfig, ReportConfig, ShrinkConfig, TrainConfig
 from sftkeras.console import progress_bar, say, waiting
 from sftkeras.data.formats.patterns import listed
@@ -21,6 +21,7 @@ from sftkeras.exporting.versions import check_writable
 from sftkeras.pipeline.evaluating import evaluate_version
 from sftkeras.pipeline.export_run import export_run
 from sftkeras.pipeline.rounded_export import origin_of
+from sftkeras.pipeline.run_rows import read_rows, settings_of
 from sftkeras.runs import RunFolder
 from sftkeras.tasks import spec_of
 
@@ -88,7 +89,7 @@ def check_settings(config: ShrinkConfig) -> Shrinking:
         raise SFTError("SFT104", flag="--vocabulary", remedy="Say whose tokens stay: run, or files of texts.")
     run = RunFolder.open(config.run)
     run.last_export()
-    settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
+    settings = settings_of(run)
     folder = Path(config.runs).expanduser() if config.runs else run.folder.parent
     new = RunFolder(folder / (config.name or f"{run.folder.resolve().name}-small"))
     if new.folder.resolve() == run.folder.resolve():
@@ -115,7 +116,7 @@ def shrink(shrinking: Shrinking) -> RunFolder:
         SFTError: what reading, exporting and evaluating raise, and SFT531.
     """
     new = shrinking.new
-    data = _read(shrinking)
+    data = read_rows(shrinking.settings, shrinking.task)
     with waiting("Starting TensorFlow"):
         runtime.start_tensorflow()
         runtime.check_backend()
@@ -143,16 +144,6 @@ def shrink(shrinking: Shrinking) -> RunFolder:
 def left_out(wanted: ShrinkConfig) -> dict[str, Any]:
     """Return the settings that say what is left out, where they are set."""
     return {name: value for name in LEAVING_OUT if (value := getattr(wanted, name)) is not None}
-
-
-def _read(shrinking: Shrinking) -> LabelledData:
-    """Reads the rows of the run, as its training did."""
-    from sftkeras.data import load_data
-
-    spec, settings = shrinking.spec, shrinking.settings
-    with progress_bar() as progress:
-        label_kind = spec.label_kind(spec.restored(shrinking.task))
-        return load_data(spec.as_recorded(settings.data), label_kind, settings.seed, progress)
 
 
 def _left_out(shrinking: Shrinking, restored: RestoredRun, data: LabelledData, files: Path) -> RestoredRun:

@@ -11,7 +11,7 @@ import pytest
 
 import sftkeras
 from sftkeras.api.settings import train_config
-from sftkeras.pipeline.checks import check_settings
+from sftkeras.training.warm_start import check_continual
 
 Rows = list[dict[str, str]]
 
@@ -67,7 +67,14 @@ def test_a_run_of_the_same_rows_has_nothing_to_replay(finished: sftkeras.Run, ti
         sftkeras.fine_tune(**{**tiny, "name": "more"}, data=rows, start_from=finished.folder, continual={"replay": 0.5})
 
 
-def test_without_an_earlier_run_there_is_nothing_to_forget() -> None:
-    config = train_config(None, backbone="any", data="rows.csv", continual={"replay": 0.5})
-    with pytest.raises(sftkeras.SFTError, match=r"SFT104.*--start_from.*--continual\.replay"):
-        check_settings(config)
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"continual": {"replay": 0.5}}, r"SFT104.*--start_from.*--continual\.replay"),
+        ({"continual": {"fisher_rows": 5}, "start_from": "runs/a"}, r"SFT115.*--continual\.fisher_rows"),
+        ({"continual": {"ewc": 1}, "start_from": "runs/a", "task": "similarity"}, "SFT468.*similarity"),
+    ],
+)
+def test_settings_without_effect_are_refused(settings: dict[str, Any], expected: str) -> None:
+    with pytest.raises(sftkeras.SFTError, match=expected):
+        check_continual(train_config(None, **settings))
