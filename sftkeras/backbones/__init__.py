@@ -152,6 +152,7 @@ def load_chosen(
 
 
 def _load_native(folder: Path, max_length: int, dropout: float | None, without_weights: Kind | None) -> Backbone:
+    from sftkeras.backbones.bottlenecks import with_stored_bottlenecks
     from sftkeras.backbones.fused_transformer import use_fused_encoder_layers
     from sftkeras.internals.keras import zeros_in_place_of_random
 
@@ -162,6 +163,8 @@ def _load_native(folder: Path, max_length: int, dropout: float | None, without_w
     with zeros_in_place_of_random():
         backbone = load(folder, dropout=dropout, weights=without_weights is None)
     use_fused_encoder_layers(backbone.model)
+    if without_weights is None:
+        backbone = with_stored_bottlenecks(backbone, folder)
     if max_length > backbone.max_positions:
         raise SFTError("SFT351", length=max_length, most=backbone.max_positions)
     return backbone

@@ -25,6 +25,12 @@ def linear_parts(backbone: Backbone) -> dict[Place, AnyDense]:
     }
 
 
+def name_of(place: Place) -> str:
+    """Return the name of a place, such as 3.query."""
+    number, name = place
+    return f"{number}.{name}"
+
+
 def _parts(layer: keras.layers.Layer) -> Mapping[str, AnyDense]:
     if isinstance(layer, DecoderLayer):
         names = {"attention_output": "output"}

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from sftkeras.backbones.converted import converted, write_json, write_tensors
 from sftkeras.backbones.hugging_face.config import read_config, read_json
 from sftkeras.backbones.hugging_face.decoders.family import FULL, SLIDING
 from sftkeras.backbones.hugging_face.decoders.reading import describe
 from sftkeras.backbones.hugging_face.reading import kind_of_config
-from sftkeras.backbones.hugging_face.tensors import INDEX, WHOLE
+from sftkeras.backbones.hugging_face.tensors import BOTTLENECKS, INDEX, WHOLE
 from sftkeras.backbones.mode import Choice
 from sftkeras.disk.files import sha256_of
 from sftkeras.errors import SFTError
@@ -81,9 +82,12 @@ def trim(folder: Path, wanted: int | Sequence[int]) -> tuple[Path, tuple[int, ..
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
         write_json(new / "config.json", fewer)
-        write_tensors(_kept_tensors(whole, kept), new)
+        write_tensors(_kept_tensors(_weight_files(whole), kept), new)
+        if (whole / BOTTLENECKS).exists():
+            save_file(dict(_kept_tensors([whole / BOTTLENECKS], kept)), new / BOTTLENECKS)
 
-    content = _content([*_small_files(folder), *_weight_files(folder)])
+    beside = [folder / BOTTLENECKS] if (folder / BOTTLENECKS).exists() else []
+    content = _content([*_small_files(folder), *_weight_files(folder), *beside])
     return converted(folder, json.dumps(["trimmed", fewer, kept, content]), write), kept, config[key]
 
 
@@ -130,10 +134,10 @@ def _decoder_config(folder: Path, config: dict[str, Any], key: str, kept: Sequen
     return fewer
 
 
-def _kept_tensors(folder: Path, kept: Sequence[int]) -> Iterator[tuple[str, np.ndarray]]:
+def _kept_tensors(files: Sequence[Path], kept: Sequence[int]) -> Iterator[tuple[str, np.ndarray]]:
     """Yields the names and values of the tensors that are left, layers counted anew."""
     new = {number: place for place, number in enumerate(kept)}
-    for path in _weight_files(folder):
+    for path in files:
         with safe_open(path, framework="numpy") as file:
             for name in list(file.keys()):
                 number = _LAYER.search(name)

@@ -116,6 +116,10 @@ def fine_tuned(folder: str, form: PublishFormat) -> Source:
     run = RunFolder.open(folder)
     settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
     _check_kind(spec_of(settings.task.kind).backbone_kind, form)
+    if run.has_bottlenecks:
+        problem = "the run's bottleneck adapters are layers of their own, for which it has no place"
+        remedy = "Export the run for serving, or train from it with --backbone.handle of sftkeras.train"
+        raise SFTError("SFT334", format=form, problem=problem, remedy=remedy)
     runtime.start_tensorflow()
     restored = restore_run(run)
     if restored.backbone.is_module and form != "tf_hub":

@@ -83,6 +83,11 @@ class RunFolder:
         return self.folder / "adapter"
 
     @property
+    def has_bottlenecks(self) -> bool:
+        """Whether its backbone has bottleneck adapters, for which other libraries have no place."""
+        return "bottlenecks" in json.loads(self.model_file.read_text(encoding="utf-8"))
+
+    @property
     def states(self) -> Path:
         """Saved states from which an interrupted run resumes."""
         return self.folder / "state"
@@ -234,6 +239,7 @@ class RunFolder:
         self, text_model: TextModel, backbone: Backbone, pooling: str, extra_tokens: Sequence[str] = ()
     ) -> None:
         """Writes all that `restore_model` needs, but for the weights."""
+        from sftkeras.backbones.bottlenecks import describe_bottlenecks
         from sftkeras.tuning.adapters import describe_adapters, held_as
 
         for name, path in backbone.files.items():
@@ -251,6 +257,7 @@ class RunFolder:
             "extra_tokens": list(extra_tokens),
             **({"adapters": adapters} if (adapters := describe_adapters(backbone)) else {}),
             **({"base": form} if (form := held_as(backbone)) else {}),
+            **({"bottlenecks": bottlenecks} if (bottlenecks := describe_bottlenecks(backbone)) else {}),
         }
         write_text(self.model_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 

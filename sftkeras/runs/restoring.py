@@ -68,8 +68,11 @@ def restore_backbone(run: RunFolder) -> tuple[Backbone, Pooling]:
 def write_best_backbone(run: RunFolder) -> None:
     """Writes the backbone with its best weights, and the head if it is a masked-LM head, as a Hugging Face folder.
 
-    The folder is a handle for other runs, and lands whole or not at all. Raises as `write_backbone`.
+    The folder is a handle for other runs, and lands whole or not at all. It is not written with bottleneck adapters:
+    other libraries would read it without them. Raises as `write_backbone`.
     """
+    if run.has_bottlenecks:
+        return
     with write_errors(run.best_backbone, "--runs"), building(run.best_backbone) as unfinished:
         write_backbone(run, unfinished)
 
@@ -78,12 +81,13 @@ def write_backbone(run: RunFolder, folder: Path) -> None:
     """Writes the encoder with its best weights into a folder that is a handle for other runs.
 
     A rebuilt encoder becomes a Hugging Face folder, with its masked-LM head if it has one, and so does a decoder; a
-    TF-Hub module that was trained as it is becomes that module.
+    TF-Hub module that was trained as it is becomes that module. Bottleneck adapters are in a file beside the weights.
 
     Raises:
         SFTError: SFT378 if a preprocessor tokenised the texts of a rebuilt encoder, SFT379 if a module cannot be
             written, and as `restore_model`.
     """
+    from sftkeras.backbones.bottlenecks import write_bottlenecks
     from sftkeras.backbones.hugging_face import write_decoder, write_folder
     from sftkeras.backbones.publishing.republish import write_again
     from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
@@ -96,11 +100,12 @@ def write_backbone(run: RunFolder, folder: Path) -> None:
         return
     if backbone.kind == "decoder":
         write_decoder(folder, backbone)
-        return
-    if not isinstance(backbone.tokenizer, Tokenizer):
+    elif isinstance(backbone.tokenizer, Tokenizer):
+        head = VocabularyHead.of(restored.model.network)
+        write_folder(folder, backbone.model, backbone.tokenizer, has_pooler=backbone.has_pooler, head=head)
+    else:
         raise SFTError("SFT378")
-    head = VocabularyHead.of(restored.model.network)
-    write_folder(folder, backbone.model, backbone.tokenizer, has_pooler=backbone.has_pooler, head=head)
+    write_bottlenecks(folder, backbone)
 
 
 def kept_backbone(run: RunFolder) -> Path:
@@ -119,7 +124,7 @@ def kept_backbone(run: RunFolder) -> Path:
 def load_best_weights(run: RunFolder, network: keras.Model, backbone: Backbone) -> None:
     """Gives a network that is built as the run's the weights of the run's best epoch, in float32.
 
-    Adapters are merged into them.
+    Adapters are merged into them, but for bottleneck adapters, which stay.
 
     Args:
         run: has the weights.
@@ -129,6 +134,7 @@ def load_best_weights(run: RunFolder, network: keras.Model, backbone: Backbone) 
     Raises:
         SFTError: SFT112 if they are damaged, SFT487 if merged ones compute something else.
     """
+    from sftkeras.backbones.bottlenecks import put_described
     from sftkeras.tuning.adapters import attach_described, hold_kernels, make_plain_layers
 
     with _reading(run.model_file):
@@ -137,6 +143,7 @@ def load_best_weights(run: RunFolder, network: keras.Model, backbone: Backbone) 
         if base:
             hold_kernels(backbone, base)
         attach_described(backbone, adapters)
+        put_described(backbone, settings.get("bottlenecks", {}))
     with _reading(run.best_weights):
         network.load_weights(run.best_weights)
     if adapters or base:

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
+from sftkeras.backbones.bottlenecks import bottlenecks_of
 from sftkeras.backbones.dense.adapters import (
     Adapter,
     AnyDense,
@@ -27,7 +28,7 @@ from sftkeras.backbones.dense.held_kernels import HeldAs
 from sftkeras.backbones.dense.low_rank import LowRank, LowRankSettings
 from sftkeras.backbones.dense.rescaling import Rescaling, RescalingSettings
 from sftkeras.backbones.dense.weight_decomposed import WeightDecomposed
-from sftkeras.backbones.linear_parts import Place, linear_parts
+from sftkeras.backbones.linear_parts import Place, linear_parts, name_of
 from sftkeras.config import TrainConfig, TuningConfig
 from sftkeras.disk.cache import building
 from sftkeras.errors import SFTError
@@ -156,7 +157,7 @@ def make_plain_layers(backbone: Backbone) -> None:
 
 
 def write_adapter_files(folder: Path, backbone: Backbone, base: str) -> bool:
-    """Write the adapters of a backbone as PEFT has them, if it has any and PEFT has names for its layers.
+    """Write the adapters of a backbone as PEFT has them, if it has any and PEFT has names for all of its layers.
 
     Args:
         folder: lands whole or not at all, in place of what is there.
@@ -169,17 +170,11 @@ def write_adapter_files(folder: Path, backbone: Backbone, base: str) -> bool:
     from sftkeras.backbones.hugging_face.adapter_files import has_family, write_adapter
 
     adapters = adapters_of(backbone)
-    if not adapters or not has_family(backbone):
+    if not adapters or not has_family(backbone) or bottlenecks_of(backbone):
         return False
     with building(folder) as unfinished:
         write_adapter(unfinished, backbone, adapters, base)
     return True
-
-
-def name_of(place: Place) -> str:
-    """Return the name of a place, such as 3.query."""
-    number, name = place
-    return f"{number}.{name}"
 
 
 def _probe(backbone: Backbone) -> np.ndarray:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 
 from sftkeras.backbones import Backbone
+from sftkeras.backbones.bottlenecks import bottlenecks_of
 from sftkeras.backbones.dropout import use_stream_dropout
 from sftkeras.config import TrainConfig, added_tokens
 from sftkeras.config.tuning import ADAPTING, PARTIAL, Method
 from sftkeras.errors import SFTError
 from sftkeras.tuning.adapters import attach_adapters, hold_kernels
+from sftkeras.tuning.bottlenecks import add_bottlenecks
 from sftkeras.tuning.layers import variables_before
 from sftkeras.tuning.targets import chosen_layers
 
-_BIASES_AND_NORMS = ("bias", "gamma", "beta")
+_NORMS = ("gamma", "beta")
 
 
 def choose_what_learns(network: keras.Model, backbone: Backbone, config: TrainConfig) -> tuple[str, ...]:
@@ -46,8 +48,8 @@ def choose_what_learns(network: keras.Model, backbone: Backbone, config: TrainCo
     if config.tuning.base != "float32":
         hold_kernels(backbone, config.tuning.base)
     notes: tuple[str, ...] = ()
-    if method in ADAPTING:
-        notes = attach_adapters(backbone, config)
+    if add := _ADDING.get(method):
+        notes = add(backbone, config)
         use_stream_dropout(network)
     if not network.trainable_variables:
         reason = "this task has no weights beside those of the backbone"
@@ -87,12 +89,23 @@ def _own_head(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
 
 
 def _biases_and_norms(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
-    """Biases and norms of the chosen layers; of all, also those around the layers (Ben Zaken et al., 2022)."""
+    """Biases and norms (Ben Zaken et al., 2022)."""
+    return _called(("bias", *_NORMS), backbone, config)
+
+
+def _norms_and_bottlenecks(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
+    """Norms (Houlsby et al., 2019), and the bottleneck adapters of an earlier run."""
+    kept = (variable for bottleneck in bottlenecks_of(backbone).values() for variable in bottleneck.variables)
+    return [*_called(_NORMS, backbone, config), *kept]
+
+
+def _called(names: Sequence[str], backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
+    """The variables of these names in the chosen layers; of all layers, also those around them."""
     variables = variables_of(backbone)
     if config.tuning.layers is not None:
         layers = [backbone.layers[number] for number in chosen_layers(config.tuning, len(backbone.layers))]
         variables = [variable for layer in layers for variable in layer.variables]
-    return [variable for variable in variables if variable.name in _BIASES_AND_NORMS]
+    return [variable for variable in variables if variable.name in names]
 
 
 def _nothing(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
@@ -103,6 +116,13 @@ def _nothing(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
 # The variables of the backbone that learn with each method that freezes others.
 _LEARNING: Mapping[Method, Callable[[Backbone, TrainConfig], list[keras.Variable]]] = {
     **dict.fromkeys(ADAPTING, _nothing),
+    "adapters": _norms_and_bottlenecks,
     "bitfit": _biases_and_norms,
     "head": _own_head,
+}
+
+# What adds parts to the backbone, which learn.
+_ADDING: Mapping[Method, Callable[[Backbone, TrainConfig], tuple[str, ...]]] = {
+    **dict.fromkeys(ADAPTING, attach_adapters),
+    "adapters": add_bottlenecks,
 }

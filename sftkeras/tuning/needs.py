@@ -9,7 +9,7 @@ from typing import Any
 from sftkeras.config import TrainConfig, TuningConfig, added_tokens
 from sftkeras.config.tuning import IN_LAYERS, PARTIAL
 from sftkeras.errors import SFTError
-from sftkeras.tuning.targets import check_targets
+from sftkeras.tuning.targets import ENDS, NAMES, check_targets
 
 # Settings for which some methods leave nothing to do, and why; and those for which frozen first layers leave nothing.
 _WITHOUT_EFFECT = (
@@ -47,13 +47,17 @@ def check_tuning(config: TrainConfig) -> None:
     """
     tuning = config.tuning
     default = TuningConfig()
-    check_targets(tuning.chosen_targets)
+    check_targets(tuning.chosen_targets, ENDS if tuning.method == "adapters" else NAMES)
     for name, problem, methods in _WITHOUT_EFFECT:
         if getattr(tuning, name) and tuning.method in methods:
             raise _contradiction(tuning, "method", name, problem)
     for name, problem in _OF_FIRST_LAYERS:
         if tuning.freeze_first and getattr(tuning, name):
             raise _contradiction(tuning, "freeze_first", name, problem)
+    if tuning.method == "adapters" and (peer := config.export.transformers):
+        problem = "transformers has no place for its adapters"
+        chosen = f"--tuning.method {tuning.method}"
+        raise SFTError("SFT483", choice=chosen, setting="--export.transformers", value=peer, problem=problem)
     if tuning.adapter:
         from sftkeras.backbones.hugging_face.adapter_files import AdapterConfig  # safetensors comes with it
 

@@ -12,21 +12,22 @@ Place = tuple[int, str]  # the number of a transformer layer, from 0, and the na
 
 # What linear layers are called, in the order of their work.
 NAMES = ("query", "key", "value", "output", "gate", "up", "down")
+ENDS = ("output", "down")  # of attention, and of the feed-forward part
 ALL = "all"
 
 
-def check_targets(targets: Sequence[str]) -> None:
-    """Refuse words that no linear layer is called in any backbone.
+def check_targets(targets: Sequence[str], known: Sequence[str] = NAMES) -> None:
+    """Refuse words that no linear layer is called in any backbone, of those that are known to a method.
 
     Raises:
         SFTError: SFT481.
     """
     for target in targets:
         name = target.rpartition(".")[2]
-        if target != ALL and not any(fnmatchcase(known, name) for known in NAMES):
-            raise _unknown(target, "backbone", NAMES)
+        if target != ALL and not any(fnmatchcase(other, name) for other in known):
+            raise _unknown(target, "method", known)
     if not targets:
-        raise _unknown("[]", "backbone", NAMES)
+        raise _unknown("[]", "method", known)
 
 
 def chosen_places(tuning: TuningConfig, places: Collection[Place], kind: str) -> list[Place]:

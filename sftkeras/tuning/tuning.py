@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import keras
 
 from sftkeras.backbones import Backbone
+from sftkeras.backbones.bottlenecks import bottlenecks_of
 from sftkeras.backbones.dense.held_kernels import count_parameters
 from sftkeras.config import TrainConfig
 from sftkeras.plurals import counted
@@ -68,9 +69,10 @@ def learned_parameters(network: keras.Model) -> int:
 
 def _note(network: keras.Model, backbone: Backbone, config: TrainConfig) -> str:
     learned, whole = learned_parameters(network), count_parameters(network)
-    method, adapters = config.tuning.method, len(adapters_of(backbone))
-    beside = f" beside {counted(adapters, 'linear layer')}" if adapters else ""
+    method, adapters, bottlenecks = config.tuning.method, len(adapters_of(backbone)), len(bottlenecks_of(backbone))
+    where = f" beside {counted(adapters, 'linear layer')}" if adapters else ""
+    where = f" with {counted(bottlenecks, 'bottleneck adapter')}" if method == "adapters" else where
     return (
-        f"--tuning.method {method}: {learned:,} of these parameters learn ({learned / whole:.2%}){beside}, at a "
+        f"--tuning.method {method}: {learned:,} of these parameters learn ({learned / whole:.2%}){where}, at a "
         f"learning rate of {config.optimizer.peak:g} at most."
     )

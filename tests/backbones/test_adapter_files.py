@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from sftkeras.backbones.hugging_face.families import FAMILIES
 from sftkeras.backbones.hugging_face.tensors import Tensors
 from sftkeras.backbones.linear_parts import linear_parts
 from sftkeras.config import TrainConfig, TuningConfig
+from sftkeras.config.tuning import Method
 from sftkeras.errors import SFTError
 from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.tuning.adapters import (
@@ -41,8 +43,8 @@ NAMES = tuple(f"{base}{kind}" for base in ("bert", "llama", "gpt2") for kind in 
 
 
 def backbone(adapter: str, folder: Path) -> Backbone:
-    name = adapter.partition("-")[0]
-    if name != "bert":
+    name = adapter.removesuffix("-dora").removesuffix("-ia3")
+    if name not in FAMILIES:
         described = TinyDecoder(name)
         decoder = load_decoder(described.write(folder), described.config, dropout=None, weights=True)
         return Backbone(decoder, None, 32, False, "hugging_face", {}, kind="decoder")
@@ -50,7 +52,7 @@ def backbone(adapter: str, folder: Path) -> Backbone:
     family = FAMILIES[name]
     encoder = family.build(json.loads((weights / "config.json").read_text()), None)
     use_fused_encoder_layers(encoder)
-    tensors = Tensors(weights, "bert.")
+    tensors = Tensors(weights, f"{family.prefix}.")
     for weight in family.weights(encoder):
         weight.assign(tensors.read(weight))
     return Backbone(encoder, None, 12, True, "hugging_face", {})
@@ -210,6 +212,7 @@ def test_what_a_backbone_has_not_is_refused(tuning: dict, code: str, tmp_path: P
         ({"tuning": {"method": "lora", "freeze_embeddings": True}}, "SFT483"),
         ({"tuning": {"method": "head", "unfreeze": 1}}, "SFT483"),
         ({"tuning": {"method": "head", "freeze_first": 1}}, "SFT483"),
+        ({"tuning": {"method": "adapters"}, "export": {"transformers": "python"}}, "SFT483"),
         ({"tuning": {"freeze_first": 1, "freeze_embeddings": True}}, "SFT483"),
         ({"tuning": {"method": "lora", "freeze_first": 1, "layers": [1]}}, "SFT483"),
         ({"tuning": {"method": "lora", "adapter": "here", "rank": 4}}, "SFT486"),
@@ -226,6 +229,7 @@ def test_contradictions_are_refused_before_anything_is_loaded(settings: dict[str
 def test_each_method_has_a_learning_rate_of_its_own() -> None:
     rates = {
         method: TrainConfig(task=ClassificationSettings(), tuning=TuningConfig(method=method)).optimizer.learning_rate  # type: ignore[arg-type]
-        for method in ("full", "lora", "dora", "ia3", "bitfit", "head")
+        for method in get_args(Method)
     }
-    assert rates == {"full": 5e-5, "lora": 5e-4, "dora": 2e-4, "ia3": 3e-3, "bitfit": 1e-3, "head": 1e-3}
+    assert min(rates.values()) == rates["full"] == 5e-5
+    assert (rates["lora"], rates["adapters"]) == (5e-4, 3e-4)

@@ -110,6 +110,7 @@ NO_TEXT: dict[str, tuple[Record, str]] = {
 # Of tasks that another entry trains whole, in the same way.
 LORA: dict[str, object] = {"tuning.method": "lora", "tuning.rank": 2, "tuning.base": "int8"}
 DORA = {**LORA, "tuning.method": "dora", "tuning.base": "int4"}
+ADAPTERS: dict[str, object] = {"tuning.method": "adapters", "tuning.bottleneck": 4}
 NO_LABEL: dict[str, tuple[Record, str]] = {"no label": ({"label": None}, "SFT217")}
 
 
@@ -129,6 +130,7 @@ ENTRIES = {
         "regression",
         tuple({"text": sentence(row), "label": 1000.0 + 10 * (row % 8)} for row in range(ROWS)),
         {**NO_TEXT, **NO_LABEL, "words for a number": ({"label": "three"}, "SFT218")},
+        ADAPTERS,
     ),
     "tagging": Entry(
         "tagging",
@@ -175,7 +177,7 @@ ENTRIES = {
             "nobody's message": ({"messages": [{"role": "film", "content": "good"}]}, "SFT263"),
             "no answer": ({"messages": [{"role": "user", "content": "good?"}]}, "SFT272"),
         },
-        {"backbone.max_length": 64, "task.generated_rows": 2, "task.max_new_tokens": 4},
+        {"backbone.max_length": 64, "task.generated_rows": 2, "task.max_new_tokens": 4, **ADAPTERS},
         weights="decoder",
     ),
     "causal-lm": Entry(

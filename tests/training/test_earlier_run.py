@@ -15,17 +15,21 @@ from backbones.hub_modules import BERT, write_preprocessor, write_text_module
 from backbones.tiny_folders import DROPOUT, Checkpoint, write_keras_hub
 
 from sftkeras.backbones import Backbone, choose_mode, load_backbone, load_chosen
+from sftkeras.backbones.bottlenecks import bottlenecks_of
 from sftkeras.backbones.fetching import BackboneFolders, fetch_backbone
-from sftkeras.config import BackboneConfig, CleaningConfig, TrainConfig
+from sftkeras.backbones.trimming import trim
+from sftkeras.config import BackboneConfig, CleaningConfig, TrainConfig, TuningConfig
 from sftkeras.errors import SFTError
 from sftkeras.handles import check_weights
+from sftkeras.publishing.source import fine_tuned
 from sftkeras.runs import RunFolder
-from sftkeras.runs.restoring import restore_backbone
+from sftkeras.runs.restoring import restore_backbone, write_best_backbone
 from sftkeras.tasks import Pooling, TextModel, attach_head
 from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.tasks.classification.task import Classification
 from sftkeras.text import make_cleaning, make_features
 from sftkeras.training.earlier_run import find_beginning
+from sftkeras.tuning.bottlenecks import add_bottlenecks
 
 LENGTH = 10
 TEXTS = ["good films", "a bad [E1]film[/E1].", "é"]
@@ -97,6 +101,35 @@ def test_a_third_run_begins_with_the_second(tmp_path: Path) -> None:
     second = trained_run(tmp_path / "second", begin(first)[0])
     learned, _ = restore_backbone(second)
     np.testing.assert_array_equal(outputs(begin(second)[0])["sequence_output"], outputs(learned)["sequence_output"])
+
+
+def test_bottleneck_adapters_stay_in_what_follows_from_a_run(tmp_path: Path) -> None:
+    """As a handle, trimmed, and for a run after that; other libraries get nothing that lacks them."""
+    backbone = load_backbone(Checkpoint().write(tmp_path / "weights"), max_length=LENGTH)
+    config = TrainConfig(task=ClassificationSettings(), tuning=TuningConfig(method="adapters", bottleneck=4))
+    add_bottlenecks(backbone, config)
+    first = trained_run(tmp_path / "first", backbone)
+    learned, _ = restore_backbone(first)
+    assert len(bottlenecks_of(learned)) == 2 * len(learned.layers)
+    again, _ = begin(first)
+    assert "bottleneck adapters of an earlier run" in again.notes[-1]
+    np.testing.assert_allclose(outputs(again)["sequence_output"], outputs(learned)["sequence_output"], atol=1e-6)
+    assert add_bottlenecks(again, config) == (
+        f"{len(bottlenecks_of(learned))} bottleneck adapters of the earlier run learn on",
+    )
+    second = trained_run(tmp_path / "second", again)
+    kept, _, _ = trim(find_beginning(config, BackboneFolders(second.folder)).folders.encoder, [1])
+    fewer, whole = bottlenecks_of(load_backbone(kept, max_length=LENGTH)), bottlenecks_of(restore_backbone(second)[0])
+    assert set(fewer) == {(0, "output"), (0, "down")}
+    for (_, name), bottleneck in fewer.items():
+        expected = whole[1, name].parameters
+        for one, other in zip(bottleneck.parameters, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    write_best_backbone(second)
+    assert not second.best_backbone.exists()
+    for form in ("tf_hub", "hugging_face"):
+        with pytest.raises(SFTError, match=f"SFT334  --format {form}: the run's bottleneck adapters"):
+            fine_tuned(str(second.folder), form)  # type: ignore[arg-type]
 
 
 def test_added_tokens_are_kept_and_cleaning_and_markers_are_named(tmp_path: Path) -> None:

@@ -25,11 +25,18 @@ RUNS: dict[int, dict[str, dict[str, object]]] = {
         "undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}},
         "ia3": {**LORA, "tuning": {"method": "ia3"}},
         "first layers": {**LORA, "layers": 3, "tuning": {"freeze_first": 2}},
+        "adapters": {**LORA, "tuning": {"method": "adapters", "bottleneck": 4}},
     },
     2: {
         "undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}, "accumulation": 2},
         "ia3": {**LORA, "tuning": {"method": "ia3"}, "accumulation": 2, "rematerialise": True},
         "first layers": {**LORA, "layers": 3, "tuning": {"freeze_first": 2}, "accumulation": 2},
+        "adapters": {
+            **LORA,
+            "tuning": {"method": "adapters", "bottleneck": 4},
+            "accumulation": 2,
+            "rematerialise": True,
+        },
     },
 }
 
@@ -48,7 +55,7 @@ def test_micro_batches_and_recomputed_layers_drop_the_same_of_what_goes_into_the
     assert largest_difference(runs["lora"], runs["undropped"]) > 1e-4
 
 
-@pytest.mark.parametrize("run", ["undropped", "ia3", "first layers"])
+@pytest.mark.parametrize("run", ["undropped", "ia3", "first layers", "adapters"])
 def test_two_devices_end_with_the_same_weights(run: str, trained: dict[int, Future]) -> None:
     one, two = trained[1].result()[run], trained[2].result()[run]
     assert largest_difference(one, two) < 1e-6
@@ -57,6 +64,16 @@ def test_two_devices_end_with_the_same_weights(run: str, trained: dict[int, Futu
 def test_vectors_are_beside_keys_values_and_the_inner_part(trained: dict[int, Future]) -> None:
     places = {f"ia3_0.{part}/ia3_l" for part in ("key", "value", "down")}
     assert set(weights(trained[1].result()["ia3"])) == places | {"logits/kernel", "logits/bias"}
+
+
+def test_bottleneck_adapters_and_norms_learn(trained: dict[int, Future]) -> None:
+    run = trained[1].result()["adapters"]
+    learned = {name for name, before in weights(run, "before").items() if (weights(run)[name] != before).any()}
+    parts = [f"{which}_{part}" for which in ("down", "up") for part in ("kernel", "bias")]
+    adapters = {f"bottleneck_0.{place}/{part}" for place in ("output", "down") for part in parts}
+    assert learned == set(weights(run))
+    assert learned > adapters | {"logits/kernel", "logits/bias"}
+    assert {name.split("/")[-1] for name in learned - adapters - {"logits/kernel", "logits/bias"}} == {"gamma", "beta"}
 
 
 def test_of_frozen_embeddings_and_first_layers_nothing_learns(trained: dict[int, Future]) -> None:

@@ -3,8 +3,8 @@
 Queries, keys and values of a layer are one product: at one token a row, operations cost much beside their work. The
 feed-forward part and the logits are two halves that do not depend on each other, and so run side by side: a server
 gives an operation half of the cores, and one core alone reads weights more slowly than memory gives them. A graph holds
-one layer, as a function of its weights, which it calls for each: a loader looks at all functions of a graph, again for
-each signature that is used.
+one layer of each form, as a function of its weights, which it calls for each: a loader looks at all functions of a
+graph, again for each signature that is used.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from sftkeras.backbones.decoders.attention import attend, turn
 from sftkeras.backbones.decoders.caches import PagedCache, RowCache
 from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.decoders.layer import DecoderLayer, normalised
-from sftkeras.backbones.dense.adapters import merged
-from sftkeras.backbones.dense.operations import product
+from sftkeras.backbones.dense.adapters import following_of, merged
+from sftkeras.backbones.dense.operations import followed, product
 
 _HALVES = 2  # of the feed-forward part and of the logits
 _SLICED = 3  # how much longer than its used places a cache must be, so that a copy of these is worth its time
@@ -46,8 +46,9 @@ class JoinedDecoder:
         config = self._config = decoder.config
         self._layers = [_JoinedLayer(layer) for layer in decoder.transformer_layers]
         self.positions = config.max_positions
-        # Layers differ in their weights alone, so one stands for all.
-        self._layer = tf.function(self._layers[0], autograph=False)
+        # Layers of a form differ in their weights alone, so one stands for all.
+        firsts = {layer.form: layer for layer in reversed(self._layers)}
+        self._forms = {form: tf.function(layer, autograph=False) for form, layer in firsts.items()}
         tokens = tf.TensorSpec([None, None], tf.int32)
         self._read = tf.function(
             self._read_rows,
@@ -127,7 +128,7 @@ class JoinedDecoder:
         shape = tf.shape(positions)
         for number, layer in enumerate(self._layers):
             weights = tf.nest.map_structure(tf.convert_to_tensor, layer.weights)
-            x, cache = self._layer(weights, x, shape, shared.of_layer(tensors, number), cache)
+            x, cache = self._forms[layer.form](weights, x, shape, shared.of_layer(tensors, number), cache)
         outputs = self._decoder.normalised_outputs(x)
         return tf.reshape(outputs, tf.concat([tf.shape(positions), [config.hidden_size]], 0)), cache.flat
 
@@ -158,6 +159,7 @@ class _JoinedLayer:
 
     Attributes:
         weights: of the layer, as variables.
+        form: what else distinguishes it from other layers.
     """
 
     def __init__(self, layer: DecoderLayer) -> None:
@@ -171,6 +173,9 @@ class _JoinedLayer:
         own = {"query", "key", "value", "down", *(each.name for each in feeding)}
         parts = (part for name, part in layer.parts().items() if name not in own)
         self._apart = [variable for part in parts for variable in part.variables]
+        following = [following_of(each) for each in (layer.attention_output, layer.down)]
+        self._apart += following[1].variables if following[1] else []
+        self.form = tuple(each and each.settings for each in following)
         self.weights = _Weights(
             _joined("query_key_value", [layer.query, layer.key, layer.value], query_scale),
             _in_parts("gate_up", feeding, self._parts),
@@ -257,7 +262,8 @@ class _JoinedLayer:
             activated(config.activation, *inputs[part * kinds : (part + 1) * kinds], down)
             for part, down in enumerate(tf.unstack(kernel))
         ]
-        return tf.nn.bias_add(tf.add_n(outputs), *bias) if bias else tf.add_n(outputs)
+        whole = tf.nn.bias_add(tf.add_n(outputs), *bias) if bias else tf.add_n(outputs)
+        return followed(self._layer.down, whole)
 
 
 def _joined(name: str, layers: list[keras.layers.Dense], scale: float = 1.0) -> list[tf.Variable]:

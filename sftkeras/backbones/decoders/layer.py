@@ -16,7 +16,7 @@ import tensorflow as tf
 from sftkeras.backbones.decoders.activations import activated_product, gated_product
 from sftkeras.backbones.decoders.attention import attend, turn
 from sftkeras.backbones.decoders.config import DecoderConfig, Rope
-from sftkeras.backbones.dense.operations import dense, multiplied, normalise, normalise_root_mean_square
+from sftkeras.backbones.dense.operations import dense, followed, multiplied, normalise, normalise_root_mean_square
 
 
 class Cached(NamedTuple):
@@ -306,8 +306,10 @@ class DecoderLayer(PartOfDecoder):
         multiply, weights = multiplied(self.down, training)
         if self.config.gated:
             gated, up = dense(self.gate, x), dense(self.up, x)
-            return gated_product(activation, gated, up, *weights, multiply=multiply)
-        return activated_product(activation, dense(self.up, x), *weights, multiply=multiply)
+            outputs = gated_product(activation, gated, up, *weights, multiply=multiply)
+        else:
+            outputs = activated_product(activation, dense(self.up, x), *weights, multiply=multiply)
+        return followed(self.down, outputs)
 
 
 def _dense(name: str, inputs: int, outputs: int, bias: bool) -> keras.layers.Dense:

@@ -1,16 +1,18 @@
 """Dense layers with an adapter: a part beside the kernel that learns while the kernel stays as it is.
 
-The kernel of such a layer, or of any that does not learn, may be held in fewer bytes: see `held_kernels`.
+The kernel of such a layer, or of any that does not learn, may be held in fewer bytes: see `held_kernels`. And another
+layer may follow, as a part of it: see `bottleneck`.
 
-`operations` asks each layer for its adapter. What an adapter computes is its own affair: see `low_rank`,
-`weight_decomposed` and `rescaling`.
+`operations` asks each layer for its adapter and for what follows. What an adapter computes is its own affair: see
+`low_rank`, `weight_decomposed` and `rescaling`.
 """
 
 from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, ClassVar, Protocol, cast
 
@@ -112,10 +114,11 @@ class Adapter(keras.layers.Layer):
 
 
 class _Tuned:
-    """Mix-in of dense layers that have an adapter, a kernel that is held in fewer bytes, or both."""
+    """Mix-in of dense layers that have an adapter, a kernel that is held in fewer bytes, or a layer that follows."""
 
     adapter: Adapter | None = None
     held: HeldKernel | None = None
+    following: keras.layers.Layer | None = None
     bias: Any
 
     @property
@@ -139,11 +142,11 @@ class _Tuned:
 
 
 class TunedDense(_Tuned, keras.layers.Dense):
-    """A dense layer with an adapter, or a kernel that is held in fewer bytes."""
+    """A dense layer with an adapter, a kernel that is held in fewer bytes, or a layer that follows."""
 
 
 class TunedEinsumDense(_Tuned, keras.layers.EinsumDense):
-    """A dense layer over several axes with an adapter, or a kernel that is held in fewer bytes."""
+    """As `TunedDense`, a dense layer over several axes."""
 
 
 _TUNED: dict[type, type] = {keras.layers.Dense: TunedDense, keras.layers.EinsumDense: TunedEinsumDense}
@@ -160,11 +163,29 @@ def held_kernel_of(layer: AnyDense) -> HeldKernel | None:
     return layer.held if isinstance(layer, _Tuned) else None
 
 
+def following_of(layer: AnyDense) -> keras.layers.Layer | None:
+    """Return the layer that follows a dense layer as a part of it, if there is one."""
+    return layer.following if isinstance(layer, _Tuned) else None
+
+
 def attach_adapter(layer: AnyDense, adapter: Adapter) -> None:
     """Gives a built dense layer, in place, an adapter that learns with it."""
+    with _tunable(layer):
+        layer.adapter = adapter
+
+
+def let_follow(layer: AnyDense, following: keras.layers.Layer) -> None:
+    """Gives a built dense layer, in place, a layer that takes its outputs; it stays when adapters are merged."""
+    with _tunable(layer):
+        layer.following = following
+
+
+@contextmanager
+def _tunable(layer: AnyDense) -> Iterator[None]:
+    """Lets a built dense layer be given, inside the block, what a tuned one may have."""
     with changeable(layer):
         layer.__class__ = _TUNED.get(type(layer), type(layer))
-        layer.adapter = adapter
+        yield
 
 
 def hold_kernel(layer: AnyDense, form: HeldAs) -> None:
@@ -172,13 +193,15 @@ def hold_kernel(layer: AnyDense, form: HeldAs) -> None:
     shape, inputs = tuple(layer.kernel.shape), sizes(layer)[0]
     kernel = layer.kernel.numpy().reshape(inputs, -1)
     drop_kernel(layer)
-    with changeable(layer):
-        layer.__class__ = _TUNED[type(layer)]
+    with _tunable(layer):
         layer.held = HeldKernel(form, shape, inputs, kernel, name="held")
 
 
 def make_plain(layer: AnyDense) -> None:
-    """Makes a layer plain again, in place: float32, with kernel and bias that its adapter makes of them."""
+    """Makes a layer plain again, in place: float32, with kernel and bias that its adapter makes of them.
+
+    What follows it stays.
+    """
     if not isinstance(layer, _Tuned):
         return
     kernel, bias = merged(layer)
@@ -187,7 +210,8 @@ def make_plain(layer: AnyDense) -> None:
         if name in vars(layer):
             forget_part(layer, vars(layer)[name])
             delattr(layer, name)
-    layer.__class__ = _PLAIN[type(layer)]
+    if layer.following is None:
+        layer.__class__ = _PLAIN[type(layer)]
     if held is None:
         layer.kernel.assign(tf.reshape(kernel, shape))
     else:

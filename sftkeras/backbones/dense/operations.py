@@ -2,8 +2,8 @@
 
 Stock Keras spends a dozen element-wise operations on a layer norm, each a pass over memory and back. Dense layers are
 two-dimensional matrix products here, which oneDNN fuses with their bias. Every product of a decoder is `product`, so
-that `products_in` reaches all of them. Every dense layer is multiplied by `dense` or `multiplied`, which ask it for its
-adapter.
+that `products_in` reaches all of them. Every dense layer is multiplied by `dense`, or by `multiplied` and `followed`,
+which ask it for its adapter and for what follows it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Protocol
 import keras
 import tensorflow as tf
 
-from sftkeras.backbones.dense.adapters import AnyDense, adapter_of, held_kernel_of, sizes
+from sftkeras.backbones.dense.adapters import AnyDense, adapter_of, following_of, held_kernel_of, sizes
 from sftkeras.backbones.dense.held_kernels import HeldKernel
 
 _products_in: ContextVar[str | None] = ContextVar("products_in", default=None)
@@ -133,9 +133,17 @@ def dense(layer: AnyDense, x: tf.Tensor, training: bool | None = None) -> tf.Ten
     """
     if kernels := _kernels.get():
         outputs = kernels.product(x, layer.kernel)
-        return outputs if layer.bias is None else plus_bias(outputs, tf.reshape(layer.bias.value, [-1]))
-    multiply, weights = multiplied(layer, training)
-    return multiply(x, *weights)
+        outputs = outputs if layer.bias is None else plus_bias(outputs, tf.reshape(layer.bias.value, [-1]))
+    else:
+        multiply, weights = multiplied(layer, training)
+        outputs = multiply(x, *weights)
+    return followed(layer, outputs)
+
+
+def followed(layer: AnyDense, outputs: tf.Tensor) -> tf.Tensor:
+    """Outputs [rows, outputs] of `layer` as the layer that follows it leaves them, if there is one."""
+    following = following_of(layer)
+    return outputs if following is None else following.call(outputs)
 
 
 def multiplied(layer: AnyDense, training: bool | None) -> tuple[Callable[..., tf.Tensor], list[tf.Tensor]]:

@@ -18,6 +18,7 @@ from sftkeras.handles import check_safetensors
 FloatType = Literal["float32", "bfloat16", "float16"]
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+BOTTLENECKS = "bottleneck_adapters.safetensors"  # of this package: see `sftkeras.backbones.bottlenecks`
 
 
 class Stored(Protocol):
