@@ -51,31 +51,36 @@ def main(config: PredictConfig) -> None:
     """Predicts for every text, in order."""
     if bool(config.texts) == bool(config.file):
         raise SFTError("SFT650", problem="both texts and a file are given" if config.file else "there is no text")
-    output = Path(config.output).expanduser() if config.output else None
-    if output:
-        _check_output(output)
+    if config.output:
+        _check_output(Path(config.output).expanduser())
     with opened(config) as model:
-        data = _reading(config, model)
-        asked = partial(asked_blocks, named=config.text is not None) if model.chats else None
-        files = TextFiles(config.file, data, asked) if config.file else None
-        _check_pairs(config, model, files, data)
-        _check_options(config, model)
-        blocks = files.read() if files else iter([_typed(config.texts, model)])
-        first = next(blocks, TextBlock([]))  # a mistake in the file is found before the model is loaded
-        with spinner("Loading the model", Console(stderr=True)):
-            model.load()
-        row_records = partial(RowRecords, model, config.batch_size, config.generate, _progress(output))
-        if output is None:
-            print_records(row_records()(chain([first], blocks)), model.predictions)
-        elif files and files.can_be_read_again:
-            with kept_beside(output, _command(config, model)) as kept:
-                predicted = row_records(kept.batch)(chain([first], blocks))
-                write_records(predicted, output, model.predictions, kept.folder)
-        else:
-            write_records(row_records()(chain([first], blocks)), output, model.predictions)
-        for name, tally in files.tallies.items() if files else ():
-            for found in row_findings([(name, tally)], data.bad_rows):
-                print(in_flags_of(PredictConfig, str(found)), file=sys.stderr)
+        predict_rows(config, model)
+
+
+def predict_rows(config: PredictConfig, model: Model) -> None:
+    """Predicts for the texts or the file that the settings name, and prints the records or writes them."""
+    output = Path(config.output).expanduser() if config.output else None
+    data = _reading(config, model)
+    asked = partial(asked_blocks, named=config.text is not None) if model.chats else None
+    files = TextFiles(config.file, data, asked) if config.file else None
+    _check_pairs(config, model, files, data)
+    _check_options(config, model)
+    blocks = files.read() if files else iter([_typed(config.texts, model)])
+    first = next(blocks, TextBlock([]))  # a mistake in the file is found before the model is loaded
+    with spinner("Loading the model", Console(stderr=True)):
+        model.load()
+    row_records = partial(RowRecords, model, config.batch_size, config.generate, _progress(output))
+    if output is None:
+        print_records(row_records()(chain([first], blocks)), model.predictions)
+    elif files and files.can_be_read_again:
+        with kept_beside(output, _command(config, model)) as kept:
+            predicted = row_records(kept)(chain([first], blocks))
+            write_records(predicted, output, model.predictions, kept.folder)
+    else:
+        write_records(row_records()(chain([first], blocks)), output, model.predictions)
+    for name, tally in files.tallies.items() if files else ():
+        for found in row_findings([(name, tally)], data.bad_rows):
+            print(in_flags_of(PredictConfig, str(found)), file=sys.stderr)
 
 
 @contextmanager

@@ -34,8 +34,12 @@ _NOISE = re.compile(
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 
-def start_tensorflow() -> None:
-    """Sets what TensorFlow reads when it is imported, and imports it; what the user has set stays."""
+def start_tensorflow(*, keras: bool = True) -> None:
+    """Sets what TensorFlow reads when it is imported, and imports it; what the user has set stays.
+
+    Args:
+        keras: whether TensorFlow imports Keras; a command that only runs exports does without it.
+    """
     if "tensorflow" in sys.modules:
         return
     defaults = {
@@ -50,10 +54,12 @@ def start_tensorflow() -> None:
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     # In a process of the user's own, Keras finds all packages that it can use.
-    hidden = hidden_optional_packages() if is_command() else nullcontext()
+    hidden = hidden_optional_packages(keras=keras) if is_command() else nullcontext()
     with _without_noise(), _without_garbage_collection(), hidden:
         import tensorflow as tf
 
+        if not keras:
+            import tensorflow_text  # noqa: F401  which later would import Keras
         tf.config.list_physical_devices()
     tf.get_logger().setLevel("WARNING")  # in a notebook it would be INFO
     if is_command():

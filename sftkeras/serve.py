@@ -51,7 +51,7 @@ def main(config: ServeConfig) -> None:
     _check_ports(config)
     _warn_if_open(config, certificates, token)
     _share_cores(config.tensorflow_intra_op_parallelism)
-    start_tensorflow()
+    start_tensorflow(keras=False)
     _log_to_standard_error()
     if not asyncio.run(_serve(config, source, batching, Guards(certificates, token, admin_token))):
         sys.stdout.flush()

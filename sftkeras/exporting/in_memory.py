@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from sftkeras.exporting.signatures import PAIR, TEXT
 from sftkeras.tasks import TextModel
-from sftkeras.tasks.padding import joined
+from sftkeras.tasks.padding import by_length, in_order
 from sftkeras.tasks.predictions import Outputs
 
 
@@ -29,15 +29,13 @@ def predictor(text_model: TextModel, batch_size: int) -> Callable[..., Outputs]:
         progress: Callable[[int], object],
     ) -> Outputs:
         columns = [texts, second_texts or ()][: len(names)]
-        order = np.argsort([len(text) for text in texts], kind="stable")  # texts of like length need little padding
+        plan = by_length([len(text) for text in texts], batch_size)
         batches = []
-        for begin in range(0, len(texts), batch_size):
-            rows = order[begin : begin + batch_size]
+        for rows in plan:
             found = answer(*(tf.constant([_utf8(column[row]) for row in rows]) for column in columns))
             batches.append({name: _plain(found[name].numpy()) for name in outputs or found})
             progress(len(rows))
-        back = np.argsort(order, kind="stable")
-        return {name: array[back] for name, array in joined(batches).items()}
+        return in_order(batches, plan)
 
     return predict
 

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -22,10 +23,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from sftkeras.errors import SFTError
-from sftkeras.tasks.padding import joined
+from sftkeras.exporting.generation_file import read_generation
+from sftkeras.tasks.padding import by_length, in_order
 from sftkeras.tasks.predictions import Outputs
 
 _WORKER = Path(__file__).with_name("prediction_worker.py")
+_MOST_AT_ONCE = 4  # batches
 _TAIL = 2000  # characters of a dead worker's last words that are looked at
 
 
@@ -51,6 +54,8 @@ class PredictionProcess:
         self.version = Path()
         self.signatures: dict[str, dict[str, list[str]]] = {}
         self.examples_per_second = 0.0
+        self._at_once = 1  # batches
+        self._sent = 0  # requests
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  `close` closes it
         reading, writing = os.pipe()
         self._replies = os.fdopen(reading, "rb")
@@ -105,7 +110,12 @@ class PredictionProcess:
         self.version = version
         if not (version / "saved_model.pb").is_file():
             raise SFTError("SFT505", path=version, problem="saved_model.pb is missing")
-        header = self._ask({"load": str(version.absolute())})
+        cores, generates = len(os.sched_getaffinity(0)), read_generation(version) is not None
+        # Batches side by side use cores better than one that is spread over all. Texts that are written token by token
+        # are bound by memory, and each of their steps uses several cores anyway.
+        self._at_once = 1 if generates else min(cores, _MOST_AT_ONCE)
+        threads = 0 if "TF_NUM_INTRAOP_THREADS" in os.environ else cores // self._at_once
+        header = self._ask({"load": str(version.absolute()), "threads": threads, "generates": generates})
         if "error" in header:
             code = "SFT517" if header["refused"] else "SFT505"
             raise SFTError(code, path=version, problem=_first_line(header["error"]))
@@ -123,18 +133,24 @@ class PredictionProcess:
         Raises:
             SFTError: SFT506 if the model has no such signature, or fails.
         """
-        if signature not in self.signatures:
-            raise SFTError("SFT506", path=self.version, problem=f"it has no signature {signature}")
-        known = self.signatures[signature]
-        if missing := set(known["inputs"]) - set(inputs) - set(known.get("optional", ())):
-            raise SFTError("SFT506", path=self.version, problem=f"{signature} also needs {', '.join(sorted(missing))}")
-        plain = {name: _plain(values) for name, values in inputs.items()}
-        wanted = None if outputs is None else list(outputs)
-        header = self._ask({"run": {"signature": signature, "inputs": plain, "outputs": wanted}})
-        if "error" in header:
-            raise SFTError("SFT506", path=self.version, problem=_first_line(header["error"]))
-        with np.load(io.BytesIO(self._read(header["size"])), allow_pickle=False) as archive:
-            return dict(zip(header["outputs"], archive.values(), strict=True))
+        (found,) = self.run_each(signature, [inputs], outputs)
+        return found
+
+    def run_each(
+        self, signature: str, batches: Iterable[Mapping[str, Any]], outputs: Sequence[str] | None = None
+    ) -> Iterator[Outputs]:
+        """Runs a signature on batches, as `run`, and yields the outputs of each, in their order.
+
+        Some run at a time, so batches are taken before their outputs are asked for. Ask the process for nothing else
+        before the last outputs are there.
+        """
+        sent: deque[int] = deque()
+        for inputs in batches:
+            sent.append(self._send({"run": self._request(signature, inputs, outputs)}))
+            if len(sent) > self._at_once:  # one more waits, so that none of the others does
+                yield self._outputs(sent.popleft())
+        while sent:
+            yield self._outputs(sent.popleft())
 
     def predict(
         self,
@@ -159,35 +175,59 @@ class PredictionProcess:
         """
         began = time.perf_counter()
         inputs = {"text": texts} if pairs is None else {"text": texts, "pair": pairs}
-        order = np.argsort([sum(map(len, row)) for row in zip(*inputs.values(), strict=True)], kind="stable")
+        plan = by_length([sum(map(len, row)) for row in zip(*inputs.values(), strict=True)], batch_size)
+        asked = ({name: [values[row] for row in rows] for name, values in inputs.items()} for rows in plan)
         batches = []
-        for start in range(0, max(len(texts), 1), batch_size):  # no texts are a batch too: it has the shapes
-            rows = order[start : start + batch_size]
-            batch = {name: [values[row] for row in rows] for name, values in inputs.items()}
-            batches.append(self.run("serving_default", batch, outputs))
+        for rows, found in zip(plan, self.run_each("serving_default", asked, outputs), strict=True):
+            batches.append(found)
             if progress:
                 progress(len(rows))
         self.examples_per_second = len(texts) / (time.perf_counter() - began)
-        return _in_order(batches, order)
+        return in_order(batches, plan)
+
+    def _request(self, signature: str, inputs: Mapping[str, Any], outputs: Sequence[str] | None) -> dict[str, Any]:
+        if signature not in self.signatures:
+            raise SFTError("SFT506", path=self.version, problem=f"it has no signature {signature}")
+        known = self.signatures[signature]
+        if missing := set(known["inputs"]) - set(inputs) - set(known.get("optional", ())):
+            raise SFTError("SFT506", path=self.version, problem=f"{signature} also needs {', '.join(sorted(missing))}")
+        plain = {name: _plain(values) for name, values in inputs.items()}
+        return {"signature": signature, "inputs": plain, "outputs": None if outputs is None else list(outputs)}
+
+    def _outputs(self, number: int) -> Outputs:
+        header, content = self._receive(number)
+        if "error" in header:
+            raise SFTError("SFT506", path=self.version, problem=_first_line(header["error"]))
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return dict(zip(header["outputs"], archive.values(), strict=True))
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        return self._receive(self._send(request))[0]
+
+    def _send(self, request: dict[str, Any]) -> int:
+        """Sends a request, and returns its number."""
         stream = self._process.stdin
         assert stream is not None
+        self._sent += 1
         try:
-            stream.write(json.dumps(request).encode() + b"\n")
+            stream.write(json.dumps({"number": self._sent, **request}).encode() + b"\n")
             stream.flush()
         except BrokenPipeError:
             self._raise_dead()
-        line = self._replies.readline()
-        if not line.endswith(b"\n"):
-            self._raise_dead()
-        return json.loads(line)
+        return self._sent
 
-    def _read(self, size: int) -> bytes:
-        content = self._replies.read(size)
-        if len(content) < size:
-            self._raise_dead()
-        return content
+    def _receive(self, number: int) -> tuple[dict[str, Any], bytes]:
+        """Returns the reply to a request. Those to earlier ones, which nobody waits for any more, are passed over."""
+        while True:
+            line = self._replies.readline()
+            if not line.endswith(b"\n"):
+                self._raise_dead()
+            header = json.loads(line)
+            content = self._replies.read(header.get("size", 0))
+            if len(content) < header.get("size", 0):
+                self._raise_dead()
+            if header["number"] == number:
+                return header, content
 
     def _raise_dead(self) -> NoReturn:
         code = self._process.wait()
@@ -216,12 +256,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     return value if isinstance(value, int | float) else [_plain(one) for one in value]
-
-
-def _in_order(batches: list[Outputs], order: np.ndarray) -> Outputs:
-    """Joins batches whose rows are `order` and puts the rows back to where they were."""
-    back = np.argsort(order, kind="stable")
-    return {name: array[back] for name, array in joined(batches).items()}
 
 
 def _first_line(message: str) -> str:

@@ -1,4 +1,4 @@
-"""Packages that Keras 3.15 imports whenever they are installed, though few programs use what it does with them.
+"""Packages that TensorFlow and Keras import where they are installed, though few programs use what they do with them.
 
 Read alone by `sftkeras.exporting.prediction_worker`, before TensorFlow: imports nothing of the package.
 Test: tests/internals/test_optional_packages.py.
@@ -9,18 +9,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
-# For `keras.visualization`, data frames in `fit` and estimators of scikit-learn.
-_NAMES = ("matplotlib", "pandas", "sklearn")
+# Keras 3.15 imports them for `keras.visualization`, data frames in `fit` and estimators of scikit-learn.
+_OF_KERAS = ("matplotlib", "pandas", "sklearn")
+
+# TensorFlow 2.21 imports Keras, and does without where there is none; tensorflow_text 2.21 defines layers of it.
+_KERAS, _LAYERS_OF_TEXT = "keras", "tensorflow_text.python.keras"
 
 
 @contextmanager
-def hidden_optional_packages() -> Iterator[None]:
-    """Hides them from imports inside the block, which saves a third of TensorFlow's; later imports find them."""
+def hidden_optional_packages(*, keras: bool = True) -> Iterator[None]:
+    """Hides them from imports inside the block, which saves a third of TensorFlow's; later imports find them.
+
+    Args:
+        keras: whether Keras itself is wanted, which processes that only run exports do without.
+    """
     modules: dict[str, Any] = sys.modules
-    hidden = [name for name in _NAMES if name not in modules]
-    modules.update(dict.fromkeys(hidden))
+    stand_ins: dict[str, ModuleType | None] = dict.fromkeys(_OF_KERAS)
+    if not keras:
+        stand_ins |= {_KERAS: None, _LAYERS_OF_TEXT: ModuleType(_LAYERS_OF_TEXT)}
+    hidden = {name: stand_in for name, stand_in in stand_ins.items() if name not in modules}
+    modules.update(hidden)
     try:
         yield
     finally:

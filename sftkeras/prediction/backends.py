@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,10 @@ BATCH_SIZE = 32  # texts predicted at once
 TIMEOUT = 60.0  # seconds for a call to a server, its retries included
 
 _SCHEMES = ("grpc", "http", "https")
+
+
+Batch = tuple[Sequence[str], Sequence[str] | None]
+"""Texts, and their second texts for a model of pairs."""
 
 
 class Model(Protocol):
@@ -58,6 +62,9 @@ class Model(Protocol):
 
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Outputs:
         """Returns the named outputs for texts, and for their second texts if it takes pairs: one row a text."""
+
+    def predict_each(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
+        """Yields the named outputs of each batch, in their order. Batches may be taken before their turn."""
 
     def write(self, texts: Sequence[str], asked: Sequence[Conversation] | None, options: Options) -> Outputs:
         """Returns what a model that generates writes for texts, or for the conversations that they end; one batch."""
@@ -130,6 +137,12 @@ class LocalModel(OpenModel):
         """Returns the named outputs, one row a text."""
         self.load()
         return self._process.predict(texts, pairs, batch_size=self._batch_size)
+
+    def predict_each(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
+        """Yields the named outputs of each batch, in their order; some batches run at a time."""
+        self.load()
+        named = ({"text": texts} if pairs is None else {"text": texts, "pair": pairs} for texts, pairs in batches)
+        return self._process.run_each("serving_default", named)
 
     def write(self, texts: Sequence[str], asked: Sequence[Conversation] | None, options: Options) -> Outputs:
         """Returns generated texts: Jinja renders conversations, so that all that templates read is in the prompts.
@@ -219,6 +232,10 @@ class RemoteModel(OpenModel):
         """Returns the named outputs, one row a text."""
         with self._call_errors():
             return self._client.answer_arrays(texts, pairs)
+
+    def predict_each(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
+        """Yields the named outputs of each batch, in their order."""
+        return (self.predict(*batch) for batch in batches)
 
     def write(self, texts: Sequence[str], asked: Sequence[Conversation] | None, options: Options) -> Outputs:
         """Returns generated texts: the graph renders conversations.

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +21,7 @@ from sftkeras.disk.folder_lock import folder_locked
 from sftkeras.errors import SFTError
 from sftkeras.tasks.predictions import Record
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @contextmanager
@@ -92,25 +92,28 @@ class KeptBatches:
         """Whether no batch is kept."""
         return os.fstat(self._file.fileno()).st_size <= self._begin
 
-    def batch(self, asked: Any, predict: Callable[[], list[Record]]) -> list[Record]:
-        """Returns the records of the next batch: those that are kept, or those that are predicted now, which are kept.
+    def next(self, asked: Any) -> list[Record] | None:
+        """Returns the records of the next batch; None behind the last that is kept.
 
         Args:
             asked: all that the batch is predicted from, as JSON values.
-            predict: predicts it.
 
         Raises:
             SFTError: SFT656 if the batch that is kept was predicted from something else.
         """
-        digest = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
         kept = self._next()
-        if kept and kept["asked"] != digest:
+        if kept is None:
+            return None
+        if kept["asked"] != _digest(asked):
             raise self._other(f"reads other texts, below row {self._rows:,}")
-        found: list[Record] = kept["records"] if kept else predict()
-        if not kept:
-            self._append({"asked": digest, "records": found})
+        found: list[Record] = kept["records"]
         self._rows += len(found)
         return found
+
+    def add(self, asked: Any, records: list[Record]) -> None:
+        """Keeps the records of the next batch."""
+        self._append({"asked": _digest(asked), "records": records})
+        self._rows += len(records)
 
     def _next(self) -> dict[str, Any] | None:
         """The next line that is kept; None behind the last. What a process that died has half written is cut off."""
@@ -135,3 +138,7 @@ class KeptBatches:
 
     def _other(self, difference: str) -> SFTError:
         return SFTError("SFT656", folder=self.folder, difference=difference)
+
+
+def _digest(asked: Any) -> str:
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from sftkeras.conversations import Conversation
 from sftkeras.errors import SFTError
 from sftkeras.plurals import counted
-from sftkeras.prediction.backends import LocalModel, Model
+from sftkeras.prediction.backends import Batch, LocalModel, Model
 from sftkeras.prediction.generating import Options
 from sftkeras.tasks.padding import widened, width_of
 from sftkeras.tasks.predictions import Outputs
@@ -53,6 +53,10 @@ class ComparedModel:
         outputs = self._served.predict(texts, pairs)
         self._compare(texts, outputs, self._local.predict(texts, pairs))
         return outputs
+
+    def predict_each(self, batches: Iterable[Batch]) -> Iterator[Outputs]:
+        """Yields the server's named outputs of each batch, in their order."""
+        return (self.predict(*batch) for batch in batches)
 
     def write(self, texts: Sequence[str], asked: Sequence[Conversation] | None, options: Options) -> Outputs:
         """Returns what the server's model writes."""

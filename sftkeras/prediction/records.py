@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+import numpy as np
 from rich.progress import Progress, TaskID
 
 from sftkeras.config import GenerateConfig
+from sftkeras.conversations import Conversation
 from sftkeras.data.checks.findings import SHOWN, place
 from sftkeras.data.formats.unlabelled import TextBlock
 from sftkeras.plurals import counted
 from sftkeras.prediction.backends import Model
-from sftkeras.prediction.generating import options_for
-from sftkeras.tasks.predictions import Record, record_keys, records
+from sftkeras.prediction.generating import Options, options_for
+from sftkeras.tasks.padding import by_length
+from sftkeras.tasks.predictions import Outputs, Record, record_keys, records
 
-Keep = Callable[[Any, Callable[[], list[Record]]], list[Record]]
-"""(what a batch is predicted from, a function that predicts it) → its records, maybe kept from before."""
+
+class Kept(Protocol):
+    """Batches that an earlier command has predicted; the first ones of this command."""
+
+    def next(self, asked: Any) -> list[Record] | None:
+        """Returns the records of the next batch, which is predicted from `asked`; None if it was not predicted."""
+
+    def add(self, asked: Any, records: list[Record]) -> None:
+        """Keeps the records of the next batch, for a command that continues if this one is stopped."""
+
+
+class NothingKept:
+    """Keeps no batches."""
+
+    def next(self, asked: Any) -> None:
+        """Returns None."""
+
+    def add(self, asked: Any, records: list[Record]) -> None:
+        """Does nothing."""
 
 
 def text_records(model: Model, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Record]:
@@ -36,7 +57,7 @@ class RowRecords:
         batch_size: rows in one batch.
         options: how a model that generates writes.
         progress: shows how far it is.
-        keep: gives the records of a batch, see `sftkeras.prediction.kept_batches`.
+        kept: batches that need not be predicted again, see `sftkeras.prediction.kept_batches`.
     """
 
     def __init__(
@@ -45,10 +66,10 @@ class RowRecords:
         batch_size: int,
         options: GenerateConfig,
         progress: Progress,
-        keep: Keep = lambda asked, predict: predict(),
+        kept: Kept = NothingKept(),  # noqa: B008  has no state
     ) -> None:
         self._model, self._batch_size, self._options = model, batch_size, options
-        self._progress, self._keep = progress, keep
+        self._progress, self._kept = progress, kept
         self._names = _ColumnNames()
         self._empty = _Places("empty text", "its answer means nothing", "their answers mean nothing")
         self._too_long = _Places("text", "it is longer than the model reads", "they are longer than the model reads")
@@ -72,11 +93,9 @@ class RowRecords:
     def _predicted(self, block: TextBlock, first: int, task: TaskID) -> list[Record]:
         """The records of a block, whose rows have the numbers from `first` on."""
         lengths = [sum(map(len, row)) for row in zip(*_asked(block), strict=True)]
-        order = sorted(range(len(lengths)), key=lengths.__getitem__)
-        found: list[Record] = [{}] * len(order)
-        for start in range(0, len(order), self._batch_size):
-            rows = order[start : start + self._batch_size]
-            for row, record in zip(rows, self._batch(block, rows, first), strict=True):
+        found: list[Record] = [{}] * len(lengths)
+        for rows, predicted in self._batches(block, by_length(lengths, self._batch_size), first):
+            for row, record in zip(rows, predicted, strict=True):
                 found[row] = record
             self._progress.advance(task, len(rows))
         for row, (record, *texts) in enumerate(zip(found, block.texts, block.pairs or block.texts, strict=True)):
@@ -87,18 +106,51 @@ class RowRecords:
                 self._too_long.add(place)
         return found
 
-    def _batch(self, block: TextBlock, rows: Sequence[int], first: int) -> list[Record]:
-        texts = [block.texts[row] for row in rows]
+    def _batches(
+        self, block: TextBlock, plan: Sequence[np.ndarray], first: int
+    ) -> Iterator[tuple[np.ndarray, list[Record]]]:
+        """Yields the rows of each batch with their records: those that are kept, then those that are predicted now."""
+        batches = [_AskedBatch.of(block, rows, options_for(self._options, (first + rows).tolist())) for rows in plan]
+        done = 0
+        while done < len(plan) and (kept := self._kept.next(batches[done].key)) is not None:
+            yield plan[done], kept
+            done += 1
+        for rows, batch, outputs in zip(plan[done:], batches[done:], self._outputs(batches[done:]), strict=True):
+            predicted = list(records(outputs, self._model.predictions))
+            self._kept.add(batch.key, predicted)
+            yield rows, predicted
+
+    def _outputs(self, batches: Sequence[_AskedBatch]) -> Iterator[Outputs]:
+        if any(batch.writes for batch in batches):
+            return (self._model.write(batch.texts, batch.asked, batch.options) for batch in batches)
+        return self._model.predict_each((batch.texts, batch.pairs) for batch in batches)
+
+
+@dataclass(frozen=True)
+class _AskedBatch:
+    """Rows that are predicted together, and how a model that generates writes for them."""
+
+    texts: list[str]
+    pairs: list[str] | None
+    asked: list[Conversation] | None
+    options: Options
+
+    @classmethod
+    def of(cls, block: TextBlock, rows: np.ndarray, options: Options) -> _AskedBatch:
+        """Takes the rows out of a block."""
         pairs = block.pairs and [block.pairs[row] for row in rows]
         asked = block.asked and [block.asked[row] for row in rows]
-        options = options_for(self._options, [first + row for row in rows])
+        return cls([block.texts[row] for row in rows], pairs, asked, options)
 
-        def predict() -> list[Record]:
-            writes = asked is not None or options
-            outputs = self._model.write(texts, asked, options) if writes else self._model.predict(texts, pairs)
-            return list(records(outputs, self._model.predictions))
+    @property
+    def writes(self) -> bool:
+        """Whether a text is written for each row."""
+        return self.asked is not None or bool(self.options)
 
-        return self._keep([texts, pairs, asked and [one.to_json() for one in asked], options], predict)
+    @property
+    def key(self) -> Any:
+        """All that the predictions depend on, as JSON values."""
+        return [self.texts, self.pairs, self.asked and [one.to_json() for one in self.asked], self.options]
 
 
 def _asked(block: TextBlock) -> list[list[str]]:

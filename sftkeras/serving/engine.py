@@ -18,6 +18,8 @@ import tensorflow_text  # noqa: F401  registers the operations of the text signa
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef, SignatureDef
 
+from sftkeras.exporting.generation_file import FILE as GENERATION
+from sftkeras.graphs.preparation import session_config
 from sftkeras.graphs.trusted import check_served
 from sftkeras.internals.tensorflow import make_callable
 from sftkeras.serving.errors import ServingError, invalid
@@ -97,7 +99,8 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         check_served(folder)
-        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        config = session_config(generates=(folder / GENERATION).is_file())
+        self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         # Before the model, since a graph that is changed when it has run is copied as a whole.
         self._keeping = _Keeping.in_graph(self._session.graph)
         try:

@@ -1,4 +1,4 @@
-"""Batches whose rows are of other sizes put together: padded to one, with what the tasks pad with in the graph.
+"""Batches of rows of like length, and their outputs put together: padded to one size, as the tasks pad in the graph.
 
 Rows are lists where a text has entities or masks: every batch is as wide as its longest row. Imports no TensorFlow.
 """
@@ -12,6 +12,22 @@ import numpy as np
 from sftkeras.tasks.predictions import Outputs, predictions_of, ranks_of
 
 PADDING = -1  # of whole numbers, such as places
+
+
+def by_length(lengths: Sequence[int], batch_size: int) -> list[np.ndarray]:
+    """Returns the rows of each batch: rows of like length go together, the longest first.
+
+    A batch that needs too much memory is found out at once so, and batches that run side by side end at about the same
+    time. No rows are one batch without any, whose outputs have the shapes.
+    """
+    order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
+    return [order[begin : begin + batch_size] for begin in range(0, max(len(order), 1), batch_size)]
+
+
+def in_order(parts: Sequence[Mapping[str, np.ndarray]], plan: Sequence[np.ndarray]) -> Outputs:
+    """Joins the outputs of batches, and puts the rows back to where they were before `by_length`."""
+    back = np.argsort(np.concatenate(plan), kind="stable")
+    return {name: array[back] for name, array in joined(parts).items()}
 
 
 def joined(parts: Sequence[Mapping[str, np.ndarray]]) -> Outputs:

@@ -7,8 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import forked
 import pyarrow.parquet as pq
@@ -154,10 +155,14 @@ def test_what_was_predicted_before_a_command_stopped_is_not_predicted_again(
     classifier: Exported, run: Run, process: PredictionProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, output, predicted = tmp_path / "in.txt", tmp_path / "answers.csv", []
-    stock = process.predict
-    monkeypatch.setattr(
-        process, "predict", lambda texts, *a, **b: predicted.append(len(texts)) or stock(texts, *a, **b)
-    )
+    stock = process.run_each
+
+    def run_each(signature: str, batches: Iterable, outputs: Any = None) -> Iterator:
+        for batch, found in zip(batches := list(batches), stock(signature, batches, outputs), strict=True):
+            predicted.append(len(batch["text"]))
+            yield found
+
+    monkeypatch.setattr(process, "run_each", run_each)
     words = ("--model", str(classifier.path), "--file", str(file), "--output", str(output), "--batch_size", "1024")
     rows = [b"good " * (row % 3) + b"film %d" % row for row in range(5001)]
     file.write_bytes(b"\n".join([*rows[:-1], b"\xff"]))  # found after the first block of 4,096 rows

@@ -42,6 +42,27 @@ def test_answers_keep_the_order_of_the_texts(classifier: Exported, process: Pred
     assert process.examples_per_second > 0
 
 
+def test_batches_that_run_side_by_side_are_answered_in_order(classifier: Exported, process: PredictionProcess) -> None:
+    process.load(classifier.path)
+    batches = [[f"film {number}"] * (1 + number % 3) for number in range(12)]
+    answers = list(process.run_each("serving_default", ({"text": texts} for texts in batches)))
+    for texts, answer in zip(batches, answers, strict=True):
+        alone = process.run("serving_default", {"text": texts})
+        np.testing.assert_allclose(answer["probabilities"], alone["probabilities"], atol=1e-6)
+
+
+def test_batches_behind_one_that_fails_are_not_taken_for_other_answers(
+    classifier: Exported, process: PredictionProcess
+) -> None:
+    process.load(classifier.path)
+    rows = [["good film"], [["no row"]], ["bad film"] * 2, ["a film"] * 3]
+    answers = process.run_each("serving_default", ({"text": texts} for texts in rows))
+    assert len(next(answers)["label"]) == 1
+    with pytest.raises(SFTError, match="SFT506"):
+        next(answers)
+    assert len(process.run("serving_default", {"text": ["film"] * 5})["label"]) == 5
+
+
 def test_text_that_utf_8_cannot_hold_is_answered(classifier: Exported, process: PredictionProcess) -> None:
     process.load(classifier.path)
     assert len(process.predict(["broken \ud83d half"])["label"]) == 1
