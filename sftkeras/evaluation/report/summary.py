@@ -10,8 +10,10 @@ from sftkeras.plurals import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from sftkeras.evaluation.contract import Evaluation
+    from sftkeras.evaluation.statistics.metrics import Metric
 
 WEAKEST_LABELS = 3
 _STYLES = {"better": "green", "worse": "red", "unsure": "yellow"}
@@ -53,7 +55,25 @@ def print_summary(
         found = counted(len(report["findings"]), "thing")
         table.add_row("", Text(f"The data check found {found} worth a look."))
     console.print(table)
+    if parts := report["before_and_after"]:
+        console.print(_before_and_after(parts, metric, headline["metric"]))
     for part in evaluation.terminal_parts(report):
         console.print(part)
     if folder is not None:
         console.print(Text(f"Report: {folder / 'report.html'}"))
+
+
+def _before_and_after(parts: list[dict[str, Any]], metric: Metric, name: str) -> Table:
+    """The test parts side by side, as the earlier model and this one predict them."""
+    from rich.table import Table
+
+    table = Table("test part", title=metric.title)
+    for column in ("texts", "before", "after", "change", "95% interval"):
+        table.add_column(column, justify="right")
+    for part in parts:
+        figures = [wording.figure(part[when]["metrics"][name], metric) for when in ("before", "after")]
+        gain = part["gain"]
+        change = wording.ABSENT if gain is None else f"{'−' if gain < 0 else '+'}{wording.gain(gain, metric)}"
+        ends = wording.signed(part["gain_interval"], metric)
+        table.add_row(part["run"], f"{part['rows']:,}", *figures, change, ends)
+    return table
