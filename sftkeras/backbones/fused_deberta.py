@@ -101,7 +101,7 @@ class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
             scores += absent * (scores.dtype.min / 2)
         weights = parts.dropout(softmax(scores))
         context = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
-        return dense(parts.output, tf.reshape(context, tf.shape(x)))
+        return dense(parts.output, tf.reshape(context, [batch * length, heads * size]))
 
 
 def _shift(scores: tf.Tensor) -> tf.Tensor:

@@ -72,7 +72,7 @@ class FusedTransformerEncoder(PartsInConfig, TransformerEncoder):
             scores += absent * (scores.dtype.min / 2)
         weights = attention_parts(attention).dropout(softmax(scores), training=training)
         context = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
-        return dense(attention.output_dense, tf.reshape(context, tf.shape(x)))
+        return dense(attention.output_dense, tf.reshape(context, [batch * length, heads * size]))
 
 
 _FUSED = {

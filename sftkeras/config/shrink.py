@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from jsonargparse.typing import PositiveFloat, PositiveInt
+
 from sftkeras.config.data import ReadingConfig
 from sftkeras.config.values import Name
 
@@ -16,7 +18,7 @@ class ShrinkConfig:
     """Make a smaller model of a finished run, and report what that costs"""
 
     EXAMPLE: ClassVar[str] = "python -m sftkeras.shrink runs/reviews --vocabulary run"
-    REQUIRED: ClassVar[str] = "the folder of a finished run, and --vocabulary."
+    REQUIRED: ClassVar[str] = "the folder of a finished run, and one or more of --vocabulary, --heads and --units."
 
     run: str = field(default="", metadata={"bare_word": True})
     """The folder of a finished run that was exported, such as runs/reviews. It stays as it is."""
@@ -31,6 +33,14 @@ class ShrinkConfig:
     """Column of these files that holds the text; null takes the name used in training."""
     pair: str | None = field(default=None, metadata={"of_train": "data.pair"})
     """Column of these files that holds the second text; null takes the name used in training."""
+    heads: PositiveFloat | None = None
+    """Attention heads that stay, those that matter most for the loss: a whole number, in each layer, or below 1 a share
+    of all, such as 0.75, of which an encoder's layers have different numbers. Of a decoder, heads that share keys and
+    values go together. null keeps all."""
+    units: PositiveFloat | None = None
+    """Feed-forward units that stay in each layer, likewise: a number, or below 1 a share."""
+    importance_rows: PositiveInt = 512
+    """Rows of the validation part on which importance is measured, at most."""
     runs: str | None = None
     """The smaller run's folder is RUNS/NAME; null puts it beside the run."""
     folder: str | None = field(default=None, metadata={"of_train": "export.folder"})

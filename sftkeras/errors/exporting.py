@@ -35,7 +35,12 @@ MESSAGES: dict[str, str] = {
     "be equal: lower --export.least_equal if that is good enough, or take another --export.precision.",
     "SFT521": "--export.precision {precision}: this model is {what}, which is exported in float32 alone. Leave it out.",
     # 530-539 smaller models
-    "SFT530": "{folder}: its tokens cannot be left out: {problem}. Leave out --vocabulary.",
+    "SFT530": "{folder}: its encoder is a TF-Hub module trained as it is, which cannot be made smaller. Train again "
+    "with an encoder that can be rebuilt.",
     "SFT531": "with fewer tokens this text would be split otherwise than before, so nothing was written: {text}. Leave "
     "it out of --vocabulary, or please report this.",
+    "SFT532": "--heads: the config.json of {model_type} has no place for the size of a head, which follows from how "
+    "many there are. Leave out units alone, with --units.",
+    "SFT533": "{folder}: a TF-Hub preprocessor tokenises its texts, whose tokens cannot be left out. Leave out "
+    "--vocabulary.",
 }

@@ -21,6 +21,7 @@ __all__ = [
     "attention_parts",
     "drop_attention_weights",
     "layer_parts",
+    "set_heads",
 ]
 
 AnyAttention = Any  # a keras.layers.MultiHeadAttention, or a DisentangledSelfAttention
@@ -81,6 +82,14 @@ def attention_parts(attention: AnyAttention) -> AttentionParts:
         attention._dropout_layer,
         None,
     )
+
+
+def set_heads(attention: AnyAttention, heads: int) -> None:
+    """Set how many heads a built attention has, whose kernels have been cut."""
+    if isinstance(attention, DisentangledSelfAttention):
+        attention.num_heads = heads
+    else:
+        attention._num_heads = heads
 
 
 def drop_attention_weights(attention: AnyAttention, rate: float) -> None:

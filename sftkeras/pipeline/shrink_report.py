@@ -52,12 +52,16 @@ class Times:
 def sizes_of(restored: RestoredRun) -> dict[str, int]:
     """Return the sizes of a model: its parameters, and what can be left out of it."""
     from sftkeras.backbones.dense.held_kernels import count_parameters
+    from sftkeras.backbones.narrower import width_of
 
     backbone = restored.backbone
-    table = backbone.token_embedding
+    assert backbone.token_embedding is not None  # of all that can be made smaller
+    width = width_of(backbone)
     return {
         "parameters": count_parameters(restored.model.network),
-        **({"tokens": int(table.input_dim)} if table is not None else {}),
+        "tokens": int(backbone.token_embedding.input_dim),
+        "attention heads": sum(width.heads),
+        "feed-forward units": width.units * len(width.groups),
     }
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sftkeras.tasks import TaskSpec
 
 RUN = "run"  # in place of a file: the run's own rows
-LEAVING_OUT = ("vocabulary",)  # settings that say what is left out
+LEAVING_OUT = ("vocabulary", "heads", "units")  # settings that say what is left out
 _ROWS_AT_ONCE = 1000
 
 
@@ -81,12 +81,17 @@ def check_settings(config: ShrinkConfig) -> Shrinking:
     Raises:
         SFTError: SFT104 if no run is named or nothing is to be left out, SFT109 or SFT113 if there is no such run,
             SFT114 if it has no export to compare with, SFT105, SFT106, SFT108 or SFT111 if the new one cannot be
-            written, SFT530 if its tokens cannot be trimmed.
+            written, SFT530 or SFT533 if its backbone cannot be made smaller.
     """
     if not config.run:
         raise SFTError("SFT104", flag="--run", remedy="Give the folder of a finished run, such as runs/NAME.")
-    if config.vocabulary is None:
-        raise SFTError("SFT104", flag="--vocabulary", remedy="Say whose tokens stay: run, or files of texts.")
+    if not left_out(config):
+        remedy = "Say what is to go: --vocabulary run keeps the tokens that the run uses, --heads 0.75 so many heads."
+        raise SFTError("SFT104", flag="--vocabulary, --heads or --units", remedy=remedy)
+    for name in ("heads", "units"):
+        if (number := getattr(config, name)) is not None and number > 1 and number != int(number):
+            problem = f"{number:g} is neither a whole number nor a share below 1."
+            raise SFTError("SFT102", flag=f"--{name}", problem=problem)
     run = RunFolder.open(config.run)
     run.last_export()
     settings = settings_of(run)
@@ -98,22 +103,23 @@ def check_settings(config: ShrinkConfig) -> Shrinking:
     shrinking = Shrinking(run, settings, new, config)
     RunFolder.plan(shrinking.new_settings)
     check_writable(Path(shrinking.new_settings.export.folder).expanduser() / new.folder.name, "--folder")
-    _check_tokenizer(run)
+    _check_backbone(shrinking)
     return shrinking
 
 
-def _check_tokenizer(run: RunFolder) -> None:
+def _check_backbone(shrinking: Shrinking) -> None:
+    run = shrinking.run
     if json.loads(run.model_file.read_text(encoding="utf-8"))["backbone"] == "tfhub":
-        raise SFTError("SFT530", folder=run.folder, problem="its encoder is a TF-Hub module trained as it is")
-    if run.preprocessor:
-        raise SFTError("SFT530", folder=run.folder, problem="a TF-Hub preprocessor tokenises its texts")
+        raise SFTError("SFT530", folder=run.folder)
+    if run.preprocessor and shrinking.wanted.vocabulary is not None:
+        raise SFTError("SFT533", folder=run.folder)
 
 
 def shrink(shrinking: Shrinking) -> RunFolder:
     """Makes the smaller run, exports it, and writes both reports: its own, and how it compares with the run.
 
     Raises:
-        SFTError: what reading, exporting and evaluating raise, and SFT531.
+        SFTError: what reading, exporting and evaluating raise, SFT102, SFT531 and SFT532.
     """
     new = shrinking.new
     data = read_rows(shrinking.settings, shrinking.task)
@@ -148,10 +154,17 @@ def left_out(wanted: ShrinkConfig) -> dict[str, Any]:
 
 def _left_out(shrinking: Shrinking, restored: RestoredRun, data: LabelledData, files: Path) -> RestoredRun:
     """Leaves out what is wanted; the small files of the smaller backbone are in `files`."""
+    from sftkeras.shrinking.pruning import prune
     from sftkeras.shrinking.vocabulary import trim_vocabulary
 
-    if shrinking.wanted.vocabulary is not None:
-        restored = trim_vocabulary(restored, _corpus(shrinking, data), files)
+    wanted = shrinking.wanted
+    if wanted.vocabulary is not None:
+        (files / "tokens").mkdir()
+        restored = trim_vocabulary(restored, _corpus(shrinking, data), files / "tokens")
+    if wanted.heads is not None or wanted.units is not None:
+        (files / "parts").mkdir()
+        heads, units, rows = wanted.heads, wanted.units, wanted.importance_rows
+        restored = prune(restored, data, files / "parts", heads=heads, units=units, rows=rows)
     return restored
 
 

@@ -94,6 +94,7 @@ def pretrained(handle: str, form: PublishFormat) -> Source:
             "SFT102", flag="--handle", problem=f"{handle} is a run. Name it with --run, in place of --handle."
         )
     _check_kind(kind_of_backbone(folder), form)
+    _check_heads(folder, form)
     runtime.start_tensorflow()
     try:
         backbone = load_backbone(folder, max_length=1, mode="native")
@@ -120,6 +121,7 @@ def fine_tuned(folder: str, form: PublishFormat) -> Source:
         problem = "the run's bottleneck adapters are layers of their own, for which it has no place"
         remedy = "Export the run for serving, or train from it with --backbone.handle of sftkeras.train"
         raise SFTError("SFT334", format=form, problem=problem, remedy=remedy)
+    _check_heads(run.backbone, form)
     runtime.start_tensorflow()
     restored = restore_run(run)
     if restored.backbone.is_module and form != "tf_hub":
@@ -141,3 +143,18 @@ def _check_kind(kind: BackboneKind, form: PublishFormat) -> None:
         others = [name for name, kinds in _KINDS.items() if kind in kinds]
         problem = f"{'an encoder' if kind == 'encoder' else 'a decoder'} has no form as this"
         raise SFTError("SFT334", format=form, problem=problem, remedy=f"Choose --format {' or '.join(others)}")
+
+
+def _check_heads(folder: Path, form: PublishFormat) -> None:
+    """Refuses an encoder some of whose layers have lost heads.
+
+    Raises:
+        SFTError: SFT334.
+    """
+    from sftkeras.backbones.hugging_face.config import read_json
+
+    config = folder / "config.json"
+    if config.exists() and read_json(config).get("pruned_heads"):
+        problem = "layers of this encoder have fewer heads than its config says, for which others have no place"
+        remedy = "Publish the run before, or one that sftkeras.shrink made without --heads"
+        raise SFTError("SFT334", format=form, problem=problem, remedy=remedy)

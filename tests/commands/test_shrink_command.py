@@ -16,6 +16,7 @@ from sftkeras.command_line.commands import parse
 from sftkeras.config import ShrinkConfig
 from sftkeras.errors import SFTError
 from sftkeras.pipeline.shrinking import check_settings
+from sftkeras.publishing.source import fine_tuned
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,9 @@ def shrunk(finished: Finished, reviews_csv: Path, tmp_path_factory: pytest.TempP
         ("evaluate", flags(model=small, output=folder / "evaluation")),
         ("export", flags(run=small)),
         ("publish", flags(run=small, format="hugging_face", output=folder / "published")),
+        ("shrink", [str(finished.run), *flags(heads=1, units=0.25, name="narrow"), *made]),
         ("fit", [*again, *flags(name="begun", backbone__handle=small)]),
+        ("fit", [*again, *flags(name="narrower", backbone__handle=folder / "runs" / "narrow")]),
         ("fit", [*again, *flags(name="continued", start_from=small)]),
     ]
     for (command, _), done in zip(commands, run_several(commands, cwd=folder), strict=True):
@@ -83,6 +86,26 @@ def test_the_smaller_run_is_a_run_to_every_command(shrunk: Path) -> None:
         assert trained["vocab_size"] == config["vocab_size"]
 
 
+def test_fewer_heads_and_units_are_left_in_the_graph_and_in_what_begins_with_it(shrunk: Path) -> None:
+    found = json.loads((shrunk / "runs" / "narrow" / "comparison.json").read_text())
+    assert found["settings"] == {"heads": [None, 1], "units": [None, 0.25]}
+    facts = found["facts"]
+    assert facts["attention heads"] == [2, 1]
+    assert facts["feed-forward units"] == [32, 8]
+    # 16 numbers wide: query, key and value with their biases, output; up with its biases, down.
+    assert facts["parameters"][0] - facts["parameters"][1] == 8 * (3 * 17 + 16) + 24 * (17 + 16)
+    assert facts["MB of exported weights"][1] < facts["MB of exported weights"][0]
+    config = json.loads((shrunk / "runs" / "narrower" / "backbone" / "config.json").read_text())
+    assert (config["intermediate_size"], config["pruned_heads"]) == (8, {"0": [1]})
+
+
+def test_an_encoder_with_fewer_heads_has_no_form_for_others(shrunk: Path) -> None:
+    run = str(shrunk / "runs" / "narrow")
+    for form in ("tf_hub", "hugging_face"):
+        with pytest.raises(SFTError, match="SFT334"):
+            fine_tuned(run, form)
+
+
 def refused(*words: str) -> str:
     """What is said of a command that cannot begin, before TensorFlow is there."""
     with pytest.raises(SFTError) as error:
@@ -92,9 +115,10 @@ def refused(*words: str) -> str:
 
 def test_what_cannot_be_made_smaller_is_refused_at_once(finished: Finished, tmp_path: Path) -> None:
     assert refused("--vocabulary=run").startswith("SFT104  --run is missing")
-    assert refused(str(finished.run)).startswith("SFT104  --vocabulary is missing")
+    assert refused(str(finished.run)).startswith("SFT104  --vocabulary, --heads or --units is missing")
     assert refused(str(tmp_path), "--vocabulary=run").startswith("SFT109")
     assert "is the name of the run itself" in refused(str(finished.run), "--vocabulary=run", "--name=tiny")
+    assert "neither a whole number nor a share" in refused(str(finished.run), "--heads=1.5")
     whole = tmp_path / "tiny"
     shutil.copytree(finished.run, whole)
     model = json.loads((whole / "model.json").read_text())

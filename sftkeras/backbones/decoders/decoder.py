@@ -97,6 +97,13 @@ class Decoder(keras.Model):
         """Notes that the tables were given another number of rows."""
         self.config = self.embeddings.config = replace(self.config, vocabulary_size=rows)
 
+    def set_config(self, config: DecoderConfig) -> None:
+        """Notes that the kernels of all layers were cut to these sizes."""
+        self.config = config
+        parts: list[PartOfDecoder] = [self.embeddings, self.shared, *self.transformer_layers, self._last_norm]
+        for part in parts:
+            part.config = config
+
     def logits(self, vectors: tf.Tensor, parts: int = 1) -> tf.Tensor:
         """Return the logits of outputs.
 

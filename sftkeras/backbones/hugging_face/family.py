@@ -8,7 +8,7 @@ embedding and pooler, and fails on a BERT without a pooler.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Config = Mapping[str, Any]
 
 _POSITIONS = "max_position_embeddings"
+_PRUNED = "pruned_heads"  # as transformers up to version 4 has it: for a layer's number, those of the heads that left
 # What config.json calls the activations that can be built.
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu")
 # Other names that it has for some of them; gelu_fast differs from gelu_new in the last digits of a constant.
@@ -134,6 +135,7 @@ class Family:
             parts.intermediate.activation = activation
             parts.attention_norm.epsilon = parts.output_norm.epsilon = settings["layer_norm_eps"]
             set_attention_dropout(layer, attention)
+        cut_heads(encoder, settings.get(_PRUNED) or {})
         self.adjust(encoder)
         encoder = encoder if isinstance(encoder.output, dict) else TokenEncoder(encoder)
         encoder.model_type = self.model_type
@@ -153,6 +155,7 @@ class Family:
             raise SFTError("SFT355", folder=encoder.name, key="activation", value=activation, known=listed(ACTIVATIONS))
         sizes = {key: getattr(encoder, argument) for key, argument in self.sizes.items()}
         sizes[_POSITIONS] += self.first_position
+        pruned = pruned_heads(encoder)
         general, attention = self.dropout
         return {
             "model_type": self.model_type,
@@ -164,6 +167,7 @@ class Family:
             "layer_norm_eps": encoder.embeddings_layer_norm.epsilon,
             general: encoder.embeddings_dropout.rate,
             attention: attention_dropout(layer).rate,
+            **({_PRUNED: pruned} if pruned else {}),
         }
 
 
@@ -181,6 +185,28 @@ def transformer_layers(encoder: keras.Model) -> Iterator[TransformerEncoder]:
     """Yields each transformer layer once, also one that is run again and again."""
     for layer in encoder.transformer_layers:
         yield from layer if isinstance(layer, list) else [layer]
+
+
+def cut_heads(encoder: keras.Model, pruned: Mapping[str, Sequence[int]]) -> None:
+    """Takes heads from the layers of an encoder that was just built; config.json says from which, and how many."""
+    from sftkeras.backbones.dense.cutting import keep_groups
+    from sftkeras.internals.keras_hub import attention_parts, layer_parts, set_heads
+
+    layers = list(transformer_layers(encoder))
+    for number, heads in pruned.items():
+        attention = layer_parts(layers[int(number)]).attention
+        kept = [head for head in range(attention.num_heads) if head not in heads]
+        keep_groups(attention_parts(attention)._asdict(), kept, attention.num_heads)
+        set_heads(attention, len(kept))
+
+
+def pruned_heads(encoder: keras.Model) -> dict[str, list[int]]:
+    """Return how config.json says which layers have fewer heads: which of them left does not matter any more."""
+    from sftkeras.internals.keras_hub import layer_parts
+
+    heads = [layer_parts(layer).attention.num_heads for layer in transformer_layers(encoder)]
+    whole = encoder.num_heads
+    return {str(number): list(range(left, whole)) for number, left in enumerate(heads) if left < whole}
 
 
 def model_type_of(encoder: keras.Model) -> str:
