@@ -50,11 +50,12 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed  ## Compare with PyTorch, Hugging Face Trainer and FastAPI; end with the README's claims
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/pip install --quiet "torch==2.13.0" "transformers~=5.23" accelerate datasets safetensors fastapi "uvicorn[standard]"
+	.venv-bench/bin/pip install --quiet "torch==2.13.0" "transformers~=5.23" accelerate datasets safetensors "sentence-transformers~=6.2" fastapi "uvicorn[standard]"
 	test -d saved_models/movie-sentiment || $(BIN)/python -m sftkeras.train --config $(QUICKSTART) --training.epochs 1
 	$(BIN)/python benchmarks/steps_vs_peers.py $(PEER)
 	$(BIN)/python benchmarks/train_vs_peers.py $(PEER)
 	$(BIN)/python benchmarks/serve_vs_peers.py $(PEER) --model saved_models/movie-sentiment
+	$(BIN)/python benchmarks/predict_vs_peers.py $(PEER)
 	$(BIN)/python benchmarks/claims.py
 
 clean:  ## Remove the environments; runs, exports and the cache stay
