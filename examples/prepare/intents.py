@@ -21,6 +21,10 @@ SOURCE = (
     "#sha256=86de5300afb9a80826386339d3bec79c0a72eb0358abb8327e2ecef5ae0ce154"
 )
 FILES = {"english": "intent-en.jsonl", "chinese": "intent-zh.jsonl"}
+# The English ones in two months: first all intents but three, then these three and few sentences of the others.
+MONTHS = ("intent-first.jsonl", "intent-next.jsonl")
+NEW_INTENTS = ("food", "money", "sports")
+ONE_IN = 10
 # An intent with fewer different openings than this can be neither learned nor evaluated.
 LEAST = 10
 
@@ -56,6 +60,15 @@ def intents(conversations: Conversations, least: int = LEAST) -> Account:
     return account
 
 
+def in_two_months(account: Account) -> tuple[Account, Account]:
+    """Divides sentences: those with new intents are in the second month, and one in ten of the others."""
+    first, second = Account("sentences"), Account("sentences")
+    for number, row in enumerate(account.rows):
+        later = row["label"] in NEW_INTENTS or number % ONE_IN == 0
+        (second if later else first).rows.append(row)
+    return first, second
+
+
 def read_language(folder: Path) -> dict[str, list[object]]:
     """Reads the files of one language; the name of a file is the category."""
     contents = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in sorted(folder.glob("*.yml"))}
@@ -80,7 +93,8 @@ def sameness(text: str) -> str:
 
 def _make() -> dict[str, Account]:
     folder = resolve(SOURCE)
-    return {file: intents(read_language(folder / language)) for language, file in FILES.items()}
+    made = {file: intents(read_language(folder / language)) for language, file in FILES.items()}
+    return {**made, **dict(zip(MONTHS, in_two_months(made[FILES["english"]]), strict=True))}
 
 
 if __name__ == "__main__":
