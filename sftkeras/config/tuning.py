@@ -8,30 +8,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from jsonargparse.typing import NonNegativeInt, PositiveFloat, PositiveInt
+from jsonargparse.typing import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sftkeras.config.values import Fraction, UnitInterval
 
-Method = Literal["full", "lora", "dora", "ia3", "adapters", "bitfit", "head"]
+Method = Literal["full", "lora", "dora", "adalora", "ia3", "adapters", "bitfit", "head"]
 Activation = Literal["gelu", "relu", "silu"]
 Base = Literal["float32", "bfloat16", "int8", "int4"]
 
 # The peak learning rate of each method where none is set. full: the highest of Devlin et al., 2019 (arXiv:1810.04805).
 # lora: ten times that of full (Schulman & Thinking Machines Lab, 2025, "LoRA Without Regret"), which is in the range of
-# the tables of Hu et al., 2021 (arXiv:2106.09685). dora: that of Liu et al., 2024 (arXiv:2402.09353) for LLaMA-7B. ia3:
-# that of Liu et al., 2022 (arXiv:2205.05638). adapters: the middle one of those that Houlsby et al., 2019
-# (arXiv:1902.00751), tried for GLUE. bitfit: the highest of Ben Zaken et al., 2022 (arXiv:2106.10199). head: Keras' own
-# of Adam, for a layer that begins at random. docs/tuning.md has what was measured with them.
+# the tables of Hu et al., 2021 (arXiv:2106.09685). dora: that of Liu et al., 2024 (arXiv:2402.09353) for LLaMA-7B.
+# adalora: that of Zhang et al., 2023 (arXiv:2303.10512), for MNLI, QQP and CoLA. ia3: that of Liu et al., 2022
+# (arXiv:2205.05638). adapters: the middle one of those that Houlsby et al., 2019 (arXiv:1902.00751), tried for GLUE.
+# bitfit: the highest of Ben Zaken et al., 2022 (arXiv:2106.10199). head: Keras' own of Adam, for a layer that begins at
+# random. docs/tuning.md has what was measured with them.
 LEARNING_RATES: Mapping[Method, float] = {
     "full": 5e-5,
     "lora": 5e-4,
     "dora": 2e-4,
+    "adalora": 5e-4,
     "ia3": 3e-3,
     "adapters": 3e-4,
     "bitfit": 1e-3,
     "head": 1e-3,
 }
-LOW_RANK: tuple[Method, ...] = ("lora", "dora")
+LOW_RANK: tuple[Method, ...] = ("lora", "dora", "adalora")
 ADAPTING: tuple[Method, ...] = (*LOW_RANK, "ia3")  # methods that put adapters beside linear layers
 IN_LAYERS: tuple[Method, ...] = (*ADAPTING, "adapters", "bitfit")  # methods that ask for the layers of the backbone
 PARTIAL: tuple[Method, ...] = (*IN_LAYERS, "head")  # methods that freeze weights of the backbone
@@ -45,17 +47,22 @@ class TuningConfig:
 
     method: Method = "full"
     """full: all weights. lora: small matrices beside the linear layers. dora: these, and the lengths of the kernels'
-    columns. ia3: a vector that rescales keys, values and the inner part. All of these are merged into the layers for
-    export. adapters: small networks after attention and after the feed-forward part, and norms. bitfit: biases and
-    norms. head: nothing of the encoder. The task's head learns in all."""
+    columns. adalora: such matrices, whose sizes follow from what each brings. ia3: a vector that rescales keys, values
+    and the inner part. All of these are merged into the layers for export. adapters: small networks after attention and
+    after the feed-forward part, and norms. bitfit: biases and norms. head: nothing of the encoder. The task's head
+    learns in all."""
     rank: PositiveInt = 8
-    """Inner size of the matrices (lora, dora)."""
+    """Inner size of the matrices (lora, dora); of adalora, the mean over all layers at the end."""
+    initial_rank: PositiveInt | None = None
+    """Inner size of the matrices at the beginning (adalora); null takes one and a half times the rank."""
+    orthogonality: NonNegativeFloat = 0.1
+    """Weight of the regularizer that keeps what the matrices are made of orthogonal (adalora)."""
     alpha: PositiveFloat = 16.0
-    """Their product is scaled by alpha / rank (lora, dora)."""
+    """Their product is scaled by alpha / rank (lora, dora, adalora: by the rank at the beginning)."""
     rank_scaled: bool = False
     """Scale it by alpha / sqrt(rank) instead, as rsLoRA does, for high ranks (lora, dora)."""
     dropout: UnitInterval = 0.0
-    """Share of what goes into the matrices that is dropped in training (lora, dora)."""
+    """Share of what goes into the matrices that is dropped in training (lora, dora, adalora)."""
     targets: list[str] | None = field(default=None, metadata={"separator": ","})
     """Linear layers that get adapters (all methods but full, bitfit, head): query, key, value, output, gate, up, down
     or all, with commas between; or patterns of LAYER.NAME, such as 1?.down for the layers 10 to 19. null takes key,
@@ -69,7 +76,7 @@ class TuningConfig:
     """How the kernels of linear layers, which do not learn, are held (all methods but full): int8 rounds those of each
     output, int4 groups of 32. The rounded ones are evaluated, merged and exported. Tables and norms stay float32."""
     layers: list[NonNegativeInt] | None = None
-    """Layers that learn, counted from 0, such as [4, 5] (lora, dora, ia3, adapters, bitfit); null takes all."""
+    """Layers that learn, counted from 0, such as [4, 5] (all methods but full and head); null takes all."""
     adapter: str | None = None
     """Folder of an adapter that PEFT or a run wrote, such as runs/reviews/adapter, to begin with (lora, dora, ia3): its
     weights, and with them its rank, alpha and targets."""
@@ -84,15 +91,24 @@ class TuningConfig:
 
     # Settings that only some of the methods use.
     OF_SOME: ClassVar = {
-        **dict.fromkeys(("rank", "alpha", "rank_scaled", "dropout"), LOW_RANK),
+        **dict.fromkeys(("rank", "alpha", "dropout"), LOW_RANK),
+        **dict.fromkeys(("initial_rank", "orthogonality"), ("adalora",)),
+        "rank_scaled": ("lora", "dora"),
         "targets": (*ADAPTING, "adapters"),
-        "adapter": ADAPTING,
+        "adapter": ("lora", "dora", "ia3"),
         **dict.fromkeys(("bottleneck", "activation"), ("adapters",)),
         "base": PARTIAL,
         "layers": IN_LAYERS,
     }
     # Settings that an adapter decides.
     OF_ADAPTER: ClassVar = ("rank", "alpha", "rank_scaled", "targets", "layers")
+
+    @property
+    def first_rank(self) -> int:
+        """Inner size of the matrices at the beginning; 1.5 times the rank, as the paper has it, where none is set."""
+        if self.method != "adalora":
+            return self.rank
+        return self.initial_rank or -(-3 * self.rank // 2)
 
     @property
     def freezes(self) -> bool:

@@ -22,7 +22,7 @@ class MemoryUse:
     Attributes:
         program: libraries and data.
         weights: of the network.
-        averages: of the weights, where they are kept.
+        averages: of the weights, and of what is known of their importance, where they are kept.
         gradients: as large as the weights that learn; less where a step never holds those of looked-up tables whole.
         moments: what the optimizer keeps.
         activations: of the longest batch, and all else that a step needs.
@@ -72,7 +72,7 @@ def memory_use(model: SupervisedModel, *, before: int, peak: int) -> MemoryUse:
     devices = model.distribute_strategy.num_replicas_in_sync
     network = model.network
     weights = _bytes(network.variables) * devices
-    averages = _bytes(model.averages) * devices
+    averages = _bytes([*model.averages, *model.tuning.variables]) * devices
     penalty = _bytes(model.penalty.variables) * devices if model.penalty else 0
     moments = _bytes(model.optimizer.variables) * devices
     beyond = max(0, peak - before - weights - averages - penalty - moments)

@@ -207,7 +207,8 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders, te
         fingerprints = [features.fingerprint, *(rows.fingerprint for rows in replayed.values())]
         penalty = consolidation(config, start, network, task, some, strategy, fingerprints)
     total_steps = train.steps * training.epochs
-    tuning = plan_tuning(network, backbone, config)
+    with strategy.scope():
+        tuning = plan_tuning(network, backbone, config, total_steps)
     inner = None
     if teach and config.distillation.looks_inside:
         with strategy.scope():

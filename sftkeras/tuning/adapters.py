@@ -24,6 +24,7 @@ from sftkeras.backbones.dense.adapters import (
     make_plain,
     sizes,
 )
+from sftkeras.backbones.dense.adaptive_rank import AdaptiveRank, AdaptiveRankSettings
 from sftkeras.backbones.dense.held_kernels import HeldAs
 from sftkeras.backbones.dense.low_rank import LowRank, LowRankSettings
 from sftkeras.backbones.dense.rescaling import Rescaling, RescalingSettings
@@ -38,7 +39,7 @@ from sftkeras.tuning.targets import chosen_places
 # Largest difference of outputs before and after merging, as a share of their size: float32 gives some 1e-6 of it.
 MOST_DIFFERENCE = 1e-4
 _PROBE = 16  # tokens that outputs are compared for
-_KINDS: Mapping[str, type[Adapter]] = {kind.kind: kind for kind in (LowRank, WeightDecomposed, Rescaling)}
+_KINDS: Mapping[str, type[Adapter]] = {kind.kind: kind for kind in (LowRank, WeightDecomposed, AdaptiveRank, Rescaling)}
 # Layers whose inputs (IA)3 rescales: those that follow what the paper rescales. PEFT does so too.
 _AFTER_RESCALED = ("output", "down")
 
@@ -67,9 +68,13 @@ def attach_adapters(backbone: Backbone, config: TrainConfig) -> tuple[str, ...]:
 def _low_rank(tuning: TuningConfig, place: Place, layer: AnyDense) -> LowRankSettings:
     inputs, outputs = sizes(layer)
     most = -(-inputs * outputs // (inputs + outputs))  # from here on, the matrices are as large as the kernel
-    if tuning.rank >= most:
-        raise SFTError("SFT482", rank=tuning.rank, layer=name_of(place), inputs=inputs, outputs=outputs, most=most)
-    return LowRankSettings(tuning.rank, tuning.alpha, tuning.rank_scaled, tuning.dropout)
+    if (rank := tuning.first_rank) >= most:
+        raise SFTError("SFT482", rank=rank, layer=name_of(place), inputs=inputs, outputs=outputs, most=most)
+    return LowRankSettings(rank, tuning.alpha, tuning.rank_scaled, tuning.dropout)
+
+
+def _adaptive_rank(tuning: TuningConfig, place: Place, layer: AnyDense) -> AdaptiveRankSettings:
+    return AdaptiveRankSettings(**vars(_low_rank(tuning, place, layer)), orthogonality=tuning.orthogonality)
 
 
 def _rescaling(tuning: TuningConfig, place: Place, layer: AnyDense) -> RescalingSettings:
@@ -79,6 +84,7 @@ def _rescaling(tuning: TuningConfig, place: Place, layer: AnyDense) -> Rescaling
 _NEW: Mapping[str, Callable[[TuningConfig, Place, AnyDense], Any]] = {
     "lora": _low_rank,
     "dora": _low_rank,
+    "adalora": _adaptive_rank,
     "ia3": _rescaling,
 }
 
@@ -157,7 +163,7 @@ def make_plain_layers(backbone: Backbone) -> None:
 
 
 def write_adapter_files(folder: Path, backbone: Backbone, base: str) -> bool:
-    """Write the adapters of a backbone as PEFT has them, if it has any and PEFT has names for all of its layers.
+    """Write the adapters of a backbone as PEFT has them, if it has any and PEFT has a form for all of its layers.
 
     Args:
         folder: lands whole or not at all, in place of what is there.
@@ -167,10 +173,10 @@ def write_adapter_files(folder: Path, backbone: Backbone, base: str) -> bool:
     Returns:
         Whether it was written.
     """
-    from sftkeras.backbones.hugging_face.adapter_files import has_family, write_adapter
+    from sftkeras.backbones.hugging_face.adapter_files import has_form, write_adapter
 
     adapters = adapters_of(backbone)
-    if not adapters or not has_family(backbone) or bottlenecks_of(backbone):
+    if not adapters or not has_form(backbone, adapters) or bottlenecks_of(backbone):
         return False
     with building(folder) as unfinished:
         write_adapter(unfinished, backbone, adapters, base)

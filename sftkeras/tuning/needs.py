@@ -16,6 +16,7 @@ _WITHOUT_EFFECT = (
     ("freeze_embeddings", "it freezes them anyway", PARTIAL),
     ("freeze_first", "no layer of the backbone learns", ("head",)),
     ("unfreeze", "no layer of the backbone ever learns", ("head",)),
+    ("unfreeze", "ranks are divided among layers that all learn", ("adalora",)),
     ("layer_decay", "no layer of the backbone learns", ("head",)),
 )
 _OF_FIRST_LAYERS = (
@@ -51,6 +52,8 @@ def check_tuning(config: TrainConfig) -> None:
     for name, problem, methods in _WITHOUT_EFFECT:
         if getattr(tuning, name) and tuning.method in methods:
             raise _contradiction(tuning, "method", name, problem)
+    if tuning.method == "adalora" and tuning.first_rank < tuning.rank:
+        raise _contradiction(tuning, "rank", "initial_rank", "ranks never rise")
     for name, problem in _OF_FIRST_LAYERS:
         if tuning.freeze_first and getattr(tuning, name):
             raise _contradiction(tuning, "freeze_first", name, problem)

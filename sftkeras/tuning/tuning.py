@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
+import tensorflow as tf
 
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.bottlenecks import bottlenecks_of
+from sftkeras.backbones.dense.adaptive_rank import AdaptiveRank
 from sftkeras.backbones.dense.held_kernels import count_parameters
 from sftkeras.config import TrainConfig
 from sftkeras.plurals import counted
 from sftkeras.tuning.adapters import adapters_of
 from sftkeras.tuning.layers import depths_of, rate_factors
 from sftkeras.tuning.methods import variables_of
+from sftkeras.tuning.rank_allocation import Budget, RankAllocation
 from sftkeras.tuning.unfreezing import UnfreezeLayers, Unfreezing
 
 
@@ -26,14 +30,33 @@ class Tuning:
     Attributes:
         rate_factors: what each one's learning rate is multiplied by; () is 1 for all.
         unfreezing: which learn in which epoch; None lets all learn from the first on.
+        allocation: divides ranks among the layers after each step, where a method does so.
         frozen: variables of the backbone that stay as they were loaded, so that no state needs them.
         note: what learns, and how fast, where not all does; a sentence for the user.
     """
 
     rate_factors: tuple[float, ...] = ()
     unfreezing: Unfreezing | None = None
+    allocation: RankAllocation | None = None
     frozen: tuple[keras.Variable, ...] = ()
     note: str = ""
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Its knowledge of the steps before, in variables beside those of the network."""
+        return self.allocation.variables if self.allocation else []
+
+    def before_update(
+        self, variables: Sequence[keras.Variable], gradients: Sequence[Any], scale: tf.Tensor, counts: tf.Tensor
+    ) -> None:
+        """Takes the gradients of variables that learn, in a step, before they change; see `RankAllocation.observe`."""
+        if self.allocation:
+            self.allocation.observe(variables, gradients, scale, counts)
+
+    def after_update(self, steps: tf.Tensor) -> None:
+        """Changes, in a step, what the method changes beside the optimizer, once so many steps are done."""
+        if self.allocation:
+            self.allocation.cut(tf.cast(steps, tf.int32))
 
     def learning(self, epoch: int) -> tuple[int, ...] | None:
         """Return the positions of the variables that learn in an epoch, counted from 0; None if all always do."""
@@ -47,8 +70,11 @@ class Tuning:
 ALL_LEARN = Tuning()
 
 
-def plan_tuning(network: keras.Model, backbone: Backbone, config: TrainConfig) -> Tuning:
-    """Return what learns of the network, after `choose_what_learns`."""
+def plan_tuning(network: keras.Model, backbone: Backbone, config: TrainConfig, total_steps: int) -> Tuning:
+    """Return what learns of the network in a run of so many steps.
+
+    Call it after `choose_what_learns`, in the strategy's scope.
+    """
     decay, layers = config.tuning.layer_decay, config.tuning.unfreeze
     frozen: tuple[keras.Variable, ...] = ()
     if config.tuning.freezes:
@@ -57,9 +83,17 @@ def plan_tuning(network: keras.Model, backbone: Backbone, config: TrainConfig) -
     return Tuning(
         rate_factors(depths, decay) if decay else (),
         Unfreezing(depths, layers) if layers else None,
+        allocate_ranks(backbone, config, total_steps) if config.tuning.method == "adalora" else None,
         frozen,
         _note(network, backbone, config) if frozen else "",
     )
+
+
+def allocate_ranks(backbone: Backbone, config: TrainConfig, total_steps: int) -> RankAllocation:
+    """Return what divides ranks among the adapters of AdaLoRA in a backbone, in the strategy's scope."""
+    adapters = [adapter for adapter in adapters_of(backbone).values() if isinstance(adapter, AdaptiveRank)]
+    first = sum(adapter.settings.rank for adapter in adapters)
+    return RankAllocation(adapters, Budget(first, config.tuning.rank * len(adapters), total_steps))
 
 
 def learned_parameters(network: keras.Model) -> int:

@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from tiny_decoders import TinyDecoder, batch
 
 from sftkeras.backbones import Backbone
+from sftkeras.backbones.dense.adaptive_rank import Orthogonality
 from sftkeras.backbones.dense.low_rank import LowRankSettings
 from sftkeras.backbones.fused_transformer import use_fused_encoder_layers
 from sftkeras.backbones.hugging_face.adapter_files import CONFIG, WEIGHTS
@@ -43,7 +44,7 @@ NAMES = tuple(f"{base}{kind}" for base in ("bert", "llama", "gpt2") for kind in 
 
 
 def backbone(adapter: str, folder: Path) -> Backbone:
-    name = adapter.removesuffix("-dora").removesuffix("-ia3")
+    name = re.sub("-(dora|ia3|adalora)$", "", adapter)
     if name not in FAMILIES:
         described = TinyDecoder(name)
         decoder = load_decoder(described.write(folder), described.config, dropout=None, weights=True)
@@ -106,6 +107,50 @@ def test_what_is_written_is_what_was_read(name: str, tmp_path: Path) -> None:
         tensors = load_file(written / WEIGHTS)
         assert all((tensors[key] == array).all() for key, array in load_file(folder / WEIGHTS).items())
         assert [ours.get(key) for key in ("r", "lora_alpha")] == [theirs.get(key) for key in ("r", "lora_alpha")]
+
+
+def test_triplets_of_adalora_are_begun_with_as_pairs_of_lora(tmp_path: Path) -> None:
+    folder = HERE / "adapters_from_peft" / "bert-adalora"
+    expected = np.load(folder / "outputs.npz")
+    model = backbone("bert", tmp_path)
+    config = begun_with(folder)
+    check_tuning(config)
+    attach_adapters(model, config)
+    difference = np.abs(outputs(model, expected["token_ids"]) - expected["outputs"]).max()
+    assert difference < 1e-4 * np.abs(expected["outputs"]).max()
+    assert {adapter.kind for adapter in adapters_of(model).values()} == {"lora"}
+
+
+def test_triplets_of_adalora_are_merged_and_written_exactly(tmp_path: Path) -> None:
+    model = backbone("bert", tmp_path)
+    tuning = TuningConfig(method="adalora", rank=2, initial_rank=3, alpha=5.0)
+    attach_adapters(model, replace(begun_with(""), tuning=tuning))
+    for adapter in adapters_of(model).values():
+        left, right, values = adapter.parameters
+        for matrix in (left.numpy().T, right.numpy()):
+            np.testing.assert_allclose(matrix @ matrix.T, np.eye(3), atol=1e-6)
+        assert not values.numpy().any()
+        assert float(left.regularizer(left)) == pytest.approx(0, abs=1e-9)
+        values.assign([0.5, 0, -2.0])
+    tokens = np.arange(3, 10, dtype=np.int32)
+    expected = outputs(model, tokens)
+    assert write_adapter_files(tmp_path / "adapter", model, "base")
+    assert describe_adapters(model)["0.query"]["kind"] == "adalora"
+    make_plain_layers(model)
+    np.testing.assert_allclose(outputs(model, tokens), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    again = backbone("bert", tmp_path)
+    attach_adapters(again, begun_with(tmp_path / "adapter"))
+    np.testing.assert_allclose(outputs(again, tokens), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    joined = backbone("gpt2", tmp_path / "gpt2")  # whose queries, keys and values are one module
+    attach_adapters(joined, replace(begun_with(""), tuning=tuning))
+    assert not write_adapter_files(tmp_path / "none", joined, "base")
+
+
+def test_the_regularizer_is_the_squared_distance_from_orthogonal_vectors(tmp_path: Path) -> None:
+    matrix = np.random.default_rng(3).normal(size=(5, 3)).astype(np.float32)
+    expected = 0.3 * ((matrix.T @ matrix - np.eye(3)) ** 2).sum()
+    for of_rows, given in ((False, matrix), (True, matrix.T)):
+        assert float(Orthogonality(0.3, of_rows=of_rows)(tf.constant(given))) == pytest.approx(expected, rel=1e-6)
 
 
 def test_pairs_of_several_ranks_are_written_with_patterns_that_peft_reads(tmp_path: Path) -> None:
@@ -212,6 +257,8 @@ def test_what_a_backbone_has_not_is_refused(tuning: dict, code: str, tmp_path: P
         ({"tuning": {"method": "lora", "freeze_embeddings": True}}, "SFT483"),
         ({"tuning": {"method": "head", "unfreeze": 1}}, "SFT483"),
         ({"tuning": {"method": "head", "freeze_first": 1}}, "SFT483"),
+        ({"tuning": {"method": "adalora", "unfreeze": 1}}, "SFT483"),
+        ({"tuning": {"method": "adalora", "initial_rank": 4}}, "SFT483"),
         ({"tuning": {"method": "adapters"}, "export": {"transformers": "python"}}, "SFT483"),
         ({"tuning": {"freeze_first": 1, "freeze_embeddings": True}}, "SFT483"),
         ({"tuning": {"method": "lora", "freeze_first": 1, "layers": [1]}}, "SFT483"),
@@ -232,4 +279,4 @@ def test_each_method_has_a_learning_rate_of_its_own() -> None:
         for method in get_args(Method)
     }
     assert min(rates.values()) == rates["full"] == 5e-5
-    assert (rates["lora"], rates["adapters"]) == (5e-4, 3e-4)
+    assert (rates["lora"], rates["adalora"], rates["adapters"]) == (5e-4, 5e-4, 3e-4)

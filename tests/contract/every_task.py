@@ -198,6 +198,10 @@ OF_THE_GUIDE = {
 # Methods of tuning, and runs that begin with another one, of tasks that are trained whole above; only trained, since
 # what follows is the same.
 TUNED = {
+    "adalora": replace(
+        ENTRIES["classification"],
+        settings={"tuning.method": "adalora", "tuning.rank": 1, "tuning.initial_rank": 3, "tuning.alpha": 16},
+    ),
     "causal-lm-head": replace(ENTRIES["causal-lm"], settings={"tuning.method": "head"}, weights="untied"),
     "more-classes": replace(
         ENTRIES["classification"],

@@ -26,6 +26,7 @@ RUNS: dict[int, dict[str, dict[str, object]]] = {
         "ia3": {**LORA, "tuning": {"method": "ia3"}},
         "first layers": {**LORA, "layers": 3, "tuning": {"freeze_first": 2}},
         "adapters": {**LORA, "tuning": {"method": "adapters", "bottleneck": 4}},
+        "adalora": {**LORA, "tuning": {"method": "adalora", "rank": 2, "initial_rank": 4, "alpha": 64}},
     },
     2: {
         "undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}, "accumulation": 2},
@@ -34,6 +35,12 @@ RUNS: dict[int, dict[str, dict[str, object]]] = {
         "adapters": {
             **LORA,
             "tuning": {"method": "adapters", "bottleneck": 4},
+            "accumulation": 2,
+            "rematerialise": True,
+        },
+        "adalora": {
+            **LORA,
+            "tuning": {"method": "adalora", "rank": 2, "initial_rank": 4, "alpha": 64},
             "accumulation": 2,
             "rematerialise": True,
         },
@@ -55,7 +62,7 @@ def test_micro_batches_and_recomputed_layers_drop_the_same_of_what_goes_into_the
     assert largest_difference(runs["lora"], runs["undropped"]) > 1e-4
 
 
-@pytest.mark.parametrize("run", ["undropped", "ia3", "first layers", "adapters"])
+@pytest.mark.parametrize("run", ["undropped", "ia3", "first layers", "adapters", "adalora"])
 def test_two_devices_end_with_the_same_weights(run: str, trained: dict[int, Future]) -> None:
     one, two = trained[1].result()[run], trained[2].result()[run]
     assert largest_difference(one, two) < 1e-6
@@ -64,6 +71,13 @@ def test_two_devices_end_with_the_same_weights(run: str, trained: dict[int, Futu
 def test_vectors_are_beside_keys_values_and_the_inner_part(trained: dict[int, Future]) -> None:
     places = {f"ia3_0.{part}/ia3_l" for part in ("key", "value", "down")}
     assert set(weights(trained[1].result()["ia3"])) == places | {"logits/kernel", "logits/bias"}
+
+
+def test_adalora_ends_with_the_target_rank_on_average_and_not_everywhere(trained: dict[int, Future]) -> None:
+    values = [array for name, array in weights(trained[1].result()["adalora"]).items() if name.endswith("lora_e")]
+    ranks = [np.count_nonzero(array) for array in values]
+    assert sum(ranks) == 2 * len(ranks)
+    assert len(set(ranks)) > 1
 
 
 def test_bottleneck_adapters_and_norms_learn(trained: dict[int, Future]) -> None:

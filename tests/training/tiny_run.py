@@ -48,7 +48,7 @@ from sftkeras.training.step.model import SupervisedModel  # noqa: E402
 from sftkeras.training.step.optimizers import make_optimizer  # noqa: E402
 from sftkeras.tuning.layers import depths_of, rate_factors  # noqa: E402
 from sftkeras.tuning.methods import choose_what_learns  # noqa: E402
-from sftkeras.tuning.tuning import Tuning  # noqa: E402
+from sftkeras.tuning.tuning import Tuning, allocate_ranks  # noqa: E402
 from sftkeras.tuning.unfreezing import Unfreezing  # noqa: E402
 
 ROWS, BATCH, EPOCHS = 13, 5, 2  # the last batch of an epoch has three rows: some devices get none of them
@@ -162,7 +162,10 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
         ema=settings.ema,
         objective=learned,
         learning=with_text_vectors(network) if objective.compares_text_vectors else None,
-        tuning=Tuning(unfreezing=Unfreezing(depths, settings.unfreeze) if settings.unfreeze else None),
+        tuning=Tuning(
+            unfreezing=Unfreezing(depths, settings.unfreeze) if settings.unfreeze else None,
+            allocation=allocate_ranks(backbone, config, STEPS * EPOCHS) if config.tuning.method == "adalora" else None,
+        ),
     )
     loss_scaling = settings.precision == "mixed_float16"
     name = "adamw" if settings.optimizer == "stock adamw" else settings.optimizer

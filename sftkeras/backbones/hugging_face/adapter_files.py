@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sftkeras.backbones.hugging_face.adapter_modules import modules_of
-from sftkeras.backbones.hugging_face.adapter_tensors import FORMATS, PEFT_TYPES, Stored, Tensors, scale_of
+from sftkeras.backbones.hugging_face.adapter_tensors import (
+    FORMATS,
+    PEFT_TYPES,
+    Stored,
+    Tensors,
+    scale_of,
+    triplets_scale,
+)
 from sftkeras.errors import SFTError
 
 if TYPE_CHECKING:
@@ -40,7 +47,7 @@ class AdapterConfig:
 
     Attributes:
         settings: as they stand there.
-        kind: of its adapters.
+        kind: of its adapters; those of adalora are begun with as lora.
     """
 
     settings: Mapping[str, Any]
@@ -58,14 +65,17 @@ class AdapterConfig:
             peft_type = settings["peft_type"]
             if peft_type == "LORA":
                 scale_of(settings, "", int(settings["r"]))
+            elif peft_type == "ADALORA":
+                triplets_scale(settings)
         except (OSError, ValueError, KeyError, TypeError) as error:
             problem = f"{CONFIG} cannot be read ({' '.join(str(error).split())}). Give the folder of an adapter."
             raise SFTError("SFT486", folder=folder, problem=problem) from error
         found = "dora" if peft_type == "LORA" and settings.get("use_dora") else peft_type.lower()
-        if found != kind:
+        method = "lora" if found == "adalora" else found  # of whose ranks no more are to be cut
+        if method != kind:
             what = "has use_dora true" if found == "dora" else f"is of the kind {peft_type}"
             known = found in FORMATS
-            remedy = f"Set --tuning.method {found}." if known else f"Give one of {', '.join(FORMATS)}."
+            remedy = f"Set --tuning.method {method}." if known else f"Give one of {', '.join(FORMATS)}."
             wanted = f"which --tuning.method {kind} does not begin with" if known else "which is not supported"
             raise SFTError("SFT486", folder=folder, problem=f"it {what}, {wanted}. {remedy}")
         asked = [key for key in _NOT_COMPUTED if settings.get(key)]
@@ -74,7 +84,7 @@ class AdapterConfig:
             what = f"has {asked[0]} {json.dumps(settings[asked[0]])}"
             problem = f"it {what}, which is not supported. Give one without."
             raise SFTError("SFT486", folder=folder, problem=problem)
-        return cls(settings, kind)
+        return cls(settings, found)
 
 
 def read_adapter(folder: Path, backbone: Backbone, kind: str) -> tuple[dict[Place, Stored], int]:
@@ -88,7 +98,8 @@ def read_adapter(folder: Path, backbone: Backbone, kind: str) -> tuple[dict[Plac
     """
     from safetensors.numpy import load_file
 
-    config, form = AdapterConfig.read(folder, kind), FORMATS[kind]
+    config = AdapterConfig.read(folder, kind)
+    form = FORMATS[config.kind]
     try:
         tensors = load_file(folder / WEIGHTS)
     except Exception as error:  # safetensors has types of its own
@@ -160,6 +171,14 @@ def _with_full_names(tensors: Mapping[str, Tensors]) -> dict[str, np.ndarray]:
         for module, own in tensors.items()
         for suffix, array in own.items()
     }
+
+
+def has_form(backbone: Backbone, adapters: Mapping[Place, Adapter]) -> bool:
+    """Whether PEFT has a form for adapters of a backbone, so that they can be written for it."""
+    if not has_family(backbone):
+        return False
+    joins = FORMATS[next(iter(adapters.values())).kind].joins
+    return joins or all(len(parts) == 1 for parts in modules_of(backbone)[0].values())
 
 
 def has_family(backbone: Backbone) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sftkeras.backbones.linear_parts import Place
 
 DOWN, UP, LENGTHS, VECTOR = ".lora_A.weight", ".lora_B.weight", ".lora_magnitude_vector", ".ia3_l"
+LEFT, VALUES, RIGHT = ".lora_A", ".lora_E", ".lora_B"
 Tensors = dict[str, np.ndarray]  # of a module, by what follows its name
 Settings = Mapping[str, Any]  # of adapter_config.json
 Modules = Mapping[str, Sequence["ModulePart"]]
@@ -44,11 +45,13 @@ class Format(NamedTuple):
         read: the adapters of a module's parts, by its name, these parts, its tensors, and the file's settings. Raises
             ValueError if the tensors have other sizes than the parts.
         write: the tensors of modules by name, and settings for the file.
+        joins: whether it writes modules that are several layers.
     """
 
     required: tuple[str, ...]
     read: Callable[[str, Sequence[ModulePart], Tensors, Settings], dict[Place, Stored]]
     write: Callable[[Modules, Mapping[Place, Adapter], KernelLengths], tuple[dict[str, Tensors], dict[str, Any]]]
+    joins: bool = True
 
 
 def scale_of(settings: Settings, module: str, rank: int) -> float:
@@ -66,10 +69,22 @@ def _read_low_rank(
     module: str, parts: Sequence[ModulePart], tensors: Tensors, settings: Settings
 ) -> dict[Place, Stored]:
     down, up = tensors[DOWN].T, tensors[UP].T
+    scale = scale_of(settings, module, down.shape[1])
+    return _divided(parts, down, up, tensors.get(LENGTHS), scale, bool(settings.get("use_rslora")))
+
+
+def _divided(
+    parts: Sequence[ModulePart],
+    down: np.ndarray,
+    up: np.ndarray,
+    all_lengths: np.ndarray | None,
+    scale: float,
+    rank_scaled: bool,
+) -> dict[Place, Stored]:
+    """The pairs of the parts of a module that has one pair, and the lengths of its columns if it has them."""
     _check(down.shape[0], parts[0].inputs)
     _check(up.shape[1], sum(part.outputs for part in parts))
-    scale, rank_scaled = scale_of(settings, module, down.shape[1]), bool(settings.get("use_rslora"))
-    lengths = _split(tensors[LENGTHS], parts) if LENGTHS in tensors else [None] * len(parts)
+    lengths = [None] * len(parts) if all_lengths is None else _split(all_lengths, parts)
     found = {}
     for part, own_up, own_lengths in zip(parts, _split(up, parts), lengths, strict=True):
         # Of several parts, each has only the columns of A that it uses; one that has lengths alone keeps a column.
@@ -134,6 +149,40 @@ def _joined(parts: Sequence[ModulePart], adapters: Mapping[Place, Adapter]) -> t
     return down, up, scale
 
 
+# --- AdaLoRA ---
+
+
+def _read_triplets(
+    module: str, parts: Sequence[ModulePart], tensors: Tensors, settings: Settings
+) -> dict[Place, Stored]:
+    """The triplets that are left, as pairs of LoRA."""
+    values = tensors[VALUES].reshape(-1)
+    return _divided(parts, tensors[LEFT].T * values, tensors[RIGHT].T, None, triplets_scale(settings), False)
+
+
+def _write_triplets(
+    modules: Modules, adapters: Mapping[Place, Adapter], _: KernelLengths
+) -> tuple[dict[str, Tensors], dict[str, Any]]:
+    tensors: dict[str, Tensors] = {}
+    for module, (part,) in modules.items():
+        left, right, values = adapters[part.place].values()
+        tensors[module] = {LEFT: left.T, RIGHT: right.T, VALUES: values[:, np.newaxis]}
+    first = next(iter(adapters.values())).settings
+    return tensors, {
+        "init_r": first.rank,
+        "lora_alpha": first.alpha,
+        "lora_dropout": first.dropout,
+        "total_step": 1,  # PEFT reads no file without, and trains on by its own
+        "bias": "none",
+    }
+
+
+def triplets_scale(settings: Settings) -> float:
+    """Return what the product of a module's triplets is multiplied by, as PEFT has it."""
+    alpha, rank = float(settings["lora_alpha"]), int(settings["init_r"])
+    return (alpha if alpha > 0 else rank) / (rank + 1e-5)
+
+
 # --- (IA)3 ---
 
 
@@ -181,5 +230,6 @@ FORMATS: Mapping[str, Format] = {
     "lora": _LOW_RANK,
     "dora": _LOW_RANK._replace(required=(DOWN, UP, LENGTHS)),
     "ia3": Format((VECTOR,), _read_rescaling, _write_rescaling),
+    "adalora": Format((LEFT, VALUES, RIGHT), _read_triplets, _write_triplets, joins=False),
 }
-PEFT_TYPES: Mapping[str, str] = {"lora": "LORA", "dora": "LORA", "ia3": "IA3"}
+PEFT_TYPES: Mapping[str, str] = {"lora": "LORA", "dora": "LORA", "ia3": "IA3", "adalora": "ADALORA"}

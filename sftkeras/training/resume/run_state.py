@@ -113,6 +113,7 @@ class RunState:
             "network": model.network.variables,
             "optimizer": model.optimizer.variables,
             "averages": model.averages,
+            "tuning": model.tuning.variables,
             _METRICS: [variable for metric in model.metrics for variable in metric.variables],
         }
         frozen = {id(variable) for variable in model.tuning.frozen}

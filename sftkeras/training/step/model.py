@@ -187,10 +187,10 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         own_gradients = gradients
         loss, gradients = sum_over_replicas(loss, gradients, self._learning_variables())
         self.clock.note(arrived, own_gradients, gradients)
-        norm, gradients = self._clip(gradients)
+        norm, clipped = self._clip(gradients)
         # One operation to wait for: each of those below would else wait for all gradients one by one.
-        with tf.control_dependencies([tf.group(norm, *gradients)]):
-            self._update_weights(gradients)
+        with tf.control_dependencies([tf.group(norm, *clipped)]):
+            self._update_weights(clipped, gradients, norm)
             # A float16 step whose scaled gradient overflowed is skipped by the optimizer, and counts for nothing here.
             finite = tf.math.is_finite(norm)
             self._gradient_norm.update_state(tf.where(finite, norm, 0.0), sample_weight=tf.cast(finite, tf.float32))
@@ -220,14 +220,16 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         start = (tf.constant(0.0), counts_so_far(self._task_metrics))
         return add_part(data, None, *start) if self.accumulation == 1 else self._each_micro_batch(data, add_part, start)
 
-    def _update_weights(self, gradients: list[tf.Tensor]) -> None:
-        """Applies the gradients of the variables that learn."""
+    def _update_weights(self, clipped: list[tf.Tensor], gradients: list[tf.Tensor], norm: tf.Tensor) -> None:
+        """Updates the variables that learn by their clipped gradients; the others are scaled, the norm is not."""
         self._updates_begun.assign_add(1)
         begun, steps_before = tf.identity(self._updates_begun), tf.identity(self.optimizer.iterations.value)
         with tf.control_dependencies([begun, steps_before]):
-            self.optimizer.apply(gradients, self._learning_variables())
+            scale, finite = self.optimizer.scale_loss(tf.constant(1.0)), tf.math.is_finite(norm)
+            self.tuning.before_update(self._learning_variables(), gradients, scale, finite)
+            self.optimizer.apply(clipped, self._learning_variables())
+            self.tuning.after_update(steps := tf.identity(self.optimizer.iterations.value))
         if self._average:
-            steps = tf.identity(self.optimizer.iterations.value)
             self._average.update(self._learning, steps, steps > steps_before)
 
     def _learning_variables(self) -> list[keras.Variable]:

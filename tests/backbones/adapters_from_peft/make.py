@@ -30,6 +30,7 @@ BERT = {
 }
 LLAMA = {"task_type": "CAUSAL_LM", "target_modules": "all-linear", "r": 3, "lora_alpha": 4, "use_rslora": True}
 GPT2 = {"task_type": "CAUSAL_LM", "target_modules": ["c_attn", "c_proj"], "r": 2, "fan_in_fan_out": True}
+BERT_ADALORA = {**BERT, "init_r": 3, "total_step": 1, "r": 8}
 DORA = {"use_dora": True, "r": 2}
 BERT_IA3 = {
     "task_type": "FEATURE_EXTRACTION",
@@ -56,6 +57,8 @@ def make(name: str, model: torch.nn.Module, config: peft.PeftConfig, tokens: np.
     for key, weight in adapted.named_parameters():
         if "lora_B" in key:
             torch.nn.init.normal_(weight, 0, 0.3)
+        elif "lora_E" in key:
+            torch.nn.init.normal_(weight)
         elif "magnitude" in key or "ia3" in key:
             weight.data *= torch.empty_like(weight).uniform_(0.5, 1.5)
     adapted.save_pretrained(HERE / name)
@@ -75,6 +78,7 @@ if __name__ == "__main__":
     adapters = {
         "bert": ("bert", peft.LoraConfig(**BERT)),
         "bert-dora": ("bert", peft.LoraConfig(**BERT | DORA)),
+        "bert-adalora": ("bert", peft.AdaLoraConfig(**BERT_ADALORA)),
         "bert-ia3": ("bert", peft.IA3Config(**BERT_IA3)),
         "llama": ("llama", peft.LoraConfig(**LLAMA)),
         "llama-dora": ("llama", peft.LoraConfig(**LLAMA | DORA)),
