@@ -1,13 +1,13 @@
 """Two worker processes with one core each against one process with both: what does it cost to go through the network?
 
-    python benchmarks/workers.py                          # 3 turns of 213 steps each, 10 to 15 minutes
+    python benchmarks/workers.py                          # 3 turns of 80 steps each, some 12 minutes
     python benchmarks/workers.py --turns 1                # a quick look
 
 Both train the quickstart's encoder on the same rows in batches of the same size, and so do the same arithmetic. Each
-process is bound to its cores before it starts, so TensorFlow sees no others. They take turns. The speed is that of the
-steps from one's end to the next's, by TensorBoard's own times, without the first ones and the evaluation. What divides
-the two is the sum of all gradients (91 MB a step) over a socket of this machine, and that the halves of a batch can be
-of unlike length. Linux only, since elsewhere a process cannot be bound.
+process is bound to its cores before it starts, so TensorFlow sees no others. They take turns, in an order that changes.
+The speed is that of the steps from one's end to the next's, by TensorBoard's own times, without the first ones and the
+evaluation. What divides the two is the sum of all gradients (91 MB a step) over a socket of this machine, and that the
+halves of a batch can be of unlike length. Linux only, since elsewhere a process cannot be bound.
 """
 
 from __future__ import annotations
@@ -22,13 +22,21 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from contenders import labelled_rows, write_rows
 from processes import HERE, environment, free_port
 from records import Rows, keep_and_show, machine, now, shown_machine
+from turns import OtherWork, order
 
 from sftkeras import runtime
+from sftkeras.command_line import commands
+from sftkeras.config import TrainConfig
+from sftkeras.data import load_data
+from sftkeras.tasks import spec_of
 
 CONFIG = HERE.parent / "examples" / "quickstart.yaml"
 FIRST_STEPS = 20  # not counted
+REST = 64  # rows to validate and to test
 LEAST = 0.8
 ONE, TWO = "one process, two cores", "two processes, one core each"
 
@@ -42,14 +50,17 @@ def main() -> None:
     speeds: dict[str, list[float]] = {ONE: [], TWO: []}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         work = Path(settings.work or folder)
-        for turn in range(settings.turns):
-            for name, bound_to in ((ONE, [cores]), (TWO, [[core] for core in cores])):
-                output = work / f"{turn}-{len(bound_to)}"
-                output.mkdir(parents=True)
-                speeds[name].append(examples_per_second(bound_to, output, settings))
-                print(f"{name}: {speeds[name][-1]:.1f} examples/s", flush=True)
+        bound_to = {ONE: [cores], TWO: [[core] for core in cores]}
+        rows = write_parts(settings, work)
+        with OtherWork() as others:
+            for turn in range(settings.turns):
+                for name in order(list(bound_to), turn):
+                    output = work / f"{turn}-{len(bound_to[name])}"
+                    output.mkdir(parents=True)
+                    speeds[name].append(examples_per_second(bound_to[name], output, rows, settings))
+                    print(f"{name}: {speeds[name][-1]:.1f} examples/s", flush=True)
     ratios = [two / one for one, two in zip(speeds[ONE], speeds[TWO], strict=True)]
-    record = {"when": now(), "machine": machine(), "speeds": speeds, "ratios": ratios}
+    record = {"when": now(), "machine": machine(), "others": others.share, "speeds": speeds, "ratios": ratios}
     keep_and_show(record, settings.results, "workers", about(record), tables(record))
     raise SystemExit(statistics.median(ratios) < LEAST)
 
@@ -59,12 +70,26 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=80, help=f"of a turn, of which {FIRST_STEPS} are not counted")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="folder for the record and its tables")
     parser.add_argument("--work", help="folder for runs and logs; by default one that is removed at the end")
     return parser.parse_args()
 
 
-def examples_per_second(bound_to: list[list[int]], output: Path, settings: argparse.Namespace) -> float:
+def write_parts(settings: argparse.Namespace, work: Path) -> dict[str, str]:
+    """Writes as many rows as the steps need, and a few to validate and test, since neither is measured; gives files."""
+    config = commands.parse(TrainConfig, ["--config", str(settings.config)])
+    data = load_data(config.data, spec_of(config.task.kind).label_kind(config.task), config.seed, None)
+    most = {"train": settings.steps * settings.batch_size + 1, "validation": REST, "test": REST}
+    drawn = {
+        part: np.random.default_rng(config.seed).permutation(rows)[: most[part]] for part, rows in data.splits.items()
+    }
+    return {part: write_rows(work / f"{part}.jsonl", labelled_rows(data, rows)) for part, rows in drawn.items()}
+
+
+def examples_per_second(
+    bound_to: list[list[int]], output: Path, rows: dict[str, str], settings: argparse.Namespace
+) -> float:
     """Trains once, in a process for each list of cores; gives the steady speed.
 
     Raises:
@@ -76,6 +101,9 @@ def examples_per_second(bound_to: list[list[int]], output: Path, settings: argpa
         "name": "run",
         "runs": output / "runs",
         "export.folder": output / "saved_models",
+        **{f"data.{part}": file for part, file in rows.items()},
+        "data.where": "null",
+        "data.label_names": "null",
         "training.epochs": 1,
         "training.batch_size": settings.batch_size,
         "training.strategy": "multi_worker" if len(workers) > 1 else "mirrored",
