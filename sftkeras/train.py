@@ -29,7 +29,7 @@ def main(config: TrainConfig) -> None:
     if not cluster.is_chief():
         be_quiet()
     if config.dry_run:
-        rehearse(config)
+        rehearse(config, started=_STARTED)
         return
     with cluster.naming_lost_worker():
         if cluster.is_chief():

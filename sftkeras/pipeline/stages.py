@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -261,13 +262,19 @@ def row_counts(data: LabelledData) -> dict[str, int]:
     return {part: len(rows) for part, rows in data.splits.items()}
 
 
-def rehearse(config: TrainConfig) -> None:
-    """Runs a few real steps on the real data and says what the whole would take."""
+def rehearse(config: TrainConfig, *, started: float | None = None) -> None:
+    """Runs a few real steps on the real data and says what the whole would take.
+
+    Args:
+        config: the settings.
+        started: when the process began, by `time.perf_counter`; now by default.
+    """
+    started = time.perf_counter() if started is None else started
     folders, data = read(config)
     with _starting_tensorflow():
         from sftkeras.training.dry_run import dry_run
 
-    dry_run(config, data, folders, _teaching(config))
+    dry_run(config, data, folders, _teaching(config), started=started)
 
 
 def _teaching(config: TrainConfig) -> Teach | None:

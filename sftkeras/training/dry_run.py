@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,14 @@ from sftkeras.training.teaching import Teach
 _SHOWN_BATCHES, _SHOWN_ROWS = 2, 3
 
 
-def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders, teach: Teach | None = None) -> None:
+def dry_run(
+    config: TrainConfig,
+    data: LabelledData,
+    folders: BackboneFolders,
+    teach: Teach | None = None,
+    *,
+    started: float,
+) -> None:
     """Prints what a run with these settings would take. Trains nothing and leaves nothing behind but caches.
 
     Args:
@@ -32,23 +40,24 @@ def dry_run(config: TrainConfig, data: LabelledData, folders: BackboneFolders, t
         data: read and divided.
         folders: of the backbone.
         teach: asks the teacher, if there is one.
+        started: when the process began, by `time.perf_counter`.
 
     Raises:
         SFTError: SFT462 under mixed_float16 on a CPU, where a step may take minutes.
     """
     if config.training.precision == "mixed_float16" and not tf.config.list_physical_devices("GPU"):
         raise SFTError("SFT462")
-    before = memory.held_now()
+    held = memory.held_now()
     setup = set_up_in_precision(config, data, folders, teach)
     say(describe_lengths(setup.inputs.lengths, setup.inputs.unit), setup.describe())
     show_batches(setup, data)
-    seconds = measure_steps(setup, config.training.epochs)
+    seconds, first = measure_steps(setup, config.training.epochs)
     table = Table(f"{setup.inputs.unit} in the longest text", "seconds a step", title="Measured")
     for length, second in seconds.items():
         table.add_row(str(length), f"{second:.3f}")
     validate(setup)
-    use = memory.memory_use(setup.model, before=before, peak=memory.held_at_most())
-    say(table, *summarise(config, setup, seconds, use))
+    use = memory.memory_use(setup.model, before=held, peak=memory.held_at_most())
+    say(table, *summarise(config, setup, seconds, use, before=first - started))
 
 
 def show_batches(setup: Setup, data: LabelledData) -> None:
@@ -66,19 +75,25 @@ def show_batches(setup: Setup, data: LabelledData) -> None:
     say("")
 
 
-def measure_steps(setup: Setup, epochs: int) -> dict[int, float]:
-    """Runs real training steps at a few lengths that the plan has; gives the seconds of a step by length."""
+def measure_steps(setup: Setup, epochs: int) -> tuple[dict[int, float], float]:
+    """Runs real training steps at a few lengths that the plan has.
+
+    Returns:
+        The seconds of a step by length, and when the first one was done, which traces the graph.
+    """
     if learning := setup.model.tuning.learning(epochs - 1):  # the epoch in which most learn
         setup.model.train_only(learning)
     steps = _steps_by_length(setup.train)
     setup.model.make_train_function()
+    done: list[float] = []
 
     def run_step(length: int) -> None:
         assert setup.model.train_function
         logs = setup.model.train_function(_one_batch(setup, setup.train, steps[length]))
         float(logs["loss"])  # waits for the step
+        done.append(time.perf_counter())
 
-    return measure(sorted(steps), run_step, run_steps=setup.train.steps * epochs)
+    return measure(sorted(steps), run_step, run_steps=setup.train.steps * epochs), done[0]
 
 
 def validate(setup: Setup) -> None:
@@ -89,17 +104,21 @@ def validate(setup: Setup) -> None:
     float(setup.model.test_function(_one_batch(setup, setup.validation, steps[max(steps)]))["loss"])
 
 
-def summarise(config: TrainConfig, setup: Setup, seconds: dict[int, float], use: memory.MemoryUse) -> list[str]:
-    """Gives the steps, the time and the memory, a line each."""
+def summarise(
+    config: TrainConfig, setup: Setup, seconds: dict[int, float], use: memory.MemoryUse, *, before: float
+) -> list[str]:
+    """Gives the steps, the time and the memory, a line each; the time with the seconds before the first step."""
     train, epochs = setup.train, config.training.epochs
     padded = [train.plan.batch(0, step)[1] for step in range(train.steps)]
     epoch = float(np.interp(padded, list(seconds), list(seconds.values())).sum())
     # Validation is a forward pass, a third of a step's arithmetic.
     epoch *= 1 + setup.validation.examples / train.examples / 3
     at_most = "at most " if len(seconds) == 1 and len(set(padded)) > 1 else ""
+    whole = _words(before + epoch * epochs)
     return [
         f"Steps          {train.steps * epochs:,} ({train.steps:,} an epoch, {counted(epochs, 'epoch')})",
-        f"Expected time  {at_most}{_words(epoch * epochs)} ({_words(epoch)} an epoch), without export and report",
+        f"Expected time  {at_most}{whole} ({_words(before)} to the first step, {_words(epoch)} an epoch), without "
+        "export and report",
         f"Peak memory    {use.peak / 2**30:.1f} GiB, and about 1 GiB for the process that tries the export",
         f"               MiB: {use.describe()}",
         *memory.describe_gpus(),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 SECONDS = 30.0  # after which no further step begins; a step that has begun is waited for
-SHARE = 0.25  # of the run's steps, at most
+SHARE = 0.25  # of the run's steps, at most, but half of a few
 _LENGTHS = 6  # the most that are measured; between them a line is drawn
 _STEPS = 4  # the most of a length; the first, which traces the graph and claims memory, is timed only if it is alone
 _FEWEST = 2
@@ -27,7 +27,7 @@ def measure(
     Args:
         lengths: that steps of the run have, ascending.
         run_step: does a step of a length.
-        run_steps: how many the whole run has, of which no more than a quarter are done here.
+        run_steps: how many the whole run has, of which no more than a quarter are done here, or four of eight and more.
         seconds: when to stop.
         now: the clock.
 
@@ -35,7 +35,10 @@ def measure(
         The seconds of a step by length, ascending. The longest is always there. If it is the only one, its time may be
         that of a first step, and that of the others is less.
     """
-    began, most = now(), max(_FEWEST, int(run_steps * SHARE))
+    began = now()
+    # Two lengths at least, where that is no more than half of the run: a line needs two.
+    fewest = 2 * _FEWEST if run_steps >= 4 * _FEWEST else _FEWEST
+    most = max(fewest, int(run_steps * SHARE))
     times: dict[int, list[float]] = {}
     for length in _in_order(lengths):
         done = sum(map(len, times.values()))
