@@ -25,6 +25,7 @@ from sftkeras.backbones.bottlenecks import (
 from sftkeras.backbones.decoders.joined import JoinedDecoder
 from sftkeras.backbones.dense.adapters import sizes
 from sftkeras.backbones.dense.operations import dense
+from sftkeras.backbones.dense.rounded_weights import RoundedWeights
 from sftkeras.backbones.hugging_face.tensors import BOTTLENECKS
 from sftkeras.backbones.linear_parts import Place, linear_parts
 from sftkeras.backbones.trimming import trim
@@ -95,6 +96,9 @@ def test_each_adds_what_its_two_kernels_make_of_the_outputs(activation: str, cur
     np.testing.assert_allclose(dense(layer, tf.constant(x)), expected, rtol=1e-5, atol=1e-5)
     make_plain_layers(model)  # merges what can be merged
     np.testing.assert_allclose(dense(layer, tf.constant(x)), expected, rtol=1e-5, atol=1e-5)
+    with RoundedWeights("int8").in_use(None):
+        rounded = dense(layer, tf.constant(x)).numpy()
+    assert 0 < np.abs(rounded - expected).max() < 0.05 * np.abs(expected).max()
 
 
 def test_they_begin_as_nearly_nothing_by_the_seed_and_the_place(tmp_path: Path) -> None:
