@@ -6,10 +6,18 @@ runtime.start_tensorflow()
 
 from sftkeras.backbones.decoders.decoder import Embeddings, LastNorm, SharedByLayers  # noqa: E402
 from sftkeras.backbones.decoders.layer import DecoderLayer, RootMeanSquareNorm  # noqa: E402
+from sftkeras.backbones.decoders.virtual import PrefixKeys  # noqa: E402
 from sftkeras.backbones.dense.operations import exact_gelu, tanh_gelu  # noqa: E402
 from sftkeras.backbones.dropout import StreamDropout, StreamNoise  # noqa: E402
 from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder, SharedRelativeEmbedding  # noqa: E402
 from sftkeras.backbones.fused_transformer import FusedTransformerEncoder  # noqa: E402
+from sftkeras.backbones.virtual_encoders import (  # noqa: E402
+    InFront,
+    LaterPositions,
+    LaterTokensAndPositions,
+    PromptedEmbedding,
+    PromptedTokensAndPositions,
+)
 from sftkeras.tasks.learned_places import LearnedPlaces  # noqa: E402
 from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead  # noqa: E402
 from sftkeras.tasks.network import MarkerPooling, TokenPooling  # noqa: E402
@@ -20,10 +28,16 @@ __all__ = [
     "Embeddings",
     "FusedDisentangledEncoder",
     "FusedTransformerEncoder",
+    "InFront",
     "LastNorm",
+    "LaterPositions",
+    "LaterTokensAndPositions",
     "LearnedPlaces",
     "MarkerPooling",
     "NowhereInPadding",
+    "PrefixKeys",
+    "PromptedEmbedding",
+    "PromptedTokensAndPositions",
     "RootMeanSquareNorm",
     "SharedByLayers",
     "SharedRelativeEmbedding",

@@ -11,6 +11,7 @@ from sftkeras.handles import Kind
 if TYPE_CHECKING:
     import keras
 
+    from sftkeras.backbones.virtual_tokens import VirtualTokens
     from sftkeras.text import ModulePreprocessor, Tokenizer
 
 
@@ -36,6 +37,7 @@ class Backbone:
         notes: how it was loaded and why, and which settings cannot reach it, for the user.
         kind: what the network does with tokens: an "encoder" gives each a vector that depends on all others, a
             "decoder" one that depends on those before it, and predicts the next.
+        virtual: its virtual tokens, if it has any; `max_positions` are those that they leave.
     """
 
     model: keras.Model
@@ -47,6 +49,7 @@ class Backbone:
     weights: Path | None = None
     notes: tuple[str, ...] = ()
     kind: BackboneKind = "encoder"
+    virtual: VirtualTokens | None = None
 
     @property
     def is_module(self) -> bool:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from sftkeras.backbones.dense.operations import activate, dense, normalise, softmax
 from sftkeras.backbones.dropout import shared_by_rows
 from sftkeras.backbones.parts_config import PartsInConfig
+from sftkeras.backbones.virtual_attention import WithPrefix, context_of_all, keys_of, scores_of_all
 from sftkeras.internals.keras_hub import (
     DisentangledAttentionEncoder,
     DisentangledSelfAttention,
@@ -36,7 +37,7 @@ class SharedRelativeEmbedding(PartsInConfig, RelativeEmbedding):
 
 
 @keras.saving.register_keras_serializable("sftkeras")
-class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
+class FusedDisentangledEncoder(WithPrefix, DisentangledAttentionEncoder):
     """A `DisentangledAttentionEncoder` that runs faster; see `sftkeras.backbones.fused_transformer`."""
 
     def build(self, inputs_shape: tuple) -> None:
@@ -99,8 +100,10 @@ class FusedDisentangledEncoder(PartsInConfig, DisentangledAttentionEncoder):
         if padding_mask is not None:
             absent = tf.cast(tf.equal(padding_mask, 0), scores.dtype)[:, tf.newaxis, tf.newaxis, :]
             scores += absent * (scores.dtype.min / 2)
-        weights = parts.dropout(softmax(scores))
-        context = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
+        # Virtual tokens have no place, so only the contents of their keys count.
+        virtual = keys_of(self.prefix, scores.dtype)
+        weights = parts.dropout(softmax(scores_of_all(query, scores, virtual)))
+        context = tf.transpose(context_of_all(weights, value, virtual), [0, 2, 1, 3])
         return dense(parts.output, tf.reshape(context, [batch * length, heads * size]))
 
 

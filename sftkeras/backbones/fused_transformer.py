@@ -17,13 +17,13 @@ from keras_hub.layers import TransformerEncoder
 
 from sftkeras.backbones.dense.operations import activate, dense, normalise, softmax
 from sftkeras.backbones.fused_deberta import FusedDisentangledEncoder, SharedRelativeEmbedding
-from sftkeras.backbones.parts_config import PartsInConfig
+from sftkeras.backbones.virtual_attention import WithPrefix, context_of_all, keys_of, scores_of_all
 from sftkeras.internals.keras import all_layers
 from sftkeras.internals.keras_hub import DisentangledAttentionEncoder, RelativeEmbedding, attention_parts
 
 
 @keras.saving.register_keras_serializable("sftkeras")
-class FusedTransformerEncoder(PartsInConfig, TransformerEncoder):
+class FusedTransformerEncoder(WithPrefix, TransformerEncoder):
     """A post-norm `keras_hub.layers.TransformerEncoder` that runs faster on a CPU.
 
     Made by `use_fused_encoder_layers` from a built stock layer, whose weights, names and config it keeps.
@@ -66,12 +66,15 @@ class FusedTransformerEncoder(PartsInConfig, TransformerEncoder):
         query, key, value = (
             split(layer) for layer in (attention.query_dense, attention.key_dense, attention.value_dense)
         )
-        scores = tf.matmul(query * (1 / math.sqrt(size)), key, transpose_b=True)  # [batch, heads, length, length]
+        query *= 1 / math.sqrt(size)
+        scores = tf.matmul(query, key, transpose_b=True)  # [batch, heads, length, length]
         if padding_mask is not None:
             absent = tf.cast(tf.equal(padding_mask, 0), scores.dtype)[:, tf.newaxis, tf.newaxis, :]
             scores += absent * (scores.dtype.min / 2)
-        weights = attention_parts(attention).dropout(softmax(scores), training=training)
-        context = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
+        virtual = keys_of(self.prefix, scores.dtype)
+        weights = softmax(scores_of_all(query, scores, virtual))
+        weights = attention_parts(attention).dropout(weights, training=training)
+        context = tf.transpose(context_of_all(weights, value, virtual), [0, 2, 1, 3])
         return dense(attention.output_dense, tf.reshape(context, [batch * length, heads * size]))
 
 

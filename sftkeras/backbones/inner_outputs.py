@@ -13,7 +13,9 @@ from sftkeras.internals.keras_hub import attention_parts, layer_parts
 
 
 def has_inner_outputs(backbone: Backbone) -> bool:
-    """Return whether it is an encoder that was rebuilt, each of whose layers is run once."""
+    """Return whether it is an encoder that was rebuilt, each of whose layers is run once, for tokens of texts alone."""
+    if backbone.virtual and backbone.virtual.kind == "prompt":
+        return False
     return backbone.kind == "encoder" and bool(backbone.layers) and len(backbone.layers) == backbone.model.num_layers
 
 

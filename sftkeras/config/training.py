@@ -21,7 +21,8 @@ class OptimizerConfig:
     """The update rule."""
     learning_rate: PositiveFloat | None = None
     """Peak learning rate, reached after warm-up; null takes that of tuning.method: 5e-5 for full, 5e-4 for lora, 2e-4
-    for dora, 5e-4 for adalora, 3e-3 for ia3, 3e-4 for adapters, 1e-3 for bitfit and head."""
+    for dora, 5e-4 for adalora, 3e-3 for ia3, 3e-4 for adapters, 3e-2 for prompt, 1e-2 for prefix, 1e-3 for bitfit and
+    head."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls after warm-up; linear and cosine end at zero."""
     warmup: UnitInterval = 0.1

@@ -126,6 +126,12 @@ MESSAGES: dict[str, str] = {
     "of these are of which. Keep others, such as the first.",
     "SFT490": "--tuning.freeze_first {first}: this backbone has {count} layers. Freeze fewer, or choose "
     "--tuning.method head, which trains none of them.",
+    "SFT491": "--tuning.virtual_tokens {tokens}: this backbone has positions for {most} tokens, and texts have up to "
+    "{length} of their own. Choose fewer, or lower --backbone.max_length.",
+    "SFT492": "--tuning.init_text {text}: no tokens can be made of it. Choose a text in the language of the backbone, "
+    "or leave it out; a backbone with a preprocessor in place of a tokenizer takes none.",
+    "SFT493": "{given}: virtual tokens, of the tuning methods prompt and prefix, can be in no Hugging Face folder, "
+    "TF-Hub module or GGUF file. {remedy}",
     # 495-499 distillation
     "SFT495": "--distillation.teacher {teacher}: neither a run nor an exported model. Give the folder of one, such as "
     "runs/NAME or saved_models/NAME.",

@@ -71,7 +71,7 @@ def check_generating(
     asked = [generating.asked(text) for text in ODD_TEXTS]
     prompts = _prompts(model, [*asked, *map(generating.marked, sample_texts)])
     _check_tokens(prompts, process)
-    most = min(decoder.config.max_positions - 1, _MOST_PROMPT)
+    most = min(decoder.positions - 1, _MOST_PROMPT)
     fitting = [prompt for prompt in prompts if len(prompt.tokens) <= most]
     with tf.device("CPU:0"):
         difference = max(_compare_reading(prompt, decoder, process, generating) for prompt in fitting)
@@ -128,7 +128,7 @@ def _compare_writing(
 ) -> None:
     """Compares greedy continuations, up to a token that is as probable as another one."""
     end_ids, vocabulary = tuple(generating.facts["end_ids"]), generating.facts["vocabulary"]
-    limits = GenerationLimits(end_ids, _NEW_TOKENS, decoder.config.max_positions)
+    limits = GenerationLimits(end_ids, _NEW_TOKENS, decoder.positions)
     expected = Generator(decoder, limits, vocabulary=vocabulary)([prompt.tokens for prompt in prompts])
     rows = tf.ragged.constant([prompt.tokens for prompt in prompts], tf.int32).to_tensor(NO_TOKEN).numpy()
     inputs = {"token_ids": rows, "max_new_tokens": [_NEW_TOKENS] * len(prompts)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sftkeras import runtime
 from sftkeras.config import ExportConfig, ExportPrecision, TrainConfig
 from sftkeras.console import waiting
+from sftkeras.errors import SFTError
 from sftkeras.exporting.op_gate import known_release
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.exporting.transformers_parity import comparison
@@ -80,12 +81,14 @@ def _export(run: RunFolder, settings: TrainConfig) -> ExportedVersion:
     _check(home, settings)
     spec = spec_of(settings.task.kind)
     peer = transformers_of(settings, "--transformers")
+    if peer and run.has_virtual_tokens:
+        raise SFTError("SFT493", given=f"--transformers {settings.export.transformers}", remedy="Leave it out.")
     with waiting("Starting TensorFlow"):
         runtime.start_tensorflow()
     with PredictionProcess() as process, waiting("Exporting the model"):
         from sftkeras.exporting.export import export
 
-        if spec.gives_backbone:
+        if spec.gives_backbone and not run.has_virtual_tokens:
             write_best_backbone(run)
         version = export(
             restore_model(run),

@@ -81,7 +81,7 @@ def check_settings(config: ShrinkConfig) -> Shrinking:
     Raises:
         SFTError: SFT104 if no run is named or nothing is to be left out, SFT109 or SFT113 if there is no such run,
             SFT114 if it has no export to compare with, SFT105, SFT106, SFT108 or SFT111 if the new one cannot be
-            written, SFT530 or SFT533 if its backbone cannot be made smaller.
+            written, SFT102, SFT530 or SFT533 if its backbone cannot be made smaller.
     """
     if not config.run:
         raise SFTError("SFT104", flag="--run", remedy="Give the folder of a finished run, such as runs/NAME.")
@@ -111,6 +111,9 @@ def _check_backbone(shrinking: Shrinking) -> None:
     run = shrinking.run
     if json.loads(run.model_file.read_text(encoding="utf-8"))["backbone"] == "tfhub":
         raise SFTError("SFT530", folder=run.folder)
+    if run.has_virtual_tokens:
+        problem = "it learned virtual tokens (--tuning.method prompt or prefix), with which no run is made smaller."
+        raise SFTError("SFT102", flag="--run", problem=f"{problem} Shrink a run of another method.")
     if run.preprocessor and shrinking.wanted.vocabulary is not None:
         raise SFTError("SFT533", folder=run.folder)
 

@@ -241,6 +241,7 @@ def train(
     from sftkeras.training.fit import fit
     from sftkeras.training.thresholds import choose_thresholds
     from sftkeras.tuning.adapters import write_adapter_files
+    from sftkeras.tuning.virtual_tokens import write_virtual_token_files
 
     with timeline.part("train"):
         run.keep_model(setup.text_model, setup.backbone, config.backbone.text_pooling, added_tokens(config))
@@ -249,7 +250,9 @@ def train(
     if not fitted.interrupted:
         with write_errors(run.adapter, "--runs"):
             trimmed = setup.backbone.weights if config.backbone.layers else None
-            write_adapter_files(run.adapter, setup.backbone, str(trimmed or config.backbone.handle))
+            base = str(trimmed or config.backbone.handle)
+            write_adapter_files(run.adapter, setup.backbone, base)
+            write_virtual_token_files(run.adapter, setup.backbone, base)
         with timeline.part("tune"):
             choose_thresholds(run, setup.text_model.task, data, batch_size=config.training.batch_size)
         speeds = f"{fitted.examples_per_second:,.0f} examples/s, {fitted.tokens_per_second:,.0f} {fitted.record.unit}/s"

@@ -112,7 +112,7 @@ def fine_tuned(folder: str, form: PublishFormat) -> Source:
     """Builds the backbone of a run's best epoch.
 
     Raises:
-        SFTError: SFT109 or SFT113 if there is no run with weights, SFT334 if they cannot have this format.
+        SFTError: SFT109 or SFT113 if there is no run with weights, SFT334 or SFT493 if they cannot have this format.
     """
     run = RunFolder.open(folder)
     settings = commands.parse(TrainConfig, ["--config", str(run.config_file)])
@@ -122,6 +122,9 @@ def fine_tuned(folder: str, form: PublishFormat) -> Source:
         remedy = "Export the run for serving, or train from it with --backbone.handle of sftkeras.train"
         raise SFTError("SFT334", format=form, problem=problem, remedy=remedy)
     _check_heads(run.backbone, form)
+    if run.has_virtual_tokens:
+        remedy = f"Serve its export, or load {run.adapter} with PEFT onto the model that the run began with."
+        raise SFTError("SFT493", given=f"--run {folder}", remedy=remedy)
     runtime.start_tensorflow()
     restored = restore_run(run)
     if restored.backbone.is_module and form != "tf_hub":

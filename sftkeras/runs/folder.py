@@ -79,13 +79,18 @@ class RunFolder:
 
     @property
     def adapter(self) -> Path:
-        """The matrices of LoRA at the best epoch, as PEFT has them, of a run that learned such."""
+        """The learned parts beside the weights at the best epoch, as PEFT has them, of a run that has such."""
         return self.folder / "adapter"
 
     @property
     def has_bottlenecks(self) -> bool:
         """Whether its backbone has bottleneck adapters, for which other libraries have no place."""
         return "bottlenecks" in json.loads(self.model_file.read_text(encoding="utf-8"))
+
+    @property
+    def has_virtual_tokens(self) -> bool:
+        """Whether its model has virtual tokens, which files of a backbone cannot hold."""
+        return "virtual_tokens" in json.loads(self.model_file.read_text(encoding="utf-8"))
 
     @property
     def states(self) -> Path:
@@ -241,6 +246,7 @@ class RunFolder:
         """Writes all that `restore_model` needs, but for the weights."""
         from sftkeras.backbones.bottlenecks import describe_bottlenecks
         from sftkeras.tuning.adapters import describe_adapters, held_as
+        from sftkeras.tuning.virtual_tokens import describe_virtual_tokens
 
         for name, path in backbone.files.items():
             copy = self.backbone / name
@@ -258,6 +264,7 @@ class RunFolder:
             **({"adapters": adapters} if (adapters := describe_adapters(backbone)) else {}),
             **({"base": form} if (form := held_as(backbone)) else {}),
             **({"bottlenecks": bottlenecks} if (bottlenecks := describe_bottlenecks(backbone)) else {}),
+            **describe_virtual_tokens(backbone),
         }
         write_text(self.model_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 

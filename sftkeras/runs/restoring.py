@@ -85,7 +85,7 @@ def write_backbone(run: RunFolder, folder: Path) -> None:
 
     Raises:
         SFTError: SFT378 if a preprocessor tokenised the texts of a rebuilt encoder, SFT379 if a module cannot be
-            written, and as `restore_model`.
+            written, SFT493 if it has virtual tokens, and as `restore_model`.
     """
     from sftkeras.backbones.bottlenecks import write_bottlenecks
     from sftkeras.backbones.hugging_face import write_decoder, write_folder
@@ -93,6 +93,8 @@ def write_backbone(run: RunFolder, folder: Path) -> None:
     from sftkeras.tasks.masked_lm.vocabulary_head import VocabularyHead
     from sftkeras.text import Tokenizer
 
+    if run.has_virtual_tokens:
+        raise SFTError("SFT493", given=run.folder, remedy=f"Begin with the whole run, by --start_from {run.folder}.")
     restored = restore_run(run)
     backbone = restored.backbone
     if backbone.is_module:
@@ -154,6 +156,7 @@ def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:
     from sftkeras.backbones import load_backbone
     from sftkeras.tasks import TextModel, attach_head, restore_task
     from sftkeras.text import make_cleaning
+    from sftkeras.tuning.virtual_tokens import add_described
 
     with _reading(run.model_file):
         settings = json.loads(run.model_file.read_text(encoding="utf-8"))
@@ -163,6 +166,7 @@ def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:
         without_weights=settings["backbone"],
         extra_tokens=settings.get("extra_tokens", ()),
     )
+    backbone = add_described(backbone, settings)
     backbone = replace(backbone, has_pooler=settings["has_pooler"])  # its weights, which would show it, are not here
     task = restore_task(settings["task"])
     network = attach_head(backbone, task, settings["pooling"])

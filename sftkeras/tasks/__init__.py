@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sftkeras.tasks.building import make_task, restore_task
     from sftkeras.tasks.contract import Task, TaskSpec
-    from sftkeras.tasks.network import Pooling, TextModel, attach_head, pool
+    from sftkeras.tasks.network import Pooling, TextModel, attach_head, attach_head_again, pool
 
 # Every task, by the name of its folder.
 TASKS = (
@@ -33,6 +33,7 @@ _HOMES = {
     "TaskSpec": "contract",
     "TextModel": "network",
     "attach_head": "network",
+    "attach_head_again": "network",
     "make_task": "building",
     "pool": "network",
     "restore_task": "building",
@@ -46,6 +47,7 @@ __all__ = [
     "TaskSpec",
     "TextModel",
     "attach_head",
+    "attach_head_again",
     "make_task",
     "pool",
     "restore_task",

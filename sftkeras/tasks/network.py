@@ -96,6 +96,23 @@ def attach_head(backbone: Backbone, task: Task, pooling: Pooling) -> keras.Model
     return network
 
 
+def attach_head_again(network: keras.Model, backbone: Backbone, task: Task, pooling: Pooling) -> keras.Model:
+    """Return a network with the weights of another, whose backbone has other inputs to its layers by now.
+
+    Args:
+        network: whose backbone was without virtual tokens.
+        backbone: the same with them.
+        task: of the network.
+        pooling: of the network.
+    """
+    inside = {id(variable) for variable in backbone.model.variables}
+    again = attach_head(backbone, task, pooling)
+    known = ([variable for variable in each.variables if id(variable) not in inside] for each in (network, again))
+    for before, after in zip(*known, strict=True):
+        after.assign(before)
+    return again
+
+
 def text_network(backbone: Backbone, pooling: Pooling, head: Head, name: str) -> keras.Model:
     """A network whose head takes one vector a text, [batch, hidden]."""
     return keras.Model(backbone.model.input, head(pool(backbone, pooling)), name=name)

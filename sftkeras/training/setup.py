@@ -17,11 +17,12 @@ from sftkeras.backbones.rematerialisation import rematerialise
 from sftkeras.backbones.token_vectors import give_token_vectors
 from sftkeras.backbones.trimming import trimmed
 from sftkeras.config import TrainConfig, added_tokens, plain
+from sftkeras.config.tuning import VIRTUAL
 from sftkeras.console import progress_bar, waiting
 from sftkeras.data import BatchPlan, Finding, LabelledData, RowInputs, Texts, Variants, stop_on_errors
 from sftkeras.data.storage.joined import LearnedRows
 from sftkeras.plurals import counted
-from sftkeras.tasks import Task, TextModel, attach_head, make_task, spec_of
+from sftkeras.tasks import Task, TextModel, attach_head, attach_head_again, make_task, spec_of
 from sftkeras.text import Features, make_cleaning
 from sftkeras.training.batches import Batches, read_inputs, read_variants
 from sftkeras.training.earlier_run import Beginning, find_beginning
@@ -39,6 +40,7 @@ from sftkeras.training.workers import cluster as workers
 from sftkeras.training.workers.meeting import meet
 from sftkeras.tuning.methods import choose_what_learns
 from sftkeras.tuning.tuning import plan_tuning
+from sftkeras.tuning.virtual_tokens import add_described, begin_virtual_tokens
 
 # Validation, and a teacher, keep no activations for a gradient, so larger batches fit; larger than this is no faster.
 _VALIDATION_BATCHES = 2
@@ -142,11 +144,15 @@ def set_up(config: TrainConfig, data: LabelledData, folders: BackboneFolders, te
         task = make_task(config.task, data.label_names, labels[data.splits["train"]], backbone.tokenizer)
         task = task.for_folder(folders.encoder, added_tokens(config))
         if start:
+            backbone = add_described(backbone, start.model)
             backbone = replace(backbone, has_pooler=start.model["has_pooler"])
             task = task.continuing(start.model["task"])
         network = attach_head(backbone, task, config.backbone.text_pooling)
         if start:
             begin_with(start, network, backbone, task)
+        if config.tuning.method in VIRTUAL and backbone.virtual is None:
+            backbone = begin_virtual_tokens(backbone, config)
+            network = attach_head_again(network, backbone, task, config.backbone.text_pooling)
         backbone = replace(backbone, notes=(*backbone.notes, *choose_what_learns(network, backbone, config)))
         if config.training.rematerialise:
             rematerialise(backbone.layers)

@@ -11,6 +11,7 @@ import yaml
 
 from sftkeras.backbones.fetching import BackboneFolders
 from sftkeras.config import TrainConfig, added_tokens, other_writing, plain
+from sftkeras.config.tuning import VIRTUAL
 from sftkeras.errors import SFTError, did_you_mean
 from sftkeras.plurals import counted
 from sftkeras.runs import RunFolder
@@ -138,6 +139,13 @@ def _differences(config: TrainConfig, start: WarmStart, earlier: dict[str, Any])
             yield f"backbone.{name} {recorded[name]} → {own[name]}"
     if spec.pools and start.model["pooling"] != config.backbone.text_pooling:
         yield f"backbone.pooling {start.model['pooling']} → {config.backbone.text_pooling}"
+    if (virtual := start.model.get("virtual_tokens")) and config.tuning.method in VIRTUAL:
+        wanted = {"kind": config.tuning.method, "tokens": config.tuning.virtual_tokens}
+        if virtual != wanted:
+            yield "virtual tokens {kind} {tokens} → ".format(**virtual) + "{kind} {tokens}".format(**wanted)
+        for name in ("adapter", "init_text"):
+            if value := getattr(config.tuning, name):
+                yield f"tuning.{name} null → {value}"
     if (tokens := list(start.model.get("extra_tokens", ()))) != (mine := list(added_tokens(config))):
         yield f"tokens of its own {tokens} → {mine}"
 

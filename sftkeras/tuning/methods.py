@@ -9,8 +9,9 @@ import keras
 from sftkeras.backbones import Backbone
 from sftkeras.backbones.bottlenecks import bottlenecks_of
 from sftkeras.backbones.dropout import use_stream_dropout
+from sftkeras.backbones.virtual_tokens import virtual_weights
 from sftkeras.config import TrainConfig, added_tokens
-from sftkeras.config.tuning import ADAPTING, PARTIAL, Method
+from sftkeras.config.tuning import ADAPTING, PARTIAL, VIRTUAL, Method
 from sftkeras.errors import SFTError
 from sftkeras.tuning.adapters import attach_adapters, hold_kernels
 from sftkeras.tuning.bottlenecks import add_bottlenecks
@@ -108,6 +109,11 @@ def _called(names: Sequence[str], backbone: Backbone, config: TrainConfig) -> li
     return [variable for variable in variables if variable.name in names]
 
 
+def _virtual_tokens(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
+    """The variables of virtual tokens."""
+    return virtual_weights(backbone)
+
+
 def _nothing(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
     """No variable: what learns is beside them."""
     return []
@@ -117,6 +123,7 @@ def _nothing(backbone: Backbone, config: TrainConfig) -> list[keras.Variable]:
 _LEARNING: Mapping[Method, Callable[[Backbone, TrainConfig], list[keras.Variable]]] = {
     **dict.fromkeys(ADAPTING, _nothing),
     "adapters": _norms_and_bottlenecks,
+    **dict.fromkeys(VIRTUAL, _virtual_tokens),
     "bitfit": _biases_and_norms,
     "head": _own_head,
 }

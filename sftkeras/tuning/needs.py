@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from sftkeras.config import TrainConfig, TuningConfig, added_tokens
-from sftkeras.config.tuning import IN_LAYERS, PARTIAL
+from sftkeras.config.tuning import IN_LAYERS, PARTIAL, VIRTUAL
 from sftkeras.errors import SFTError
 from sftkeras.tuning.targets import ENDS, NAMES, check_targets
 
 # Settings for which some methods leave nothing to do, and why; and those for which frozen first layers leave nothing.
 _WITHOUT_EFFECT = (
     ("freeze_embeddings", "it freezes them anyway", PARTIAL),
-    ("freeze_first", "no layer of the backbone learns", ("head",)),
-    ("unfreeze", "no layer of the backbone ever learns", ("head",)),
+    ("freeze_first", "no layer of the backbone learns", ("head", *VIRTUAL)),
+    ("unfreeze", "no layer of the backbone ever learns", ("head", *VIRTUAL)),
     ("unfreeze", "ranks are divided among layers that all learn", ("adalora",)),
-    ("layer_decay", "no layer of the backbone learns", ("head",)),
+    ("layer_decay", "no layer of the backbone learns", ("head", *VIRTUAL)),
 )
 _OF_FIRST_LAYERS = (
     ("freeze_embeddings", "it freezes them anyway"),
@@ -35,7 +35,7 @@ def needing_layers(config: TrainConfig) -> dict[str, Any]:
         "--tuning.unfreeze": config.tuning.unfreeze,
         "--tuning.freeze_embeddings": config.tuning.freeze_embeddings,
         "--tuning.freeze_first": config.tuning.freeze_first,
-        "--tuning.method": config.tuning.method if config.tuning.method in IN_LAYERS else None,
+        "--tuning.method": config.tuning.method if config.tuning.method in (*IN_LAYERS, *VIRTUAL) else None,
         "--tuning.base": config.tuning.base if config.tuning.base != "float32" else None,
     }
 
@@ -44,7 +44,7 @@ def check_tuning(config: TrainConfig) -> None:
     """Refuse settings of what learns that are without effect or contradict one another.
 
     Raises:
-        SFTError: SFT481, SFT483 or SFT486.
+        SFTError: SFT481, SFT483, SFT486 or SFT493.
     """
     tuning = config.tuning
     default = TuningConfig()
@@ -61,6 +61,11 @@ def check_tuning(config: TrainConfig) -> None:
         problem = "transformers has no place for its adapters"
         chosen = f"--tuning.method {tuning.method}"
         raise SFTError("SFT483", choice=chosen, setting="--export.transformers", value=peer, problem=problem)
+    if tuning.init_text is not None and tuning.init != default.init:
+        raise _contradiction(tuning, "init", "init_text", "both say how virtual tokens begin")
+    if tuning.method in VIRTUAL and config.export.transformers:
+        flag = f"--export.transformers {config.export.transformers}"
+        raise SFTError("SFT493", given=flag, remedy="Leave it out.")
     if tuning.adapter:
         from sftkeras.backbones.hugging_face.adapter_files import AdapterConfig  # safetensors comes with it
 

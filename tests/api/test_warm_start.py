@@ -10,6 +10,9 @@ import pytest
 import sftkeras
 from sftkeras.api.settings import train_config
 from sftkeras.config import BackboneConfig
+from sftkeras.publishing.source import fine_tuned
+from sftkeras.runs import RunFolder
+from sftkeras.runs.restoring import write_backbone
 from sftkeras.training.warm_start import with_warm_start
 
 Rows = list[dict[str, str]]
@@ -30,6 +33,29 @@ def test_it_begins_where_the_earlier_run_was_best(finished: sftkeras.Run, tiny: 
     assert second.history[0]["val_loss"] == pytest.approx(first.history[0]["val_loss"], abs=1e-6)
     assert second.history[0]["loss"] == pytest.approx(first.history[0]["loss"], abs=1e-5)
     assert second.report["model"]["backbone"] == finished.report["model"]["backbone"]
+
+
+def test_virtual_tokens_stay_in_a_run_that_begins_with_theirs(
+    finished: sftkeras.Run, tiny: dict[str, Any], rows: Rows
+) -> None:
+    parts = {"train": rows[:20], "validation": rows[:20], "test": rows[20:40]}
+    still = {"epochs": 1, "batch_size": 8, "early_stopping": {"monitor": "val_loss"}}
+    settings = {**tiny, "data": parts, "training": still, "optimizer.learning_rate": 1e-12}
+    del settings["backbone"]
+    tuning = {"method": "prefix", "virtual_tokens": 4}
+    first = sftkeras.fine_tune(**{**settings, "name": "first"}, tuning=tuning, start_from=finished.folder)
+    second = sftkeras.fine_tune(**{**settings, "name": "second"}, start_from=first.folder)
+    assert second.history[0]["val_loss"] == pytest.approx(first.history[0]["val_loss"], abs=1e-6)
+    plain = sftkeras.fine_tune(**{**settings, "name": "plain"}, start_from=finished.folder)
+    assert abs(plain.history[0]["val_loss"] - first.history[0]["val_loss"]) > 1e-5
+    assert (first.folder / "adapter" / "adapter_config.json").exists()
+    with pytest.raises(sftkeras.SFTError, match="SFT493"):
+        write_backbone(RunFolder(second.folder), second.folder / "encoder")
+    with pytest.raises(sftkeras.SFTError, match="SFT493"):
+        fine_tuned(str(first.folder), "hugging_face")
+    other = {"method": "prompt", "virtual_tokens": 5}
+    with pytest.raises(sftkeras.SFTError, match=r"SFT463.*virtual tokens prefix 4 → prompt 5"):
+        with_warm_start(train_config(None, name="more", start_from=str(first.folder), tuning=other))
 
 
 def test_what_is_left_out_is_as_it_was(finished: sftkeras.Run) -> None:

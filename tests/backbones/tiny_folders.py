@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -290,8 +291,13 @@ def forward(
     model_type: str = "bert",
     hidden_act: str = "gelu",
     epsilon: float = 1e-12,
+    prompt: np.ndarray | None = None,
+    prefix: Sequence[np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The encoder in float64: the token vectors [batch, length, hidden], and the pooled ones if there is a pooler."""
+    """The encoder in float64: the token vectors [batch, length, hidden], and the pooled ones if there is a pooler.
+
+    Virtual tokens are a `prompt`, their vectors [tokens, size], or a `prefix`, of each layer [tokens, 2 * hidden].
+    """
     weights = {name: array.astype(np.float64) for name, array in tensors.items()}
 
     def dense(name: str, x: np.ndarray) -> np.ndarray:
@@ -305,12 +311,20 @@ def forward(
         return x.reshape(len(x), -1, HEADS, HIDDEN // HEADS).swapaxes(1, 2)
 
     tokens, mask = inputs["token_ids"], inputs["padding_mask"]
-    rows, length = tokens.shape
+    segments, virtual = inputs["segment_ids"], 0
     x = weights["embeddings.word_embeddings.weight"][tokens]
+    if prompt is not None:
+        virtual = len(prompt)
+        x = np.concatenate([np.repeat(prompt[None], len(x), 0), x], 1)
+        mask, segments = (
+            np.pad(it, ((0, 0), (virtual, 0)), constant_values=one) for it, one in ((mask, 1), (segments, 0))
+        )
+    rows, length = mask.shape
     if "embeddings.position_embeddings.weight" in weights:
-        x = x + weights["embeddings.position_embeddings.weight"][UNUSED_POSITIONS.get(model_type, 0) :][:length]
+        first = UNUSED_POSITIONS.get(model_type, 0) + (len(prefix[0]) if prefix else 0)
+        x = x + weights["embeddings.position_embeddings.weight"][first:][:length]
     if "embeddings.token_type_embeddings.weight" in weights:
-        x = x + weights["embeddings.token_type_embeddings.weight"][inputs["segment_ids"]]
+        x = x + weights["embeddings.token_type_embeddings.weight"][segments]
     x = norm("embeddings.LayerNorm", x)
     if model_type in PROJECTION:
         x = dense(PROJECTION[model_type], x)
@@ -327,11 +341,16 @@ def forward(
             scores = (scores + np.einsum("bhkd,xhqkd->bhqk", key, to_query)) / math.sqrt(3)
         scores = scores / math.sqrt(HIDDEN // HEADS)
         scores = np.where(mask[:, None, None, :] == 1, scores, -1e30)
+        if prefix:
+            own_key, own_value = (split(np.repeat(each[None], rows, 0)) for each in np.split(prefix[number], 2, -1))
+            own = query @ own_key.swapaxes(2, 3) / math.sqrt(HIDDEN // HEADS * (3 if model_type == "deberta-v2" else 1))
+            scores, value = np.concatenate([own, scores], -1), np.concatenate([own_value, value], 2)
         shares = np.exp(scores - scores.max(-1, keepdims=True))
         shares /= shares.sum(-1, keepdims=True)
         context = (shares @ value).swapaxes(1, 2).reshape(rows, length, HIDDEN)
         x = norm(parts["attention_norm"], x + dense(parts["attention"], context))
         x = norm(parts["output_norm"], x + dense(parts["output"], ACTIVATIONS[hidden_act](dense(parts["inner"], x))))
+    x = x[:, virtual:]
     pooler = POOLER[model_type] or ""
     return x, np.tanh(dense(pooler, x[:, 0])) if f"{pooler}.weight" in weights else None
 

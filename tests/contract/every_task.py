@@ -111,6 +111,8 @@ NO_TEXT: dict[str, tuple[Record, str]] = {
 LORA: dict[str, object] = {"tuning.method": "lora", "tuning.rank": 2, "tuning.base": "int8"}
 DORA = {**LORA, "tuning.method": "dora", "tuning.base": "int4"}
 ADAPTERS: dict[str, object] = {"tuning.method": "adapters", "tuning.bottleneck": 4}
+PROMPT: dict[str, object] = {"tuning.method": "prompt", "tuning.virtual_tokens": 3}
+PREFIX = {**PROMPT, "tuning.method": "prefix", "tuning.init_text": "the good film"}
 NO_LABEL: dict[str, tuple[Record, str]] = {"no label": ({"label": None}, "SFT217")}
 
 
@@ -143,6 +145,7 @@ ENTRIES = {
             "entities that overlap": ({"label": [[0, 7, "THING"], [4, 9, "THING"]]}, "SFT254"),
             "an entity without a label": ({"label": [[0, 3]]}, "SFT252"),
         },
+        PROMPT,
     ),
     "span-qa": Entry(
         "span_qa",
@@ -152,6 +155,7 @@ ENTRIES = {
             "words for answers": ({"answers": "good"}, "SFT280"),
             "an answer that is not there": ({"answers": {"text": ["none"], "answer_start": [4]}}, "SFT281"),
         },
+        PREFIX,
         texts=QUESTIONS,
         pairs=ODD,
     ),
@@ -181,7 +185,7 @@ ENTRIES = {
         weights="decoder",
     ),
     "causal-lm": Entry(
-        "causal_lm", tuple({"text": sentence(row)} for row in range(ROWS)), NO_TEXT, LORA, weights="decoder"
+        "causal_lm", tuple({"text": sentence(row)} for row in range(ROWS)), NO_TEXT, PROMPT, weights="decoder"
     ),
 }
 
@@ -202,6 +206,8 @@ TUNED = {
         ENTRIES["classification"],
         settings={"tuning.method": "adalora", "tuning.rank": 1, "tuning.initial_rank": 3, "tuning.alpha": 16},
     ),
+    "causal-lm-lora": replace(ENTRIES["causal-lm"], settings=LORA),
+    "chat-prefix": replace(ENTRIES["chat"], settings={**ENTRIES["chat"].settings, **PREFIX, "backbone.max_length": 48}),
     "causal-lm-head": replace(ENTRIES["causal-lm"], settings={"tuning.method": "head"}, weights="untied"),
     "more-classes": replace(
         ENTRIES["classification"],

@@ -1,4 +1,4 @@
-"""Adapters learn the same on any number of devices and in any parts, and leaves all other weights as they were.
+"""What learns beside the weights is the same on any number of devices and in any parts, and leaves these as they were.
 
 Each number of devices needs a process of its own; see tiny_run.py for what is trained, and tests/contract for the other
 methods and all tasks.
@@ -18,12 +18,21 @@ LORA: dict[str, object] = {
     "clip_norm": 1e9,
     "validated": False,
 }
+PROMPT = {**LORA, "layers": 2, "dropout": 0.2, "tuning": {"method": "prompt", "virtual_tokens": 4}}
+PREFIX = {**PROMPT, "tuning": {"method": "prefix", "virtual_tokens": 4}}
+IN_PARTS = {"accumulation": 3, "rematerialise": True}
 RUNS: dict[int, dict[str, dict[str, object]]] = {
     1: {
         "lora": {**LORA, "dropout": 0.2},
         "3 micro-batches": {**LORA, "dropout": 0.2, "accumulation": 3, "rematerialise": True},
         "undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}},
         "ia3": {**LORA, "tuning": {"method": "ia3"}},
+        "prompt": PROMPT,
+        "prompt in parts": PROMPT | IN_PARTS,
+        "prompt undropped": PROMPT | {"dropout": 0.0},
+        "prefix": PREFIX,
+        "prefix in parts": PREFIX | IN_PARTS,
+        "prefix undropped": PREFIX | {"dropout": 0.0},
         "first layers": {**LORA, "layers": 3, "tuning": {"freeze_first": 2}},
         "adapters": {**LORA, "tuning": {"method": "adapters", "bottleneck": 4}},
         "adalora": {**LORA, "tuning": {"method": "adalora", "rank": 2, "initial_rank": 4, "alpha": 64}},
@@ -31,6 +40,8 @@ RUNS: dict[int, dict[str, dict[str, object]]] = {
     2: {
         "undropped": {**LORA, "tuning": {"method": "lora", "rank": 2}, "accumulation": 2},
         "ia3": {**LORA, "tuning": {"method": "ia3"}, "accumulation": 2, "rematerialise": True},
+        "prompt undropped": PROMPT | {"dropout": 0.0, "accumulation": 2},
+        "prefix undropped": PREFIX | {"dropout": 0.0, "accumulation": 2},
         "first layers": {**LORA, "layers": 3, "tuning": {"freeze_first": 2}, "accumulation": 2},
         "adapters": {
             **LORA,
@@ -62,7 +73,29 @@ def test_micro_batches_and_recomputed_layers_drop_the_same_of_what_goes_into_the
     assert largest_difference(runs["lora"], runs["undropped"]) > 1e-4
 
 
-@pytest.mark.parametrize("run", ["undropped", "ia3", "first layers", "adapters", "adalora"])
+@pytest.mark.parametrize("method", ["prompt", "prefix"])
+def test_micro_batches_and_recomputed_layers_learn_the_same_virtual_tokens(
+    method: str, trained: dict[int, Future]
+) -> None:
+    runs = trained[1].result()
+    assert largest_difference(runs[method], runs[f"{method} in parts"]) < 1e-6
+    assert largest_difference(runs[method], runs[f"{method} undropped"]) > 1e-4
+
+
+def test_only_the_virtual_tokens_and_the_head_learn(trained: dict[int, Future]) -> None:
+    places = {
+        "prompt undropped": {"prompt/vectors"},
+        "prefix undropped": {"prefix_0/keys_and_values", "prefix_1/keys_and_values"},
+    }
+    for name, expected in places.items():
+        run = trained[1].result()[name]
+        learned = {name for name, before in weights(run, "before").items() if (weights(run)[name] != before).any()}
+        assert learned == set(weights(run)) == expected | {"logits/kernel", "logits/bias"}
+
+
+@pytest.mark.parametrize(
+    "run", ["undropped", "ia3", "first layers", "adapters", "adalora", "prompt undropped", "prefix undropped"]
+)
 def test_two_devices_end_with_the_same_weights(run: str, trained: dict[int, Future]) -> None:
     one, two = trained[1].result()[run], trained[2].result()[run]
     assert largest_difference(one, two) < 1e-6

@@ -35,10 +35,11 @@ from sftkeras.config import (  # noqa: E402
     TrainingConfig,
     TuningConfig,
 )
+from sftkeras.config.tuning import VIRTUAL  # noqa: E402
 from sftkeras.objectives import distilled_objective, make_objective  # noqa: E402
 from sftkeras.objectives.inner_distillation import InnerDistillation, Inside  # noqa: E402
 from sftkeras.objectives.objective import TEACHER  # noqa: E402
-from sftkeras.tasks import Task, attach_head, make_task  # noqa: E402
+from sftkeras.tasks import Task, attach_head, attach_head_again, make_task  # noqa: E402
 from sftkeras.tasks.classification.spec import ClassificationSettings  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
 from sftkeras.tasks.head import with_text_vectors  # noqa: E402
@@ -50,6 +51,7 @@ from sftkeras.tuning.layers import depths_of, rate_factors  # noqa: E402
 from sftkeras.tuning.methods import choose_what_learns  # noqa: E402
 from sftkeras.tuning.tuning import Tuning, allocate_ranks  # noqa: E402
 from sftkeras.tuning.unfreezing import Unfreezing  # noqa: E402
+from sftkeras.tuning.virtual_tokens import begin_virtual_tokens  # noqa: E402
 
 ROWS, BATCH, EPOCHS = 13, 5, 2  # the last batch of an epoch has three rows: some devices get none of them
 STEPS = -(-ROWS // BATCH)
@@ -141,6 +143,10 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
         task = make_task(SimilaritySettings(loss=settings.pairs), (), np.array([0, 1], np.float32))  # type: ignore[arg-type]
     network = attach_head(backbone, task, "cls" if settings.module else "mean")
     config = TrainConfig(task=ClassificationSettings(), tuning=TuningConfig(**settings.tuning or {}), seed=SEED)
+    if config.tuning.method in VIRTUAL:
+        config = dataclasses.replace(config, backbone=dataclasses.replace(config.backbone, max_length=9))
+        backbone = begin_virtual_tokens(backbone, config)
+        network = attach_head_again(network, backbone, task, "mean")
     choose_what_learns(network, backbone, config)
     depths = () if settings.module else depths_of(network, backbone)
     if settings.rematerialise:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from sftkeras.backbones.decoders.config import Rope
 from sftkeras.backbones.dense.operations import product
+from sftkeras.backbones.virtual_attention import KeysAndValues, context_of_all, scores_of_all
 
 HIDDEN_SCORE = tf.float32.min / 2  # added to a score, leaves nothing of it
 
@@ -51,6 +52,22 @@ def cache_bias(positions: tf.Tensor, length: tf.Tensor | int, window: int | None
     return tf.where(seen, 0.0, HIDDEN_SCORE)[:, tf.newaxis]
 
 
+def virtual_bias(positions: tf.Tensor, tokens: int, window: int | None) -> tf.Tensor:
+    """Attention bias of tokens over virtual ones, which have the first positions; see `score_bias`.
+
+    Args:
+        positions: [batch, new] int32, counted from the first virtual token.
+        tokens: virtual tokens.
+        window: as of `score_bias`.
+
+    Returns:
+        [batch, 1, new, tokens] float32.
+    """
+    distance = positions[:, :, tf.newaxis] - tf.range(tokens)
+    seen = tf.ones_like(distance, tf.bool) if window is None else distance < window
+    return tf.where(seen, 0.0, HIDDEN_SCORE)[:, tf.newaxis]
+
+
 def turns(rope: Rope, positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Cosines and sines of `positions` [batch, length] for `turn`, each [batch, 1, length, turning numbers] float32."""
     angles = tf.cast(positions, tf.float32)[:, tf.newaxis, :, tf.newaxis] * tf.constant(rope.frequencies, tf.float32)
@@ -87,6 +104,7 @@ def attend(
     value: tf.Tensor,
     bias: tf.Tensor,
     *,
+    virtual: KeysAndValues | None = None,
     soft_cap: float | None,
     dropout: keras.layers.Dropout,
     training: bool | None,
@@ -99,7 +117,8 @@ def attend(
         query: [batch, heads, length, size], scaled.
         key: [batch, key_value_heads, places, size].
         value: as `key`.
-        bias: added to the scores, [batch, 1, length, places].
+        bias: added to the scores, [batch, 1, length, places], virtual tokens before all places.
+        virtual: keys and values of virtual tokens, if there are any.
         soft_cap: scores s become cap * tanh(s / cap) before.
         dropout: of attention weights.
         training: whether it drops.
@@ -107,14 +126,17 @@ def attend(
     Returns:
         [batch, length, heads * size].
     """
-    batch, length, places = tf.shape(query)[0], tf.shape(query)[2], tf.shape(key)[2]
+    batch, length = tf.shape(query)[0], tf.shape(query)[2]
     heads, size, shared = query.shape[1], query.shape[3], key.shape[1]
     groups = heads // shared
     rows = tf.reshape(query, [batch, shared, groups * length, size])
-    scores = tf.reshape(product(rows, key, transpose_b=True), [batch, heads, length, places])
+    scores = scores_of_all(rows, product(rows, key, transpose_b=True), virtual)
+    places = tf.shape(scores)[-1]  # of virtual tokens too
+    scores = tf.reshape(scores, [batch, heads, length, places])
     if soft_cap is not None:
         scores = soft_cap * tf.tanh(scores * (1 / soft_cap))
     weights = dropout(tf.nn.softmax(scores + bias), training=training)
-    context = product(tf.reshape(weights, [batch, shared, groups * length, places]), value)
+    weights = tf.reshape(weights, [batch, shared, groups * length, places])
+    context = context_of_all(weights, value, virtual)
     context = tf.transpose(tf.reshape(context, [batch, heads, length, size]), [0, 2, 1, 3])
     return tf.reshape(context, [batch, length, heads * size])

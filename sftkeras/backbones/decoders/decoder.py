@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from sftkeras.backbones.decoders.attention import cache_bias, score_bias, turns
+from sftkeras.backbones.decoders.attention import cache_bias, score_bias, turns, virtual_bias
 from sftkeras.backbones.decoders.config import DecoderConfig, Rope
 from sftkeras.backbones.decoders.layer import Cached, DecoderLayer, PartOfDecoder, make_norm, normalised
+from sftkeras.backbones.decoders.virtual import VirtualKeys
 from sftkeras.backbones.dense.operations import product
-from sftkeras.backbones.dropout import StreamNoise
+from sftkeras.backbones.dropout import StreamNoise, shared_by_rows
+from sftkeras.backbones.virtual_attention import KeysAndValues
 
 Cache = tuple[Cached, ...]  # of each layer
 
@@ -27,6 +29,14 @@ class Decoder(keras.Model):
 
     `start` and `step` compute the same with a cache, for sequences that are padded at their end.
 
+    Virtual tokens, if it has any, come before each text and have the first positions. No input counts them, and no
+    output is theirs.
+
+    Args:
+        config: what it computes.
+        parts: what it is made of; None makes it anew.
+        virtual: gives the keys and values of virtual tokens; None where there are none.
+
     Attributes:
         config: what it computes.
         token_embedding: the table of the tokens' vectors.
@@ -37,32 +47,39 @@ class Decoder(keras.Model):
         last_norm: the norm after the last layer.
         embeddings: token numbers and positions to vectors.
         shared: makes what all layers share.
+        virtual: gives the keys and values of virtual tokens; None where there are none.
         source: config.json of the checkpoint it is from; None if it was made of a config alone.
     """
 
     source: dict[str, Any] | None = None
 
-    def __init__(self, config: DecoderConfig) -> None:
+    def __init__(self, config: DecoderConfig, parts: _Parts | None = None, virtual: VirtualKeys | None = None) -> None:
         names = ("token_ids", "positions", "segments")
         inputs = {name: keras.Input((None,), dtype="int32", name=name) for name in names}
-        embeddings = Embeddings(config, name="embeddings")
-        shared = SharedByLayers(config, name="shared_by_layers")
-        layers = [DecoderLayer(config, name=f"layer_{number}") for number in range(config.layers)]
-        last_norm = LastNorm(config, name="last_norm")
-        x = embeddings(inputs["token_ids"], inputs["positions"])
-        tensors = shared(inputs["positions"], inputs["segments"])
+        parts = parts or _Parts.of(config)
+        embeddings, layers, last_norm = parts.embeddings, parts.layers, parts.last_norm
+        shared = SharedByLayers(config, virtual.tokens if virtual else 0, name="shared_by_layers")
+        positions = inputs["positions"] + virtual.tokens if virtual else inputs["positions"]
+        x = embeddings(inputs["token_ids"], positions)
+        tensors = shared(positions, inputs["segments"])
+        of_virtual = virtual(positions) if virtual else []
         for number, layer in enumerate(layers):
-            x = layer(x, *shared.of_layer(tensors, number))
+            x = layer(x, *shared.of_layer(tensors, number), *of_virtual[2 * number : 2 * number + 2])
         super().__init__(inputs=inputs, outputs={"sequence_output": last_norm(x)}, name="decoder")
         self.config = config
         self.transformer_layers = layers
         self.token_embedding = embeddings.tokens
         self.position_embedding = embeddings.positions
-        self.output_layer = (
-            embeddings.tokens if config.tied else _table(config.vocabulary_size, config.hidden_size, "output")
-        )
+        self.output_layer = parts.output_layer
         self.last_norm = last_norm.norm
-        self.embeddings, self.shared, self._last_norm = embeddings, shared, last_norm
+        self.embeddings, self.shared, self.virtual, self._last_norm = embeddings, shared, virtual, last_norm
+
+    def with_virtual_tokens(self, virtual: VirtualKeys) -> Decoder:
+        """Return a decoder of the same layers with virtual tokens before those of each text."""
+        parts = _Parts(self.embeddings, self.transformer_layers, self._last_norm, self.output_layer)
+        decoder = Decoder(self.config, parts, virtual)
+        decoder.source = self.source
+        return decoder
 
     @property
     def model_type(self) -> str:
@@ -78,6 +95,16 @@ class Decoder(keras.Model):
     def output_source(self) -> keras.layers.Layer:
         """The layer of the network that `output_layer` is a part of where they are tied; otherwise itself."""
         return self.embeddings if self.config.tied else self.output_layer
+
+    @property
+    def virtual_tokens(self) -> int:
+        """Number of virtual tokens before each text."""
+        return self.virtual.tokens if self.virtual else 0
+
+    @property
+    def positions(self) -> int:
+        """Most tokens of a text."""
+        return self.config.max_positions - self.virtual_tokens
 
     @property
     def noise(self) -> StreamNoise:
@@ -139,13 +166,35 @@ class Decoder(keras.Model):
         Returns:
             The outputs, [batch, length, hidden], and the cache.
         """
+        positions += self.virtual_tokens
         x = self.embeddings.call(token_ids, positions)
         tensors = self.shared.call(positions, segments)
         cache = []
-        for number, layer in enumerate(self.transformer_layers):
-            x, cached = layer.start(x, *self.shared.of_layer(tensors, number), cache_length)
+        for number, (layer, virtual) in enumerate(zip(self.transformer_layers, self.virtual_pairs(), strict=True)):
+            x, cached = layer.start(x, *self.shared.of_layer(tensors, number), cache_length, virtual)
             cache.append(cached)
         return self.normalised_outputs(x), tuple(cache)
+
+    def virtual_pairs(self) -> Sequence[KeysAndValues | None]:
+        """Return the keys and values of virtual tokens in each layer; None for each where there are none."""
+        return self.virtual.of_layers(training=False) if self.virtual else [None] * self.config.layers
+
+    def keys_and_values(self, vectors: tf.Tensor, training: bool | None = None) -> list[KeysAndValues]:
+        """Return the keys and values that its layers have for vectors in the place of a text's token vectors.
+
+        Args:
+            vectors: [tokens, hidden], scaled as the decoder scales its own.
+            training: whether units are dropped.
+        """
+        positions = tf.range(tf.shape(vectors)[0])[tf.newaxis]
+        tensors = self.shared.call(positions, tf.ones_like(positions))
+        pairs = []
+        with shared_by_rows():  # they belong to all rows
+            x = self.embeddings.placed(vectors[tf.newaxis], positions, training)
+            for number, layer in enumerate(self.transformer_layers):
+                x, keys, values = layer.decode(x, *self.shared.of_layer(tensors, number), training)
+                pairs.append(KeysAndValues(keys, values))
+        return pairs
 
     def step(self, token_ids: tf.Tensor, positions: tf.Tensor, cache: Cache) -> tuple[tf.Tensor, Cache]:
         """Decodes one more token of each sequence.
@@ -159,8 +208,10 @@ class Decoder(keras.Model):
             The outputs, [batch, hidden], and the cache with these tokens in it.
         """
         heads = self.config.key_value_heads
+        positions += self.virtual_tokens  # which have the first places of the cache too
         x = tf.squeeze(self.embeddings.call(token_ids[:, tf.newaxis], positions[:, tf.newaxis]), 1)
-        tensors = self.shared.of_cache(positions[:, tf.newaxis], tf.shape(cache[0].keys)[1])
+        places = tf.shape(cache[0].keys)[1] - self.virtual_tokens
+        tensors = self.shared.of_cache(positions[:, tf.newaxis], places)
         rows = tf.range(tf.shape(positions)[0] * heads)
         place = tf.stack([rows, tf.repeat(positions, heads)], -1)
         following = []
@@ -208,12 +259,22 @@ class Embeddings(PartOfDecoder):
 
     def call(self, token_ids: tf.Tensor, positions: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Return vectors [batch, length, hidden] of tokens and positions, each [batch, length]."""
+        return self.placed(self.of_tokens(token_ids), positions, training, noise=self.noise)
+
+    def of_tokens(self, token_ids: tf.Tensor) -> tf.Tensor:
+        """Return the vectors of tokens alone, scaled."""
         x = _rows(self.tokens, token_ids)
-        if self.config.embedding_scale is not None:
-            x *= self.config.embedding_scale
+        return x if self.config.embedding_scale is None else x * self.config.embedding_scale
+
+    def placed(
+        self, x: tf.Tensor, positions: tf.Tensor, training: bool | None, noise: StreamNoise | None = None
+    ) -> tf.Tensor:
+        """Return token vectors `x` [batch, length, hidden] with those of their positions."""
         if self.positions is not None:
             x += _rows(self.positions, positions + self.config.first_position)
-        return self.dropout(self.noise(x, positions, training=training), training=training)
+        if noise is not None:
+            x = noise(x, positions, training=training)
+        return self.dropout(x, training=training)
 
     def compute_output_spec(self, token_ids: keras.KerasTensor, *args: Any, **kwargs: Any) -> keras.KerasTensor:
         """Says the shape without a trace."""
@@ -222,7 +283,20 @@ class Embeddings(PartOfDecoder):
 
 @keras.saving.register_keras_serializable("sftkeras")
 class SharedByLayers(PartOfDecoder):
-    """Tensors that layers share: a bias of attention scores for each window, turns of each kind of rotary positions."""
+    """Tensors that layers share: a bias of attention scores for each window, turns of each kind of rotary positions.
+
+    Args:
+        config: of the decoder.
+        virtual_tokens: virtual tokens before each text, from which positions are counted.
+    """
+
+    def __init__(self, config: DecoderConfig, virtual_tokens: int = 0, **kwargs: Any) -> None:
+        self._virtual_tokens = virtual_tokens
+        super().__init__(config, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """The decoder's config, and the number of virtual tokens."""
+        return {**super().get_config(), "virtual_tokens": self._virtual_tokens}
 
     def make_parts(self) -> None:
         """Lists the windows and the kinds of rotary positions that there are."""
@@ -232,12 +306,13 @@ class SharedByLayers(PartOfDecoder):
 
     def call(self, positions: tf.Tensor, segments: tf.Tensor) -> list[tf.Tensor]:
         """Return the tensors of whole sequences; `of_layer` finds those of a layer."""
-        return [*(score_bias(segments, window) for window in self._windows), *self._turns(positions)]
+        biases = (score_bias(segments, window) for window in self._windows)
+        return [*self._with_virtual(positions, biases), *self._turns(positions)]
 
     def of_cache(self, positions: tf.Tensor, places: tf.Tensor) -> list[tf.Tensor]:
-        """Return the tensors of tokens at `positions` [batch, new], with a cache of `places`."""
-        biases = (cache_bias(positions, places, window) for window in self._windows)
-        return [*biases, *self._turns(positions)]
+        """Return the tensors of tokens at `positions` [batch, new], with a cache of `places` for the texts."""
+        biases = (cache_bias(positions - self._virtual_tokens, places, window) for window in self._windows)
+        return [*self._with_virtual(positions, biases), *self._turns(positions)]
 
     def of_layer(self, tensors: Sequence[Any], number: int) -> tuple[Any, Any | None, Any | None]:
         """Return the bias, the cosines and the sines for one layer; None for what does not turn."""
@@ -248,13 +323,24 @@ class SharedByLayers(PartOfDecoder):
         at = len(self._windows) + 2 * self._ropes.index(rope)
         return bias, tensors[at], tensors[at + 1]
 
+    def _with_virtual(self, positions: tf.Tensor, biases: Iterable[tf.Tensor]) -> list[tf.Tensor]:
+        """The bias of each window, with that of virtual tokens in front."""
+        tokens = self._virtual_tokens
+        if not tokens:
+            return list(biases)
+        return [
+            tf.concat([virtual_bias(positions, tokens, window), bias], -1)
+            for window, bias in zip(self._windows, biases, strict=True)
+        ]
+
     def _turns(self, positions: tf.Tensor) -> list[tf.Tensor]:
         return [tensor for rope in self._ropes for tensor in turns(rope, positions)]
 
     def compute_output_spec(self, positions: keras.KerasTensor, segments: keras.KerasTensor) -> list[keras.KerasTensor]:
         """Says the shapes without a trace."""
         batch, length = positions.shape
-        biases = [keras.KerasTensor((batch, 1, length, length), "float32") for _ in self._windows]
+        places = None if length is None else self._virtual_tokens + length
+        biases = [keras.KerasTensor((batch, 1, length, places), "float32") for _ in self._windows]
         turning = [2 * len(rope.frequencies) for rope in self._ropes for _ in range(2)]
         return [*biases, *(keras.KerasTensor((batch, 1, length, numbers), "float32") for numbers in turning)]
 
@@ -276,3 +362,23 @@ class LastNorm(PartOfDecoder):
     def compute_output_spec(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """Says the shape without a trace."""
         return keras.KerasTensor(inputs.shape, "float32")
+
+
+class _Parts(NamedTuple):
+    """Layers that a decoder is made of."""
+
+    embeddings: Embeddings
+    layers: list[DecoderLayer]
+    last_norm: LastNorm
+    output_layer: keras.layers.Embedding
+
+    @classmethod
+    def of(cls, config: DecoderConfig) -> _Parts:
+        """Make the layers of a config."""
+        embeddings = Embeddings(config, name="embeddings")
+        return cls(
+            embeddings,
+            [DecoderLayer(config, name=f"layer_{number}") for number in range(config.layers)],
+            LastNorm(config, name="last_norm"),
+            embeddings.tokens if config.tied else _table(config.vocabulary_size, config.hidden_size, "output"),
+        )

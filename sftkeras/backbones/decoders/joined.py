@@ -22,6 +22,7 @@ from sftkeras.backbones.decoders.decoder import Decoder
 from sftkeras.backbones.decoders.layer import DecoderLayer, normalised
 from sftkeras.backbones.dense.adapters import following_of, merged
 from sftkeras.backbones.dense.operations import followed, product
+from sftkeras.backbones.virtual_attention import KeysAndValues
 
 _HALVES = 2  # of the feed-forward part and of the logits
 _SLICED = 3  # how much longer than its used places a cache must be, so that a copy of these is worth its time
@@ -43,9 +44,9 @@ class JoinedDecoder:
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        config = self._config = decoder.config
-        self._layers = [_JoinedLayer(layer) for layer in decoder.transformer_layers]
-        self.positions = config.max_positions
+        self._config = decoder.config
+        self._layers = list(map(_JoinedLayer, decoder.transformer_layers, decoder.virtual_pairs()))
+        self.positions = decoder.positions
         # Layers of a form differ in their weights alone, so one stands for all.
         firsts = {layer.form: layer for layer in reversed(self._layers)}
         self._forms = {form: tf.function(layer, autograph=False) for form, layer in firsts.items()}
@@ -122,6 +123,7 @@ class JoinedDecoder:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The outputs [batch, new, hidden] of tokens, and the memory of the cache with them in it, flat."""
         config, shared = self._config, self._decoder.shared
+        positions += self._decoder.virtual_tokens  # which are in no cache
         x = self._decoder.embeddings.call(token_ids, positions)
         x = tf.reshape(x, [-1, config.hidden_size])  # [batch * new, hidden]
         tensors = shared.of_cache(positions, cache.places)
@@ -145,24 +147,30 @@ class _Weights(NamedTuple):
         inner: kernel, and bias if there is one, of up, or of gate and up, of each part of the feed-forward part:
             [parts * kinds, hidden, size] and [parts * kinds, size].
         down: kernel of each part, and the bias if there is one: [parts, size, hidden] and [hidden].
+        virtual: keys and values of virtual tokens, if there are any.
         apart: all others.
     """
 
     query_key_value: Sequence[Any]
     inner: Sequence[Any]
     down: Sequence[Any]
+    virtual: Sequence[Any]
     apart: Sequence[Any]
 
 
 class _JoinedLayer:
     """One layer with joined weights, as a function of them.
 
+    Args:
+        layer: the layer.
+        virtual: keys and values of virtual tokens in it.
+
     Attributes:
         weights: of the layer, as variables.
         form: what else distinguishes it from other layers.
     """
 
-    def __init__(self, layer: DecoderLayer) -> None:
+    def __init__(self, layer: DecoderLayer, virtual: KeysAndValues | None) -> None:
         self._layer, self._config = layer, layer.config
         # Rotary positions turn the scaled as they turn the unscaled, and a norm would undo it.
         self._scale = layer.config.query_scale
@@ -180,6 +188,7 @@ class _JoinedLayer:
             _joined("query_key_value", [layer.query, layer.key, layer.value], query_scale),
             _in_parts("gate_up", feeding, self._parts),
             _down_in_parts(layer.down, self._parts),
+            [tf.Variable(each, trainable=False, name="virtual") for each in virtual or ()],
             [variable.value for variable in self._apart],
         )
 
@@ -246,7 +255,8 @@ class _JoinedLayer:
         """Return `x` [batch * new, hidden] as the layer leaves it; the others are as in `attend`."""
         config, layer = self._config, self._layer
         dropout, cap = layer.attention_dropout, config.attention_soft_cap
-        attended = attend(query, key, value, bias, soft_cap=cap, dropout=dropout, training=False)
+        virtual = KeysAndValues(*weights.virtual) if weights.virtual else None
+        attended = attend(query, key, value, bias, virtual=virtual, soft_cap=cap, dropout=dropout, training=False)
         attended = tf.reshape(attended, [-1, config.heads * config.head_size])
         return layer.add(x, attended, False, feed_forward=lambda inputs: self._feed_forward(weights, inputs))
 
@@ -309,6 +319,7 @@ def _product(x: tf.Tensor, weights: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def _outside_of_layers(decoder: Decoder) -> list[keras.Variable]:
-    inside = {id(variable) for layer in decoder.transformer_layers for variable in layer.variables}
+    joined: list[keras.layers.Layer] = [*decoder.transformer_layers, *([decoder.virtual] if decoder.virtual else [])]
+    inside = {id(variable) for layer in joined for variable in layer.variables}
     owned = [*decoder.variables, *decoder.output_layer.variables]
     return [variable for variable in owned if id(variable) not in inside]

@@ -17,6 +17,7 @@ from sftkeras.backbones.decoders.activations import activated_product, gated_pro
 from sftkeras.backbones.decoders.attention import attend, turn
 from sftkeras.backbones.decoders.config import DecoderConfig, Rope
 from sftkeras.backbones.dense.operations import dense, followed, multiplied, normalise, normalise_root_mean_square
+from sftkeras.backbones.virtual_attention import KeysAndValues
 
 
 class Cached(NamedTuple):
@@ -152,21 +153,26 @@ class DecoderLayer(PartOfDecoder):
         bias: tf.Tensor,
         cosine: tf.Tensor | None = None,
         sine: tf.Tensor | None = None,
+        virtual_keys: tf.Tensor | None = None,
+        virtual_values: tf.Tensor | None = None,
         training: bool | None = None,
     ) -> tf.Tensor:
         """Decodes whole sequences.
 
         Args:
             inputs: [batch, length, hidden].
-            bias: what attention scores are added, [batch, 1, length, length].
+            bias: what attention scores are added, [batch, 1, length, virtual tokens + length].
             cosine: of rotary positions, as `attention.turns` gives them; None turns nothing.
             sine: as `cosine`.
+            virtual_keys: of virtual tokens, [1, key_value_heads, tokens, size]; None where there are none.
+            virtual_values: as `virtual_keys`.
             training: whether units are dropped.
 
         Returns:
             [batch, length, hidden].
         """
-        return self._decode(inputs, bias, cosine, sine, training)[0]
+        virtual = None if virtual_keys is None else KeysAndValues(virtual_keys, virtual_values)
+        return self.decode(inputs, bias, cosine, sine, training, virtual)[0]
 
     def compute_output_spec(self, inputs: keras.KerasTensor, *args: Any, **kwargs: Any) -> keras.KerasTensor:
         """Says the shape without a trace of the operations, of which a decoder would make thousands."""
@@ -179,15 +185,21 @@ class DecoderLayer(PartOfDecoder):
         cosine: tf.Tensor | None,
         sine: tf.Tensor | None,
         places: tf.Tensor | int,
+        virtual: KeysAndValues | None = None,
     ) -> tuple[tf.Tensor, Cached]:
-        """Decodes whole sequences as `call`, and gives the keys and values of their tokens in a cache of `places`."""
-        outputs, key, value = self._decode(inputs, bias, cosine, sine, False)
+        """Decodes whole sequences as `call`, and gives the keys and values of their tokens in a cache of `places`.
 
-        def cached(x: tf.Tensor) -> tf.Tensor:
-            x = tf.reshape(x, [-1, tf.shape(x)[2], self.config.head_size])
-            return tf.pad(x, [[0, 0], [0, places - tf.shape(x)[1]], [0, 0]])
+        Virtual tokens have places of their own before these.
+        """
+        outputs, key, value = self.decode(inputs, bias, cosine, sine, False, virtual)
 
-        return outputs, Cached(cached(key), cached(value))
+        def cached(x: tf.Tensor, before: tf.Tensor | None) -> tf.Tensor:
+            x = tf.pad(x, [[0, 0], [0, 0], [0, places - tf.shape(x)[2]], [0, 0]])
+            if before is not None:
+                x = tf.concat([tf.repeat(before, tf.shape(x)[0], axis=0), x], 2)
+            return tf.reshape(x, [-1, tf.shape(x)[2], self.config.head_size])
+
+        return outputs, Cached(*map(cached, (key, value), virtual or (None, None)))
 
     def step(
         self,
@@ -226,19 +238,24 @@ class DecoderLayer(PartOfDecoder):
         attended = tf.reshape(attended, [-1, config.heads * config.head_size])
         return self.add(inputs, attended, False), cached
 
-    def _decode(
+    def decode(
         self,
         inputs: tf.Tensor,
         bias: tf.Tensor,
         cosine: tf.Tensor | None,
         sine: tf.Tensor | None,
         training: bool | None,
+        virtual: KeysAndValues | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The outputs [batch, length, hidden], and keys and values, each [batch, key_value_heads, length, size]."""
+        """Decodes whole sequences as `call`, and also gives keys and values of their tokens.
+
+        Returns:
+            The outputs [batch, length, hidden], and keys and values, each [batch, key_value_heads, length, size].
+        """
         shape = tf.shape(inputs)
         x = tf.reshape(inputs, [-1, self.config.hidden_size])  # [batch * length, hidden]
         query, key, value = self._heads(x, shape[0], shape[1], cosine, sine)
-        attended = self._attend(query, key, value, bias, training)
+        attended = self._attend(query, key, value, bias, training, virtual)
         attended = tf.reshape(attended, [-1, self.config.heads * self.config.head_size])
         return tf.reshape(self.add(x, attended, training), shape), key, value
 
@@ -267,10 +284,16 @@ class DecoderLayer(PartOfDecoder):
         return query * config.query_scale, key, value
 
     def _attend(
-        self, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, bias: tf.Tensor, training: bool | None
+        self,
+        query: tf.Tensor,
+        key: tf.Tensor,
+        value: tf.Tensor,
+        bias: tf.Tensor,
+        training: bool | None,
+        virtual: KeysAndValues | None = None,
     ) -> tf.Tensor:
         cap, dropout = self.config.attention_soft_cap, self.attention_dropout
-        return attend(query, key, value, bias, soft_cap=cap, dropout=dropout, training=training)
+        return attend(query, key, value, bias, virtual=virtual, soft_cap=cap, dropout=dropout, training=training)
 
     def add(
         self,

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PREFIX = "base_model.model."
 _OF_ADAPTERS = (".lora_", ".ia3_")  # parts of the names of tensors that are not of a head
+# Kinds by what PEFT calls them; DoRA is a setting of LoRA's.
+VIRTUAL: Mapping[str, str] = {"prompt": "PROMPT_TUNING", "prefix": "PREFIX_TUNING"}
+_KINDS = {name: kind for kind, name in {**PEFT_TYPES, **VIRTUAL}.items() if kind != "dora"}
 # Keys of adapter_config.json that may only be false, none or empty: what they ask for is not computed.
 _NOT_COMPUTED = (
     *("alora_invocation_tokens", "layer_replication", "lora_bias", "target_parameters", "trainable_token_indices"),
@@ -70,12 +73,12 @@ class AdapterConfig:
         except (OSError, ValueError, KeyError, TypeError) as error:
             problem = f"{CONFIG} cannot be read ({' '.join(str(error).split())}). Give the folder of an adapter."
             raise SFTError("SFT486", folder=folder, problem=problem) from error
-        found = "dora" if peft_type == "LORA" and settings.get("use_dora") else peft_type.lower()
+        found = "dora" if peft_type == "LORA" and settings.get("use_dora") else _KINDS.get(peft_type, "")
         method = "lora" if found == "adalora" else found  # of whose ranks no more are to be cut
         if method != kind:
             what = "has use_dora true" if found == "dora" else f"is of the kind {peft_type}"
-            known = found in FORMATS
-            remedy = f"Set --tuning.method {method}." if known else f"Give one of {', '.join(FORMATS)}."
+            known = bool(found)
+            remedy = f"Set --tuning.method {method}." if known else f"Give one of {', '.join((*FORMATS, *VIRTUAL))}."
             wanted = f"which --tuning.method {kind} does not begin with" if known else "which is not supported"
             raise SFTError("SFT486", folder=folder, problem=f"it {what}, {wanted}. {remedy}")
         asked = [key for key in _NOT_COMPUTED if settings.get(key)]
@@ -87,6 +90,17 @@ class AdapterConfig:
         return cls(settings, found)
 
 
+def read_tensors(folder: Path) -> dict[str, np.ndarray]:
+    """Read the tensors of an adapter by name; raises SFT486 if the file cannot be read."""
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(folder / WEIGHTS)
+    except Exception as error:  # safetensors has types of its own
+        problem = f"{WEIGHTS} cannot be read ({' '.join(str(error).split())}). Copy it again."
+        raise SFTError("SFT486", folder=folder, problem=problem) from error
+
+
 def read_adapter(folder: Path, backbone: Backbone, kind: str) -> tuple[dict[Place, Stored], int]:
     """Read the adapters of the linear layers of a backbone.
 
@@ -96,15 +110,9 @@ def read_adapter(folder: Path, backbone: Backbone, kind: str) -> tuple[dict[Plac
     Raises:
         SFTError: SFT486 if the files cannot be read, or are for another backbone or of another kind.
     """
-    from safetensors.numpy import load_file
-
     config = AdapterConfig.read(folder, kind)
     form = FORMATS[config.kind]
-    try:
-        tensors = load_file(folder / WEIGHTS)
-    except Exception as error:  # safetensors has types of its own
-        problem = f"{WEIGHTS} cannot be read ({' '.join(str(error).split())}). Copy it again."
-        raise SFTError("SFT486", folder=folder, problem=problem) from error
+    tensors = read_tensors(folder)
     modules, prefix = modules_of(backbone)
     found: dict[Place, Stored] = {}
     last = form.required[-1]

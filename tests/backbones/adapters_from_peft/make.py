@@ -48,6 +48,7 @@ GPT2_IA3 = {
     "feedforward_modules": ["mlp.c_proj"],
     "fan_in_fan_out": True,
 }
+PROMPT = {"num_virtual_tokens": 3, "num_transformer_submodules": 1}
 
 
 def make(name: str, model: torch.nn.Module, config: peft.PeftConfig, tokens: np.ndarray) -> None:
@@ -59,6 +60,8 @@ def make(name: str, model: torch.nn.Module, config: peft.PeftConfig, tokens: np.
             torch.nn.init.normal_(weight, 0, 0.3)
         elif "lora_E" in key:
             torch.nn.init.normal_(weight)
+        elif "prompt_encoder" in key:
+            torch.nn.init.normal_(weight, 0, 0.5)
         elif "magnitude" in key or "ia3" in key:
             weight.data *= torch.empty_like(weight).uniform_(0.5, 1.5)
     adapted.save_pretrained(HERE / name)
@@ -69,7 +72,7 @@ def make(name: str, model: torch.nn.Module, config: peft.PeftConfig, tokens: np.
     written |= {"base_model_name_or_path": name}
     file.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     with torch.no_grad():
-        outputs = adapted(torch.tensor(tokens[None]).long())[0][0]
+        outputs = adapted(torch.tensor(tokens[None]).long())[0][0][-len(tokens) :]  # none of virtual tokens
     np.savez_compressed(HERE / name / "outputs.npz", token_ids=tokens, outputs=outputs.numpy())
 
 
@@ -80,14 +83,27 @@ if __name__ == "__main__":
         "bert-dora": ("bert", peft.LoraConfig(**BERT | DORA)),
         "bert-adalora": ("bert", peft.AdaLoraConfig(**BERT_ADALORA)),
         "bert-ia3": ("bert", peft.IA3Config(**BERT_IA3)),
+        "bert-prompt": ("bert", peft.PromptTuningConfig("FEATURE_EXTRACTION", **PROMPT)),
+        "bert-prefix": ("bert", peft.PrefixTuningConfig("FEATURE_EXTRACTION", **PROMPT)),
         "llama": ("llama", peft.LoraConfig(**LLAMA)),
         "llama-dora": ("llama", peft.LoraConfig(**LLAMA | DORA)),
         "llama-ia3": ("llama", peft.IA3Config(**LLAMA_IA3)),
+        "llama-prompt": ("llama", peft.PromptTuningConfig("CAUSAL_LM", **PROMPT)),
+        "llama-prefix": ("llama", peft.PrefixTuningConfig("CAUSAL_LM", **PROMPT)),
         "gpt2": ("gpt2", peft.LoraConfig(**GPT2)),
         "gpt2-dora": ("gpt2", peft.LoraConfig(**GPT2 | DORA)),
         "gpt2-ia3": ("gpt2", peft.IA3Config(**GPT2_IA3)),
+        "gpt2-prompt": ("gpt2", peft.PromptTuningConfig("CAUSAL_LM", **PROMPT)),
+        "gpt2-prefix": ("gpt2", peft.PrefixTuningConfig("CAUSAL_LM", **PROMPT)),
+        "gemma3-prompt": ("gemma3", peft.PromptTuningConfig("CAUSAL_LM", **PROMPT)),
+        "gemma3-prefix": ("gemma3", peft.PrefixTuningConfig("CAUSAL_LM", **PROMPT)),
+        "qwen2-windows-prompt": ("qwen2-windows", peft.PromptTuningConfig("CAUSAL_LM", **PROMPT)),
+        "qwen2-windows-prefix": ("qwen2-windows", peft.PrefixTuningConfig("CAUSAL_LM", **PROMPT)),
     }
-    for name, (base, config) in adapters.items():
+    wanted = sys.argv[1:] or list(adapters)
+    for name, (base, config) in ((name, adapters[name]) for name in wanted):
+        if config.is_prompt_learning:
+            tokens = tokens[:9]  # the BERT has 12 positions
         if base == "bert":
             make(name, transformers.AutoModel.from_pretrained(HERE.parent / "from_transformers" / base), config, tokens)
             continue
