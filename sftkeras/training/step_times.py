@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-SECONDS = 30.0  # after which no further step begins; a step that has begun is waited for
+SECONDS = 30.0  # after the first step; then no further one begins, and one that has begun is waited for
 SHARE = 0.25  # of the run's steps, at most, but half of a few
 _LENGTHS = 6  # the most that are measured; between them a line is drawn
 _STEPS = 4  # the most of a length; the first, which traces the graph and claims memory, is timed only if it is alone
@@ -47,6 +47,8 @@ def measure(
         step_began = now()
         run_step(length)
         times.setdefault(length, []).append(now() - step_began)
+        if not done:
+            began = now()  # tracing may take longer than all steps, and its time says nothing of theirs
     usable = {length: taken for length, taken in times.items() if len(taken) > 1} or times
     return {length: float(np.median(usable[length][1:] or usable[length])) for length in sorted(usable)}
 

@@ -43,14 +43,14 @@ def test_a_few_of_many_lengths_are_measured() -> None:
 
 def test_no_step_begins_when_the_time_is_over() -> None:
     seconds, done = measured([8, 16, 24], lambda length: 6.0)
-    assert done == [24, 24, 8, 8]
+    assert done == [24, 24, 8, 8, 16]
     assert seconds == {8: 6.0, 24: 6.0}
 
 
-def test_a_step_that_takes_all_the_time_is_the_only_one() -> None:
-    seconds, done = measured([8, 16, 24], lambda length: 100.0)
-    assert done == [24]
-    assert seconds == {24: 105.0}
+def test_a_step_that_takes_all_the_time_is_done_again_without_tracing() -> None:
+    seconds, done = measured([8, 16, 24], lambda length: 100.0, first=40.0)
+    assert done == [24, 24]
+    assert seconds == {24: 100.0}
 
 
 @pytest.mark.parametrize(("run_steps", "steps"), [(1, 2), (7, 2), (8, 4), (20, 5), (100, 12)])
