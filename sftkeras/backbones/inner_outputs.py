@@ -1,4 +1,4 @@
-"""Inner outputs of an encoder: the vectors after each transformer layer, and how its last layer relates tokens."""
+"""Inner outputs of an encoder: the vectors after each transformer layer, its attention, and how it relates tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from sftkeras.backbones.backbone import Backbone
 from sftkeras.backbones.dense.operations import dense
-from sftkeras.internals.keras_hub import attention_parts, layer_parts
+from sftkeras.internals.keras_hub import DisentangledSelfAttention, attention_parts, layer_parts
 
 
 def has_inner_outputs(backbone: Backbone) -> bool:
@@ -57,14 +57,40 @@ def relations(layer: keras.layers.Layer, states: tf.Tensor, padding_mask: tf.Ten
         Of queries, keys and values [rows, heads, length, length] float32; of each token, the shares of all tokens.
     """
     parts = attention_parts(layer_parts(layer).attention)
-    rows, length = tf.shape(states)[0], tf.shape(states)[1]
-    flat = tf.reshape(states, [-1, states.shape[-1]])
     absent = tf.cast(tf.equal(padding_mask, 0), tf.float32)[:, tf.newaxis, tf.newaxis, :] * (tf.float32.min / 2)
     found = []
     for part in (parts.query, parts.key, parts.value):
-        vectors = tf.cast(dense(part, flat, training=False), tf.float32)
-        size = vectors.shape[-1] // heads
-        apart = tf.transpose(tf.reshape(vectors, [rows, length, heads, size]), [0, 2, 1, 3])
-        scores = tf.matmul(apart, apart, transpose_b=True) / math.sqrt(size)
-        found.append(tf.nn.log_softmax(scores + absent))
+        vectors = _of_heads(part, states, heads)
+        found.append(tf.nn.log_softmax(_scores(vectors, vectors) + absent))
     return found
+
+
+def has_plain_attention(backbone: Backbone) -> bool:
+    """Return whether queries and keys alone decide the attention of an encoder's layers, and no distances of tokens."""
+    return not isinstance(layer_parts(backbone.layers[0]).attention, DisentangledSelfAttention)
+
+
+def attention_scores(layer: keras.layers.Layer, states: tf.Tensor) -> tf.Tensor:
+    """Return the attention of a layer before softmax, [rows, heads, length, length] float32, padding not masked.
+
+    Args:
+        layer: a transformer layer with plain attention.
+        states: what goes into it, [rows, length, hidden].
+    """
+    attention = layer_parts(layer).attention
+    parts = attention_parts(attention)
+    query, key = (_of_heads(part, states, attention.num_heads) for part in (parts.query, parts.key))
+    return _scores(query, key)
+
+
+def _of_heads(part: keras.layers.EinsumDense, states: tf.Tensor, heads: int) -> tf.Tensor:
+    """The queries, keys or values of states, cut into so many heads, [rows, heads, length, size] float32."""
+    rows, length = tf.shape(states)[0], tf.shape(states)[1]
+    vectors = tf.cast(dense(part, tf.reshape(states, [-1, states.shape[-1]]), training=False), tf.float32)
+    apart = tf.reshape(vectors, [rows, length, heads, vectors.shape[-1] // heads])
+    return tf.transpose(apart, [0, 2, 1, 3])
+
+
+def _scores(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+    """The scaled products of all vectors with all others of a row and head, [rows, heads, length, length]."""
+    return tf.matmul(one, other, transpose_b=True) / math.sqrt(one.shape[-1])

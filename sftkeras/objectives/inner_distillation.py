@@ -1,4 +1,4 @@
-"""Distillation of what is inside of an encoder: its hidden states, and the relations of tokens in its last layer.
+"""Distillation of what is inside of an encoder: hidden states, attention, and the relations of tokens at the end.
 
 The teacher runs beside the student in each step, on the same tokens.
 """
@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.inner_outputs import attention_heads, relations, with_inner_outputs
+from sftkeras.backbones.inner_outputs import attention_heads, attention_scores, relations, with_inner_outputs
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,13 @@ class Inside:
 
 
 class InnerDistillation:
-    """The distances of a student's hidden states and relations from a teacher's.
+    """The distances of a student's hidden states, attention and relations from a teacher's.
 
     Args:
         student: that learns.
         teacher: that does not.
         hidden: weight of the distance of hidden states; 0 leaves it out.
+        attention: weight of that of attention, whose heads are as many; 0 leaves it out.
         relations: weight of that of relations; 0 leaves it out.
         layers: for each layer of the student, the number of that of the teacher, from 0; None takes layers in like
             distances, the last with the last, as TinyBERT does.
@@ -55,12 +56,13 @@ class InnerDistillation:
         student: Inside,
         teacher: Inside,
         *,
-        hidden: float,
-        relations: float,
+        hidden: float = 0.0,
+        attention: float = 0.0,
+        relations: float = 0.0,
         layers: Sequence[int] | None = None,
     ) -> None:
         self._student, self._teacher = student, teacher
-        self._hidden, self._relations = hidden, relations
+        self._hidden, self._attention, self._relations = hidden, attention, relations
         ours, theirs = len(student.backbone.layers), len(teacher.backbone.layers)
         self._pairs = [
             (number + 1, layers[number] + 1 if layers is not None else -(-(number + 1) * theirs // ours))
@@ -78,6 +80,8 @@ class InnerDistillation:
         distance = tf.zeros(tf.shape(mask)[:1])
         if self._hidden:
             distance += self._hidden * self._of_states(ours, theirs, mask)
+        if self._attention:
+            distance += self._attention * self._of_attention(ours, theirs, mask)
         if self._relations:
             distance += self._relations * self._of_relations(ours, theirs, mask)
         return ours["logits"], distance
@@ -88,6 +92,18 @@ class InnerDistillation:
         for own, other in self._pairs:
             difference = tf.cast(ours[str(own)], tf.float32) - tf.cast(theirs[str(other)], tf.float32)
             distances.append(_mean_over_tokens(tf.reduce_mean(tf.square(difference), -1), mask))
+        return tf.add_n(distances) / len(distances)
+
+    def _of_attention(self, ours: dict[str, tf.Tensor], theirs: dict[str, tf.Tensor], mask: tf.Tensor) -> tf.Tensor:
+        """The squared difference of attention before softmax, averaged over pairs of tokens, heads and layers."""
+        distances = []
+        for own, other in self._pairs:
+            student, teacher = (
+                attention_scores(inside.backbone.layers[number - 1], states[str(number - 1)])
+                for inside, states, number in ((self._student, ours, own), (self._teacher, theirs, other))
+            )
+            of_pairs = tf.reduce_mean(tf.square(student - tf.stop_gradient(teacher)), 1)  # [rows, length, length]
+            distances.append(_mean_over_tokens(_mean_over_tokens(of_pairs, mask[:, tf.newaxis, :]), mask))
         return tf.add_n(distances) / len(distances)
 
     def _of_relations(self, ours: dict[str, tf.Tensor], theirs: dict[str, tf.Tensor], mask: tf.Tensor) -> tf.Tensor:
@@ -106,6 +122,6 @@ class InnerDistillation:
 
 
 def _mean_over_tokens(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """The mean of `values` [rows, length] over the tokens of each row, [rows]."""
+    """The mean of `values` [rows, …, length] over the tokens of each row, [rows, …]."""
     tokens = tf.cast(mask, tf.float32)
     return tf.reduce_sum(values * tokens, -1) / tf.maximum(tf.reduce_sum(tokens, -1), 1)

@@ -62,10 +62,32 @@ def test_hidden_states_are_compared_layer_by_layer(both: tuple[Inside, Inside]) 
     student, teacher = both
     ours, theirs = (one.run(INPUTS, training=False) for one in both)
     for layers, pairs in ((None, ((1, 2), (2, 4))), ([0, 2], ((1, 1), (2, 3)))):
-        logits, found = InnerDistillation(student, teacher, hidden=3.0, relations=0.0, layers=layers)(INPUTS)
+        logits, found = InnerDistillation(student, teacher, hidden=3.0, layers=layers)(INPUTS)
         squares = [((ours[str(own)] - theirs[str(other)]) ** 2).numpy().mean(-1) for own, other in pairs]
         np.testing.assert_allclose(found, 3 * np.mean([over_tokens(it) for it in squares], 0), rtol=1e-5)
         np.testing.assert_allclose(logits, ours["logits"], rtol=1e-6)
+
+
+def scores_of(one: Inside, number: int) -> np.ndarray:
+    """The attention of a layer, counted from 1, before softmax."""
+    x = one.run(INPUTS, training=False)[str(number - 1)].numpy()
+    attention, size = one.backbone.layers[number - 1]._self_attention_layer, WIDTH // HEADS
+    query, key = (
+        (np.einsum("bld,dhs->blhs", x, part.kernel.numpy()) + part.bias.numpy()).transpose(0, 2, 1, 3)
+        for part in (attention.query_dense, attention.key_dense)
+    )
+    return query @ key.transpose(0, 1, 3, 2) / np.sqrt(size)
+
+
+def test_attention_is_compared_before_softmax_layer_by_layer(both: tuple[Inside, Inside]) -> None:
+    student, teacher = both
+    pairs_of_tokens = MASK[:, :, None] * MASK[:, None, :]
+    for layers, pairs in ((None, ((1, 2), (2, 4))), ([0, 2], ((1, 1), (2, 3)))):
+        _, found = InnerDistillation(student, teacher, attention=2.0, layers=layers)(INPUTS)
+        squares = [((scores_of(student, own) - scores_of(teacher, other)) ** 2).mean(1) for own, other in pairs]
+        means = [(it * pairs_of_tokens).sum((1, 2)) / pairs_of_tokens.sum((1, 2)) for it in squares]
+        assert np.mean(means) > 0.01
+        np.testing.assert_allclose(found, 2 * np.mean(means, 0), rtol=1e-5)
 
 
 def test_relations_are_those_of_the_last_layers(both: tuple[Inside, Inside]) -> None:
@@ -74,11 +96,11 @@ def test_relations_are_those_of_the_last_layers(both: tuple[Inside, Inside]) -> 
         over_tokens((np.exp(p) * np.where(MASK[:, None, None, :], p - q, 0)).sum(-1).mean(1))
         for q, p in zip(relations_of(student), relations_of(teacher), strict=True)
     ]
-    _, found = InnerDistillation(student, teacher, hidden=0.0, relations=1.0)(INPUTS)
+    _, found = InnerDistillation(student, teacher, relations=1.0)(INPUTS)
     assert np.mean(expected) > 0.01
     np.testing.assert_allclose(found, np.mean(expected, 0), rtol=1e-5, atol=1e-6)
 
 
 def test_a_model_is_at_no_distance_from_itself(both: tuple[Inside, Inside]) -> None:
-    _, found = InnerDistillation(both[0], both[0], hidden=1.0, relations=1.0)(INPUTS)
+    _, found = InnerDistillation(both[0], both[0], hidden=1.0, attention=1.0, relations=1.0)(INPUTS)
     np.testing.assert_allclose(found, 0.0, atol=1e-6)
