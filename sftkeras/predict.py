@@ -65,11 +65,13 @@ def predict_rows(config: PredictConfig, model: Model) -> None:
     files = TextFiles(config.file, data, asked) if config.file else None
     _check_pairs(config, model, files, data)
     _check_options(config, model)
+    _check_conversations(config, model)
     blocks = files.read() if files else iter([_typed(config.texts, model)])
     first = next(blocks, TextBlock([]))  # a mistake in the file is found before the model is loaded
     with spinner("Loading the model", Console(stderr=True)):
         model.load()
-    row_records = partial(RowRecords, model, config.batch_size, config.generate, _progress(output))
+    options = (config.batch_size, config.generate, _progress(output))
+    row_records = partial(RowRecords, model, *options, conversations=config.conversations)
     if output is None:
         print_records(row_records()(chain([first], blocks)), model.predictions)
     elif files and files.can_be_read_again:
@@ -180,6 +182,15 @@ def _check_options(config: PredictConfig, model: Model) -> None:
     given = (name for name in vars(config.generate) if _is_set(config.generate, name))
     if not model.generates and (name := next(given, None)):
         raise SFTError("SFT658", flag=model.flag, model=model.name, name=name)
+
+
+def _check_conversations(config: PredictConfig, model: Model) -> None:
+    """Raises SFT102 or SFT104 if conversations are wanted of a model that does not chat, or for no file."""
+    if config.conversations and not model.chats:
+        problem = f"{model.flag} {model.name} is no chat model that answers them. Leave it out."
+        raise SFTError("SFT102", flag="--conversations", problem=problem)
+    if config.conversations and not config.output:
+        raise SFTError("SFT104", flag="--output", remedy="Name the file of the conversations, such as taught.jsonl.")
 
 
 def _command(config: PredictConfig, model: Model) -> dict[str, Any]:

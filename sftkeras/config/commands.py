@@ -189,6 +189,9 @@ class PredictConfig:
     output: str | None = None
     """File for the predictions beside the other columns of each row, in the format of its ending: .jsonl, .json, .csv,
     .tsv or .parquet; null prints them. A command that is stopped continues where it was when it is repeated."""
+    conversations: bool = False
+    """Write to output conversations that sftkeras.train reads: what was asked, and a chat model's answer as the last
+    message, so that another model learns what this one writes. Answers that a limit cut are left out and counted."""
     batch_size: PositiveInt = 32
     """Texts in one batch."""
     generate: GenerateConfig = field(default_factory=GenerateConfig)

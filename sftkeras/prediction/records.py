@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from rich.progress import Progress, TaskID
 
 from sftkeras.config import GenerateConfig
-from sftkeras.conversations import Conversation
+from sftkeras.conversations import Conversation, Message
 from sftkeras.data.checks.findings import SHOWN, place
 from sftkeras.data.formats.unlabelled import TextBlock
 from sftkeras.plurals import counted
 from sftkeras.prediction.backends import Model
-from sftkeras.prediction.generating import Options, options_for
+from sftkeras.prediction.generating import Options, options_for, questions
 from sftkeras.tasks.padding import by_length
 from sftkeras.tasks.predictions import Outputs, Record, record_keys, records
 
@@ -58,6 +59,7 @@ class RowRecords:
         options: how a model that generates writes.
         progress: shows how far it is.
         kept: batches that need not be predicted again, see `sftkeras.prediction.kept_batches`.
+        conversations: whether records are conversations that end with what was generated, as training reads them.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class RowRecords:
         options: GenerateConfig,
         progress: Progress,
         kept: Kept = NothingKept(),  # noqa: B008  has no state
+        conversations: bool = False,
     ) -> None:
         self._model, self._batch_size, self._options = model, batch_size, options
-        self._progress, self._kept = progress, kept
+        self._progress, self._kept, self._conversations = progress, kept, conversations
         self._names = _ColumnNames()
         self._empty = _Places("empty text", "its answer means nothing", "their answers mean nothing")
         self._too_long = _Places("text", "it is longer than the model reads", "they are longer than the model reads")
+        self._unfinished = _Places("empty or unfinished answer", "it is left out", "they are left out")
         self._read = 0
 
     def __call__(self, blocks: Iterator[TextBlock]) -> Iterator[Record]:
@@ -85,8 +89,12 @@ class RowRecords:
                 self._progress.update(task, total=total, note=f"{self._read:,} read")
                 if not block.texts:
                     continue
-                yield from _with_texts(block, self._predicted(block, first, task), self._names)
-        for places in (self._empty, self._too_long):
+                predicted = self._predicted(block, first, task)
+                if self._conversations:
+                    yield from self._answered(block, predicted)
+                else:
+                    yield from _with_texts(block, predicted, self._names)
+        for places in (self._empty, self._too_long, self._unfinished):
             if places.count:
                 print(places.in_words(self._read), file=sys.stderr)
 
@@ -105,6 +113,16 @@ class RowRecords:
             elif self._model.predictions.left_out(record):
                 self._too_long.add(place)
         return found
+
+    def _answered(self, block: TextBlock, predicted: list[Record]) -> Iterator[Record]:
+        """Conversations that end with the answers, but for those that would teach to stop in the middle."""
+        asked = questions(block.texts) if block.asked is None else block.asked
+        for row, (conversation, record) in enumerate(zip(asked, predicted, strict=True)):
+            answer = self._model.predictions.whole_text(record)
+            if answer is None:
+                self._unfinished.add(block.places[row] if block.places else None)
+            else:
+                yield _conversation(conversation, answer)
 
     def _batches(
         self, block: TextBlock, plan: Sequence[np.ndarray], first: int
@@ -166,6 +184,13 @@ def _with_texts(block: TextBlock, predicted: list[Record], names: _ColumnNames |
         pair = {} if block.pairs is None else {"pair": block.pairs[row]}
         kept = {name: cells[row] for name, cells in others.items()}
         yield {"text": block.texts[row], **pair, **kept, **record}
+
+
+def _conversation(asked: Conversation, answer: str) -> Record:
+    """A row of a file of conversations, as training reads it."""
+    whole = replace(asked, messages=(*asked.messages, Message("assistant", answer)))
+    row: Record = json.loads(whole.to_json())
+    return row
 
 
 class _Places:

@@ -77,6 +77,10 @@ class Predictions:
         """Says whether a record shows that its text was too long for the model, and was not predicted for."""
         return False
 
+    def whole_text(self, record: Record) -> str | None:
+        """Returns the text that was generated for a record, if there is one and no limit cut it; else None."""
+        return None
+
     def labels(self, outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """Returns the predicted labels of all rows, to be counted; None if these outputs, maybe not all, have none."""
         return None

@@ -16,7 +16,11 @@ from tiny_served import RunningServer
 
 from sftkeras import predict
 from sftkeras.command_line import commands
-from sftkeras.config import PredictConfig
+from sftkeras.config import DataConfig, PredictConfig
+from sftkeras.conversations import Conversation
+from sftkeras.data.formats.sources import find_source
+from sftkeras.data.labels.conversations.forms import find_form
+from sftkeras.data.labels.conversations.rows import conversation_blocks
 from sftkeras.errors import SFTError
 from sftkeras.prediction import backends
 from sftkeras.serving.client import Client
@@ -175,6 +179,30 @@ def test_a_command_that_was_killed_continues_to_the_same_output(
     assert process.runs == 0
     assert answers(tmp_path, *words) == expected
     assert process.runs == batches - 3  # none twice
+
+
+def test_answers_are_written_as_conversations_that_training_reads(
+    server: RunningServer, local: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    file = write_rows(tmp_path / "in.jsonl", asked())
+    records = answers(tmp_path, *local, *DRAWN, "--file", file)
+    whole = [record for record in records if record["ended"] and record["generated"].strip()]
+    assert 0 < len(whole) < len(records)
+    capsys.readouterr()
+    for words in (local, ("--grpc", server.address, "--name", "tiny")):
+        written = answers(tmp_path, *words, *DRAWN, "--file", file, "--conversations", "true")
+        left_out = len(records) - len(whole)
+        assert f"{left_out} empty or unfinished answers among 11 rows" in capsys.readouterr().err
+        source, config = find_source(str(tmp_path / "answers.jsonl"), "train"), DataConfig()
+        blocks = [*conversation_blocks(source, find_form(source, config), config)]
+        assert not any(block.broken for block in blocks)
+        read = [Conversation.from_json(text) for block in blocks for text in block.columns[config.text_column]]
+        assert [one.last_answer for one in read] == [record["generated"] for record in whole]
+        for one, record in zip(written, whole, strict=True):
+            before = record["messages"]
+            assert one["messages"][:-1] == (before[:-1] if before[-1]["role"] == "assistant" else before)
+    with pytest.raises(SFTError, match=r"SFT104 .*--output is missing"):
+        run(*local, QUESTION, "--conversations", "true")
 
 
 def test_rows_that_ask_nothing_are_named_or_left_out(local: tuple[str, ...], tmp_path: Path) -> None:

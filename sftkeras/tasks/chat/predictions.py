@@ -36,6 +36,11 @@ class GeneratedTexts(Predictions):
         """A prompt without room for an answer."""
         return not record["new_tokens"] and not record["ended"]
 
+    def whole_text(self, record: Record) -> str | None:
+        """Returns a text that ended by itself and is not empty."""
+        text: str = record[_TEXT]
+        return text if record["ended"] and text.strip() else None
+
     def line(self, record: Record) -> Text:
         """Prompt and generated answer."""
         from rich.text import Text
