@@ -58,8 +58,9 @@ class Rendering:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of everything that decides what is rendered."""
-        return hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode()).hexdigest()
+        """A hash of everything that decides what is rendered: not where the template stands."""
+        rules = {name: value for name, value in self.settings().items() if name != "template_name"}
+        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
     def conversation(self, text: str, without: int = 0) -> Conversation:
         """Return the conversation of a row.

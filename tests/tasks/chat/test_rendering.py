@@ -46,6 +46,17 @@ def test_the_turn_of_the_last_learned_answer_is_never_spare(tmp_path: Path) -> N
     assert rendering(tmp_path).spare_turns(texts) == [1, 1, 0, 2]
 
 
+def test_a_copy_of_a_folder_renders_the_same(tmp_path: Path) -> None:
+    found = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        config = json.dumps({**SETTINGS, "chat_template": "{{ messages[0].content }}"})
+        (tmp_path / name / "tokenizer_config.json").write_text(config)
+        found.append(Rendering.of(ChatSettings(), tmp_path / name))
+    assert found[0].template.name != found[1].template.name
+    assert found[0].fingerprint == found[1].fingerprint
+
+
 def test_what_a_run_keeps_renders_the_same(tmp_path: Path) -> None:
     made = rendering(tmp_path, ChatSettings(template="mistral", train_on="last_answer"))
     again = Rendering.restored(json.loads(json.dumps(made.settings())))
