@@ -9,12 +9,11 @@ from functools import cached_property
 
 import keras
 import numpy as np
-import tensorflow as tf
 from rich.progress import Progress
 
 from sftkeras import runtime
 from sftkeras.backbones import Backbone
-from sftkeras.backbones.inner_outputs import has_inner_outputs
+from sftkeras.backbones.inner_outputs import attention_heads, has_inner_outputs, has_plain_attention
 from sftkeras.config import TrainConfig
 from sftkeras.console import progress_bar
 from sftkeras.data import BatchPlan, Texts
@@ -51,7 +50,8 @@ class Asking:
         """Return what it gives; raises SFT498 if it would have to see the student's tokens and does not."""
         targets = lesson.task.soft_targets()
         assert targets is not None  # `check_distillation` has refused other tasks
-        asked = (_FromRun if self.teacher.run else _FromExport)(self.teacher, lesson, targets)
+        ask = _FromRun if self.teacher.run else _FromExport
+        asked = ask(self.teacher, lesson, targets, self.config.distillation.top_k)
         with progress_bar() as progress:
             return [_outputs(asked, texts, progress) for texts in lesson.texts]
 
@@ -79,6 +79,8 @@ class Asking:
             raise inside_refused(self.config, problem)
         if settings.hidden and (ours := backbone.model.hidden_dim) != (wide := theirs.model.hidden_dim):
             raise inside_refused(self.config, f"its vectors have {wide} numbers, and these {ours}")
+        if settings.attention:
+            self._check_attention(backbone, theirs)
         if settings.layers and (
             len(settings.layers) != len(backbone.layers) or max(settings.layers) >= len(theirs.layers)
         ):
@@ -90,9 +92,20 @@ class Asking:
             Inside.of(network, backbone),
             Inside.of(restored.model.network, theirs),
             hidden=settings.hidden,
+            attention=settings.attention,
             relations=settings.relations,
             layers=settings.layers,
         )
+
+    def _check_attention(self, ours: Backbone, theirs: Backbone) -> None:
+        """Raises SFT499 if the attention of two encoders cannot be compared."""
+        value = self.config.distillation.attention
+        if not (has_plain_attention(ours) and has_plain_attention(theirs)):
+            problem = "attention that also looks at distances of tokens, such as DeBERTa's, is not compared"
+            raise not_together(self.config, "--distillation.attention", value, problem)
+        if (heads := attention_heads(theirs)) != (own := attention_heads(ours)):
+            problem = f"its attention has {heads} heads, and this {own}"
+            raise not_together(self.config, "--distillation.attention", value, problem)
 
 
 @dataclass(frozen=True)
@@ -103,11 +116,13 @@ class _Asked:
         teacher: that is asked.
         lesson: what about.
         targets: what is kept of what it gives.
+        top_k: tokens that are kept of each place, where tokens are learned.
     """
 
     teacher: Teacher
     lesson: Lesson
     targets: SoftTargets
+    top_k: int
 
     def give(self, texts: Texts, progress: Progress) -> GivenRows:
         """Yield what it gives of the lesson's rows."""
@@ -118,19 +133,14 @@ class _Asked:
 
 
 def _outputs(asked: _Asked, texts: Texts, progress: Progress) -> TeacherOutputs:
-    lesson, by_token = asked.lesson, asked.targets.by_token
+    lesson, targets = asked.lesson, asked.targets
     key = {
         "teacher": asked.teacher.identity,
         "texts": texts.fingerprint,
         "rows": hashlib.sha256(np.asarray(lesson.rows, np.int32).tobytes()).hexdigest(),
-        "tokens": lesson.features.fingerprint if by_token else None,
+        "tokens": lesson.features.fingerprint if targets.by_token else None,
     }
-    return find_teacher_outputs(
-        key,
-        lambda: asked.give(texts, progress),
-        lengths=lesson.inputs.lengths if by_token else None,
-        filling=asked.targets.filling,
-    )
+    return find_teacher_outputs(key, lambda: asked.give(texts, progress), targets.dtype(asked.top_k))
 
 
 class _FromRun(_Asked):
@@ -152,24 +162,18 @@ class _FromRun(_Asked):
         inputs = read_inputs(texts, model.features, progress)
         targets = model.task.soft_targets()
         assert targets is not None
-        tensors = model.network.input
-        signature = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
-        ask = tf.function(
-            lambda inputs: targets.of_logits(model.network(inputs, training=False)),
-            input_signature=[signature],
-            autograph=False,
-        )
+        ask = targets.asking(model, self.top_k)
         count, multiple = self._count(progress), runtime.length_multiple()
         plan = BatchPlan(inputs.lengths, lesson.rows, lesson.batch_size, 0, shuffle=False, multiple=multiple)
         random, done = np.random.default_rng(0), 0
         for step in range(plan.steps):
             rows, length = plan.batch(0, step)
             found = inputs.batch(rows, min(length, model.features.max_length or length))
-            found, _ = model.task.targets(found, lesson.labels[rows], random)
-            given = ask({name: tf.constant(found[name]) for name in tensors}).numpy()
+            found, labels = model.task.targets(found, lesson.labels[rows], random)
+            given = ask(found, labels)
             done += len(rows)
             count.update(done)
-            yield rows, _by_rows(given, len(rows))
+            yield rows, _by_rows(given, len(rows)), targets.places(found, labels)
 
 
 class _FromExport(_Asked):
@@ -178,8 +182,7 @@ class _FromExport(_Asked):
     def give(self, texts: Texts, progress: Progress) -> GivenRows:
         """Yield what it gives of the rows, in their order."""
         name, version = self.targets.exported, self.teacher.version
-        if name is None:
-            raise SFTError("SFT498", teacher=self.teacher.folder, task=self.lesson.task.kind)
+        assert name is not None  # or `check_distillation` has refused it
         count, done = self._count(progress), 0
         with PredictionProcess(version) as process:
 
@@ -194,7 +197,7 @@ class _FromExport(_Asked):
                     given = np.stack([predicted(those, None), predicted(pairs, None)], axis=1)
                 done += len(rows)
                 count.update(done)
-                yield rows, given
+                yield rows, given, None
 
 
 def _wanted(texts: Texts, rows: np.ndarray) -> Iterator[tuple[np.ndarray, list[str], list[str] | None]]:

@@ -95,7 +95,7 @@ def check_distillation(config: TrainConfig) -> None:
 
     Raises:
         SFTError: SFT104 for one without a teacher, SFT412 for one without effect, SFT102 if the teacher is the run
-            itself, SFT496, SFT497 or SFT499 if it cannot be learned from, and as `find_teacher`.
+            itself, SFT496 to SFT499 if it cannot be learned from, and as `find_teacher`.
     """
     settings, spec = config.distillation, spec_of(config.task.kind)
     if settings.teacher is None:
@@ -108,8 +108,8 @@ def check_distillation(config: TrainConfig) -> None:
     for name in settings.changed:
         if name not in spec.distils:
             raise without_effect(spec, config.task, f"--distillation.{name}")
-    if settings.layers and not settings.hidden:
-        users = "runs with --distillation.hidden above 0"
+    if settings.layers and not (settings.hidden or settings.attention):
+        users = "runs with --distillation.hidden or --distillation.attention above 0"
         raise SFTError("SFT115", setting="--distillation.layers", choice="--distillation.hidden 0", users=users)
     if config.objective.kind != "plain":
         raise not_together(config, "--objective.kind", config.objective.kind, "a run has one objective")
@@ -122,6 +122,8 @@ def check_distillation(config: TrainConfig) -> None:
         raise inside_refused(config, "an exported model gives no hidden states, its run does")
     if difference := _difference(teacher, config):
         raise SFTError("SFT496", teacher=teacher.folder, problem=difference)
+    if spec.distils_tokens and (teacher.version or teacher.model.get("max_length") != config.backbone.max_length):
+        raise SFTError("SFT498", teacher=teacher.folder, task=spec.kind)
 
 
 def not_together(config: TrainConfig, setting: str, value: object, problem: str) -> SFTError:
@@ -131,7 +133,7 @@ def not_together(config: TrainConfig, setting: str, value: object, problem: str)
 
 def inside_refused(config: TrainConfig, problem: str) -> SFTError:
     """SFT499 for what is to be learned of the inside of a teacher, and cannot be."""
-    name = "hidden" if config.distillation.hidden else "relations"
+    name = next(name for name in ("hidden", "attention", "relations") if getattr(config.distillation, name))
     return not_together(config, f"--distillation.{name}", getattr(config.distillation, name), problem)
 
 

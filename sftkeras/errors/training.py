@@ -139,6 +139,7 @@ MESSAGES: dict[str, str] = {
     "the data.",
     "SFT497": "--distillation.teacher {teacher}: the task {task} cannot learn from a teacher. Leave it out.",
     "SFT498": "--distillation.teacher {teacher}: {task} learns of each token what its teacher says, so the teacher "
-    "must be a run with the same tokens: the same tokenizer, --backbone.max_length and cleaning.",
+    "must be a run (runs/NAME, no export) with the same tokens: the same tokenizer, --backbone.max_length, and "
+    "cleaning or chat template.",
     "SFT499": "--distillation.teacher {teacher} with {setting} {value}: {problem}. Leave one of them out.",
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sftkeras.objectives.adversarial import Adversarial, Attack, Smart
 from sftkeras.objectives.contrastive import Contrastive
-from sftkeras.objectives.distillation import Distilled, DistilledWholeBatch, Mixture
+from sftkeras.objectives.distillation import Distilled, DistilledResults, DistilledWholeBatch, Mixture
 from sftkeras.objectives.objective import Objective, RowByRow
 from sftkeras.objectives.r_drop import RDrop
 from sftkeras.objectives.whole_batch import WholeBatch
@@ -42,6 +42,8 @@ def distilled_objective(
     """
     targets = task.soft_targets()
     assert targets is not None
+    if targets.gives_losses:
+        return DistilledResults(task, targets, config.weight)
     mixture = Mixture(task, targets, config.weight, config.temperature, known)
     return DistilledWholeBatch(task, mixture) if task.whole_batch else Distilled(task, mixture, inner)
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from sftkeras.objectives.objective import TEACHER, Compared, Loss, Network, Rows, model_inputs
+from sftkeras.objectives.objective import Compared, Loss, Network, RowByRow, Rows
 from sftkeras.objectives.whole_batch import Ahead, WholeBatch, on_first_replica, row_losses
+from sftkeras.tasks.soft_targets import TEACHER, model_inputs
 
 if TYPE_CHECKING:
     from sftkeras.objectives.inner_distillation import InnerDistillation
     from sftkeras.tasks import Task
+    from sftkeras.tasks.row_results import RowResults
     from sftkeras.tasks.soft_targets import SoftTargets
 
 
@@ -74,6 +76,23 @@ class Distilled:
         losses = self._mixture(labels, logits, inputs[TEACHER]) + distances
         compared = Compared(self._task.truths(labels), self._task.predictions(logits))
         return Loss(tf.reduce_sum(losses * weights), tf.reduce_sum(weights), compared)
+
+
+class DistilledResults(RowByRow):
+    """The mixed loss of a task that gives the losses of rows without all their logits.
+
+    Args:
+        task: gives what metrics compare.
+        targets: of the task, which `gives_losses`.
+        weight: the teacher's share.
+    """
+
+    def __init__(self, task: Task, targets: SoftTargets, weight: float) -> None:
+        super().__init__(task)
+        self._targets, self._weight = targets, weight
+
+    def _results(self, network: Network, inputs: dict[str, tf.Tensor], labels: tf.Tensor) -> RowResults:
+        return self._targets.row_results(network, inputs, labels, self._weight)
 
 
 class DistilledWholeBatch(WholeBatch):

@@ -13,16 +13,10 @@ import tensorflow as tf
 
 if TYPE_CHECKING:
     from sftkeras.tasks import Task
+    from sftkeras.tasks.row_results import RowResults
 
 Rows = tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]  # model inputs, labels, weights [rows] float32
 Network = Callable[[dict[str, tf.Tensor]], tf.Tensor]  # model inputs → logits, as in training or as in validation
-
-TEACHER = "teacher"  # beside the model inputs of rows: what a teacher gave of them
-
-
-def model_inputs(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Return the inputs of rows that the network takes."""
-    return {name: tensor for name, tensor in inputs.items() if name != TEACHER}
 
 
 class Compared(NamedTuple):
@@ -86,6 +80,9 @@ class RowByRow:
     def loss(self, network: Network, rows: Rows, ahead: None = None) -> Loss:
         """Sum the losses that the task gives each row; see `Objective.loss`."""
         inputs, labels, weights = rows
-        losses, predictions = self._task.row_results(network, inputs, labels)
+        losses, predictions = self._results(network, inputs, labels)
         compared = Compared(self._task.truths(labels), predictions)
         return Loss(tf.reduce_sum(losses * weights), tf.reduce_sum(weights), compared)
+
+    def _results(self, network: Network, inputs: dict[str, tf.Tensor], labels: tf.Tensor) -> RowResults:
+        return self._task.row_results(network, inputs, labels)

@@ -57,6 +57,7 @@ class TaskSpec:
         gives_backbone: whether what it makes is a backbone for other tasks, which the run then keeps as a folder.
         objectives: kinds of objective that it can be trained by: all but the plain one need each row's logits.
         distils: settings of distillation that it uses; none of a task that cannot learn from a teacher.
+        distils_tokens: whether it learns what a teacher gives of each token: a run that sees the same tokens.
         packs: whether rows of a batch may be packed into few, since tokens of one see nothing of another.
         draws: whether labels can be drawn from its predictions, see `Task.draw`.
     """
@@ -74,6 +75,7 @@ class TaskSpec:
     gives_backbone: ClassVar[bool] = False
     objectives: ClassVar[tuple[ObjectiveKind, ...]] = ("plain",)
     distils: ClassVar[tuple[str, ...]] = ()
+    distils_tokens: ClassVar[bool] = False
     packs: ClassVar[bool] = False
     draws: ClassVar[bool] = False
 
@@ -147,8 +149,7 @@ class TaskSpec:
     def evaluation(self, settings: Mapping[str, Any]) -> Evaluation:
         """Gives what a report needs of the task, with its figures: see `sftkeras.evaluation.contract`.
 
-        Import it inside, so that the spec stays light. `settings` are those of the trained task (`Task.settings`); to
-        show a report that was written before, `{}` will do.
+        Import it inside, so that the spec stays light. `settings` are those of the trained task, `{}` to show a report.
         """
         raise NotImplementedError
 
@@ -247,9 +248,7 @@ class Task:
         raise NotImplementedError
 
     def divergence(self, labels: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-        """Gives how far two predictions for the same rows are apart, [batch] float32, 0 where they are equal.
-
-        Asked of tasks that can be trained by `r_drop`.
+        """Gives how far two predictions for the same rows are apart, [batch] float32, for tasks that `r_drop` trains.
 
         Args:
             labels: those of `targets`; what the loss leaves out is left out here.
@@ -279,8 +278,8 @@ class Task:
     ) -> RowResults:
         """Run the network on some rows and give their losses, and what the metrics compare with the truth.
 
-        A task whose logits would fill the memory computes both a chunk at a time and never holds all logits; its
-        network may then end before them. Not asked of a task whose losses are of whole batches.
+        A task whose logits would fill the memory never holds them all, and its network may end before them. Not asked
+        where losses are of whole batches.
 
         Args:
             network: runs the network, as in training or as in validation.

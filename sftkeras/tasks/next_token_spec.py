@@ -31,6 +31,8 @@ class NextTokenSpec(contract.TaskSpec):
     pools = False
     backbone_kind = "decoder"
     gives_backbone = True
+    distils = ("weight", "top_k")
+    distils_tokens = True
     packs = True
 
     def metrics(self, settings: Any) -> tuple[str, ...]:

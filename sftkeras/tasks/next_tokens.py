@@ -14,7 +14,8 @@ from sftkeras.config import Pooling
 from sftkeras.errors import SFTError
 from sftkeras.internals.keras import with_direction
 from sftkeras.tasks.contract import Task
-from sftkeras.tasks.learned_places import LABELS, LOSSES, PLACES, PREDICTED, LearnedPlaces
+from sftkeras.tasks.learned_places import LABELS, LOSSES, NAME, PLACES, PREDICTED, LearnedPlaces
+from sftkeras.tasks.likely_tokens import LikelyTokens
 from sftkeras.tasks.row_results import RowResults
 from sftkeras.tasks.vocabulary_loss import NO_LABEL
 from sftkeras.text import AnyTokenizer, Tokenizer
@@ -42,7 +43,7 @@ class NextTokens(Task):
         decoder.noise.alpha = self.embedding_noise
         places = keras.Input((None,), dtype="int32", name=PLACES)
         labels = keras.Input((None,), dtype="int32", name=LABELS)
-        learned = LearnedPlaces(decoder.output_source, soft_cap=decoder.final_soft_cap, name="learned_places")
+        learned = LearnedPlaces(decoder.output_source, soft_cap=decoder.final_soft_cap, name=NAME)
         results = learned(decoder.output["sequence_output"], places, labels)
         return keras.Model({**decoder.input, PLACES: places, LABELS: labels}, results, name=self.kind)
 
@@ -79,6 +80,10 @@ class NextTokens(Task):
         results = network({**inputs, LABELS: labels})
         learned = tf.reduce_sum(tf.cast(labels >= 0, tf.float32), -1)
         return RowResults(tf.math.divide_no_nan(tf.reduce_sum(results[LOSSES], -1), learned), results)
+
+    def soft_targets(self) -> LikelyTokens:
+        """The most probable tokens of a teacher at learned places."""
+        return LikelyTokens(self)
 
     def example_weights(self, labels: np.ndarray) -> np.ndarray:
         """The number of learned tokens of each row, so that all of a batch have the same weight."""

@@ -6,16 +6,32 @@ label is, or which number the teacher predicts, and not the right label alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 if TYPE_CHECKING:
+    import keras
+
     from sftkeras.tasks.contract import Task
+    from sftkeras.tasks.network import TextModel
+    from sftkeras.tasks.row_results import RowResults
+
+TEACHER = "teacher"  # what a teacher gave of rows is beside their model inputs, under names that begin so
+
+Ask = Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray]
+"""Model inputs and labels of rows, as `Task.targets` makes them → what is kept of a teacher's outputs."""
+Input = TypeVar("Input")
 
 # Chances of an exported teacher are float32: those that it rounds to 0 or to 1 have no logit of their own.
 _LEAST_CHANCE = 1e-7
+
+
+def model_inputs(inputs: Mapping[str, Input]) -> dict[str, Input]:
+    """Return the inputs of rows that the network takes."""
+    return {name: value for name, value in inputs.items() if not name.startswith(TEACHER)}
 
 
 class SoftTargets:
@@ -28,14 +44,68 @@ class SoftTargets:
         exported: the output of an exported teacher that `of_exported` takes; None if an export does not give it.
         by_token: whether a teacher gives something for each token, so that its tokens must be the student's.
         filling: stands for what a teacher gives of padding, where it is by token.
+        gives_losses: whether `row_results` gives the losses of rows, since their logits are never held.
     """
 
     exported: str | None = "probabilities"
     by_token: bool = False
     filling: float = 0.0
+    gives_losses: bool = False
 
     def __init__(self, task: Task) -> None:
         self._task = task
+
+    def dtype(self, top_k: int) -> np.dtype:
+        """Return that of what is kept.
+
+        Args:
+            top_k: tokens that are kept of each place, where tokens are learned.
+        """
+        return np.dtype(np.float32)
+
+    def places(self, inputs: Mapping[str, np.ndarray], labels: np.ndarray) -> np.ndarray | None:
+        """Return of which places of rows a teacher gives something, [rows, places] bool; None where it is of rows.
+
+        Args:
+            inputs: model inputs of the rows.
+            labels: of the rows, as `Task.targets` makes both.
+        """
+        return inputs["padding_mask"] > 0 if self.by_token else None
+
+    def asking(self, model: TextModel, top_k: int) -> Ask:
+        """Return what asks a teacher of the same task.
+
+        Args:
+            model: the teacher.
+            top_k: see `dtype`.
+        """
+        tensors = model.network.input
+        specs = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+
+        @tf.function(input_signature=[specs], autograph=False)
+        def given(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+            return self.of_logits(model.network(inputs, training=False))
+
+        return lambda inputs, labels: given({name: tf.constant(inputs[name]) for name in specs}).numpy()
+
+    def as_inputs(self, given: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what is kept of rows as arrays beside their model inputs, under names that begin with `TEACHER`."""
+        return {TEACHER: given}
+
+    def learning(self, network: keras.Model) -> keras.Model:
+        """Return what learns in place of the task's network: other outputs of the same layers, or the network."""
+        return network
+
+    def row_results(self, network: Any, inputs: dict[str, tf.Tensor], labels: tf.Tensor, weight: float) -> RowResults:
+        """Run `learning` on rows and give their losses by labels and teacher; asked if it `gives_losses`.
+
+        Args:
+            network: runs it.
+            inputs: model inputs of the rows, and what `as_inputs` gave.
+            labels: those of `Task.targets`.
+            weight: the teacher's share of the loss.
+        """
+        raise NotImplementedError
 
     def of_logits(self, logits: tf.Tensor) -> tf.Tensor:
         """Return what is kept of a teacher's logits, [rows, …] float32."""

@@ -12,8 +12,7 @@ from rich.progress import Progress
 from sftkeras.data import BatchPlan, RawTexts, RowInputs, Texts, Variants, tokenise
 from sftkeras.data.packing import pack_rows
 from sftkeras.data.storage.joined import JoinedInputs, JoinedOutputs
-from sftkeras.data.storage.teacher_outputs import TeacherOutputs
-from sftkeras.objectives.objective import TEACHER
+from sftkeras.data.storage.teacher_outputs import TeacherOutputs, joined_rows
 from sftkeras.tasks import Task
 from sftkeras.text import Features
 from sftkeras.text.features.raw_text import TEXT
@@ -100,14 +99,25 @@ class Batches:
         random = np.random.default_rng([self.plan.seed, epoch, step, 1])  # 1: no other draw has four numbers
         inputs, labels = self._task.targets(inputs, self._labels[rows], random)
         if self._given:
-            given = self._given[epoch % len(self._given)].batch(rows, length)
-            # Of a row of the data, a task may have made several.
-            inputs = {**inputs, TEACHER: given if len(given) == len(labels) else given.reshape(-1, *given.shape[2:])}
+            # Packed rows have those of the batch one after another.
+            in_order = rows if packs is None else rows[np.argsort(packs, kind="stable")]
+            inputs = {**inputs, **self._taught(epoch, in_order, inputs, labels)}
         weights = self._task.example_weights(labels)
         if self._row_weights is not None:  # of which a task may have made several each
             weights = weights * np.repeat(self._row_weights[rows], len(weights) // len(rows))
         total = weights.sum(dtype=np.float32)
         return inputs, labels, weights / (total or np.float32(1))
+
+    def _taught(
+        self, epoch: int, rows: np.ndarray, inputs: dict[str, np.ndarray], labels: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Outputs of a teacher for rows, in their order, as they stand beside their model inputs."""
+        targets = self._task.soft_targets()
+        assert targets is not None
+        outputs = self._given[epoch % len(self._given)]
+        given = joined_rows(outputs.of_rows(rows), targets.places(inputs, labels), targets.filling)
+        # Of a row of the data, a task may have made several.
+        return targets.as_inputs(given if len(given) == len(labels) else given.reshape(-1, *given.shape[2:]))
 
     def size(self, epoch: int, step: int) -> tuple[int, int]:
         """Rows of a batch, and their length together, in `unit`, padding left out."""

@@ -114,11 +114,14 @@ def prepare_model(
         penalty: of the weights, added to the loss; None adds nothing.
     """
     optimizer, training = config.optimizer, config.training
-    if config.distillation.teacher:
-        objective = distilled_objective(config.distillation, task, inner, known)
-    else:
-        objective = make_objective(config.objective, task)
+    targets = task.soft_targets() if config.distillation.teacher else None
     with strategy.scope():
+        if targets:
+            objective = distilled_objective(config.distillation, task, inner, known)
+            learning = targets.learning(network)
+        else:
+            objective = make_objective(config.objective, task)
+            learning = with_text_vectors(network) if config.objective.compares_text_vectors else network
         model = SupervisedModel(
             network,
             task,
@@ -126,7 +129,7 @@ def prepare_model(
             clip_norm=optimizer.clip_norm,
             accumulation=training.accumulation,
             ema=optimizer.ema,
-            learning=with_text_vectors(network) if config.objective.compares_text_vectors else None,
+            learning=learning,
             tuning=tuning,
             objective=objective,
             products=products_of(task, training.precision),

@@ -260,5 +260,5 @@ def _learned(
     """
     rows, labels = inputs.rows_of(data.splits["train"]), inputs.of_rows(data.examples.labels)
     weights = None if data.examples.weights is None else inputs.of_rows(data.examples.weights)
-    given = teach(Lesson(task, features, inputs, texts, rows, labels, at_once)) if teach else ()
+    given = teach(Lesson(task, features, texts, rows, labels, at_once)) if teach else ()
     return LearnedRows(read, rows, labels, weights, given)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from sftkeras.data import RowInputs, Texts
+from sftkeras.data import Texts
 from sftkeras.data.storage.teacher_outputs import TeacherOutputs
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ class Lesson:
     Attributes:
         task: that learns.
         features: of the texts, as the student sees them.
-        inputs: the student's model inputs of every row.
         texts: of every row; several if they are rewritten, as the variants of augmentation.
         rows: the numbers of those that are learned.
         labels: of every row.
@@ -36,7 +35,6 @@ class Lesson:
 
     task: Task
     features: Features
-    inputs: RowInputs
     texts: Sequence[Texts]
     rows: np.ndarray
     labels: Any

@@ -218,6 +218,7 @@ def answered_in_memory(model: TextModel, entry: Entry) -> dict[str, Any]:
 
 def taught_by(folder: Path, trained: Trained) -> np.ndarray:
     """The outputs of a teacher for a run's own training rows."""
+    from sftkeras.data.storage.teacher_outputs import joined_rows
     from sftkeras.distillation.asking import Asking  # which takes the one process that there is
     from sftkeras.distillation.teacher import find_teacher
     from sftkeras.training.teaching import Lesson
@@ -226,9 +227,9 @@ def taught_by(folder: Path, trained: Trained) -> np.ndarray:
     teacher, setup, data = find_teacher(config), trained.setup, trained.data
     assert teacher
     rows, model = data.splits["train"], setup.text_model
-    lesson = Lesson(model.task, model.features, setup.inputs, [data.examples], rows, data.examples.labels, 7)
+    lesson = Lesson(model.task, model.features, [data.examples], rows, data.examples.labels, 7)
     (outputs,) = Asking(teacher, config)(lesson)
-    return outputs.batch(rows, 16)
+    return joined_rows(outputs.of_rows(rows), None)
 
 
 def written_in_memory(model: TextModel, prompts: list[str], facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -199,8 +199,8 @@ OF_THE_GUIDE = {
     ),
 }
 
-# Methods of tuning, and runs that begin with another one, of tasks that are trained whole above; only trained, since
-# what follows is the same.
+# Methods of tuning, a teacher of tokens, and runs that begin with another one, of tasks that are trained whole above;
+# only trained, since what follows is the same.
 TUNED = {
     "adalora": replace(
         ENTRIES["classification"],
@@ -209,6 +209,12 @@ TUNED = {
     "causal-lm-lora": replace(ENTRIES["causal-lm"], settings=LORA),
     "chat-prefix": replace(ENTRIES["chat"], settings={**ENTRIES["chat"].settings, **PREFIX, "backbone.max_length": 48}),
     "causal-lm-head": replace(ENTRIES["causal-lm"], settings={"tuning.method": "head"}, weights="untied"),
+    "causal-lm-taught": replace(
+        ENTRIES["causal-lm"],
+        settings={"training.packing": "true", "distillation.top_k": 4},
+        weights="untied",
+        teacher="causal-lm",
+    ),
     "more-classes": replace(
         ENTRIES["classification"],
         rows=tuple({"text": f"odd {sentence(row)}", "label": ["odd", opinion(row)][row % 2]} for row in range(ROWS)),

@@ -12,6 +12,7 @@ from sftkeras.config import DataConfig, DistillationConfig, ObjectiveConfig, Tas
 from sftkeras.disk.files import sha256_of
 from sftkeras.distillation.teacher import check_distillation, find_teacher, identity_of
 from sftkeras.errors import SFTError
+from sftkeras.tasks.causal_lm.spec import CausalLMSettings
 from sftkeras.tasks.classification.spec import ClassificationSettings
 from sftkeras.tasks.masked_lm.spec import MaskedLMSettings
 from sftkeras.tasks.regression.spec import RegressionSettings
@@ -46,8 +47,8 @@ def exported(tmp_path: Path) -> Path:
     return version.parent
 
 
-def write_model(run: Path, task: dict[str, Any], *, pairs: bool = False) -> None:
-    (run / "model.json").write_text(json.dumps({"task": task, "pairs": pairs}))
+def write_model(run: Path, task: dict[str, Any], *, pairs: bool = False, max_length: int = 128) -> None:
+    (run / "model.json").write_text(json.dumps({"task": task, "pairs": pairs, "max_length": max_length}))
 
 
 def configured(teacher: Path | None, task: TaskSettings = LABELLING, **sections: Any) -> TrainConfig:
@@ -98,10 +99,23 @@ def test_another_task_and_other_inputs_are_refused(run: Path) -> None:
     assert "it takes two texts" in refused("SFT496", run)
 
 
+def test_what_is_learned_of_tokens_is_learned_of_a_run_with_the_same_length(run: Path, exported: Path) -> None:
+    learner = CausalLMSettings()
+    write_model(run, {"kind": "causal_lm"})
+    check_distillation(configured(run, learner))
+    write_model(run, {"kind": "causal_lm"}, max_length=64)
+    assert "the same tokenizer, --backbone.max_length" in refused("SFT498", run, learner)
+    contract = exported / "1" / "contract.json"
+    contract.write_text(json.dumps(json.loads(contract.read_text()) | {"task": {"kind": "causal_lm"}}))
+    assert "must be a run" in refused("SFT498", exported, learner)
+
+
 def test_settings_that_have_no_effect_or_contradict_are_refused(run: Path) -> None:
     assert "--distillation.weight" in refused("SFT104", None, distillation={"weight": 0.9})
     refused("SFT499", run, objective=ObjectiveConfig("r_drop"))
     refused("SFT115", run, distillation={"layers": [1]})
     refused("SFT412", run, RegressionSettings(), distillation={"temperature": 3.0})
+    refused("SFT412", run, distillation={"top_k": 8})
+    refused("SFT412", run, CausalLMSettings(), distillation={"temperature": 3.0})
     refused("SFT497", run, MaskedLMSettings())
     refused("SFT102", run, runs=str(run.parent), name=run.name)

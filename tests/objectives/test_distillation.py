@@ -11,11 +11,12 @@ from scipy.special import expit, log_softmax
 
 from sftkeras.config import DistillationConfig
 from sftkeras.objectives import distilled_objective
-from sftkeras.objectives.objective import TEACHER, Loss
+from sftkeras.objectives.objective import Loss
 from sftkeras.tasks import Task
 from sftkeras.tasks.classification.task import Classification, MultiLabelClassification
 from sftkeras.tasks.regression.task import Regression
 from sftkeras.tasks.similarity.task import MatchingPairs, ScoredPairs
+from sftkeras.tasks.soft_targets import TEACHER
 from sftkeras.tasks.span_qa.task import SpanQA
 from sftkeras.tasks.tagging.task import Tagging
 

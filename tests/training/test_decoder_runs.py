@@ -110,8 +110,17 @@ def run(kind: str, tmp_path_factory: pytest.TempPathFactory, tiny_decoder_folder
 
 
 @pytest.fixture(scope="module")
-def whole(run: Runs) -> Trained:
-    (trained,) = run("whole", **ALL_AT_ONCE)
+def settings(run: Runs, kind: str) -> dict[str, object]:
+    """All at once; what chat learns, it learns of a teacher too."""
+    if kind != "chat":
+        return ALL_AT_ONCE
+    (teacher,) = run("teacher", **{"training.epochs": 1})
+    return {**ALL_AT_ONCE, "distillation.teacher": teacher.run.folder}
+
+
+@pytest.fixture(scope="module")
+def whole(run: Runs, settings: dict[str, object]) -> Trained:
+    (trained,) = run("whole", **settings)
     return trained
 
 
@@ -128,16 +137,22 @@ def best_weights(trained: Trained) -> list[np.ndarray]:
 
 
 def test_a_killed_run_of_packed_noisy_recomputed_rows_ends_with_the_same_bits(
-    run: Runs, whole: Trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: Runs,
+    whole: Trained,
+    settings: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    inputs, _, _ = whole.setup.train.arrays(0, 0)
+    inputs, labels, _ = whole.setup.train.arrays(0, 0)
     assert inputs["segments"].max() > 1
+    if "distillation.teacher" in settings:
+        assert inputs["teacher_tokens"].shape == (*labels.shape, 32)
     with monkeypatch.context() as patch:
         at_call(patch, Recorder, "on_train_batch_end", 4, crash)  # in the second epoch
         with pytest.raises(CrashError):
-            run("killed", **ALL_AT_ONCE)
+            run("killed", **settings)
     assert "Precision: float32, since " in capsys.readouterr().out
-    (resumed,) = run("killed", **ALL_AT_ONCE)
+    (resumed,) = run("killed", **settings)
     assert resumed.config.training.precision == "float32"  # which the settings leave open
     assert yaml.safe_load(resumed.run.config_file.read_text())["training"]["precision"] == "float32"
     for one, other in zip(variables(whole), variables(resumed), strict=True):
@@ -158,12 +173,16 @@ def test_another_run_starts_from_its_best_weights_with_more_rows_and_epochs(run:
 
 
 def test_a_dry_run_says_what_a_run_would_take_and_leaves_nothing(
-    run: Runs, whole: Trained, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    run: Runs,
+    whole: Trained,
+    settings: dict[str, object],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As on a processor that is made for bfloat16, where a trial says that it pays."""
     monkeypatch.setattr(precision, "no_trial", lambda setup: None)
     monkeypatch.setattr(precision_trial, "take_turns", lambda one, other: ([one(), 1.1][1:], [other(), 1.0][1:]))
-    assert run("dry", learns="answers", dry_run="true", **ALL_AT_ONCE) == []
+    assert run("dry", learns="all", dry_run="true", **settings) == []
     said = capsys.readouterr().out
     for words in (
         "Data check",

@@ -13,7 +13,7 @@ OBJECTIVES: dict[str, dict[str, object]] = {
     "freelb": {"kind": "freelb", "steps": 2, "step_size": 0.3, "radius": 0.5},
     "r_drop": {"kind": "r_drop", "agreement": 4.0},
 }
-TAUGHT = {"weight": 0.7, "hidden": 1.0, "relations": 1.0}
+TAUGHT = {"weight": 0.7, "hidden": 1.0, "attention": 1.0, "relations": 1.0}
 PLAIN = {"dropout": 0.2, "validated": False}
 CUT = {"accumulation": 3, "rematerialise": True}
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_fit import CONFIG, LABELS, TOKENS, batches
+from small_fit import CONFIG, LABELS, ROWS, TOKENS, Tokens, batches
 
+from sftkeras.data import BatchPlan
+from sftkeras.data.storage.teacher_outputs import GivenRows, find_teacher_outputs
+from sftkeras.tasks.causal_lm.spec import CausalLMSettings
+from sftkeras.tasks.causal_lm.task import CausalLM
 from sftkeras.tasks.classification.task import Classification
+from sftkeras.training.batches import Batches
 
 
 def test_a_batch_holds_the_rows_of_the_plan() -> None:
@@ -71,3 +76,39 @@ def test_a_worker_gets_the_parts_of_its_own_replicas() -> None:
     expected = [part for step in range(train.steps) for part in whole[4 * step + 2 : 4 * step + 4]]
     for one, other in zip(second, expected, strict=True):
         tf.nest.map_structure(np.testing.assert_array_equal, one, other)
+
+
+class LearnedTokens(Tokens):
+    """The same rows, of which some tokens are learned."""
+
+    def batch(self, rows: np.ndarray, length: int) -> dict[str, np.ndarray]:
+        inputs = super().batch(rows, length)
+        tokens, mask = inputs["token_ids"], inputs["padding_mask"]
+        return {"token_ids": tokens, "padding_mask": mask, "learned": (tokens % 3 > 0) * mask}
+
+
+@pytest.mark.parametrize("room", [None, 16])
+def test_each_learned_token_has_what_a_teacher_gave_of_it_in_packed_rows_too(room: int | None) -> None:
+    task, rows = CausalLM(CausalLMSettings()), LearnedTokens()
+    targets = task.soft_targets()
+    kept = targets.dtype(2)
+
+    def give() -> GivenRows:
+        for row in reversed(range(ROWS)):
+            _, labels = task.targets(rows.batch(np.array([row]), 10), None, np.random.default_rng(0))
+            given = np.zeros(labels.shape, kept)
+            given["tokens"][..., 0], given["tokens"][..., 1], given["shares"] = labels, row, (0.75, 0.25)
+            yield np.array([row]), given, targets.places({}, labels)
+
+    given = find_teacher_outputs({"rows": "each says its label and its number"}, give, kept)
+    plan = BatchPlan(rows.lengths, np.arange(ROWS), 8, seed=1, room=room)
+    train = Batches(plan, rows, np.zeros(ROWS), task, 16, given=[given])  # type: ignore[arg-type]
+    packed = False
+    for step in range(train.steps):
+        inputs, labels, _ = train.arrays(0, step)
+        there = labels >= 0
+        tokens, shares = inputs["teacher_tokens"], inputs["teacher_shares"]
+        np.testing.assert_array_equal(tokens[..., 0][there], labels[there])
+        np.testing.assert_array_equal(shares, np.where(there[..., np.newaxis], (0.75, 0.25), 0))
+        packed |= any(len(set(row[are])) > 1 for row, are in zip(tokens[..., 1], there, strict=True))
+    assert packed == (room is not None)

@@ -38,12 +38,12 @@ from sftkeras.config import (  # noqa: E402
 from sftkeras.config.tuning import VIRTUAL  # noqa: E402
 from sftkeras.objectives import distilled_objective, make_objective  # noqa: E402
 from sftkeras.objectives.inner_distillation import InnerDistillation, Inside  # noqa: E402
-from sftkeras.objectives.objective import TEACHER  # noqa: E402
 from sftkeras.tasks import Task, attach_head, attach_head_again, make_task  # noqa: E402
 from sftkeras.tasks.classification.spec import ClassificationSettings  # noqa: E402
 from sftkeras.tasks.classification.task import Classification  # noqa: E402
 from sftkeras.tasks.head import with_text_vectors  # noqa: E402
 from sftkeras.tasks.similarity.spec import SimilaritySettings  # noqa: E402
+from sftkeras.tasks.soft_targets import TEACHER  # noqa: E402
 from sftkeras.training.batches import untuned  # noqa: E402
 from sftkeras.training.step.model import SupervisedModel  # noqa: E402
 from sftkeras.training.step.optimizers import make_optimizer  # noqa: E402
@@ -194,13 +194,14 @@ def build(settings: Settings, choice: Choice | None = None) -> SupervisedModel:
 
 
 def inner(config: DistillationConfig, student: Inside, task: Task) -> InnerDistillation | None:
-    """Distances from the hidden states and relations of a teacher that has two layers and other weights."""
+    """Distances from the hidden states, attention and relations of a teacher that has two layers and other weights."""
     if not config.looks_inside:
         return None
     encoder = build_encoder(Settings(layers=2))
     backbone = Backbone(encoder, None, 16, False, "hugging_face", {})
     teacher = Inside.of(attach_head(backbone, task, "mean"), backbone)
-    return InnerDistillation(student, teacher, hidden=config.hidden, relations=config.relations)
+    weights = {"hidden": config.hidden, "attention": config.attention, "relations": config.relations}
+    return InnerDistillation(student, teacher, **weights)
 
 
 def build_encoder(settings: Settings) -> keras.Model:

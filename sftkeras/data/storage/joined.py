@@ -135,15 +135,12 @@ class JoinedOutputs:
     def __init__(self, parts: Sequence[TeacherOutputs | JoinedOutputs], places: _Places) -> None:
         self._parts, self._places = parts, places
 
-    def batch(self, rows: np.ndarray, length: int) -> np.ndarray:
-        """Returns what it gave of some rows, as `TeacherOutputs.batch`, a row of the data one of the result."""
-        found: np.ndarray | None = None
+    def of_rows(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Returns what it gave of each of some rows; see `TeacherOutputs`."""
+        found: list[np.ndarray] = [np.empty(0)] * len(rows)
         for part, at, numbers in self._places.of(rows):
-            values = self._parts[part].batch(numbers, length)
-            if found is None:
-                found = np.empty((len(rows), *values.shape[1:]), values.dtype)
-            found[at] = values
-        assert found is not None
+            for place, values in zip(at.tolist(), self._parts[part].of_rows(numbers), strict=True):
+                found[place] = values
         return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from sftkeras.data.storage.cached import find_or_make
 from sftkeras.disk.cache import VARIABLE, cache_folder
 from sftkeras.disk.files import write_errors
 
-FORMAT = 1  # of the cache; raise it when what is written changes
+FORMAT = 2  # of the cache; raise it when what is written changes
 
-GivenRows = Iterator[tuple[np.ndarray, np.ndarray]]
-"""Numbers of some rows, and what a teacher gives of each, [rows, …] or [rows, length, …] float32."""
+GivenRows = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]
+"""Numbers of some rows, and what a teacher gives of each, [rows, …]; or of each of their places, [rows, places, …], and
+which places it gives something of, [rows, places] bool."""
 
 
 class TeacherOutputs:
@@ -26,77 +27,73 @@ class TeacherOutputs:
     Args:
         folder: of the cache.
         manifest: of the folder.
-        lengths: tokens of every row of the data, where it gives something of each token; None where it does not.
-        filling: stands for what it gives of padding.
+        dtype: of the outputs.
     """
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], lengths: np.ndarray | None, filling: float) -> None:
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], dtype: np.dtype) -> None:
         rows = np.fromfile(folder / "rows.raw", np.int32)  # in the order of the file
         self._order = np.argsort(rows)
         self._rows = rows[self._order]
-        values = np.asarray(np.memmap(folder / "values.raw", np.float32, "r"))
+        values = np.asarray(np.memmap(folder / "values.raw", dtype, "r"))
         self._values = values.reshape(-1, *manifest["shape"])
-        self._lengths, self._filling = lengths, filling
-        if lengths is not None:
-            ends = np.cumsum(lengths[rows], dtype=np.int64)
-            self._begins = ends - lengths[rows]
+        self._ends = np.cumsum(np.fromfile(folder / "counts.raw", np.int32), dtype=np.int64)
 
-    def batch(self, rows: np.ndarray, length: int) -> np.ndarray:
-        """Returns what it gives of some rows.
-
-        Args:
-            rows: [batch] row numbers, all of which it was asked about.
-            length: tokens of the padded rows.
-
-        Returns:
-            [batch, …] float32, or [batch, length, …] of tokens; where a row of the data is several rows of the model
-            inputs, [batch * several, …].
-        """
-        places = self._order[np.searchsorted(self._rows, rows)]
-        if self._lengths is None:
-            return self._values[places]
-        filled = np.full((len(rows), length, *self._values.shape[1:]), self._filling, np.float32)
-        for number, (begin, tokens) in enumerate(zip(self._begins[places], self._lengths[rows], strict=True)):
-            filled[number, :tokens] = self._values[begin : begin + tokens]
-        return filled
+    def of_rows(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Returns what it gives of each of some rows, all of which it was asked about, [1 or its places, …]."""
+        found = self._order[np.searchsorted(self._rows, rows)]
+        begins = np.append(0, self._ends[:-1])
+        return [self._values[begin:end] for begin, end in zip(begins[found], self._ends[found], strict=True)]
 
 
-def find_teacher_outputs(
-    key: Mapping[str, Any],
-    give: Callable[[], GivenRows],
-    *,
-    lengths: np.ndarray | None = None,
-    filling: float = 0.0,
-) -> TeacherOutputs:
+def joined_rows(outputs: Sequence[np.ndarray], places: np.ndarray | None, filling: float = 0.0) -> np.ndarray:
+    """Returns what a teacher gives of the rows of a batch as one array.
+
+    Args:
+        outputs: of each row, as `TeacherOutputs.of_rows` gives them.
+        places: which places it gave something of, [any rows, places] bool: one after another, as many as these rows
+            have; None where it gives something of rows.
+        filling: stands where it gave nothing.
+
+    Returns:
+        [rows, …], or [any rows, places, …]; where a row of the data is several rows of the model inputs,
+        [rows, several, …].
+    """
+    values = np.concatenate(outputs)
+    if places is None:
+        return values
+    filled = np.full((*places.shape, *values.shape[1:]), filling, values.dtype)
+    filled[places] = values
+    return filled
+
+
+def find_teacher_outputs(key: Mapping[str, Any], give: Callable[[], GivenRows], dtype: np.dtype) -> TeacherOutputs:
     """Returns what a teacher gives of rows; it is computed only if the cache lacks it.
 
     Args:
         key: says all that decides it: the teacher, the texts and the rows.
         give: gives it, in any order of the rows.
-        lengths: tokens of every row of the data, if it is of tokens.
-        filling: stands for what it gives of padding.
+        dtype: of what is kept.
 
     Raises:
         SFTError: SFT106 or SFT108 if the cache cannot be written, and what `give` raises.
     """
-    entry = hashlib.sha256(json.dumps([FORMAT, key], sort_keys=True).encode()).hexdigest()[:32]
+    entry = hashlib.sha256(json.dumps([FORMAT, key, dtype.descr], sort_keys=True).encode()).hexdigest()[:32]
     folder = cache_folder("teachers") / entry
-    return TeacherOutputs(folder, find_or_make(folder, lambda new: _write(new, give(), lengths)), lengths, filling)
+    return TeacherOutputs(folder, find_or_make(folder, lambda new: _write(new, give(), dtype)), dtype)
 
 
-def _write(folder: Path, given: GivenRows, lengths: np.ndarray | None) -> dict[str, Any]:
+def _write(folder: Path, given: GivenRows, dtype: np.dtype) -> dict[str, Any]:
     shape: list[int] = []
     with (
         write_errors(folder, VARIABLE),
         (folder / "values.raw").open("wb") as values,
         (folder / "rows.raw").open("wb") as numbers,
+        (folder / "counts.raw").open("wb") as counts,
     ):
-        for rows, outputs in given:
-            if lengths is None:
-                kept, shape = outputs, list(outputs.shape[1:])
-            else:
-                mask = np.arange(outputs.shape[1]) < lengths[rows][:, np.newaxis]
-                kept, shape = outputs[mask], list(outputs.shape[2:])
-            values.write(np.ascontiguousarray(kept, np.float32).tobytes())
+        for rows, outputs, places in given:
+            kept = outputs if places is None else outputs[places]
+            shape = list(kept.shape[1:])
+            values.write(np.ascontiguousarray(kept, dtype).tobytes())
             numbers.write(np.asarray(rows, np.int32).tobytes())
+            counts.write((np.ones(len(rows), np.int32) if places is None else places.sum(1, dtype=np.int32)).tobytes())
     return {"shape": shape}

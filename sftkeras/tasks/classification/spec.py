@@ -56,7 +56,7 @@ class ClassificationSpec(contract.TaskSpec):
     settings = ClassificationSettings
     objectives = (*ROW_OBJECTIVES, "contrastive")
     draws = True
-    distils = ("weight", "temperature", "hidden", "layers", "relations")
+    distils = ("weight", "temperature", "hidden", "attention", "layers", "relations")
 
     def label_kind(self, settings: Any) -> LabelKind:
         """One label a text, or with `multi_label` none, one or several."""

@@ -33,7 +33,7 @@ class RegressionSpec(contract.TaskSpec):
     settings = RegressionSettings
     objectives = ROW_OBJECTIVES
     draws = True
-    distils = ("weight", "hidden", "layers", "relations")
+    distils = ("weight", "hidden", "attention", "layers", "relations")
 
     def label_kind(self, settings: Any) -> LabelKind:
         """A number a text."""

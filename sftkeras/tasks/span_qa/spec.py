@@ -41,7 +41,8 @@ class SpanQASpec(contract.TaskSpec):
     settings = SpanQASettings
     objectives = ROW_OBJECTIVES
     draws = True
-    distils = ("weight", "temperature", "hidden", "layers", "relations")
+    distils = ("weight", "temperature", "hidden", "attention", "layers", "relations")
+    distils_tokens = True
     refuses = ("augmentation",)
     columns: ClassVar[Mapping[str, str]] = MappingProxyType({"text": "question", "pair": "context"})
     found: ClassVar[Mapping[str, str]] = MappingProxyType({"label": "answers"})

@@ -36,7 +36,8 @@ class TaggingSpec(contract.TaskSpec):
     settings = TaggingSettings
     objectives = ROW_OBJECTIVES
     draws = True
-    distils = ("weight", "temperature", "hidden", "layers", "relations")
+    distils = ("weight", "temperature", "hidden", "attention", "layers", "relations")
+    distils_tokens = True
     found: ClassVar[Mapping[str, str]] = MappingProxyType({"text": "text", "label": "label"})
     pools = False
 

@@ -3,8 +3,7 @@
 Each batch carries its examples' weights, which sum to one over the whole batch. A replica's loss, and a micro-batch's,
 is then simply its part of the sum, and so is its gradient: however a batch is cut, the sum is the whole's gradient.
 Regularization losses of the network are shared out by the same weights, so that they too count once. Where a row's loss
-depends on the other rows, `sftkeras.objectives.whole_batch` makes it a sum over rows all the same.
-Clipping, the finite check and the update see that sum.
+depends on the others, `sftkeras.objectives.whole_batch` makes it a sum all the same. Clipping and update see that sum.
 
 Nothing of the model changes before the whole gradient is there, so a step that runs out of memory on the way can be
 done again. That holds for the metrics too: micro-batches count into tensors, and the logits of no more than one are
@@ -26,10 +25,11 @@ from sftkeras.backbones.dropout import RowRange, dropout_stream
 from sftkeras.internals.keras import LogsOfOneReplica, NoSymbolicBuild, stop_reducing_gradients
 from sftkeras.objectives import Objective, plain_objective
 from sftkeras.objectives.consolidation import Consolidation
-from sftkeras.objectives.objective import Compared, Rows, model_inputs
+from sftkeras.objectives.objective import Compared, Rows
 from sftkeras.tasks import Task
 from sftkeras.tasks.late_gradients import Gradient, late_gradients
 from sftkeras.tasks.sliced_gradients import SlicedGradient
+from sftkeras.tasks.soft_targets import model_inputs
 from sftkeras.training.step.averaging import WeightAverage
 from sftkeras.training.step.optimizers import takes_slices
 from sftkeras.training.watching.timing import StepClock
@@ -145,9 +145,9 @@ class SupervisedModel(NoSymbolicBuild, LogsOfOneReplica, keras.Model):
         return self._average.in_place() if self._average else nullcontext()
 
     def train_only(self, positions: Sequence[int]) -> None:
-        """Lets only some of the network's trainable variables learn; costs tracing the step again if they are others.
+        """Lets only some of the network's trainable variables learn; other ones cost tracing the step again.
 
-        The others keep their moments, are not decayed, and nothing is computed for their gradients.
+        Those that do not learn keep their moments, are not decayed, and have no gradients.
         """
         if tuple(positions) != self._learning:
             self._learning = tuple(positions)
