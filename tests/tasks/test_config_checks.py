@@ -44,7 +44,10 @@ def test_a_setting_of_another_objective_is_refused() -> None:
     ("tuning", "named"),
     [
         (TuningConfig(rank=4), "--tuning.rank has no effect with --tuning.method full"),
-        (TuningConfig(method="head", layers=[1]), "--tuning.layers .* a setting of lora, dora, adalora, ia3, adapters, bitfit"),
+        (
+            TuningConfig(method="head", layers=[1]),
+            "--tuning.layers .* a setting of lora, dora, adalora, ia3, adapters, bitfit",
+        ),
     ],
 )
 def test_a_setting_of_another_tuning_method_is_refused(tuning: TuningConfig, named: str) -> None:
