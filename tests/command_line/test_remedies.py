@@ -61,12 +61,13 @@ OF_ONE_COMMAND = {
         "SFT440",
         "SFT463",
         "SFT464",
+        "SFT468",
         "SFT610",
     }
     | {"SFT351", "SFT366", "SFT396", "SFT397"}
     | {
         f"SFT{number}"
-        for number in (*range(369, 375), 376, *range(382, 388), *range(481, 487), *range(488, 491), *range(495, 500))
+        for number in (*range(369, 375), 376, *range(382, 388), *range(481, 487), *range(488, 493), *range(495, 500))
     },
 }
 LABELS = {"SFT214", "SFT215", "SFT217", "SFT218", *(f"SFT{number}" for number in (*range(220, 226), *range(228, 234)))}
