@@ -111,6 +111,7 @@ NO_TEXT: dict[str, tuple[Record, str]] = {
 LORA: dict[str, object] = {"tuning.method": "lora", "tuning.rank": 2, "tuning.base": "int8"}
 DORA = {**LORA, "tuning.method": "dora", "tuning.base": "int4"}
 ADAPTERS: dict[str, object] = {"tuning.method": "adapters", "tuning.bottleneck": 4}
+WRITING: dict[str, object] = {"backbone.max_length": 64, "task.generated_rows": 2, "task.max_new_tokens": 4}
 PROMPT: dict[str, object] = {"tuning.method": "prompt", "tuning.virtual_tokens": 3}
 PREFIX = {**PROMPT, "tuning.method": "prefix", "tuning.init_text": "the good film"}
 NO_LABEL: dict[str, tuple[Record, str]] = {"no label": ({"label": None}, "SFT217")}
@@ -181,7 +182,7 @@ ENTRIES = {
             "nobody's message": ({"messages": [{"role": "film", "content": "good"}]}, "SFT263"),
             "no answer": ({"messages": [{"role": "user", "content": "good?"}]}, "SFT272"),
         },
-        {"backbone.max_length": 64, "task.generated_rows": 2, "task.max_new_tokens": 4, **ADAPTERS},
+        {**WRITING, **ADAPTERS},
         weights="decoder",
     ),
     "causal-lm": Entry(
@@ -207,7 +208,7 @@ TUNED = {
         settings={"tuning.method": "adalora", "tuning.rank": 1, "tuning.initial_rank": 3, "tuning.alpha": 16},
     ),
     "causal-lm-lora": replace(ENTRIES["causal-lm"], settings=LORA),
-    "chat-prefix": replace(ENTRIES["chat"], settings={**ENTRIES["chat"].settings, **PREFIX, "backbone.max_length": 48}),
+    "chat-prefix": replace(ENTRIES["chat"], settings={**WRITING, **PREFIX, "backbone.max_length": 48}),
     "causal-lm-head": replace(ENTRIES["causal-lm"], settings={"tuning.method": "head"}, weights="untied"),
     "causal-lm-taught": replace(
         ENTRIES["causal-lm"],

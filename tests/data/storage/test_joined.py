@@ -11,7 +11,7 @@ from sftkeras.config import DataConfig
 from sftkeras.data import RawTexts, Variants, load_file
 from sftkeras.data.labels.classes.kind import ONE_LABEL
 from sftkeras.data.storage.joined import LearnedRows, joined
-from sftkeras.data.storage.teacher_outputs import find_teacher_outputs
+from sftkeras.data.storage.teacher_outputs import find_teacher_outputs, joined_rows
 
 
 def learned(put_rows: Callable[..., str], texts: list[str], **others: object) -> LearnedRows:
@@ -48,8 +48,10 @@ def test_only_the_first_set_changes_with_the_epoch(put_rows: Callable[..., str])
 
 def test_a_teacher_gives_of_each_row_what_it_gave_in_its_own_set(put_rows: Callable[..., str]) -> None:
     def outputs(name: str, values: list[float]) -> list:
-        return [find_teacher_outputs({"joined": name}, lambda: iter([(np.array([0, 1]), np.float32([values]).T)]))]
+        given = (np.array([0, 1]), np.float32([values]).T, None)
+        return [find_teacher_outputs({"joined": name}, lambda: iter([given]), np.dtype(np.float32))]
 
     first = learned(put_rows, ["a", "b"], given=outputs("first", [1, 2]))
     rows, _ = joined([first, learned(put_rows, ["c", "d"], given=outputs("second", [3, 4]))])
-    assert rows.given[0].batch(np.array([3, 0, 2]), 8) == pytest.approx(np.array([[4], [1], [3]]))
+    given = joined_rows(rows.given[0].of_rows(np.array([3, 0, 2])), None)
+    assert given == pytest.approx(np.array([[4], [1], [3]]))
