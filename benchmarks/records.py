@@ -15,6 +15,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from sftkeras.processor import cpuinfo, processor
+
 Rows = tuple[list[str], list[list[str]]]
 """A table: its columns, and its rows."""
 
@@ -37,23 +39,10 @@ def machine() -> dict[str, Any]:
     }
 
 
-def processor() -> str:
-    """The processor's model."""
-    return cpuinfo().get("model name") or platform.processor() or platform.machine()
-
-
 def features() -> list[str]:
     """Instructions of the processor that matter to matrix products."""
     flags = cpuinfo().get("flags", "").split()
     return [flag for flag in FEATURES if flag in flags]
-
-
-def cpuinfo() -> dict[str, str]:
-    """The first processor's entries in /proc/cpuinfo; empty where there is no such file."""
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    pairs = (line.split(":", 1) for line in lines if ":" in line)
-    return {name.strip(): value.strip() for name, value in pairs}
 
 
 def shown_machine(record: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ BASIS = {"errors", "config", "plurals"}
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "plurals": set(),
+    "processor": set(),
     "timeline": set(),
     "config": set(),
     "conversations": set(),
@@ -138,6 +139,7 @@ ALL = set(MAY_IMPORT)
 LIGHT = {
     "errors",
     "plurals",
+    "processor",
     "timeline",
     "config",
     "conversations",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from sftkeras.evaluation.statistics.resampled import read_resampled
 from sftkeras.exporting.contract import read_contract
 from sftkeras.exporting.prediction_process import PredictionProcess
 from sftkeras.pipeline.evaluating import evaluate_version
+from sftkeras.processor import processor
 from sftkeras.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 BATCHES = (1, 32)  # texts in a request that is timed
 SECONDS = 5.0  # for all turns of a size of requests
 _FEWEST = 3  # turns
-_CPUINFO = Path("/proc/cpuinfo")
 
 Inputs = Mapping[str, Sequence[str]]
 
@@ -85,7 +84,7 @@ def compare_sizes(
         **{name: (sizes["before"].get(name), sizes["after"].get(name)) for name in sizes["before"]},
         "MB of exported weights": tuple(_megabytes(version) for version in versions),
         **dict(_facts_of(times)),
-        "processor": (f"{_processor()}, {date.today().isoformat()}",) * 2,
+        "processor": (f"{processor()}, {date.today().isoformat()}",) * 2,
     }
     settings = {name: (None, value) for name, value in left_out.items()}
     compared = replace(compared, facts=facts, settings=settings, histories=((), ()))
@@ -165,10 +164,3 @@ def _report_of(run: RunFolder, new: RunFolder, data: LabelledData) -> Path:
 
 def _megabytes(version: Path) -> float:
     return sum(file.stat().st_size for file in (version / "variables").iterdir()) / 1e6
-
-
-def _processor() -> str:
-    """The name of the processor."""
-    lines = _CPUINFO.read_text().splitlines() if _CPUINFO.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
