@@ -7,7 +7,6 @@ next kernel W, so ∂loss/∂mask is the sum of W · ∂loss/∂W over these row
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +15,7 @@ import tensorflow as tf
 
 from sftkeras.backbones.dense.adapters import AnyDense, sizes
 from sftkeras.backbones.linear_parts import linear_parts
-from sftkeras.backbones.narrower import Width, width_of
+from sftkeras.backbones.narrower import width_of
 from sftkeras.console import progress_bar
 from sftkeras.data import BatchPlan, LabelledData
 from sftkeras.data.storage.progress import RowCount
@@ -57,7 +56,7 @@ def importance_of(restored: RestoredRun, data: LabelledData, rows: int) -> list[
     parts = [places[number, name] for number in range(len(backbone.layers)) for name in ("output", "down")]
     of_mask = tf.function(partial(_of_mask, restored.model, parts), reduce_retracing=True, autograph=False)
     batches = _batches(restored, data, rows)
-    sums = [np.zeros(groups if at % 2 == 0 else width.units) for at, groups in _sizes(width)]
+    sums = [np.zeros(size) for groups in width.groups for size in (groups, width.units)]  # as `parts`
     with progress_bar() as progress:
         count, done = RowCount(progress, "Measuring the importance of heads and units", batches.examples), 0
         for step in range(batches.steps):
@@ -67,13 +66,6 @@ def importance_of(restored: RestoredRun, data: LabelledData, rows: int) -> list[
             done += len(batch[1])
             count.update(min(done, batches.examples))
     return [Importance(groups, units) for groups, units in zip(sums[::2], sums[1::2], strict=True)]
-
-
-def _sizes(width: Width) -> Iterator[tuple[int, int]]:
-    """Yields the number of each part and the groups of its layer: an even one is of attention, an odd one is not."""
-    for number, groups in enumerate(width.groups):
-        yield 2 * number, groups
-        yield 2 * number + 1, groups
 
 
 def _of_mask(model: TextModel, parts: list[AnyDense], batch: Rows) -> list[tf.Tensor]:

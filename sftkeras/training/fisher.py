@@ -52,9 +52,8 @@ class FisherRows:
     def __init__(self, parts: Sequence[LearnedRows], rows: int, seed: int) -> None:
         if not sum(len(part.rows) for part in parts):
             raise SFTError("SFT467")
-        first, *others = parts
-        learned, pool = joined([first, *others]) if others else (first, first.rows)
-        pool = np.concatenate([first.rows, pool]) if others else pool
+        learned, later = joined(parts)
+        pool = np.concatenate([learned.rows, later])
         drawn = np.random.default_rng([seed, 2**32]).choice(pool, min(rows, len(pool)), replace=False)
         self.learned, self.rows, self.seed = learned, np.sort(drawn).astype(np.int32), seed
 

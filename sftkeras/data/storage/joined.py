@@ -40,7 +40,7 @@ def joined(parts: Sequence[LearnedRows]) -> tuple[LearnedRows, np.ndarray]:
     """Join the rows of several data sets.
 
     Args:
-        parts: the sets; texts may be rewritten, and so have variants, in the first alone.
+        parts: the sets, one or more; texts may be rewritten, and so have variants, in the first alone.
 
     Returns:
         All rows, of which those of the first part are learned; and the numbers of those of the others that are.
@@ -57,7 +57,7 @@ def joined(parts: Sequence[LearnedRows]) -> tuple[LearnedRows, np.ndarray]:
         JoinedOutputs([part.given[number % len(part.given)] for part in parts], places)
         for number in range(len(first.given))
     ]
-    others = [part.rows + end for part, end in zip(parts[1:], ends, strict=False)]
+    others = [first.rows[:0], *(part.rows + end for part, end in zip(parts[1:], ends, strict=False))]
     return LearnedRows(
         JoinedInputs([part.inputs for part in parts], places),
         first.rows,
