@@ -1,6 +1,6 @@
 """AdaLoRA's division of ranks (Zhang et al., 2023, arXiv:2303.10512): the most important triplets keep their values.
 
-How many may keep it, in all layers together, falls while training goes on. What is important is a function of weights,
+How many keep theirs, in all layers together, falls during training. The importance is a function of the weights,
 of the gradient of whole batches, and of running averages that are saved with a run's state: so it is the same on any
 number of devices, in micro-batches, and after a kill.
 """

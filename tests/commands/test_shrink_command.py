@@ -107,7 +107,7 @@ def test_an_encoder_with_fewer_heads_has_no_form_for_others(shrunk: Path) -> Non
 
 
 def refused(*words: str) -> str:
-    """What is said of a command that cannot begin, before TensorFlow is there."""
+    """The message of a command that is refused before TensorFlow is loaded."""
     with pytest.raises(SFTError) as error:
         check_settings(parse(ShrinkConfig, words))
     return str(error.value)

@@ -1,4 +1,4 @@
-"""What learns beside the weights is the same on any number of devices and in any parts, and leaves these as they were.
+"""Adapters, and other parts beside frozen weights, learn the same on any devices and in any parts; the weights stay.
 
 Each number of devices needs a process of its own; see tiny_run.py for what is trained, and tests/contract for the other
 methods and all tasks.
