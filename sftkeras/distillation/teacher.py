@@ -148,7 +148,7 @@ def identity_of(config: TrainConfig) -> dict[str, str]:
 
 def _of_run(named: str, run: RunFolder) -> Teacher:
     try:
-        model = json.loads(run.model_file.read_text(encoding="utf-8"))
+        model = run.read_model()
         return Teacher(named, model["task"], model["pairs"], model, run=run)
     except (OSError, ValueError, KeyError) as error:
         raise SFTError("SFT112", path=run.model_file, problem=error) from error

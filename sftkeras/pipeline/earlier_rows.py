@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -58,7 +57,7 @@ def _before(folder: str | None) -> Iterator[tuple[str, LabelledData]]:
 
 
 def _read(run: RunFolder, settings: TrainConfig) -> LabelledData:
-    task = json.loads(run.model_file.read_text(encoding="utf-8"))["task"]
+    task = run.read_model()["task"]
     trained = ModelOrigin.read(run.origin_file).data_fingerprint if run.origin_file.exists() else None
     try:
         data = read_rows(settings, task)

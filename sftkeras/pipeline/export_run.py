@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +60,7 @@ def export_run(
 def _export_rounded(run: RunFolder, settings: TrainConfig) -> ExportedVersion:
     check_rounding(settings)
     _check(rounded_home(settings), settings)
-    task = json.loads(run.model_file.read_text(encoding="utf-8"))["task"]
+    task = run.read_model()["task"]
     data = read_rows(settings, task)
     with waiting("Starting TensorFlow"):
         runtime.start_tensorflow()
@@ -88,7 +87,7 @@ def _export(run: RunFolder, settings: TrainConfig) -> ExportedVersion:
     with PredictionProcess() as process, waiting("Exporting the model"):
         from sftkeras.exporting.export import export
 
-        if spec.gives_backbone and not run.has_virtual_tokens:
+        if spec.gives_backbone:
             write_best_backbone(run)
         version = export(
             restore_model(run),

@@ -53,7 +53,7 @@ def export(trained: Trained, process: PredictionProcess) -> ExportedVersion:
     from sftkeras.exporting.transformers_parity import comparison
 
     config, data, run = trained.config, trained.data, trained.run
-    if spec_of(config.task.kind).gives_backbone and not run.has_virtual_tokens:
+    if spec_of(config.task.kind).gives_backbone:
         write_best_backbone(run)
     samples = data.splits["test"][:8]
     peer = transformers_of(config)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -55,7 +54,7 @@ class Shrinking:
     @property
     def task(self) -> dict[str, Any]:
         """The settings of the trained task."""
-        task: dict[str, Any] = json.loads(self.run.model_file.read_text(encoding="utf-8"))["task"]
+        task: dict[str, Any] = self.run.read_model()["task"]
         return task
 
     @property
@@ -109,7 +108,7 @@ def check_settings(config: ShrinkConfig) -> Shrinking:
 
 def _check_backbone(shrinking: Shrinking) -> None:
     run = shrinking.run
-    if json.loads(run.model_file.read_text(encoding="utf-8"))["backbone"] == "tfhub":
+    if run.read_model()["backbone"] == "tfhub":
         raise SFTError("SFT530", folder=run.folder)
     if run.has_virtual_tokens:
         problem = "it learned virtual tokens (--tuning.method prompt or prefix), with which no run is made smaller."
@@ -208,7 +207,7 @@ def _keep(shrinking: Shrinking, smaller: RestoredRun) -> None:
     new.create(settings)
     try:
         with write_errors(new.folder, "--runs"):
-            extra_tokens = json.loads(shrinking.run.model_file.read_text(encoding="utf-8")).get("extra_tokens", ())
+            extra_tokens = shrinking.run.read_model().get("extra_tokens", ())
             new.keep_model(smaller.model, smaller.backbone, smaller.pooling, extra_tokens)
             origin_of(shrinking.run, settings).write(new.origin_file)
             smaller.model.network.save_weights(new.best_weights)

@@ -85,12 +85,12 @@ class RunFolder:
     @property
     def has_bottlenecks(self) -> bool:
         """Whether its backbone has bottleneck adapters, for which other libraries have no place."""
-        return "bottlenecks" in json.loads(self.model_file.read_text(encoding="utf-8"))
+        return "bottlenecks" in self.read_model()
 
     @property
     def has_virtual_tokens(self) -> bool:
         """Whether its model has virtual tokens, which files of a backbone cannot hold."""
-        return "virtual_tokens" in json.loads(self.model_file.read_text(encoding="utf-8"))
+        return "virtual_tokens" in self.read_model()
 
     @property
     def states(self) -> Path:
@@ -270,12 +270,17 @@ class RunFolder:
 
     def keep_task(self, task: Task) -> None:
         """Writes what a task has become since `keep_model`."""
-        settings = json.loads(self.model_file.read_text(encoding="utf-8")) | {"task": task.settings()}
+        settings = self.read_model() | {"task": task.settings()}
         write_text(self.model_file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
     def note_export(self, version: Path) -> None:
         """Keeps in mind which version was exported from the run."""
         write_text(self.export_file, json.dumps({"path": str(version.absolute())}) + "\n")
+
+    def read_model(self) -> dict[str, Any]:
+        """Return what model.json says of its model."""
+        settings: dict[str, Any] = json.loads(self.model_file.read_text(encoding="utf-8"))
+        return settings
 
     def read_report(self) -> dict[str, Any]:
         """Reads report.json.
@@ -293,7 +298,7 @@ class RunFolder:
         """Kind of its task; None of a run that has not got as far as to say."""
         if not self.model_file.exists():
             return None
-        kind: str = json.loads(self.model_file.read_text(encoding="utf-8"))["task"]["kind"]
+        kind: str = self.read_model()["task"]["kind"]
         return kind
 
     def last_export(self) -> Path:

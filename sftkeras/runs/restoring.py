@@ -54,7 +54,7 @@ class RestoredRun:
 def restore_run(run: RunFolder) -> RestoredRun:
     """Builds the parts of the run's model; raises as `restore_model`."""
     text_model, backbone, pooling = _restore(run)
-    settings = json.loads(run.model_file.read_text(encoding="utf-8"))
+    settings = run.read_model()
     backbone = _with_trained_pooler(backbone, text_model, pooling)
     return RestoredRun(text_model, backbone, pooling, settings["max_length"], settings.get("cleaning", {}))
 
@@ -68,10 +68,10 @@ def restore_backbone(run: RunFolder) -> tuple[Backbone, Pooling]:
 def write_best_backbone(run: RunFolder) -> None:
     """Writes the backbone with its best weights, and the head if it is a masked-LM head, as a Hugging Face folder.
 
-    The folder is a handle for other runs, and lands whole or not at all. It is not written with bottleneck adapters:
-    other libraries would read it without them. Raises as `write_backbone`.
+    The folder is a handle for other runs, and lands whole or not at all. It is not written with bottleneck adapters
+    or virtual tokens: other libraries would read it without them. Raises as `write_backbone`.
     """
-    if run.has_bottlenecks:
+    if run.has_bottlenecks or run.has_virtual_tokens:
         return
     with write_errors(run.best_backbone, "--runs"), building(run.best_backbone) as unfinished:
         write_backbone(run, unfinished)
@@ -140,7 +140,7 @@ def load_best_weights(run: RunFolder, network: keras.Model, backbone: Backbone) 
     from sftkeras.tuning.adapters import attach_described, hold_kernels, make_plain_layers
 
     with _reading(run.model_file):
-        settings = json.loads(run.model_file.read_text(encoding="utf-8"))
+        settings = run.read_model()
         adapters, base = settings.get("adapters", {}), settings.get("base")
         if base:
             hold_kernels(backbone, base)
@@ -159,7 +159,7 @@ def _restore(run: RunFolder) -> tuple[TextModel, Backbone, Pooling]:
     from sftkeras.tuning.virtual_tokens import add_described
 
     with _reading(run.model_file):
-        settings = json.loads(run.model_file.read_text(encoding="utf-8"))
+        settings = run.read_model()
     backbone = load_backbone(
         run.backbone,
         max_length=settings["max_length"],

@@ -40,7 +40,7 @@ def find_beginning(config: TrainConfig, folders: BackboneFolders) -> Beginning:
     if kind_of(folders.encoder) != "run":
         return Beginning(folders)
     run = RunFolder.open(folders.encoder)
-    settings = json.loads(run.model_file.read_text(encoding="utf-8"))
+    settings = run.read_model()
     kind = spec_of(settings["task"]["kind"]).backbone_kind
     head = "; its head is not taken" if kind == "encoder" else ""
     notes = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -60,7 +59,7 @@ class WarmStart:
         if config.start_from is None:
             return None
         run = RunFolder.open(config.start_from)
-        return cls(run, json.loads(run.model_file.read_text(encoding="utf-8")))
+        return cls(run, run.read_model())
 
     @property
     def folders(self) -> BackboneFolders:
